@@ -1,0 +1,44 @@
+# `make demo` and `make test` are all the set-up there is; each makes the environment it needs.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/pytest
+
+.PHONY: env check format test test-long bench demo lock clean
+
+env: $(VENV)/.complete
+
+$(VENV)/.complete: requirements.lock pyproject.toml
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/deptry .
+	$(PYTEST) -q tests/test_architecture.py
+
+format: env
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: env
+	$(PYTEST) -n auto --dist loadgroup -m "not long"
+
+test-long: env
+	$(PYTEST) --timeout 3600 -m long
+
+bench: env
+	$(BIN)/python -m tests.benchmarks
+
+demo: env
+	$(BIN)/python -m tests.demo
+
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .hypothesis dist

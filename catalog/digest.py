@@ -1,0 +1,77 @@
+"""sha256 digests of images and layers: one type each, because they are never interchangeable.
+
+Source: OCI image-spec, descriptor.md ("Digests") and config.md ("Layer DiffID", "Layer ChainID", "ImageID").
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from catalog.errors import InvalidDigestError
+
+_PATTERN = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """A sha256 digest; ``str`` gives ``sha256:<64 hex>``. Use one of the subclasses, which say of what."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != 32:
+            raise InvalidDigestError(f"a sha256 digest has 32 bytes, not {len(self.raw)}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``sha256:<64 lower-case hex digits>``; anything else is an `InvalidDigestError`."""
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise InvalidDigestError(f'"{text[:100]}" is no digest', why="a digest is sha256: and 64 lower-case hex digits")
+        return cls(bytes.fromhex(match[1]))
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Digest ``data``."""
+        return cls(hashlib.sha256(data).digest())
+
+    @property
+    def hex(self) -> str:
+        return self.raw.hex()
+
+    def __str__(self) -> str:
+        return f"sha256:{self.raw.hex()}"
+
+
+class ConfigDigest(Digest):
+    """Of an image config's exact bytes: the image ID that a classic engine and podman show."""
+
+    __slots__ = ()
+
+
+class ManifestDigest(Digest):
+    """Of the canonical OCI manifest: the image ID that an engine with the containerd store shows."""
+
+    __slots__ = ()
+
+
+class DiffID(Digest):
+    """Of an uncompressed layer tar."""
+
+    __slots__ = ()
+
+
+class ChainID(Digest):
+    """Of a layer on top of its parents."""
+
+    __slots__ = ()
+
+
+def chain_ids(diff_ids: Iterable[DiffID]) -> list[ChainID]:
+    """Give the chainID of each layer, base first (image-spec config.md, "Layer ChainID")."""
+    chain: list[ChainID] = []
+    for diff_id in diff_ids:
+        chain.append(ChainID.of(f"{chain[-1]} {diff_id}".encode()) if chain else ChainID(diff_id.raw))
+    return chain

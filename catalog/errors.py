@@ -1,0 +1,193 @@
+"""The failures that dcat expects, one class for each fact.
+
+::
+
+    DcatError
+    ├── InvalidInputError             what was typed is outside a grammar
+    │   ├── InvalidReferenceError
+    │   ├── InvalidNameError
+    │   ├── InvalidVersionError
+    │   ├── InvalidDigestError
+    │   ├── InvalidPlatformError
+    │   └── InvalidConfigError        a setting that does not exist or does not fit
+    ├── NotFoundError
+    │   ├── ReleaseNotFoundError
+    │   ├── CatalogueNotFoundError
+    │   ├── PlatformNotFoundError
+    │   ├── ImageNotFoundError        the engine or an export does not hold it
+    │   └── ImageIncompleteError      the engine shows it and cannot export it
+    ├── LockedError                   another process holds what is needed, or time ran out
+    ├── VerificationError             bytes are not what was asked for, or not of their format
+    │   ├── BlockMismatchError
+    │   ├── CidError
+    │   ├── CodecError                dag-pb, DAG-CBOR, CAR, UnixFS
+    │   ├── ArchiveError              an export of an image
+    │   ├── EncoderError              this host's zstd encoder is not the format's
+    │   ├── RecordError               an IPNS record or key
+    │   ├── SnapshotError
+    │   ├── DeltaError
+    │   └── CorruptHomeError
+    ├── RollbackError                 a catalogue went backwards, or has two values for one sequence
+    ├── RecordExpiredError
+    ├── ReleaseConflictError          a release's content changed, or would change
+    ├── AmbiguousReferenceError       a version, an alias or a choice is missing
+    ├── UnavailableError              no source has it, or none could be reached
+    │   └── BlockNotFoundError
+    ├── StorageError                  full, or not writable
+    ├── NewerHomeError                the home was written by a newer dcat
+    ├── EngineConflictError           the tag exists with other content, or another image was loaded
+    └── EngineUnavailableError
+
+``code`` is stable: scripts read it from ``--json``. The message says what failed with the user's own words in it; ``why`` and
+``hint`` are the two other parts of what people see. Hints here speak of the domain; those that name a command are cli's.
+"""
+
+from typing import ClassVar
+
+
+class DcatError(Exception):
+    """A failure with a stable code, a reason and what would help; the root of all that callers need to catch."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.why = why
+        self.hint = hint
+
+
+class InvalidInputError(DcatError):
+    code = "invalid-input"
+
+
+class InvalidReferenceError(InvalidInputError):
+    code = "invalid-reference"
+
+
+class InvalidNameError(InvalidInputError):
+    code = "invalid-name"
+
+
+class InvalidVersionError(InvalidInputError):
+    code = "invalid-version"
+
+
+class InvalidDigestError(InvalidInputError):
+    code = "invalid-digest"
+
+
+class InvalidPlatformError(InvalidInputError):
+    code = "invalid-platform"
+
+
+class InvalidConfigError(InvalidInputError):
+    code = "invalid-config"
+
+
+class NotFoundError(DcatError):
+    code = "not-found"
+
+
+class ReleaseNotFoundError(NotFoundError):
+    code = "release-not-found"
+
+
+class CatalogueNotFoundError(NotFoundError):
+    code = "catalogue-not-found"
+
+
+class PlatformNotFoundError(NotFoundError):
+    code = "platform-not-found"
+
+
+class ImageNotFoundError(NotFoundError):
+    code = "image-not-found"
+
+
+class ImageIncompleteError(NotFoundError):
+    code = "image-incomplete"
+
+
+class LockedError(DcatError):
+    code = "locked"
+
+
+class VerificationError(DcatError):
+    code = "verification-failed"
+
+
+class BlockMismatchError(VerificationError):
+    code = "block-mismatch"
+
+
+class CidError(VerificationError):
+    code = "invalid-cid"
+
+
+class CodecError(VerificationError):
+    code = "malformed-block"
+
+
+class ArchiveError(VerificationError):
+    code = "malformed-archive"
+
+
+class EncoderError(VerificationError):
+    code = "encoder-mismatch"
+
+
+class RecordError(VerificationError):
+    code = "invalid-record"
+
+
+class SnapshotError(VerificationError):
+    code = "malformed-snapshot"
+
+
+class DeltaError(VerificationError):
+    code = "malformed-delta"
+
+
+class CorruptHomeError(VerificationError):
+    code = "home-corrupt"
+
+
+class RollbackError(DcatError):
+    code = "catalogue-rollback"
+
+
+class RecordExpiredError(DcatError):
+    code = "record-expired"
+
+
+class ReleaseConflictError(DcatError):
+    code = "release-conflict"
+
+
+class AmbiguousReferenceError(DcatError):
+    code = "ambiguous-reference"
+
+
+class UnavailableError(DcatError):
+    code = "unavailable"
+
+
+class BlockNotFoundError(UnavailableError):
+    code = "block-not-found"
+
+
+class StorageError(DcatError):
+    code = "storage"
+
+
+class NewerHomeError(DcatError):
+    code = "home-newer"
+
+
+class EngineConflictError(DcatError):
+    code = "engine-conflict"
+
+
+class EngineUnavailableError(DcatError):
+    code = "engine-unavailable"

@@ -1,0 +1,79 @@
+"""The text forms of binary identifiers that IPFS users meet: base32 and base36 with their multibase prefix, and base58btc.
+
+Decoding is strict: lower case, no padding, no bits left over, so that one identifier has one text in each base.
+Source: multiformats/multibase; RFC 4648 for base32. Rarer bases are read at the edge by the `multiformats` package.
+"""
+
+import base64
+
+from catalog.errors import CidError
+
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE36_VALUES = {character: value for value, character in enumerate(_BASE36)}
+_BASE58_VALUES = {character: value for value, character in enumerate(_BASE58)}
+_BASE32_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+MAX_TEXT_LENGTH = 256
+
+
+def encode_base32(data: bytes) -> str:
+    """Encode as multibase ``b``."""
+    return "b" + base64.b32encode(data).decode().rstrip("=").lower()
+
+
+def encode_base36(data: bytes) -> str:
+    """Encode as multibase ``k``."""
+    return "k" + _encode_big(data, _BASE36)
+
+
+def encode_base58(data: bytes) -> str:
+    """Encode as base58btc without a multibase prefix, as CIDv0 and legacy peer IDs are written."""
+    return _encode_big(data, _BASE58)
+
+
+def decode_base32(text: str) -> bytes:
+    """Decode the part behind the prefix ``b``."""
+    if len(text) > MAX_TEXT_LENGTH or not _BASE32_ALPHABET.issuperset(text):
+        raise CidError("not lower-case base32")
+    try:
+        data = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except ValueError as error:
+        raise CidError("not base32") from error
+    if base64.b32encode(data).decode().rstrip("=").lower() != text:
+        raise CidError("base32 with bits left over")
+    return data
+
+
+def decode_base36(text: str) -> bytes:
+    """Decode the part behind the prefix ``k``."""
+    return _decode_big(text, _BASE36_VALUES, "0")
+
+
+def decode_base58(text: str) -> bytes:
+    """Decode base58btc without a prefix (or behind ``z``)."""
+    return _decode_big(text, _BASE58_VALUES, "1")
+
+
+def _encode_big(data: bytes, alphabet: str) -> str:
+    number = int.from_bytes(data)
+    base = len(alphabet)
+    digits = []
+    while number:
+        number, digit = divmod(number, base)
+        digits.append(alphabet[digit])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return alphabet[0] * zeros + "".join(reversed(digits))
+
+
+def _decode_big(text: str, values: dict[str, int], zero: str) -> bytes:
+    if len(text) > MAX_TEXT_LENGTH:
+        raise CidError("text is too long for an identifier")
+    number = 0
+    base = len(values)
+    try:
+        for character in text:
+            number = number * base + values[character]
+    except KeyError as error:
+        raise CidError(f"a character outside base{base}") from error
+    zeros = len(text) - len(text.lstrip(zero))
+    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8)

@@ -1,0 +1,81 @@
+"""Every limit that dcat holds others to, in one place. Sizes are bytes, times seconds."""
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+# IPNS (spec: ipns-record, "Record Size Limit")
+MAX_RECORD_SIZE = 10 * KIB
+MAX_SEQUENCE = 2**63 - 1  # the most that Kubo reads; as a record's sequence it means: this key is revoked
+SUSPICIOUS_SEQUENCE_JUMP = 10**6
+RECORD_LIFETIME = 30 * 86400
+RECORD_RENEW_BELOW = 20 * 86400
+RECORD_TTL = 300
+
+# Blocks and DAGs (bitswap: 2 MiB; CVE-2023-23625: fan-out and depth)
+MAX_BLOCK_SIZE = 2 * MIB
+MAX_IMPORTED_BLOCK_SIZE = 4 * MIB
+MAX_DAG_DEPTH = 64
+MAX_FANOUT = 1024
+MAX_CAR_HEADER_SIZE = 64 * KIB
+MAX_CAR_ROOTS = 16
+MAX_CBOR_DEPTH = 64
+
+# Images
+MAX_CHUNK_SIZE = 512 * KIB  # the content of a stored frame
+MAX_STORED_FRAME_SIZE = 514 * KIB
+MAX_LAYERS = 511  # distinct ones: the archive's root then links 1023 children
+MAX_PLATFORMS = 16
+MAX_JSON_SIZE = 4 * MIB  # a manifest or config
+MAX_JSON_DEPTH = 64
+DEFAULT_MAX_IMAGE_SIZE = 64 * GIB
+MAX_ZSTD_WINDOW = 128 * MIB  # of a layer or outer file that others compressed
+SUSPICIOUS_RATIO = 200
+SUSPICIOUS_RATIO_FROM = GIB
+
+# Names (docker: repository and tag grammar)
+MAX_NAME_LENGTH = 255
+MAX_VERSION_LENGTH = 128
+MAX_ANNOTATION_LENGTH = 4096
+MAX_ANNOTATION_KEY_LENGTH = 64
+
+# Snapshots
+MAX_LINE_SIZE = 8 * KIB
+MAX_SNAPSHOT_LEAF_SIZE = MIB
+MAX_SNAPSHOT_SIZE = GIB
+MAX_RELEASES = 2 * 10**6
+MAX_DELTAS = 4
+MAX_DIRECTORY_BLOCK_SIZE = 256 * KIB  # larger directories are sharded (profile unixfs-v1-2025)
+
+# Deltas (design.md, end of section 2)
+MAX_DELTA_HEADER_SIZE = MIB
+MAX_DELTA_SECTIONS = 1024
+MAX_DELTA_SECTION_SIZE = 32 * MIB
+MAX_DELTA_PREFIX_SIZE = 32 * MIB
+MAX_DELTA_PREFIX_BLOCKS = 8192
+MAX_DELTA_WINDOW = 2**26
+MAX_DELTA_NODE_SIZE = 64 * KIB
+MAX_DELTA_DEPTH = 8
+
+# Sources
+CONNECT_TIMEOUT = 5.0
+FIRST_BYTE_TIMEOUT = 10.0
+MIN_RATE = 16 * KIB  # bytes a second, averaged over RATE_WINDOW; a slower source is dropped or hedged
+RATE_WINDOW = 10.0
+MAX_REDIRECTS = 3
+MAX_UNWANTED = MIB
+MAX_UNWANTED_SHARE = 0.05
+SOURCE_BUDGET = 40.0
+
+# Server
+MAX_REQUESTS_IN_FLIGHT = 256
+MAX_REQUESTS_PER_CLIENT = 64
+MAX_HEADER_SIZE = 16 * KIB
+MAX_WRITE_BODY = MIB
+HEADER_TIMEOUT = 10.0
+IDLE_TIMEOUT = 30.0
+MAX_BLOCKS_A_REQUEST = 1024
+
+# Databases and engines
+BUSY_TIMEOUT = 30.0
+ENGINE_IDLE_TIMEOUT = 60.0

@@ -1,0 +1,62 @@
+"""The platform of an image, as releases name it: `os/architecture[/variant]`.
+
+arm64's ``v8`` and amd64's ``v1`` are what these architectures mean without a variant, so they are left out; arm without a
+variant is
+``v7`` (containerd's platforms package does the same). Source: OCI image-spec, image-index.md ("platform").
+"""
+
+import re
+from dataclasses import dataclass
+
+from catalog.errors import InvalidPlatformError
+
+_WORD = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
+_VARIANT = re.compile(r"[a-z0-9.]{1,32}", re.ASCII)
+_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i386": "386", "i686": "386"}
+_ARM_VARIANTS = {"armv5l": "v5", "armv6l": "v6", "armv7l": "v7", "armv8l": "v7"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Platform:
+    """A normalised platform. Make one with `make_platform` or `parse_platform`."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    @property
+    def file_part(self) -> str:
+        """The form in file names of a snapshot: ``linux-arm-v7``."""
+        return str(self).replace("/", "-")
+
+
+def make_platform(os: str, architecture: str, variant: str = "") -> Platform:
+    """Normalise the three fields of an image config; raise `InvalidPlatformError` where a snapshot could not name them."""
+    if not _WORD.fullmatch(os) or not _WORD.fullmatch(architecture) or (variant and not _VARIANT.fullmatch(variant)):
+        raise InvalidPlatformError(
+            f'"{os}/{architecture}{"/" + variant if variant else ""}"'[:120] + " is no platform dcat can name",
+            why="os and architecture are lower-case letters and digits, a variant may have dots",
+        )
+    if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
+        variant = ""
+    elif architecture == "arm" and not variant:
+        variant = "v7"
+    return Platform(os, architecture, variant)
+
+
+def parse_platform(text: str) -> Platform:
+    """Read ``os/architecture[/variant]``."""
+    parts = text.split("/")
+    if not 2 <= len(parts) <= 3 or (len(parts) == 3 and not parts[2]):
+        raise InvalidPlatformError(f'"{text[:100]}" is no platform', hint="a platform reads linux/amd64 or linux/arm/v7")
+    return make_platform(*parts)
+
+
+def host_platform(machine: str) -> Platform:
+    """Give the platform of images for a host whose kernel calls its machine ``machine`` (``uname -m``); images run on linux."""
+    if machine in _ARM_VARIANTS:
+        return make_platform("linux", "arm", _ARM_VARIANTS[machine])
+    return make_platform("linux", _MACHINES.get(machine, machine.lower()))

@@ -1,0 +1,30 @@
+"""One frozen event and one callable: how an operation tells what it is doing, without knowing who listens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+StepKind = Literal["phase", "part", "total", "note", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is happening now.
+
+    ``phase`` opens a stretch of work (``label`` names it); ``part`` and ``total`` count ``done`` of ``of`` bytes (``of`` is None
+    where unknown), a part being one layer or one source; ``note`` and ``warning`` are sentences for people.
+    ``figures`` are further numbers by name (``stored``, ``present``, ``new_blocks``), for machines and the closing line.
+    """
+
+    kind: StepKind
+    label: str
+    done: int = 0
+    of: int | None = None
+    figures: tuple[tuple[str, int], ...] = ()
+
+
+Progress = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Drop the step: the default of every operation."""
