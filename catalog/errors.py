@@ -9,6 +9,7 @@
     │   ├── InvalidVersionError
     │   ├── InvalidDigestError
     │   ├── InvalidPlatformError
+    │   ├── InvalidIpnsNameError      text or bytes that are no IPNS name
     │   └── InvalidConfigError        a setting that does not exist or does not fit
     ├── NotFoundError
     │   ├── ReleaseNotFoundError
@@ -79,6 +80,10 @@ class InvalidDigestError(InvalidInputError):
 
 class InvalidPlatformError(InvalidInputError):
     code = "invalid-platform"
+
+
+class InvalidIpnsNameError(InvalidInputError):
+    code = "invalid-ipns-name"
 
 
 class InvalidConfigError(InvalidInputError):

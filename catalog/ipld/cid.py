@@ -91,13 +91,16 @@ def parse_cid(text: str) -> Cid:
         raise CidError("not a CID", why="a CID is at most 256 ASCII characters")
     if len(text) == 46 and text.startswith("Qm"):
         return decode_cid(multibase.decode_base58(text))
-    binary = _decode_multibase(text)
+    binary = decode_multibase(text)
     if binary[:2] == _SHA2_256:
         raise CidError("a CIDv0 has no multibase prefix")
     return decode_cid(binary)
 
 
-def _decode_multibase(text: str) -> bytes:
+def decode_multibase(text: str) -> bytes:
+    """Decode text behind a multibase prefix, strictly: only the one text that the bytes have in that base is read."""
+    if len(text) > multibase.MAX_TEXT_LENGTH or not text.isascii():
+        raise CidError("not a CID", why="a CID is at most 256 ASCII characters")
     prefix, rest = text[:1], text[1:]
     if prefix == "b":
         return multibase.decode_base32(rest)
@@ -105,7 +108,7 @@ def _decode_multibase(text: str) -> bytes:
         return multibase.decode_base36(rest)
     if prefix == "z":
         return multibase.decode_base58(rest)
-    if prefix not in "BfFuUmM" or not rest:
+    if not prefix or prefix not in "BfFuUmMK" or not rest:
         raise CidError(f'"{text[:80]}" is no CID')
     return _decode_rare_base(text)
 
