@@ -37,6 +37,7 @@
     ├── StorageError                  full, or not writable
     ├── NewerHomeError                the home was written by a newer dcat
     ├── EngineConflictError           the tag exists with other content, or another image was loaded
+    │   └── EngineLayerMissingError   a layer that a load left out is not in the engine any more
     └── EngineUnavailableError
 
 ``code`` is stable: scripts read it from ``--json``. The message says what failed with the user's own words in it; ``why`` and
@@ -192,6 +193,10 @@ class NewerHomeError(DcatError):
 
 class EngineConflictError(DcatError):
     code = "engine-conflict"
+
+
+class EngineLayerMissingError(EngineConflictError):
+    code = "engine-layer-missing"
 
 
 class EngineUnavailableError(DcatError):
