@@ -42,8 +42,11 @@
 
 ``code`` is stable: scripts read it from ``--json``. The message says what failed with the user's own words in it; ``why`` and
 ``hint`` are the two other parts of what people see. Hints here speak of the domain; those that name a command are cli's.
+``nearest`` holds what exists and was probably meant, best first, in the form in which it would be typed instead of the text that the
+message quotes: `catalog.reference.nearest` finds it.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -52,11 +55,12 @@ class DcatError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(self, message: str, *, why: str = "", hint: str = "") -> None:
+    def __init__(self, message: str, *, why: str = "", hint: str = "", nearest: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.why = why
         self.hint = hint
+        self.nearest = tuple(nearest)
 
 
 class InvalidInputError(DcatError):

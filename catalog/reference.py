@@ -8,6 +8,7 @@ Whether the first part of a name is an alias depends on the subscriptions of a h
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog.digest import Digest
@@ -115,6 +116,34 @@ def _read_cid(text: str) -> Cid | None:
         return parse_cid(text)
     except CidError:
         return None
+
+
+def nearest(typed: str, known: Iterable[str], *, edits: int = 2, most: int = 3) -> list[str]:
+    """Give those of ``known`` that differ from ``typed`` by at most ``edits`` edits, nearest first.
+
+    An edit is a character more, less or other, or two neighbours swapped (optimal string alignment).
+    """
+    found = []
+    for candidate in known:
+        if abs(len(candidate) - len(typed)) <= edits and (distance := _distance(typed, candidate, edits)) <= edits:
+            found.append((distance, candidate))
+    return [candidate for _, candidate in sorted(found)[:most]]
+
+
+def _distance(one: str, other: str, enough: int) -> int:
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > enough:
+            return enough + 1
+        before, last = last, row
+    return last[-1]
 
 
 _TOKEN = re.compile(r"\d+|[a-z]+", re.ASCII)
