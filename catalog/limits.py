@@ -75,6 +75,15 @@ MAX_WRITE_BODY = MIB
 HEADER_TIMEOUT = 10.0
 IDLE_TIMEOUT = 30.0
 MAX_BLOCKS_A_REQUEST = 1024
+MAX_CONNECTIONS = 4096  # at most; fewer where the process may open fewer files. The one that waits longest makes room
+MAX_PIPELINED_REQUESTS = 16
+MAX_BUFFERED_BODIES = 32 * MIB  # of all requests whose body is not whole yet
+BODY_TIMEOUT = 30.0
+MIN_READING = 16 * KIB  # what a client takes of its response in each IDLE_TIMEOUT, at least
+STREAM_CHUNK_SIZE = 256 * KIB
+MAX_CAR_BLOCKS = 2**20
+MAX_LOGGED_FIELD = 2 * KIB
+SHUTDOWN_TIMEOUT = 3.0
 
 # Databases and engines
 BUSY_TIMEOUT = 30.0

@@ -1,0 +1,67 @@
+"""How a server is set up: where it listens, who may ask, and its limits as values, so that tests can scale them down."""
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from catalog import limits
+from catalog.errors import InvalidConfigError
+
+DEFAULT_PORT = 5078
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  # only ever with `public`
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """The limits of one server; the defaults are those of `catalog.limits`."""
+
+    header_timeout: float = limits.HEADER_TIMEOUT
+    body_timeout: float = limits.BODY_TIMEOUT
+    idle_timeout: float = limits.IDLE_TIMEOUT
+    shutdown_timeout: float = limits.SHUTDOWN_TIMEOUT
+    header_size: int = limits.MAX_HEADER_SIZE
+    body_size: int = limits.MAX_WRITE_BODY
+    buffered_bodies: int = limits.MAX_BUFFERED_BODIES
+    connections: int = limits.MAX_CONNECTIONS
+    in_flight: int = limits.MAX_REQUESTS_IN_FLIGHT
+    per_client: int = limits.MAX_REQUESTS_PER_CLIENT
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where to listen and whom to answer.
+
+    Without ``public`` only a loopback address is listened on; with it and no ``host``, every address is. ``allowed_hosts`` are
+    further values of the Host header, without a port. ``token`` guards everything but ``/health``. Port 0 takes a free one.
+    """
+
+    host: str | None = None
+    port: int = DEFAULT_PORT
+    public: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    token: str | None = field(default=None, repr=False)
+    limits: ServerLimits = ServerLimits()
+
+    @property
+    def listening_host(self) -> str:
+        """The address to bind; raise `InvalidConfigError` where others could reach it and ``public`` was not said."""
+        host = self.host or (EVERYWHERE if self.public else LOOPBACK)
+        if not self.public and not is_loopback(host):
+            raise InvalidConfigError(
+                f'"{host}" can be reached from outside this machine',
+                why="a server listens on loopback only, unless told to be public",
+                hint="say that it is public, or listen on 127.0.0.1",
+            )
+        return host
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address (or ``localhost``) is one of this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

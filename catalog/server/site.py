@@ -1,0 +1,57 @@
+"""What a home shows to others: the one thing that the routes read from.
+
+What this home *holds for others* is what its own block store holds, and that is the whole check. Nothing but this home's own acts
+puts a block there: its own catalogue and archives, the newest snapshots of the catalogues it follows, archives that its user pulled,
+pinned or mirrored. No request can add a block, and nothing is fetched for a caller, so a CID that no catalogue of this home brought in
+is not there. What was removed, or let go of, is answered until `gc` frees it, and no longer.
+
+Considered: a walk from the roots that the index knows. It would cost each request for a leaf a search through millions of links, or a
+second index of all blocks that must never disagree with the first. A shared store (a Kubo node's, which holds other things too) is
+another matter: whoever hands one in as ``blocks`` limits it to what the catalogues link.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from catalog.ipld.cid import Cid
+from catalog.ipns.name import IpnsName
+
+
+class HeldBlocks(Protocol):
+    """The blocks that may be shown: reading them as `catalog.blockstores.base.BlockSource` says, without any network."""
+
+    def has(self, cid: Cid) -> bool:
+        """Tell whether the block is here, without reading it."""
+        ...
+
+    def get(self, cid: Cid) -> bytes:
+        """Give the block, verified in this call; raise `BlockNotFoundError` or `BlockMismatchError`."""
+        ...
+
+
+class HeldRecords(Protocol):
+    """The signed records that may be shown, and taken in."""
+
+    def get(self, name: IpnsName) -> bytes | None:
+        """Give the best record that this home has for ``name``, or None."""
+        ...
+
+    def put(self, name: IpnsName, record: bytes) -> None:
+        """Keep ``record``, which was validated and is better than what `get` gave."""
+        ...
+
+    def knows(self, name: IpnsName) -> bool:
+        """Tell whether this home owns or follows ``name``: of no other name is a record taken in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A home as the server sees it. ``catalogue`` gives the own catalogue's name, None before the first publish."""
+
+    blocks: HeldBlocks
+    records: HeldRecords
+    catalogue: Callable[[], IpnsName | None]
+    now: Callable[[], datetime]
