@@ -1,0 +1,105 @@
+"""One chunk, one frame: the encoder that is part of the format, and the bounded decoder of stored frames.
+
+A frame is what one ``ZSTD_compress2`` call of zstd 1.5.7 makes of the whole chunk: level 3, content size in the frame, no checksum,
+no dictionary. Another encoder would give other bytes, so other CIDs; `check_encoder` refuses it before anything is written.
+Source: design.md, section 2 ("Chunking", the encoder).
+"""
+
+import hashlib
+import threading
+from typing import Final
+
+import zstandard
+
+from catalog.errors import EncoderError, VerificationError
+from catalog.limits import MAX_CHUNK_SIZE, MAX_STORED_FRAME_SIZE
+
+EMPTY_FRAME: Final = bytes.fromhex("28b52ffd2000010000")  # the frame of no bytes
+_LEVEL = 3
+_PROBE_SIZE = 512 * 1024
+_PROBE_FRAME_SHA256 = "efe20a9d7f171beb43fad3586df85627363c3c8abdc0e3594d043c9071ed369e"
+_FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
+
+_local = threading.local()  # a (de)compressor belongs to one thread at a time
+_checked = threading.Event()
+
+
+def check_encoder() -> None:
+    """Raise `EncoderError` unless this process's encoder gives the golden frame of the probe; looked at once per process."""
+    if _checked.is_set():
+        return
+    digest = hashlib.sha256(compress_chunk(build_probe())).hexdigest()
+    if digest != _PROBE_FRAME_SHA256:
+        version = ".".join(map(str, zstandard.ZSTD_VERSION))
+        raise EncoderError(
+            f"this zstd ({version}) does not make the frames of dcat-image/1",
+            why=f"the probe's frame has sha256 {digest[:12]}…, {_PROBE_FRAME_SHA256[:12]}… was expected (zstd 1.5.7)",
+            hint="install the zstandard wheel that dcat was released with (0.25, libzstd 1.5.7)",
+        )
+    _checked.set()
+
+
+def build_probe() -> bytes:
+    """Make the 512 KiB that `check_encoder` compresses: text, hex and random bytes by a fixed rule (vectors/README.md)."""
+    probe = bytearray()
+    number = 0
+    while len(probe) < _PROBE_SIZE:
+        digest = hashlib.sha256(b"%d" % number).digest()
+        kind = number // 512 % 3
+        if kind == 0:
+            probe += digest
+        elif kind == 1:
+            probe += b"%d %s\n" % (number * number, digest[: number % 23].hex().encode())
+        else:
+            stem = hashlib.sha256(b"%d" % (number % 97)).hexdigest()[: number % 31]
+            probe += b"usr/lib/python3/%s.py\0" % stem.encode()
+        number += 1
+    return bytes(probe[:_PROBE_SIZE])
+
+
+def compress_chunk(content: bytes | bytearray | memoryview) -> bytes:
+    """Give the one frame of a chunk of at most 512 KiB. Releases the GIL; may be called from any thread."""
+    compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstandard.ZstdCompressor(
+            level=_LEVEL, write_content_size=True, write_checksum=False, write_dict_id=False
+        )
+    return compressor.compress(content)
+
+
+def frame_content_size(frame: bytes | memoryview) -> int:
+    """Give the content size that a stored frame states, at most 512 KiB; nothing is inflated.
+
+    Raises `VerificationError` for what is no zstd frame, states no size or states too much.
+    """
+    if len(frame) > MAX_STORED_FRAME_SIZE:
+        raise VerificationError(f"a stored frame has at most {MAX_STORED_FRAME_SIZE} bytes, not {len(frame)}")
+    if bytes(frame[:4]) != _FRAME_MAGIC:
+        raise VerificationError("a stored leaf is no zstd frame")
+    try:
+        size = zstandard.frame_content_size(frame)
+    except zstandard.ZstdError as error:
+        raise VerificationError("a stored leaf is no zstd frame", why=str(error)) from error
+    if size < 0:
+        raise VerificationError("a stored frame does not state its content's size")
+    if size > MAX_CHUNK_SIZE:
+        raise VerificationError(f"a stored frame states {size} bytes of content; {MAX_CHUNK_SIZE} is the most")
+    return size
+
+
+def inflate_frame(frame: bytes | memoryview) -> bytes:
+    """Give the content of a leaf that is exactly one frame with its content size; releases the GIL, may be called from any thread.
+
+    Raises `VerificationError` for anything else: several frames, trailing bytes, no or too large a content size, damage.
+    """
+    size = frame_content_size(frame)
+    decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
+    if decompressor is None:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_CHUNK_SIZE)
+    try:
+        content = decompressor.decompress(frame, read_across_frames=False, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise VerificationError("a stored frame is damaged, or not alone in its leaf", why=str(error)) from error
+    if len(content) != size:
+        raise VerificationError(f"a stored frame inflates to {len(content)} bytes; it states {size}")
+    return content
