@@ -20,6 +20,7 @@ MAX_FANOUT = 1024
 MAX_CAR_HEADER_SIZE = 64 * KIB
 MAX_CAR_ROOTS = 16
 MAX_CBOR_DEPTH = 64
+MAX_READ_AHEAD = 8 * MIB  # of a file's blocks in one request
 
 # Images
 MAX_CHUNK_SIZE = 512 * KIB  # the content of a stored frame
