@@ -4,11 +4,11 @@ Written: leaves are raw blocks; a node links at most 1024 children, with empty n
 levels are filled from the left, a last node of one link stays, levels are added until one link is left; a file of one leaf is that
 leaf (profile unixfs-v1-2025 of IPIP-499, which Kubo follows).
 
-Read: any UnixFS file, also those of older tools (CIDv0, leaves that are dag-pb nodes, trickle layouts, children of any depth). The walk
-is iterative and lazy, and whatever a block claims is compared with what it holds before its bytes are given: file sizes, block sizes,
-the Tsize of raw children, depth, fan-out, and the whole size against ``max_size``. Children of no bytes are not visited, so that no
-DAG makes more work than it has bytes. A node with both links and bytes of its own is refused: the readers of the field disagree on
-what it holds. That each block matches its CID is what a `BlockSource` promises.
+Read: any UnixFS file, also those of older tools (CIDv0, leaves that are dag-pb nodes, trickle layouts, children of any depth).
+The walk is iterative and lazy, and whatever a block claims is compared with what it holds before its bytes are given: file sizes,
+block sizes, the Tsize of raw children, depth, fan-out, and the whole size against ``max_size``. Children of no bytes are not
+visited, so that no DAG makes more work than it has bytes. A node with both links and bytes of its own is refused: the readers of
+the field disagree on what it holds. That each block matches its CID is what a `BlockSource` promises.
 Sources: ipfs/specs, src/unixfs.md ("File"); ipip-0499.
 """
 
@@ -154,8 +154,8 @@ def read_file(
     """Give the bytes from ``start`` to ``end`` (exclusive; the file's end by default) in pieces of at most one block.
 
     Only blocks of the range are fetched, up to ``read_ahead`` bytes of them in one request; memory is about twice that. An ``end``
-    beyond the file's means its end. Raises `CodecError` for what is no file, or lies, or is larger than ``max_size``; what the source
-    raises passes through.
+    beyond the file's means its end. Raises `CodecError` for what is no file, or lies, or is larger than ``max_size``; what the
+    source raises passes through.
     """
     root = decode_file_node(cid, source.get(cid))
     if root.file_size > max_size:
@@ -206,7 +206,9 @@ class _Cursor:
         return offset, self._nodes[link.cid]
 
     def fetch(self, source: BlockSource, budget: int) -> bool:
-        """Fetch the next children in the range, as many as ``budget`` covers but at least one; give ``False`` where none is left."""
+        """Fetch the next children in the range, as many as ``budget`` covers but at least one; give ``False`` where none is
+        left.
+        """
         self._nodes.clear()
         while self._next < len(self._links) and self._offset < self._stop:
             link = self._links[self._next]

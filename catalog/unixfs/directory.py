@@ -1,0 +1,162 @@
+"""UnixFS directories: built, updated, looked up and listed, plain or sharded.
+
+Written exactly as Kubo writes them with profile unixfs-v1-2025: one node while its block has at most 262,144 bytes, else a HAMT. So
+the CID depends on the entries only, whatever the order of edits; an update rewrites the shards on the path of each changed name and
+reads no others, except when a sharded directory shrinks: then it is counted whether it must become a plain one.
+
+Read: names are compared as they are, the first of two equal ones counts; names that are empty, ``.``, ``..``, not UTF-8, or hold
+``/`` or NUL are refused.
+Sources: ipfs/specs, src/unixfs.md ("Directory"); ipip-0499; boxo, ipld/unixfs/io/directory.go (the threshold).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.errors import CodecError
+from catalog.ipld.cid import DAG_PB, Cid, cid_of
+from catalog.ipld.dag_pb import PBLink, PBNode, decode_node, encode_node
+from catalog.limits import MAX_DIRECTORY_BLOCK_SIZE
+from catalog.unixfs import hamt
+from catalog.unixfs.hamt import DirectoryLink, Entry, Shard, check_entry_name, decode_name
+from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data
+
+Put = Callable[[Block], None]
+
+_MESSAGE = encode_data(UnixFSData(UnixFSType.DIRECTORY))
+_EMPTY_SIZE = len(encode_node((), _MESSAGE))
+
+
+def build_directory(entries: Iterable[Entry], put: Put) -> DirectoryLink:
+    """Store a directory; names are unique, their order does not matter."""
+    listed = list(entries)
+    if len({entry.name for entry in listed}) != len(listed):
+        raise ValueError("two entries of one name")
+    if _EMPTY_SIZE + sum(map(_entry_size, listed)) > MAX_DIRECTORY_BLOCK_SIZE:
+        return hamt.build_shards(listed, put)
+    data = encode_node([PBLink(entry.cid, entry.name.encode(), entry.dag_size) for entry in listed], _MESSAGE)
+    cid = cid_of(data, DAG_PB)
+    put(Block(cid, data))
+    return DirectoryLink(cid, len(data) + sum(entry.dag_size for entry in listed))
+
+
+def update_directory(root: Cid, changes: Mapping[str, Entry | None], source: BlockSource, put: Put) -> DirectoryLink:
+    """Store the directory that ``root`` becomes by ``changes``: a new entry for a name, or ``None`` to take it out.
+
+    Gives what `build_directory` gives for the same entries. Blocks that stay are not put again.
+    """
+    node, message = _load(root, source)
+    if message.type is UnixFSType.HAMT_SHARD and message.fanout == hamt.FANOUT:
+        return _update_sharded(root, hamt.decode_shard(root, node, message), changes, source, put)
+    entries = {entry.name: entry for entry in list_directory(root, source)}
+    _change(entries, changes)
+    return build_directory(entries.values(), put)
+
+
+def list_directory(root: Cid, source: BlockSource) -> Iterator[Entry]:
+    """Give the entries as they come, shards fetched as needed; a plain directory's in its order, a sharded one's by hash."""
+    node, message = _load(root, source)
+    if message.type is UnixFSType.DIRECTORY:
+        yield from _plain_entries(root, node).values()
+        return
+
+    def load_many(cids: list[Cid]) -> dict[Cid, Shard]:
+        blocks = dict(source.get_many(cids)) if len(cids) > 1 else {}
+        return {cid: _decode_shard(cid, blocks[cid] if cid in blocks else source.get(cid)) for cid in cids}
+
+    yield from hamt.iterate_shards(root, hamt.decode_shard(root, node, message), load_many)
+
+
+def find_entry(root: Cid, name: str, source: BlockSource) -> Entry | None:
+    """Look one name up, reading only the blocks on its path."""
+    node, message = _load(root, source)
+    if message.type is UnixFSType.DIRECTORY:
+        return _plain_entries(root, node).get(name)
+    return hamt.find_entry(hamt.decode_shard(root, node, message), name, lambda cid: _decode_shard(cid, source.get(cid)))
+
+
+def resolve_path(root: Cid, path: Iterable[str], source: BlockSource) -> Cid | None:
+    """Follow ``path`` from a directory down; ``None`` where a part does not exist."""
+    cid = root
+    for part in path:
+        entry = find_entry(cid, part, source)
+        if entry is None:
+            return None
+        cid = entry.cid
+    return cid
+
+
+def is_directory(cid: Cid, block: bytes) -> bool:
+    """Tell whether a block is the root of a directory; raise `CodecError` for what is no UnixFS at all."""
+    return cid.codec == DAG_PB and _decode(cid, block)[1].type in (UnixFSType.DIRECTORY, UnixFSType.HAMT_SHARD)
+
+
+def _update_sharded(root: Cid, shard: Shard, changes: Mapping[str, Entry | None], source: BlockSource, put: Put) -> DirectoryLink:
+    blocks: list[Block] = []
+    link, replaced = hamt.update_shards(shard, changes, lambda cid: _decode_shard(cid, source.get(cid)), blocks.append)
+    growth = sum(_entry_size(entry) for entry in changes.values() if entry) - sum(map(_entry_size, replaced))
+    if growth < 0 and _fits_plain(root, growth, source):
+        entries = {entry.name: entry for entry in list_directory(root, source)}
+        _change(entries, changes)
+        return build_directory(entries.values(), put)
+    for block in blocks:
+        put(block)
+    return link
+
+
+def _fits_plain(root: Cid, growth: int, source: BlockSource) -> bool:
+    size = _EMPTY_SIZE + growth
+    for entry in list_directory(root, source):
+        size += _entry_size(entry)
+        if size > MAX_DIRECTORY_BLOCK_SIZE:
+            return False
+    return True
+
+
+def _change(entries: dict[str, Entry], changes: Mapping[str, Entry | None]) -> None:
+    for name, entry in changes.items():
+        if entry is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = entry
+
+
+def _entry_size(entry: Entry) -> int:
+    """What an entry adds to a plain directory's block."""
+    name = len(entry.name.encode())
+    body = 2 + len(entry.cid.binary) + 1 + _varint_size(name) + name + 1 + _varint_size(entry.dag_size)
+    return 1 + _varint_size(body) + body
+
+
+def _varint_size(value: int) -> int:
+    return max((value.bit_length() + 6) // 7, 1)
+
+
+def _load(cid: Cid, source: BlockSource) -> tuple[PBNode, UnixFSData]:
+    node, message = _decode(cid, source.get(cid))
+    if message.type not in (UnixFSType.DIRECTORY, UnixFSType.HAMT_SHARD):
+        raise CodecError(f"{cid} is no directory", why=f"it is a UnixFS {message.type.name.lower()}")
+    return node, message
+
+
+def _decode(cid: Cid, block: bytes) -> tuple[PBNode, UnixFSData]:
+    if cid.codec != DAG_PB:
+        raise CodecError(f"{cid} is no directory")
+    node = decode_node(block)
+    if node.data is None:
+        raise CodecError(f"{cid} is no UnixFS node")
+    return node, decode_data(node.data)
+
+
+def _decode_shard(cid: Cid, block: bytes) -> Shard:
+    node, message = _decode(cid, block)
+    if message.type is not UnixFSType.HAMT_SHARD:
+        raise CodecError(f"{cid} is no directory shard")
+    return hamt.decode_shard(cid, node, message)
+
+
+def _plain_entries(cid: Cid, node: PBNode) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for link in node.links:
+        name = check_entry_name(cid, decode_name(cid, link.name))
+        entries.setdefault(name, Entry(name, link.cid, link.tsize or 0))
+    return entries
