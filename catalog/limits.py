@@ -11,6 +11,10 @@ SUSPICIOUS_SEQUENCE_JUMP = 10**6
 RECORD_LIFETIME = 30 * 86400
 RECORD_RENEW_BELOW = 20 * 86400
 RECORD_TTL = 300
+OFFER_RECORD_AFTER = 86400  # the DHT forgets after 48 h
+CHECK_NOTE_AFTER = 86400  # since a catalogue was last checked
+CHECK_WARN_AFTER = 7 * 86400
+CLOCK_TOLERANCE = 300  # how far another host's clock may be ahead
 
 # Blocks and DAGs (bitswap: 2 MiB; CVE-2023-23625: fan-out and depth)
 MAX_BLOCK_SIZE = 2 * MIB
@@ -29,6 +33,14 @@ MAX_LAYERS = 511  # distinct ones: the archive's root then links 1023 children
 MAX_PLATFORMS = 16
 MAX_JSON_SIZE = 4 * MIB  # a manifest or config
 MAX_JSON_DEPTH = 64
+MAX_HELD_JSON_SIZE = 64 * MIB  # all documents of an export that are kept in memory until its end
+MAX_INDEX_DEPTH = 4  # of indexes inside indexes in an export; real ones have 2
+MAX_INDEX_ENTRIES = 1024  # descriptors of one index, and images of one export
+MAX_EXPORT_MEMBERS = 32768
+MAX_MEMBER_NAME_LENGTH = 1024
+MAX_TAR_EXTENSION_SIZE = MIB  # a PAX header or a GNU long name
+MAX_LINK_HOPS = 16
+MAX_METADATA_SIZE = 16 * MIB  # of an archive: what stands before its first layer
 DEFAULT_MAX_IMAGE_SIZE = 64 * GIB
 MAX_ZSTD_WINDOW = 128 * MIB  # of a layer or outer file that others compressed
 SUSPICIOUS_RATIO = 200
@@ -66,7 +78,11 @@ RATE_WINDOW = 10.0
 MAX_REDIRECTS = 3
 MAX_UNWANTED = MIB
 MAX_UNWANTED_SHARE = 0.05
-SOURCE_BUDGET = 40.0
+SOURCE_BUDGET = 40.0  # the longest that a fetch goes on without a new verified block
+HEDGE_AFTER = 2.0  # a source that owes a block for so long is not the only one that is asked for it
+RETRY_AFTER = 0.5
+MAX_CONNECTIONS_A_SOURCE = 16
+MAX_ERROR_BODY = 64 * KIB
 
 # Server
 MAX_REQUESTS_IN_FLIGHT = 256
@@ -88,4 +104,10 @@ SHUTDOWN_TIMEOUT = 3.0
 
 # Databases and engines
 BUSY_TIMEOUT = 30.0
+WAL_LIMIT = 64 * MIB  # of each SQLite file
+BLOCK_BATCH_SIZE = 8 * MIB  # of blocks in one transaction
+LEASE_TIME = 86400
 ENGINE_IDLE_TIMEOUT = 60.0
+ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image in silence: a second more is waited for each so many bytes of it
+ENGINE_STOP_GRACE = 0.8  # how long an interrupted load goes on to the end of a blob
+ENGINE_UPLOAD_PIECE = MIB
