@@ -1,0 +1,146 @@
+"""The Typer app: the verbs of `cli.verbs`, each imported when it is asked for, and usage errors in dcat's own words."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from catalog.reference import nearest
+from cli.command import (
+    DebugOption,
+    JsonOption,
+    NoInputOption,
+    ProgressOption,
+    QuietOption,
+    TimeoutOption,
+    YesOption,
+)
+from cli.context import Options
+from cli.exits import INTERRUPTED, UsageError
+from cli.text import escape
+from cli.verbs import FOREIGN, SECTIONS, VERBS, module_of
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+# Typer keeps its parser to itself; its errors are the bases of the one that it exports.
+PARSER_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+
+
+class Verbs(TyperGroup):
+    """The root: knows its verbs without importing them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        return load_verb(cmd_name) if cmd_name in VERBS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            raise unknown_verb(args[0], args[1:])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(verb, summary.rstrip(".")) for verb, summary in verbs.items()])
+
+
+app = typer.Typer(
+    cls=Verbs,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings=SETTINGS,
+    epilog="First use: dcat publish NAME VERSION.  More: dcat help environment, dcat help references, dcat COMMAND --help.",
+)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    no_input: NoInputOption = False,
+    yes: YesOption = False,
+    progress: ProgressOption = "auto",
+    timeout: TimeoutOption = None,
+    debug: DebugOption = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Give Docker images names on IPFS: publish, resolve, pull, and check every byte."""
+    context.obj = Options(json, quiet, no_input, yes, progress, timeout, debug)
+    if version:
+        from cli.version import show_version
+
+        show_version()
+        raise typer.Exit
+
+
+def load_verb(verb: str) -> Any:
+    """Import one verb's module and give its command."""
+    module = importlib.import_module(module_of(verb))
+    command = typer.main.get_command(module.app)
+    command.name = verb
+    command.context_settings = {**SETTINGS, **command.context_settings}
+    return command
+
+
+def build() -> Any:
+    """Give the root command."""
+    return typer.main.get_command(app)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Parse and run; usage errors become `UsageError`, everything else is the caller's."""
+    try:
+        status = build().main(args=list(arguments), prog_name="dcat", standalone_mode=False)
+    except typer.Abort:
+        return INTERRUPTED
+    except PARSER_ERROR as error:
+        raise _usage_error(error) from error
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    return int(status or 0)
+
+
+def unknown_verb(verb: str, rest: Sequence[str]) -> UsageError:
+    """Answer a verb that is not ours: with ours for it, where another tool has it, or with the nearest."""
+    import shlex
+
+    message = f'dcat has no command "{escape(verb)}"'
+    if verb in FOREIGN:
+        ours = FOREIGN[verb]
+        why = f"what other tools call {verb} is {' or '.join(ours)} here"
+        return UsageError(message, why=why, hint=f"dcat {ours[0]} {shlex.join(rest)}".rstrip())
+    near = nearest(verb, VERBS)
+    return UsageError(message, why=f'the nearest is "{near[0]}"' if near else "", hint="dcat --help", nearest=near)
+
+
+def _usage_error(error: Any) -> UsageError:
+    context = error.ctx
+    path = context.command_path if context is not None else "dcat"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stdout.write(error.format_message() + "\n")
+        raise SystemExit(0)
+    message = error.format_message().rstrip(".")
+    return UsageError(message[:1].lower() + message[1:], hint=f"{path} --help")
+
+
+def help_of(verb: str = "") -> str:
+    """Give the help text of a verb, or of dcat."""
+    root_command = build()
+    root_context = root_command.make_context("dcat", [], resilient_parsing=True)
+    if not verb:
+        return str(root_command.get_help(root_context)).rstrip()
+    verb_command = load_verb(verb)
+    return str(verb_command.get_help(verb_command.make_context(verb, [], parent=root_context, resilient_parsing=True))).rstrip()
+
+
+def options_of(verb: str) -> list[str]:
+    """List the long options of a verb, or of dcat."""
+    command = load_verb(verb) if verb in VERBS else build()
+    return sorted({option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"})

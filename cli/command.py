@@ -1,0 +1,90 @@
+"""The frame around every command: the common options, one context, one document shown.
+
+A command's module holds ``app = command_app()`` and functions under ``@app.command()`` and ``@command``: the function takes a
+`Context` first, then its own arguments, and gives a `Document` (or nothing, where it printed bytes).
+"""
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from cli.context import Context, Options, limit_time, make_context
+from cli.exits import UsageError
+from cli.output import Document
+from cli.progress import open_progress
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON documents, errors too.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print identifiers only.")]
+NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+ProgressOption = Annotated[str, typer.Option("--progress", metavar="auto|plain|json|none", help="How to show progress.")]
+TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "json": (JsonOption, False),
+    "quiet": (QuietOption, False),
+    "no_input": (NoInputOption, False),
+    "yes": (YesOption, False),
+    "progress": (ProgressOption, "auto"),
+    "timeout": (TimeoutOption, None),
+    "debug": (DebugOption, False),
+}
+
+
+def command_app() -> typer.Typer:
+    """Make the Typer app of one verb's module."""
+    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False)
+
+
+def command(function: Callable[..., Document | None] | None = None, *, long: bool = False) -> Callable[..., Any]:
+    """Give a command the common options and have its document shown; ``long`` ones show progress and stream JSON lines."""
+    if function is None:
+        return lambda inner: command(inner, long=long)
+    inner = function
+
+    def run(typer_context: typer.Context, **values: Any) -> None:
+        own = Options(**{name: values.pop(name) for name in COMMON})
+        outer = typer_context.find_root().obj
+        run_command(lambda context: inner(context, **values), own.over(outer) if outer else own, long=long)
+
+    own_parameters = list(inspect.signature(inner, eval_str=True).parameters.values())[1:]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter("typer_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+            *(parameter.replace(kind=keyword) for parameter in own_parameters),
+            *(inspect.Parameter(name, keyword, default=default, annotation=kind) for name, (kind, default) in COMMON.items()),
+        ]
+    )
+    run.__annotations__ = {}
+    run.__doc__ = inner.__doc__
+    run.__name__ = inner.__name__
+    return run
+
+
+def run_command(function: Callable[[Context], Document | None], options: Options, *, long: bool = False) -> None:
+    """Run one command in a new context and show its document."""
+    variables = os.environ
+    seconds = options.timeout if options.timeout is not None else _seconds(variables.get("DCAT_TIMEOUT", ""))
+    if seconds is not None:
+        if seconds <= 0:
+            raise UsageError("a time limit is more than 0 seconds")
+        limit_time(seconds)
+    with open_progress(options if long else None) as progress:
+        context = make_context(options, variables, progress=progress, long=long)
+        document = function(context)
+    if document is not None:
+        context.show(document)
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f'DCAT_TIMEOUT is "{text}", which is no number of seconds') from None

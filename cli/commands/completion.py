@@ -1,0 +1,63 @@
+"""``dcat completion``: install or show the scripts of `cli.completion`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.completion import SCRIPTS
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document
+
+app = command_app()
+
+ShellArgument = Annotated[str, typer.Argument(metavar="[bash|zsh|fish]", help="Without one, the shell that SHELL names.")]
+
+
+@app.callback()
+def completion() -> None:
+    """Install or show completion for bash, zsh or fish."""
+
+
+@app.command("install")
+@command
+def install(context: Context, shell: ShellArgument = "") -> Document:
+    """Write the completion script where the shell looks for it."""
+    shell = _shell(context, shell)
+    path = _place(context, shell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SCRIPTS[shell], encoding="utf-8")
+    closing = {
+        "bash": "New shells complete dcat where bash-completion is installed. Now and here: source " + str(path),
+        "zsh": f"Needs, before compinit in ~/.zshrc: fpath=({path.parent} $fpath)",
+        "fish": "New shells complete dcat.",
+    }[shell]
+    return Document("completion", {"shell": shell, "path": str(path)}, [str(path)], [f"Wrote {path}"], closing)
+
+
+@app.command("show")
+@command
+def show(context: Context, shell: ShellArgument = "") -> Document:
+    """Print the completion script."""
+    shell = _shell(context, shell)
+    return Document("completion", {"shell": shell, "script": SCRIPTS[shell]}, [], [SCRIPTS[shell].rstrip("\n")])
+
+
+def _shell(context: Context, shell: str) -> str:
+    shell = shell or Path(context.surroundings.variables.get("SHELL", "")).name
+    if shell not in SCRIPTS:
+        raise UsageError(f'"{shell}" is no shell that dcat completes in', why="they are bash, zsh and fish", nearest=[])
+    return shell
+
+
+def _place(context: Context, shell: str) -> Path:
+    """Find the user's own directory of completions (bash-completion's and fish's documentation; zsh has none by default)."""
+    variables = context.surroundings.variables
+    data = Path(variables.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    if shell == "bash":
+        return Path(variables.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion") / "completions/dcat"
+    if shell == "zsh":
+        return data / "zsh/site-functions/_dcat"
+    return Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fish/completions/dcat.fish"

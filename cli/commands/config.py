@@ -1,0 +1,105 @@
+"""``dcat config``: read and change settings."""
+
+from typing import Annotated
+
+import typer
+
+from catalog.errors import InvalidConfigError
+from cli import settings as file
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table
+from cli.settings import Setting
+from cli.text import redact
+
+app = command_app()
+
+KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A setting, such as kubo or sources.NAME.url.")]
+OriginOption = Annotated[bool, typer.Option("--show-origin", help="Say where each value comes from.")]
+
+PUBLIC = (
+    "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
+    "the images' bytes for everybody who has a CID. What others have fetched cannot be taken back."
+)
+
+
+@app.callback()
+def config() -> None:
+    """Read and change settings.
+
+    What the environment sets stands over the file: dcat help environment.
+    """
+
+
+@app.command("list")
+@command
+def list_(context: Context, show_origin: OriginOption = False) -> Document:
+    """List the settings in force, and with --show-origin where each comes from."""
+    return _document(list(context.settings.by_key.values()), show_origin)
+
+
+@app.command("get")
+@command
+def get(context: Context, key: KeyArgument, show_origin: OriginOption = False) -> Document:
+    """Print one setting; nothing where it is not set."""
+    file.find_key(key)
+    setting = context.settings.by_key.get(key)
+    if setting is None:
+        return Document("config", {"settings": []}, closing=f"{key} is not set: {file.find_key(key).summary}")
+    if show_origin:
+        return _document([setting], show_origin)
+    return Document("config", {"settings": [_as_json(setting)]}, [redact(setting.text)], [setting.text])
+
+
+@app.command("set")
+@command
+def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argument(metavar="VALUE")]) -> Document:
+    """Set one setting in the file."""
+    known = file.find_key(key)
+    path = context.surroundings.config
+    values = file.read_file_values(path)
+    values[key] = known.read(key, value)
+    closing = ""
+    if key == "kubo" and values.get("kubo-public") != values[key]:
+        context.note(PUBLIC)
+        if context.confirm("Publish through this node?"):
+            values["kubo-public"] = values[key]
+        else:
+            closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {values[key]} --yes"
+    file.write_file_values(path, values)
+    setting = Setting(key, values[key], "file", str(path))
+    if known.variable and context.surroundings.variables.get(known.variable):
+        context.output.warn(f"{known.variable} is set in the environment and stands over {path}")
+    body = {"settings": [_as_json(setting)]} | ({"confirmed": "kubo-public" in values} if key == "kubo" else {})
+    return Document("config", body, [setting.text], [f"{key} = {setting.text}"], closing)
+
+
+@app.command("unset")
+@command
+def unset(context: Context, key: KeyArgument) -> Document:
+    """Take one setting out of the file."""
+    path = context.surroundings.config
+    if not file.unset_in_file(path, key):
+        file.find_key(key)
+        raise InvalidConfigError(f'"{key}" is not set in {path}')
+    return Document("config", {"settings": [], "unset": key}, [key], [f"{key} is no longer set in {path}"])
+
+
+def _document(settings: list[Setting], show_origin: bool) -> Document:
+    settings = sorted(settings, key=lambda setting: setting.key)
+    columns = ("SETTING", "VALUE", *(("ORIGIN",) if show_origin else ()))
+    rows = [
+        (setting.key, setting.text, *((f"{setting.origin} {setting.place}".strip(),) if show_origin else ()))
+        for setting in settings
+    ]
+    return Document(
+        "config",
+        {"settings": [_as_json(setting) for setting in settings]},
+        [setting.key for setting in settings],
+        [Table(columns, rows)],
+    )
+
+
+def _as_json(setting: Setting) -> dict[str, object]:
+    value = redact(setting.value) if isinstance(setting.value, str) else setting.value
+    return {"key": setting.key, "value": value, "origin": setting.origin, "place": setting.place}

@@ -1,0 +1,189 @@
+"""What one command runs in: its common options, its surroundings (read once), one moment for `now`, the home and the output.
+
+This is where the environment ends: below `cli` nothing reads it, values are handed down.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from catalog.errors import AmbiguousReferenceError, LockedError
+from cli.exits import UsageError
+from cli.output import Document, Output, is_terminal
+from cli.text import escape_lines, redact
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from catalog.home import Home
+
+    from catalog.progress import Progress
+    from cli.settings import Settings
+
+PROGRESS_MODES = ("auto", "plain", "json", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that every command takes."""
+
+    json: bool = False
+    quiet: bool = False
+    no_input: bool = False
+    yes: bool = False
+    progress: str = "auto"
+    timeout: float | None = None
+    debug: bool = False
+
+    def over(self, outer: "Options") -> "Options":
+        """Join with those typed before the verb; these, typed behind it, win."""
+        return Options(
+            json=self.json or outer.json,
+            quiet=self.quiet or outer.quiet,
+            no_input=self.no_input or outer.no_input,
+            yes=self.yes or outer.yes,
+            progress=outer.progress if self.progress == "auto" else self.progress,
+            timeout=outer.timeout if self.timeout is None else self.timeout,
+            debug=self.debug or outer.debug,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The environment's variables, and the two directories that they may move."""
+
+    variables: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        """Where the home is: ``DCAT_HOME``, else the platform's data directory."""
+        if self.variables.get("DCAT_HOME"):
+            return Path(self.variables["DCAT_HOME"]).expanduser()
+        from platformdirs import user_data_path
+
+        return user_data_path("dcat", appauthor=False)
+
+    @property
+    def config(self) -> Path:
+        """Where the settings are: ``DCAT_CONFIG``, else ``config.toml`` in the platform's configuration directory."""
+        if self.variables.get("DCAT_CONFIG"):
+            return Path(self.variables["DCAT_CONFIG"]).expanduser()
+        from platformdirs import user_config_path
+
+        return user_config_path("dcat", appauthor=False) / "config.toml"
+
+    @property
+    def debug(self) -> bool:
+        return is_on(self.variables.get("DCAT_DEBUG", ""))
+
+    @property
+    def offline(self) -> bool:
+        """Whether ``DCAT_OFFLINE`` forbids the network."""
+        return is_on(self.variables.get("DCAT_OFFLINE", ""))
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run of one command."""
+
+    options: Options
+    output: Output
+    surroundings: Surroundings
+    now: datetime
+    progress: "Progress"
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The settings: environment over file; read when first asked for."""
+        from cli.settings import read_settings
+
+        return read_settings(self.surroundings.config, self.surroundings.variables)
+
+    @cached_property
+    def home(self) -> "Home":
+        """The opened home; opening makes what is missing, migrates what is old, and finishes what a crash left."""
+        from catalog.home import open_home
+
+        return open_home(self.surroundings.home, now=self.now)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to be asked."""
+        return not self.options.no_input and not self.options.json and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+    def confirm(self, question: str) -> bool:
+        """Ask for a yes; ``--yes`` has said it already, and where nobody can be asked the answer is no."""
+        if self.options.yes:
+            return True
+        if not self.interactive:
+            return False
+        return ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+
+    def ask(self, question: str, *, option: str) -> str:
+        """Ask for a text on a terminal; elsewhere raise, naming the option or argument that gives it."""
+        if not self.interactive:
+            raise AmbiguousReferenceError(
+                f"{question}: nobody to ask", why="there is no terminal, or --no-input was given", hint=option
+            )
+        return ask(f"{question}: ").strip()
+
+    def note(self, text: str) -> None:
+        """Say something on stderr that is no data."""
+        self.output.note(text)
+
+    def show(self, document: Document) -> None:
+        """Print the command's result."""
+        self.output.show(document)
+
+
+def make_context(options: Options, variables: Mapping[str, str], *, progress: "Progress", long: bool = False) -> Context:
+    """Set up one command: checks the common options and takes the one `now`."""
+    if options.progress not in PROGRESS_MODES:
+        raise UsageError(f'"{options.progress}" is no form of progress', hint="--progress auto|plain|json|none")
+    surroundings = Surroundings(variables)
+    output = Output(json=options.json, quiet=options.quiet, long=long)
+    return Context(options, output, surroundings, datetime.now(UTC), progress)
+
+
+def ask(prompt: str) -> str:
+    """Read one line from the terminal; the prompt goes to stderr, so that stdout stays data."""
+    sys.stderr.write(escape_lines(redact(prompt)))
+    sys.stderr.flush()
+    return sys.stdin.readline()
+
+
+def is_on(value: str) -> bool:
+    """Read a switch as people set one in an environment."""
+    return value.strip().lower() not in {"", "0", "no", "off", "false"}
+
+
+def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
+    """Make the hook that ends this process as ``kill -9`` does, when it is called for the n-th time (``DCAT_CRASH_AT=n``)."""
+    limit = variables.get("DCAT_CRASH_AT", "")
+    if not limit.isascii() or not limit.isdigit():
+        return lambda _label: None
+    remaining = [int(limit)]
+
+    def reach(_label: str) -> None:
+        remaining[0] -= 1
+        if remaining[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+def limit_time(seconds: float) -> None:
+    """Have the main thread raise `LockedError` when the command has taken ``seconds``."""
+
+    def stop(_number: int, _frame: "FrameType | None") -> None:
+        raise LockedError(f"not done within {seconds:g} s", why="the time that --timeout or DCAT_TIMEOUT gives is over")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,0 +1,138 @@
+"""How a failure ends the process: the exit code of its class, and three parts for its reader: what failed, why, what to try."""
+
+import errno
+import json
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+
+from catalog import errors
+from cli.output import paint
+from cli.text import escape_lines, redact
+
+UNEXPECTED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+# The first class that fits decides: what is narrower stands first.
+EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
+    (errors.InvalidInputError, USAGE),
+    (errors.NotFoundError, 10),
+    (errors.LockedError, 12),
+    (errors.VerificationError, 20),
+    (errors.RollbackError, 21),
+    (errors.RecordExpiredError, 22),
+    (errors.ReleaseConflictError, 23),
+    (errors.AmbiguousReferenceError, 24),
+    (errors.UnavailableError, 31),
+    (errors.StorageError, 41),
+    (errors.NewerHomeError, 42),
+    (errors.EngineConflictError, 51),
+    (errors.EngineUnavailableError, 52),
+)
+
+# What to type, where the error itself does not know: hints of the library speak of the domain, these name commands.
+COMMAND_HINTS: dict[str, str] = {
+    "release-not-found": "dcat list",
+    "catalogue-not-found": "dcat status",
+    "image-not-found": "docker image ls",
+    "image-incomplete": "dcat doctor",
+    "locked": "dcat status",
+    "block-mismatch": "dcat verify",
+    "block-not-found": "dcat verify",
+    "home-corrupt": "dcat verify",
+    "encoder-mismatch": "dcat doctor",
+    "storage": "dcat gc",
+    "engine-unavailable": "dcat doctor",
+    "invalid-config": "dcat config list",
+}
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class UsageError(errors.InvalidInputError):
+    """The command line itself is wrong."""
+
+    code = "usage"
+
+
+def exit_code(error: BaseException) -> int:
+    """Give the process's exit code for a failure."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    for error_class, code in EXIT_CODES:
+        if isinstance(error, error_class):
+            return code
+    return UNEXPECTED
+
+
+def expected(error: BaseException) -> errors.DcatError | None:
+    """Give the failure as one of ours: the system's refusals to write are expected ones; None for a real surprise."""
+    if isinstance(error, errors.DcatError):
+        return error
+    if isinstance(error, OSError) and error.errno in _FULL | _DENIED:
+        place = f" {error.filename}" if error.filename else ""
+        what = "no space left for" if error.errno in _FULL else "may not write or read"
+        return errors.StorageError(f"{what}{place or ' what dcat writes'}", why=(error.strerror or str(error)).lower())
+    if isinstance(error, OSError) and error.filename and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+        return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())
+    return None
+
+
+def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, debug: bool) -> int:
+    """Tell people (or the program that listens) about a failure, on stderr; give the exit code."""
+    if debug and not isinstance(error, KeyboardInterrupt):
+        _write(escape_lines(redact("".join(traceback.format_exception(error)))))
+    if isinstance(error, KeyboardInterrupt):
+        code, message, why, hint = "interrupted", "interrupted", "", ""
+        if not as_json:
+            _write("\nInterrupted. Nothing is half done: the same command goes on from here.\n")
+            return INTERRUPTED
+        status = INTERRUPTED
+    elif (known := expected(error)) is not None:
+        code, message, why, hint = known.code, known.message, known.why, _hint(known, arguments)
+        status = exit_code(known)
+    else:
+        code, status = "unexpected", UNEXPECTED
+        message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        why = "this is a fault in dcat, not in what you typed"
+        hint = f"{_command(['--debug', *arguments])}  (and report what it prints)"
+    if as_json:
+        body = {
+            "schema": "dcat/error/v1",
+            "type": "error",
+            "code": code,
+            "message": message,
+            "why": why,
+            "try": hint,
+            "exit": status,
+        }
+        _write(json.dumps({key: redact(value) if isinstance(value, str) else value for key, value in body.items()}) + "\n")
+        return status
+    lines = [f"{paint(f'error[{code}]:', '31;1', sys.stderr)} {escape_lines(redact(message))}"]
+    lines += [f"  {label}: {escape_lines(redact(text))}" for label, text in (("why", why), ("try", hint)) if text]
+    _write("\n".join(lines) + "\n")
+    return status
+
+
+def _hint(error: errors.DcatError, arguments: Sequence[str]) -> str:
+    """Find what to try: the same command with what was probably meant, what the error knows, or the command that shows more."""
+    if error.nearest:
+        for place, argument in enumerate(arguments):
+            if f'"{argument}"' in error.message:
+                return _command([*arguments[:place], error.nearest[0], *arguments[place + 1 :]])
+    return error.hint or COMMAND_HINTS.get(error.code, "")
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join(["dcat", *arguments])
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        return

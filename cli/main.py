@@ -1,0 +1,60 @@
+"""The entry: answers ``--version``, local ``resolve`` and completions before Typer is imported, hands everything else to `cli.app`.
+
+Whatever happens below ends here as one exit code and one message (`cli.exits`).
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cli.context import is_on
+from cli.exits import report
+from cli.output import ClosedOutputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run dcat with ``arguments`` (else the process's) and give the exit code."""
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.platform == "win32":
+        sys.stderr.write("error[platform]: dcat does not run on Windows yet\n  try: run it in WSL 2\n")
+        return 1
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(typed)
+    except ClosedOutputError:
+        _forget_stdout()
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        ours = typed[: typed.index("--")] if "--" in typed else typed
+        return report(error, typed, as_json="--json" in ours, debug="--debug" in ours or is_on(os.environ.get("DCAT_DEBUG", "")))
+
+
+def _run(typed: list[str]) -> int:
+    if typed in (["--version"], ["-V"]):
+        from cli.version import show_version
+
+        return show_version()
+    if typed[:1] == ["__complete"]:
+        from cli.completion import show_candidates
+
+        return show_candidates(typed[1:])
+    if "resolve" in typed[:2]:
+        from cli.resolving import answer_quickly
+
+        if answer_quickly(typed):
+            return 0
+    from cli.app import run
+
+    return run(typed)
+
+
+def _forget_stdout() -> None:
+    """Have the interpreter's last flush go nowhere instead of failing."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

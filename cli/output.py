@@ -1,0 +1,165 @@
+"""One result, shown as its reader needs it: a table on a terminal, tab-separated text in a pipe, identifiers, or JSON.
+
+Data goes to stdout, everything else to stderr. This is the one place that prints: everything passes `escape` and `redact` here
+(JSON escapes by itself, to ASCII). Colour repeats what words say; there is none without a terminal, with ``NO_COLOR``, or with
+``TERM=dumb``.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from cli.text import escape, escape_lines, redact
+
+Json = Mapping[str, Any]
+
+
+class ClosedOutputError(Exception):
+    """Whoever read our output has gone: nothing failed, and there is nobody to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings. ``right`` names the columns of numbers; ``raw`` are the rows for machines, where theirs are others."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[str]]
+    right: frozenset[str] = frozenset()
+    raw: Sequence[Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a command has to say.
+
+    ``schema`` is the middle of ``dcat/<schema>/v1``, ``body`` the rest of the JSON document; ``identifiers`` is what ``-q`` prints.
+    ``parts`` is what people see, in order: lines and tables. ``closing`` is the last line, the next useful command; it is not
+    data and goes to stderr, as ``warnings`` do before it.
+    """
+
+    schema: str
+    body: Json
+    identifiers: Sequence[str] = ()
+    parts: Sequence["str | Table"] = ()
+    closing: str = ""
+    warnings: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The two streams and how to write on them."""
+
+    json: bool = False
+    quiet: bool = False
+    long: bool = False  # a long command's document is one line of a stream, and says its type
+
+    def show(self, document: Document) -> None:
+        """Print a result in the form that was asked for."""
+        for warning in document.warnings:
+            self.warn(warning)
+        if self.json:
+            self._print_json(document)
+        elif self.quiet:
+            self._print("".join(escape(identifier) + "\n" for identifier in document.identifiers))
+        else:
+            terminal = is_terminal(sys.stdout)
+            self._print("".join(_render(part, terminal=terminal) for part in document.parts))
+            if document.closing:
+                self.note(document.closing)
+
+    def print_line(self, text: str) -> None:
+        """Print one line of data as it is."""
+        self._print(escape(text) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say something on stderr that is no data; silent where a machine listens."""
+        if not self.json and not self.quiet:
+            _write(sys.stderr, escape_lines(redact(text)) + "\n")
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what the reader should know although the command goes on; ``-q`` does not hide it."""
+        if self.json:
+            _write(sys.stderr, json.dumps({"type": "warning", "message": redact(text)}) + "\n")
+        else:
+            _write(sys.stderr, paint("warning:", "33", sys.stderr) + f" {escape_lines(redact(text))}\n")
+
+    def _print_json(self, document: Document) -> None:
+        head: dict[str, Any] = {"schema": f"dcat/{document.schema}/v1"}
+        if self.long:
+            head["type"] = "result"
+        pretty = is_terminal(sys.stdout) and not self.long
+        self._print(json.dumps(head | dict(document.body), indent=2 if pretty else None) + "\n")
+
+    def _print(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError as error:
+            raise ClosedOutputError from error
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody looks at ``stream``; a closed one is nobody."""
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether colour belongs on ``stream`` (https://no-color.org: set and not empty means none)."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """Put an SGR colour around our own words."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if has_colour(stream) else text
+
+
+def fields(pairs: Iterable[tuple[str, str]]) -> Table:
+    """Make the table of one thing: a name and a value a line, without headings."""
+    return Table(("", ""), [pair for pair in pairs if pair[1]])
+
+
+def _render(part: "str | Table", *, terminal: bool) -> str:
+    if isinstance(part, str):
+        return escape_lines(redact(part)) + "\n"
+    headed = any(part.columns)
+    if not terminal:
+        rows = part.raw if part.raw is not None else part.rows
+        return "".join("\t".join(escape(redact(cell)) for cell in row) + "\n" for row in rows)
+    rows = [[escape(redact(cell)) for cell in row] for row in part.rows]
+    if headed:
+        rows.insert(0, list(part.columns))
+    indent = "" if headed else "  "
+    widths = [max((_width(row[column]) for row in rows), default=0) for column in range(len(part.columns))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            " " * (width - _width(cell)) + cell if heading in part.right else cell + " " * (width - _width(cell))
+            for cell, width, heading in zip(row, widths, part.columns, strict=True)
+        ]
+        line = indent + "  ".join(cells).rstrip()
+        lines.append(paint(line, "1", sys.stdout) if headed and number == 0 else line)
+    return "".join(line + "\n" for line in lines)
+
+
+def _width(cell: str) -> int:
+    """Count the columns that a terminal gives a text: two for a wide character, none for a combining one."""
+    if cell.isascii():
+        return len(cell)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in cell)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write on stderr; where nobody listens any more, the work itself goes on."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        return

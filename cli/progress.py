@@ -1,0 +1,219 @@
+"""Renderers of `catalog.progress.Step`: bars on a terminal, lines elsewhere, JSON lines for programs; all on stderr.
+
+A renderer owns the rate of its output: operations report as often as they like, from any thread. Bars need rich, which is imported
+with the first bytes that are counted, not before.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from catalog.progress import Progress, Step, silent
+from cli.output import has_colour, is_terminal, paint
+from cli.text import escape, format_count, format_size, redact
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from cli.context import Options
+
+LINE_INTERVAL = 5.0  # seconds between two plain lines about the same total
+JSON_INTERVAL = 0.25  # seconds between two JSON lines about the same bytes
+# How a step's figures read; what is not here is a count of things by its name.
+_SIZES = {"stored": "stored", "present": "already here", "fetched": "fetched", "delta": "by delta", "new_bytes": "new"}
+
+
+@contextmanager
+def open_progress(options: "Options | None") -> Iterator[Progress]:
+    """Give the renderer that the options ask for, and take its bars away at the end; None shows nothing."""
+    if options is None:
+        yield silent
+        return
+    mode = options.progress
+    if mode == "auto":
+        mode = "json" if options.json else "none" if options.quiet else "bars" if is_terminal(sys.stderr) else "plain"
+    renderer: JsonLines | Lines | BarLines | Warnings
+    if mode == "json":
+        renderer = JsonLines()
+    elif mode == "bars":
+        renderer = BarLines()
+    else:
+        renderer = Lines() if mode == "plain" else Warnings(as_json=options.json)
+    try:
+        yield renderer
+    finally:
+        renderer.close()
+
+
+def describe(step: Step) -> str:
+    """Write a step's bytes and figures as one line without its label."""
+    parts = [f"{format_size(step.done)} of {format_size(step.of)}" if step.of not in {None, step.done} else format_size(step.done)]
+    for name, value in step.figures:
+        if value:
+            parts.append(
+                f"{format_size(value)} {_SIZES[name]}"
+                if name in _SIZES
+                else format_count(value, name.rstrip("s").replace("_", " "))
+            )
+    return ", ".join(parts)
+
+
+class Warnings:
+    """Only what goes wrong without ending the command."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
+
+    def __call__(self, step: Step) -> None:
+        if step.kind == "warning":
+            _say(json.dumps({"type": "warning", "message": redact(step.label)}) if self._as_json else _warning(step))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class JsonLines:
+    """One JSON object a line, with ``type``."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last: dict[str, float] = {}
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if step.kind in {"part", "total"} and step.done != step.of:
+                if now - self._last.get(step.kind + step.label, -JSON_INTERVAL) < JSON_INTERVAL:
+                    return
+                self._last[step.kind + step.label] = now
+            line: dict[str, Any] = {"type": step.kind}
+            line["message" if step.kind in {"note", "warning"} else "label"] = redact(step.label)
+            if step.kind in {"part", "total"}:
+                line |= {"done": step.done, "of": step.of} | dict(step.figures)
+            _say(json.dumps(line))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Lines:
+    """A line for each step; a total says now and then how far it is."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._last = time.monotonic()
+        self._done: set[str] = set()
+
+    def __call__(self, step: Step) -> None:
+        with self._lock:
+            label = escape(redact(step.label))
+            if step.kind in {"phase", "note"}:
+                _say(label)
+                self._last = time.monotonic()
+            elif step.kind == "warning":
+                _say(_warning(step))
+            elif step.done == step.of:
+                if step.kind + label not in self._done:
+                    self._done.add(step.kind + label)
+                    _say(f"  {label}  {describe(step)}")
+            elif step.kind == "total" and time.monotonic() - self._last >= LINE_INTERVAL:
+                self._last = time.monotonic()
+                share = f"{100 * step.done // step.of} %  " if step.of else ""
+                _say(f"  {label}  {share}{describe(step)}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class BarLines:
+    """A bar for each part and one for the total, drawn by rich; the total's last state stays as a line."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._total: Step | None = None
+        self._started = time.monotonic()
+
+    def __call__(self, step: Step) -> None:
+        with self._lock:
+            if step.kind == "warning":
+                self._say(_warning(step))
+            elif step.kind == "note":
+                self._say(escape(redact(step.label)))
+            elif step.kind == "phase":
+                self._end_bars()
+                self._say(escape(redact(step.label)))
+                self._started = time.monotonic()
+            else:
+                self._count(step)
+
+    def close(self) -> None:
+        """Take the bars away, leave the total."""
+        with self._lock:
+            self._end_bars()
+
+    def _count(self, step: Step) -> None:
+        if step.kind == "total":
+            self._total = step
+        bars = self._bars or self._start_bars()
+        name = step.kind + step.label
+        if name not in self._tasks:
+            self._tasks[name] = bars.add_task("  " + escape(redact(step.label))[:40], total=step.of)
+        bars.update(self._tasks[name], completed=step.done, total=step.of)
+        if step.kind == "part" and step.done == step.of and len(self._tasks) > 12:
+            bars.update(self._tasks[name], visible=False)
+
+    def _start_bars(self) -> "Bars":
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+        console = Console(file=sys.stderr, no_color=not has_colour(sys.stderr), highlight=False, markup=False, emoji=False)
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            BarColumn(bar_width=30),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            refresh_per_second=8,
+        )
+        self._bars.start()
+        return self._bars
+
+    def _end_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+            self._tasks.clear()
+        if self._total is not None:
+            seconds = max(time.monotonic() - self._started, 0.001)
+            rate = f"  {format_size(int(self._total.done / seconds))}/s" if self._total.done else ""
+            _say(f"  {escape(redact(self._total.label))}  {describe(self._total)}{rate}")
+            self._total = None
+
+    def _say(self, line: str) -> None:
+        if self._bars is None:
+            _say(line)
+            return
+        self._bars.stop()
+        _say(line)
+        self._bars.start()
+
+
+def _warning(step: Step) -> str:
+    return f"{paint('warning:', '33', sys.stderr)} {escape(redact(step.label))}"
+
+
+def _say(line: str) -> None:
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        return

@@ -1,0 +1,70 @@
+"""Text on its way to people: what strangers wrote is made harmless, secrets are left out, quantities are put into words.
+
+Every character that a terminal obeys, or that hides or reorders others, is shown as ``\\u{..}``: C0, C1 and DEL, bidirectional
+controls, zero-width and other invisible characters, line and paragraph separators, lone surrogates (CVE-2020-26283 and its kin).
+"""
+
+import re
+from datetime import datetime, timedelta
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_USERINFO = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^/?#\s\"'<>]*@")
+_QUERY = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://[^?#\s\"'<>]*)[?#][^\s\"'<>]*")
+_UNITS = ("kB", "MB", "GB", "TB", "PB")
+
+
+def escape(text: str) -> str:
+    """Give ``text`` on one line, with nothing in it that a terminal obeys or that a reader cannot see."""
+    return _UNSAFE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+
+
+def escape_lines(text: str) -> str:
+    """Like `escape`, where the line breaks are ours."""
+    return "\n".join(escape(line) for line in text.split("\n"))
+
+
+def redact(text: str) -> str:
+    """Leave user, password, query and fragment out of every URL in ``text``."""
+    return _QUERY.sub(r"\1?…", _USERINFO.sub(r"\1…@", text))
+
+
+def has_secret(url: str) -> bool:
+    """Whether a URL carries what `redact` would leave out."""
+    return redact(url) != url
+
+
+def format_size(size: int) -> str:
+    """Write a number of bytes as people read it, in decimal units: ``187.0 MB``."""
+    if abs(size) < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in _UNITS:
+        value /= 1000
+        if abs(value) < 999.95 or unit == _UNITS[-1]:
+            break
+    return f"{value:.1f} {unit}"
+
+
+def format_count(number: int, noun: str, plural: str = "") -> str:
+    """Write ``1 layer``, ``6 layers``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def format_span(span: timedelta) -> str:
+    """Write a length of time roughly: ``3 h``, ``29 d``; under a minute it is ``now`` for `format_age` to say."""
+    seconds = abs(int(span.total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def format_age(moment: datetime, now: datetime) -> str:
+    """Write how long ago ``moment`` was; one that is to come is written as it is, never as an age."""
+    age = now - moment
+    if age < timedelta(seconds=-60):
+        return f"in {format_span(age)}"
+    return "just now" if age < timedelta(seconds=60) else f"{format_span(age)} ago"
