@@ -1,0 +1,179 @@
+"""May this replace what we hold? Pure decisions over records, releases and names; no I/O and no clock.
+
+For records the numbered steps of `judge_record` hold, over what validation (`catalog.ipns.record`) let through:
+
+1. A revoked name takes nothing more (safety A9): 2^63 - 1 is the highest sequence there is.
+2. A lower sequence than the highest ever accepted is a rollback (A2).
+3. The same sequence with another value is an equivocation (A5): the first stays.
+4. Sequence 2^63 - 1 revokes the name, whatever is held (A9).
+5. More than 10^6 above the highest ever accepted is suspicious (A4): its data is taken, the floor stays where it is, so that the
+   owner's next proper record is still newer. One that the user refused is not taken again.
+6. Anything else is newer, and raises the floor.
+
+Considered: refusing suspicious data outright. Chosen: taking it, because a publisher whose counter jumped is otherwise cut off
+from everybody until each of them acts; what it costs is that the thief of a key can show data that he could show anyway.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from catalog.digest import ConfigDigest
+from catalog.errors import RollbackError
+from catalog.ipns.record import Record, select_record
+from catalog.limits import MAX_SEQUENCE, SUSPICIOUS_SEQUENCE_JUMP
+from catalog.platform import Platform
+from catalog.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a name's newest accepted record said: nothing below it is ever accepted again."""
+
+    sequence: int
+    value: bytes
+
+    @property
+    def revoked(self) -> bool:
+        return self.sequence == MAX_SEQUENCE
+
+
+class Verdict(Enum):
+    """What a record is to what is held."""
+
+    SAME = "same"  # sequence and value as held; perhaps signed for longer
+    NEWER = "newer"
+    SUSPICIOUS = "suspicious"  # take its data, leave the floor
+    REVOKED = "revoked"  # final: take no data, raise the floor
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best of the records that several sources gave.
+
+    ``record`` and ``verdict`` are None where no source gave any. ``behind`` are records that an honest but late source may give.
+    ``conflicts`` are equivocations, to be told to the user whatever was chosen; ``passed_over`` are suspicious records that lost to
+    a proper one: they are refused from now on.
+    """
+
+    record: Record | None = None
+    verdict: Verdict | None = None
+    behind: tuple[Record, ...] = ()
+    conflicts: tuple[RollbackError, ...] = ()
+    passed_over: tuple[Record, ...] = ()
+
+
+def floor_of(record: Record) -> Floor:
+    return Floor(record.sequence, record.value)
+
+
+def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] = ()) -> Verdict:
+    """Say what a validated record is to what is held, by the steps above; raise `RollbackError` where it may not replace it.
+
+    ``floor`` is None at first contact; ``refused`` are suspicious records that the user refused.
+    """
+    if floor is None:
+        return Verdict.REVOKED if record.revoked else Verdict.NEWER
+    if floor.revoked and not record.revoked:
+        raise RollbackError(
+            f"{record.name} was revoked by its owner",
+            why=f"a record of sequence {record.sequence} came after the last one that the key can sign",
+            hint="follow the owner's new catalogue",
+        )
+    if record.sequence < floor.sequence:
+        raise RollbackError(
+            f"the catalogue {record.name} went backwards: sequence {record.sequence}, and {floor.sequence} was seen here",
+            why="a source serves an old record; what is held stays",
+        )
+    if record.sequence == floor.sequence:
+        if record.value != floor.value:
+            raise equivocation(record, floor)
+        return Verdict.SAME
+    if record.revoked:
+        return Verdict.REVOKED
+    if record.sequence - floor.sequence > SUSPICIOUS_SEQUENCE_JUMP:
+        if floor_of(record) in set(refused):
+            raise RollbackError(
+                f"the record of sequence {record.sequence} of {record.name} was refused here",
+                why=f"it jumped from {floor.sequence}",
+            )
+        return Verdict.SUSPICIOUS
+    return Verdict.NEWER
+
+
+def choose_record(records: Sequence[Record], floor: Floor | None, refused: Iterable[Floor] = ()) -> Choice:
+    """Give the best of the validated records that all sources gave for one name; the order of ``records`` does not matter.
+
+    A revocation comes before all, a proper newer record before a suspicious one, that before what is held. Raises `RollbackError`
+    where there are records and not one may be taken.
+    """
+    verdicts: dict[Verdict, list[Record]] = {verdict: [] for verdict in Verdict}
+    refusals: list[tuple[Record, RollbackError]] = []
+    refused = tuple(refused)
+    for record in records:
+        try:
+            verdicts[judge_record(record, floor, refused)].append(record)
+        except RollbackError as error:
+            refusals.append((record, error))
+    held = floor.sequence if floor is not None else -1
+    conflicts = [error for record, error in refusals if record.sequence == held]
+    behind = tuple(record for record, _ in refusals if record.sequence != held)
+    for verdict in (Verdict.REVOKED, Verdict.NEWER, Verdict.SUSPICIOUS, Verdict.SAME):
+        candidates = verdicts[verdict]
+        if not candidates:
+            continue
+        best = select_record(candidates)
+        conflicts += _rivals(best, candidates)
+        passed_over = () if verdict is Verdict.SUSPICIOUS else tuple(verdicts[Verdict.SUSPICIOUS])
+        return Choice(best, verdict, behind, tuple(conflicts), passed_over)
+    if refusals:
+        raise max(refusals, key=lambda refusal: refusal[0].sequence)[1]
+    return Choice()
+
+
+def next_sequence(own: int, seen: Iterable[int] = ()) -> int:
+    """Give the sequence of the next record: one above the highest known here or anywhere.
+
+    A record that was planted near the top would leave no room above it but the revocation; it is passed over, as subscribers do.
+    """
+    top = MAX_SEQUENCE - SUSPICIOUS_SEQUENCE_JUMP
+    highest = max((sequence for sequence in seen if sequence < top), default=own)
+    following = max(own, highest) + 1
+    if following >= MAX_SEQUENCE:
+        raise RollbackError("no sequence is left for this key", why="its last record is the revocation")
+    return following
+
+
+def changed_platforms(seen: Mapping[Platform, ConfigDigest], release: Release) -> dict[Platform, ConfigDigest]:
+    """Give the platforms of ``release`` whose content is not the one once seen, with the content they have now (safety A7).
+
+    Content is the config digest: another archive of it, another title or annotation is no change, and neither is a platform that
+    is new or gone.
+    """
+    return {
+        platform: image.config for platform, image in release.images.items() if platform in seen and seen[platform] != image.config
+    }
+
+
+def names_to_claim(brought: Iterable[str], owners: Mapping[str, str], own_names: Iterable[str]) -> list[str]:
+    """Give those of the names that a catalogue brought which nobody owns here yet: they become its own (safety A8).
+
+    ``owners`` are the catalogues that own those names already, ``own_names`` the names of the home's own catalogue.
+    """
+    taken = set(own_names)
+    return [name for name in brought if name not in owners and name not in taken]
+
+
+def equivocation(record: Record, held: Floor) -> RollbackError:
+    """Say that a name has two values for one sequence."""
+    first, second = (value.decode("ascii", "backslashreplace") for value in (held.value, record.value))
+    return RollbackError(
+        f"the catalogue {record.name} has two values for sequence {record.sequence}: {first} and {second}",
+        why="its key signs in two places, or its owner shows different people different things; the first one stays",
+        hint="ask the owner; a higher sequence settles it",
+    )
+
+
+def _rivals(best: Record, candidates: Iterable[Record]) -> list[RollbackError]:
+    values = {record.value: record for record in candidates if record.sequence == best.sequence and record.value != best.value}
+    return [equivocation(values[value], floor_of(best)) for value in sorted(values)]

@@ -1,0 +1,72 @@
+"""How old is what we know of a catalogue? A table over moments, handed in; no clock (safety A3, A15).
+
+Nothing is refused for age alone but ``--latest`` behind a record's end of life: an exact version never changes its meaning.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from catalog.limits import CHECK_NOTE_AFTER, CHECK_WARN_AFTER, CLOCK_TOLERANCE
+
+
+class Age(Enum):
+    """The states of a catalogue, from good to bad."""
+
+    FRESH = "fresh"
+    UNCHECKED_DAY = "unchecked for a day"  # a note
+    UNCHECKED_WEEK = "unchecked for a week"  # a warning
+    CLOCK_WRONG = "clock looks wrong"  # the local clock stands before something that was signed or checked already
+    EXPIRED = "expired"  # an exact version resolves with a warning, the newest is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """The age of a catalogue; ``text`` is a sentence without a full stop, empty where there is nothing to say."""
+
+    age: Age
+    text: str
+    latest_refused: bool
+
+    @property
+    def warns(self) -> bool:
+        return self.age not in (Age.FRESH, Age.UNCHECKED_DAY)
+
+
+def judge_freshness(
+    now: datetime, *, expires: datetime, checked: datetime | None, newest_signed: datetime | None = None, own: bool = False
+) -> Freshness:
+    """Say how fresh a catalogue is.
+
+    ``expires`` is its record's end of life, ``checked`` the last time that a source confirmed the record or gave a newer one,
+    ``newest_signed`` the newest moment that its owner signed as past. The own catalogue is always fresh to its own home.
+    """
+    if own:
+        return Freshness(Age.FRESH, "", latest_refused=False)
+    past = max((moment for moment in (checked, newest_signed) if moment is not None), default=None)
+    if past is not None and now + timedelta(seconds=CLOCK_TOLERANCE) < past:
+        text = f"this machine's clock looks wrong: it says {_show(now)}, and something was signed or checked at {_show(past)}"
+        return Freshness(Age.CLOCK_WRONG, text, latest_refused=expires <= now)
+    if expires <= now:
+        return Freshness(Age.EXPIRED, f"its record expired {_show(expires)}, {format_span(now - expires)} ago", latest_refused=True)
+    unchecked = now - checked if checked is not None else timedelta.max
+    text = f"last checked {format_span(unchecked)} ago" if checked is not None else "never checked since it was subscribed to"
+    text += f", its record expires in {format_span(expires - now)}"
+    if unchecked >= timedelta(seconds=CHECK_WARN_AFTER):
+        return Freshness(Age.UNCHECKED_WEEK, text, latest_refused=False)
+    if unchecked >= timedelta(seconds=CHECK_NOTE_AFTER):
+        return Freshness(Age.UNCHECKED_DAY, text, latest_refused=False)
+    return Freshness(Age.FRESH, "", latest_refused=False)
+
+
+def format_span(span: timedelta) -> str:
+    """Write a length of time in its largest unit, rounded down: ``3 h``, ``29 d``."""
+    seconds = max(int(span.total_seconds()), 0)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _show(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

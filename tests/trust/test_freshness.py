@@ -1,0 +1,82 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from catalog.trust.freshness import Age, format_span, judge_freshness
+
+NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
+HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
+
+
+def expected_age(now: datetime, expires: datetime, checked: datetime, signed: datetime) -> Age:
+    """Safety A3 and A15, written down a second time."""
+    if max(checked, signed) - now > timedelta(minutes=5):
+        return Age.CLOCK_WRONG
+    if now >= expires:
+        return Age.EXPIRED
+    if now - checked >= 7 * DAY:
+        return Age.UNCHECKED_WEEK
+    return Age.UNCHECKED_DAY if now - checked >= DAY else Age.FRESH
+
+
+def test_each_hour_of_two_years_has_its_state() -> None:
+    """Safety A3: a clock from a year before to a year after, in steps of an hour; no use of expired data is silent."""
+    checked, signed, expires = NOW, NOW - DAY, NOW + 30 * DAY
+    states = set()
+    moment = NOW - YEAR
+    while moment <= NOW + YEAR:
+        freshness = judge_freshness(moment, expires=expires, checked=checked, newest_signed=signed)
+        assert freshness.age is expected_age(moment, expires, checked, signed)
+        if moment >= expires:
+            assert freshness.warns
+            assert freshness.text
+            assert freshness.latest_refused
+        else:
+            assert not freshness.latest_refused
+        states.add(freshness.age)
+        moment += HOUR
+    assert states == set(Age)
+
+
+def test_the_own_catalogue_never_expires_for_its_own_home() -> None:
+    freshness = judge_freshness(NOW, expires=NOW - YEAR, checked=None, own=True)
+    assert (freshness.age, freshness.text, freshness.latest_refused) == (Age.FRESH, "", False)
+
+
+@pytest.mark.parametrize(
+    "skew",
+    [-YEAR, -30 * DAY, -7 * DAY, -DAY, -HOUR, -timedelta(minutes=6), -timedelta(minutes=4), HOUR - HOUR, HOUR, DAY, 40 * DAY, YEAR],
+)
+def test_a_wrong_clock_is_called_wrong(skew: timedelta) -> None:
+    """Safety A15: twelve skews of the local clock."""
+    clock = NOW + skew
+    freshness = judge_freshness(clock, expires=NOW + 30 * DAY, checked=NOW - HOUR, newest_signed=NOW)
+    if skew < -timedelta(minutes=5):
+        assert "clock looks wrong" in freshness.text
+        assert "expired" not in freshness.text
+    elif skew >= 30 * DAY:
+        assert "expired" in freshness.text
+        assert "clock" not in freshness.text
+    else:
+        assert "clock" not in freshness.text
+
+
+def test_a_wrong_clock_behind_the_end_of_life_is_called_wrong_and_refuses_the_newest() -> None:
+    freshness = judge_freshness(NOW, expires=NOW - DAY, checked=NOW - DAY, newest_signed=NOW + DAY)
+    assert freshness.age is Age.CLOCK_WRONG
+    assert freshness.latest_refused
+    assert "expired" not in freshness.text
+
+
+def test_what_was_never_checked_is_said_so() -> None:
+    freshness = judge_freshness(NOW, expires=NOW + DAY, checked=None)
+    assert freshness.age is Age.UNCHECKED_WEEK
+    assert "never checked" in freshness.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (86399, "23 h"), (86400 * 29.9, "29 d")],
+)
+def test_spans_are_short(seconds: float, text: str) -> None:
+    assert format_span(timedelta(seconds=seconds)) == text
