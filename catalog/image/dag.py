@@ -5,13 +5,28 @@ the archive's root links metadata, layer, leaf (padding and the next header), la
 frames are one valid zstd stream, so the UnixFS file is the archive's ``tar.zst``. Source: design.md, section 2 ("The DAG").
 """
 
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from catalog.blockstores.base import Block
 from catalog.digest import ConfigDigest, DiffID, ManifestDigest
-from catalog.ipld.cid import Cid
+from catalog.errors import ArchiveError
+from catalog.image.canonical import lay_out_archive
+from catalog.image.chunking import LayerCutter, cut_metadata
+from catalog.image.config import parse_config
+from catalog.image.encoder import check_encoder, compress_chunk
+from catalog.ipld.cid import Cid, cid_of
 from catalog.platform import Platform
+from catalog.unixfs.file import FileLink, FileTree, file_node
+
+_THREADS: Final = 2
+_BATCH_SIZE: Final = 512 * 1024  # what one task compresses, about: many chunks are small
+_BATCH_ENTRIES: Final = 64
+_MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content that waits for its frames
 
 
 class FrameRef(NamedTuple):
@@ -85,20 +100,138 @@ class LayerWriter:
     """
 
     def __init__(self, sink: ChunkSink) -> None:
-        raise NotImplementedError
+        check_encoder()
+        self._frames = _FrameWriter(sink)
+        self._cutter = LayerCutter()
+        self._sha256 = hashlib.sha256()
+        self._size = 0
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take the layer's next bytes, in pieces of any size; they are copied before this returns."""
-        raise NotImplementedError
+        self._sha256.update(data)
+        self._size += len(data)
+        for chunk in self._cutter.feed(data):
+            self._frames.add(chunk)
 
     def finish(self) -> StoredLayer:
         """End the layer: all its blocks are in the sink. Call it once."""
-        raise NotImplementedError
+        for chunk in self._cutter.finish():
+            self._frames.add(chunk)
+        if self._size == 0:
+            self._frames.add(b"")
+        root = self._frames.finish()
+        return StoredLayer(DiffID(self._sha256.digest()), self._size, root.cid, root.file_size, root.dag_size)
 
 
-def build_archive(config: bytes, layers: list[StoredLayer], sink: ChunkSink) -> StoredArchive:
+def build_archive(config: bytes, layers: Sequence[StoredLayer], sink: ChunkSink) -> StoredArchive:
     """Store what ties ``layers`` (one for each diffID of the config, in its order) together: the metadata and the root.
 
     Raises `ArchiveError` where config and layers do not belong together or there are more than 511 distinct layers.
     """
-    raise NotImplementedError
+    check_encoder()
+    image = parse_config(config)
+    if image.diff_ids != tuple(layer.diff_id for layer in layers):
+        raise ArchiveError("the image config names other layers than these")
+    by_diff_id = {layer.diff_id: layer for layer in layers}
+    frame = lay_out_archive(config, image.diff_ids, {layer.diff_id: layer.size for layer in layers})
+    children = [_store_metadata(frame.head, sink)]
+    for position, diff_id in enumerate(frame.diff_ids):
+        layer = by_diff_id[diff_id]
+        children.append(FileLink(layer.cid, layer.stored_size, layer.dag_size))
+        children.append(_store_metadata(frame.gap(position), sink))
+    root = children[0]
+    if len(children) > 1:
+        block, root = file_node(children)
+        sink.put_node(block)
+    return StoredArchive(
+        archive=root.cid,
+        config=image.digest,
+        manifest=frame.manifest_digest,
+        size=root.file_size,
+        unpacked=frame.size,
+        dag_size=root.dag_size,
+        layers=tuple(layers),
+        created=image.created,
+        platform=image.platform,
+    )
+
+
+def _store_metadata(data: bytes, sink: ChunkSink) -> FileLink:
+    frames = _FrameWriter(sink)
+    for chunk in cut_metadata(data):
+        frames.add(chunk)
+    return frames.finish()
+
+
+class _Batch:
+    """Chunks that one task compresses, in their place among those whose frames were found."""
+
+    def __init__(self) -> None:
+        self.entries: list[tuple[bytes, FrameRef | None]] = []
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.blocks: Future[list[Block]] | None = None
+
+
+class _FrameWriter:
+    """Turn chunks into the leaves of one balanced file: compressed side by side, linked in order."""
+
+    def __init__(self, sink: ChunkSink) -> None:
+        self._sink = sink
+        self._tree = FileTree(sink.put_node)
+        self._batch = _Batch()
+        self._queue: deque[_Batch] = deque()
+        self._in_flight = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    def add(self, chunk: bytes) -> None:
+        content_digest = hashlib.sha256(chunk).digest()
+        found = self._sink.find_frame(content_digest)
+        batch = self._batch
+        batch.entries.append((content_digest, found))
+        if found is None:
+            batch.chunks.append(chunk)
+            batch.size += len(chunk)
+        if batch.size >= _BATCH_SIZE or len(batch.entries) >= _BATCH_ENTRIES:
+            self._submit()
+
+    def finish(self) -> FileLink:
+        if self._pool is None and not self._queue:  # too little to start threads for
+            self._link(self._batch, _compress(self._batch.chunks))
+        else:
+            self._submit()
+            while self._queue:
+                self._drain_one()
+        if self._pool is not None:
+            self._pool.shutdown()
+        return self._tree.finish()
+
+    def _submit(self) -> None:
+        batch, self._batch = self._batch, _Batch()
+        if batch.chunks:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="compress")
+            batch.blocks = self._pool.submit(_compress, batch.chunks)
+        self._queue.append(batch)
+        self._in_flight += batch.size
+        while self._queue and (self._in_flight > _MAX_IN_FLIGHT or self._queue[0].blocks is None or self._queue[0].blocks.done()):
+            self._drain_one()
+
+    def _drain_one(self) -> None:
+        batch = self._queue.popleft()
+        self._in_flight -= batch.size
+        self._link(batch, batch.blocks.result() if batch.blocks else [])
+
+    def _link(self, batch: _Batch, blocks: Sequence[Block]) -> None:
+        made = iter(blocks)
+        for content_digest, found in batch.entries:
+            if found is None:
+                block = next(made)
+                self._sink.put_frame(content_digest, block)
+                found = FrameRef(block.cid, len(block.data))
+            self._tree.add(FileLink(found.cid, found.size, found.size))
+
+
+def _compress(chunks: Sequence[bytes]) -> list[Block]:
+    frames = [compress_chunk(chunk) for chunk in chunks]
+    return [Block(cid_of(frame), frame) for frame in frames]
