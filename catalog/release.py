@@ -18,10 +18,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class DeltaLink:
-    """A published delta file: its CID and its size."""
+    """A published delta file: its CID and its size; ``extra`` holds keys of newer formats."""
 
     cid: Cid
     size: int
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Image:
     """What a release holds for one platform.
 
     ``size`` is the archive as stored, ``unpacked`` the uncompressed archive, ``layers`` their number with repetitions,
-    ``registry`` sorted
-    manifest references of the registries it was seen in, ``deltas`` by base archive.
+    ``registry`` sorted manifest references of the registries it was seen in, ``deltas`` by base archive; ``extra`` holds keys of
+    newer formats.
     """
 
     archive: Cid
@@ -43,6 +44,7 @@ class Image:
     registry: tuple[str, ...] = ()
     deltas: Mapping[Cid, DeltaLink] = field(default_factory=dict)
     format: str = IMAGE_FORMAT
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
