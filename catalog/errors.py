@@ -20,6 +20,7 @@
     ├── LockedError                   another process holds what is needed, or time ran out
     ├── VerificationError             bytes are not what was asked for, or not of their format
     │   ├── BlockMismatchError
+    │   ├── UnwantedBlocksError       a source sends what nobody asked for
     │   ├── CidError
     │   ├── CodecError                dag-pb, DAG-CBOR, CAR, UnixFS
     │   ├── ArchiveError              an export of an image
@@ -33,7 +34,8 @@
     ├── ReleaseConflictError          a release's content changed, or would change
     ├── AmbiguousReferenceError       a version, an alias or a choice is missing
     ├── UnavailableError              no source has it, or none could be reached
-    │   └── BlockNotFoundError
+    │   ├── BlockNotFoundError
+    │   └── SourceTimeoutError        silent, or slower than the limits allow
     ├── StorageError                  full, or not writable
     ├── NewerHomeError                the home was written by a newer dcat
     ├── EngineConflictError           the tag exists with other content, or another image was loaded
@@ -112,7 +114,13 @@ class PlatformNotFoundError(NotFoundError):
 
 
 class ImageNotFoundError(NotFoundError):
+    """``nearest`` are tags of the engine that may be meant, the likeliest first."""
+
     code = "image-not-found"
+
+    def __init__(self, message: str, *, why: str = "", hint: str = "", nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message, why=why, hint=hint)
+        self.nearest = nearest
 
 
 class ImageIncompleteError(NotFoundError):
@@ -129,6 +137,10 @@ class VerificationError(DcatError):
 
 class BlockMismatchError(VerificationError):
     code = "block-mismatch"
+
+
+class UnwantedBlocksError(VerificationError):
+    code = "unwanted-blocks"
 
 
 class CidError(VerificationError):
@@ -185,6 +197,10 @@ class UnavailableError(DcatError):
 
 class BlockNotFoundError(UnavailableError):
     code = "block-not-found"
+
+
+class SourceTimeoutError(UnavailableError):
+    code = "source-timeout"
 
 
 class StorageError(DcatError):

@@ -4,9 +4,10 @@ A bundle is a CARv1. Its one root is the *manifest*, a DAG-CBOR block that stand
 
     {"format": "dcat-bundle/1", "roots": [link, …], "since": [link, …], "records": {"k51…": link, …}}
 
-``roots`` are the DAGs that the bundle brings (snapshots, archives), whole but for blocks that are under ``since`` too, which the receiver
-must hold already. ``records`` gives, by IPNS name, raw blocks with the bytes of signed records; they stand behind the manifest. Then come
-the blocks, in any order. Exactly these keys. Nothing in it is trusted: blocks are verified when they are read, records by whoever takes one.
+``roots`` are the DAGs that the bundle brings (snapshots, archives), whole but for blocks that are under ``since`` too, which the
+receiver must hold already. ``records`` gives, by IPNS name, raw blocks with the bytes of signed records; they stand behind the
+manifest. Then come the blocks, in any order. Exactly these keys. Nothing in it is trusted: blocks are verified when they are
+read, records by whoever takes one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

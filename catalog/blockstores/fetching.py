@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from catalog.blockstores.base import Block, Blockstore, BlockSource
-from catalog.clients.http import Timeouts
+from catalog.clients.timeouts import Timeouts
 from catalog.ipld.cid import Cid
 from catalog.progress import Progress, silent
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from catalog.blockstores.base import Block
-from catalog.clients.http import Proxies, Timeouts
+from catalog.clients.proxy import Proxies
+from catalog.clients.timeouts import Timeouts
 from catalog.ipld.cid import Cid
 
 
@@ -35,7 +36,9 @@ class KuboClient:
         raise NotImplementedError
 
     def import_blocks(self, blocks: Iterable[Block], root: Block | None, *, pin: bool) -> None:
-        """Stream blocks in by one request; with ``root`` and ``pin`` its complete DAG is pinned, or `UnavailableError` says why not."""
+        """Stream blocks in by one request; with ``root`` and ``pin`` its complete DAG is pinned, or `UnavailableError` says why
+        not.
+        """
         raise NotImplementedError
 
     def export_dag(self, root: Cid, *, offline: bool) -> Iterator[Block]:

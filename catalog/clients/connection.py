@@ -1,0 +1,199 @@
+"""Connections that go only to checked addresses, and that another thread can cut.
+
+These hook into urllib3 where a connection is made and where an answer is awaited, so that Host, SNI and the certificate's check
+stay those of the name while the socket goes to the address that was checked. Import this lazily: it brings requests and urllib3
+(90 ms).
+"""
+
+import contextlib
+import socket
+import sys
+import threading
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from catalog.clients.address import AddressRule
+from catalog.limits import MAX_CONNECTIONS_A_SOURCE
+
+_BUFFER = 1 << 20
+
+
+class Exchange:
+    """One request and its answer. `cut` ends it from any thread: whatever it waits for fails at once."""
+
+    def __init__(self) -> None:
+        self.reused = True  # the connection was open before; such a one may have been closed by the other side meanwhile
+        self.cut_because: str | None = None
+        self._cut = threading.Event()
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer: threading.Timer | None = None
+
+    def cut(self, why: str) -> None:
+        """End the exchange; ``why`` is what its error will say."""
+        with self._lock:
+            if self.cut_because is None:
+                self.cut_because = why
+            self._cut.set()
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # of the socket itself, also under TLS
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep; tell whether the exchange was cut meanwhile."""
+        return self._cut.wait(seconds)
+
+    def attach(self, sock: socket.socket) -> None:
+        """Note the socket that is used from now on."""
+        with self._lock:
+            self._socket = sock
+            if self.cut_because is not None:
+                raise ConnectionAbortedError(self.cut_because)
+
+    def detach(self) -> None:
+        """Forget the socket, which goes back to its pool: a later cut is none of its business."""
+        with self._lock:
+            self._socket = None
+
+    def set_read_timeout(self, seconds: float) -> None:
+        """Say how long one read may wait."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.settimeout(seconds)
+
+    def await_answer(self, seconds: float) -> None:
+        """Cut the exchange unless `answered` is called in time: a timeout for each read does not bound headers that drip."""
+        self._timer = threading.Timer(seconds, self.cut, (f"no answer within {seconds:g} s",))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def answered(self) -> None:
+        """The status and headers are there."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Guard(threading.local):
+    """What the connections of one client ask: the rule of addresses, and which exchange this thread is in."""
+
+    exchange: Exchange | None = None
+
+    def __init__(self, rule: AddressRule) -> None:
+        self.rule = rule
+
+
+class _GuardedConnection(HTTPConnection):
+    guard: Guard
+
+    def _new_conn(self) -> socket.socket:
+        exchange = self.guard.exchange
+        if exchange is not None:
+            exchange.reused = False
+        timeout = self.timeout if isinstance(self.timeout, int | float) else 30.0
+        host = self._dns_host
+        rule = self.guard.rule if self.proxy is None else AddressRule(host)
+        addresses = rule.resolve(host.strip("[]"), self.port, timeout)
+        failure: OSError | None = None
+        for position, address in enumerate(addresses):
+            sock = socket.socket(address.family, socket.SOCK_STREAM)
+            try:
+                sock.settimeout(timeout / (len(addresses) - position) if len(addresses) > 1 else timeout)
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.connect(address.sockaddr)
+                sock.settimeout(timeout)
+            except OSError as error:
+                sock.close()
+                failure = error
+                continue
+            sys.audit("http.client.connect", self, self.host, self.port)
+            return sock
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, f"no connection to {self.host} within {timeout:g} s") from failure
+        raise NewConnectionError(self, f"{failure}") from failure
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.guard.exchange is not None and self.sock is not None:
+            self.guard.exchange.attach(self.sock)
+        super().request(*args, **kwargs)
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        exchange = self.guard.exchange
+        if exchange is None:
+            return super().getresponse()
+        exchange.attach(self.sock)
+        exchange.await_answer(self.timeout if isinstance(self.timeout, int | float) else 30.0)
+        try:
+            return super().getresponse()
+        finally:
+            exchange.answered()
+
+
+class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
+    pass
+
+
+class GuardedAdapter(HTTPAdapter):
+    """requests' adapter over guarded connections, one pool for each origin."""
+
+    def __init__(self, guard: Guard, *, connections: int) -> None:
+        plain = type("PlainConnection", (_GuardedConnection,), {"guard": guard})
+        tls = type("TlsConnection", (_GuardedTlsConnection,), {"guard": guard})
+        self._pool_classes: dict[str, type[urllib3.HTTPConnectionPool]] = {
+            "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("TlsPool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": tls}),
+        }
+        super().__init__(pool_connections=8, pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, blocksize=_BUFFER, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+
+class Transport:
+    """Sends one request at a time for each thread, and keeps connections between them."""
+
+    def __init__(self, rule: AddressRule) -> None:
+        self._guard = Guard(rule)
+        self._adapter = GuardedAdapter(self._guard, connections=MAX_CONNECTIONS_A_SOURCE)
+
+    def send(
+        self,
+        exchange: Exchange,
+        request: requests.Request,
+        *,
+        proxy: str | None,
+        verify: bool | str,
+        connect: float,
+        first_byte: float,
+    ) -> requests.Response:
+        """Send and await status and headers; raise one of `FAILURES` or what the connection's rule raises."""
+        self._guard.exchange = exchange
+        try:
+            return self._adapter.send(
+                request.prepare(),
+                stream=True,
+                timeout=(connect, first_byte),
+                verify=verify,
+                proxies={} if proxy is None else {"http": proxy, "https": proxy},
+            )
+        finally:
+            self._guard.exchange = None
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._adapter.close()
+
+
+FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
