@@ -1,0 +1,122 @@
+"""Settings: flag, environment and file over each other, unknown keys, and a file that is never half written."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.errors import InvalidConfigError
+from cli.settings import read_file_values, read_settings, write_file_values
+from tests.cli.conftest import Dcat, run_on_terminal
+
+
+def test_environment_stands_over_file_over_default(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    assert read_settings(path, {}).deltas
+    path.write_text('kubo = "http://127.0.0.1:5001"\ndeltas = false\n')
+    settings = read_settings(path, {"DCAT_KUBO": "http://other:5001"})
+    assert settings.kubo == "http://other:5001"
+    assert not settings.deltas
+    assert settings.by_key["kubo"].origin == "environment"
+    assert settings.by_key["deltas"].place == str(path)
+
+
+def test_sources_come_from_file_and_environment(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    token = tmp_path / "token"
+    token.write_text("t")
+    write_file_values(path, {"sources.bob.url": "http://bob:5078", "sources.bob.token-file": str(token)})
+    sources = read_settings(path, {"DCAT_SOURCES": "http://a:1, http://b:2"}).sources
+    assert [source.url for source in sources] == ["http://bob:5078", "http://a:1", "http://b:2"]
+    assert sources[0].token_file == token
+
+
+@pytest.mark.parametrize("value", ["http://user:canary@host", "http://host/?token=canary", "ftp://host", "host", "http://"])
+def test_a_url_with_a_secret_or_none_at_all_is_refused_without_repeating_the_secret(dcat: Dcat, value: str) -> None:
+    ran = dcat("config", "set", "kubo", value)
+    assert ran.code == 2
+    assert "canary" not in ran.err + ran.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("kub", "kubo"), ("delta", "deltas"), ("sources.bob.ulr", "sources.bob.url"), ("sources.bob", "sources.bob.url")],
+)
+def test_an_unknown_key_is_an_error_that_names_the_nearest(dcat: Dcat, typed: str, meant: str) -> None:
+    ran = dcat("config", "get", typed)
+    assert ran.code == 2
+    assert f'no setting "{typed}"' in ran.err
+    if typed != "sources.bob":
+        assert f"try: dcat config get {meant}" in ran.err
+
+
+def test_an_unknown_key_in_the_file_is_an_error_and_can_be_unset(dcat: Dcat, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('kubbo = "http://x"\n[gc]\nkeep = 3\n')
+    ran = dcat("config", "list")
+    assert ran.code == 2
+    assert "dcat config unset kubbo" in ran.err
+    assert dcat("config", "unset", "kubbo").code == 0
+    assert dcat("config", "unset", "gc.keep").code == 0
+    assert dcat("config", "list").code == 0
+
+
+def test_set_get_list_unset(dcat: Dcat) -> None:
+    assert dcat("config", "set", "deltas", "off").code == 0
+    assert dcat("config", "get", "deltas").out == "off\n"
+    assert dcat("config", "list").out == "deltas\toff\noffline\toff\n"
+    listed = json.loads(dcat("config", "list", "--json", "--show-origin").out)
+    assert listed["schema"] == "dcat/config/v1"
+    assert {"key": "deltas", "value": False, "origin": "file"}.items() <= listed["settings"][0].items()
+    assert dcat("config", "unset", "deltas").code == 0
+    assert dcat("config", "get", "deltas", "--show-origin").out == "deltas\ton\tdefault\n"
+    assert dcat("config", "unset", "deltas").code == 2
+
+
+def test_setting_kubo_says_what_becomes_public_and_asks_only_on_a_terminal(dcat: Dcat, tmp_path: Path) -> None:
+    ran = dcat("config", "set", "kubo", "http://127.0.0.1:5001")
+    assert ran.code == 0
+    assert "public" in ran.err
+    assert "--yes" in ran.err
+    assert not read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+    assert "[y/N]" in run_on_terminal(["config", "set", "kubo", "http://127.0.0.1:5001"], "y\n").out
+    assert read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+    assert not read_settings(tmp_path / "config.toml", {"DCAT_KUBO": "http://elsewhere:5001"}).kubo_confirmed
+    assert dcat("config", "set", "kubo", "http://127.0.0.1:5002").code == 0
+    assert not read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+    assert dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--yes").code == 0
+    assert read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+
+
+@given(st.text())
+def test_any_text_survives_the_file(text: str) -> None:
+    import tomllib
+
+    from cli.settings import _encode
+
+    cleaned = text.encode("utf-8", "replace").decode()
+    assert tomllib.loads(f"value = {_encode(cleaned)}")["value"] == cleaned
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    write_file_values(path, {"deltas": False})
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        write_file_values(path, {"deltas": True})
+    assert read_file_values(path) == {"deltas": False}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.toml"]
+
+
+@pytest.mark.parametrize("content", [b"= 1", b"\xff", b'kubo = "unended', b"deltas = [1]", b"kubo = 2026-01-01"])
+def test_a_file_that_is_no_settings_file_is_one_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(InvalidConfigError):
+        read_settings(path, {})

@@ -1,0 +1,97 @@
+"""What strangers wrote is harmless when it is shown, and secrets are not shown at all (safety.md F1, F2)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.text import escape, escape_lines, format_age, format_count, format_size, redact
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("\x1b\x00\x07\x08\r\n\t\x7f\x9b\u202e\u2066\u200b\u200d\ufeff\u2028\u00ad\U000e0041\ufe0f"),
+    )
+)
+
+
+@given(HOSTILE)
+def test_nothing_that_a_terminal_obeys_or_hides_comes_through(text: str) -> None:
+    import unicodedata
+
+    shown = escape(text)
+    assert not [char for char in shown if unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}]
+    assert not set(shown) & set(
+        "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+    )
+    assert escape(shown) == shown
+
+
+def test_every_format_character_of_unicode_is_shown_as_its_number() -> None:
+    import sys
+    import unicodedata
+
+    # Signs that stand in front of digits of their script (U+0600 and the like) are visible.
+    visible = {"ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN"}
+    for number in range(sys.maxunicode + 1):
+        char = chr(number)
+        if unicodedata.category(char) == "Cf" and unicodedata.name(char, "").split(" ")[0] not in visible:
+            assert escape(char) == f"\\u{{{number:x}}}", hex(number)
+
+
+def test_plain_text_in_any_script_is_left_alone() -> None:
+    for text in ("nginx@1.25", "Grüße", "日本語", "a b", "e\u0301"):
+        assert escape(text) == text
+
+
+def test_our_own_line_breaks_stay() -> None:
+    assert escape_lines("one\ntwo\x1b[31m") == "one\ntwo\\u{1b}[31m"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://user:canary@host/path for", "see https://…@host/path for"),
+        ("http://host/p?token=canary", "http://host/p?…"),
+        ("http://host/p#canary", "http://host/p?…"),
+        ("http://canary@host:5001/?a=canary&b=canary", "http://…@host:5001/?…"),
+        ("ipfs://bafy", "ipfs://bafy"),
+        ("mail bob@example.org?", "mail bob@example.org?"),
+        ("web@1.0", "web@1.0"),
+    ],
+)
+def test_urls_lose_what_may_be_a_secret(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+@given(st.text())
+def test_redacting_again_changes_nothing(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_949, "999.9 kB"),
+        (999_951, "1.0 MB"),
+        (187_000_000, "187.0 MB"),
+        (10**18, "1000.0 PB"),
+    ],
+)
+def test_sizes_are_decimal(size: int, text: str) -> None:
+    assert format_size(size) == text
+
+
+def test_counts_and_ages_are_words() -> None:
+    now = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+    assert format_count(1, "layer") == "1 layer"
+    assert format_count(1200, "catalogue") == "1,200 catalogues"
+    assert format_count(2, "entry", "entries") == "2 entries"
+    assert format_age(now, now) == "just now"
+    assert format_age(now - timedelta(hours=3), now) == "3 h ago"
+    assert format_age(now - timedelta(days=9), now) == "9 d ago"
+    assert format_age(now + timedelta(days=26), now) == "in 26 d"
