@@ -12,10 +12,10 @@ containerd   digest of the manifest, or of an index of     those whose uncompres
 podman       config digest                                 none
 ===========  ============================================  =====================================================
 
-Source: facts of moby v20.10 to v29, and podman 4.3, measured in ``tests/clients/docker``.
+Source: facts of moby v20.10 to v29, and podman 4.3, measured in ``tests/compat``.
 """
 
-from catalog.clients.docker.engine import Engine, connect
+from catalog.clients.docker.engine import Engine, connect, require_complete
 from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, StoreKind
 
-__all__ = ["Engine", "EngineImage", "EngineInfo", "LoadedImage", "StoreKind", "connect"]
+__all__ = ["Engine", "EngineImage", "EngineInfo", "LoadedImage", "StoreKind", "connect", "require_complete"]

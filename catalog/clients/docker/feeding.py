@@ -1,0 +1,163 @@
+"""An archive on its way into an engine: fed by a thread, so that an interrupt can wait for the end of a blob.
+
+An engine that is cut off in the middle of a blob may keep it locked, and later loads of it hang (moby #51623). So on an interrupt
+feeding goes on to the next member of the archive, for a moment at most, and the connection ends there, without the end of the body:
+nothing is registered.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+from catalog.clients.docker.api import EngineApi
+from catalog.errors import DcatError
+from catalog.limits import ENGINE_STAGING_RATE, ENGINE_STOP_GRACE, ENGINE_UPLOAD_PIECE
+
+_BLOCK = 512
+_Event: TypeAlias = dict[str, Any]
+
+
+class MemberTracker:
+    """Finds where the members of a tar begin while it flows by. It expects a canonical archive, and reads only sizes."""
+
+    def __init__(self) -> None:
+        self._left = 0  # of the member's data, padding included
+        self._header = bytearray()
+        self._extended: bytearray | None = None  # the data of a `pax` member, which states the next one's size
+        self._size: int | None = None
+
+    def first_boundary(self, data: bytes) -> int | None:
+        """Move on over ``data`` and give the first place in it where a member ends, if there is one."""
+        position, boundary = 0, None
+        while position < len(data):
+            wanted = self._left or _BLOCK - len(self._header)
+            step = min(wanted, len(data) - position)
+            if self._left:
+                if self._extended is not None:
+                    self._extended += data[position : position + step]
+                self._left -= step
+            else:
+                self._header += data[position : position + step]
+                if len(self._header) == _BLOCK:
+                    self._enter()
+            position += step
+            if not self._left and not self._header:
+                if self._extended is not None:
+                    self._size = _stated_size(bytes(self._extended))
+                    self._extended = None
+                elif boundary is None:
+                    boundary = position
+        return boundary
+
+    def _enter(self) -> None:
+        header, self._header = bytes(self._header), bytearray()
+        digits = header[124:136].rstrip(b"\0 ")
+        size = int(digits, 8) if digits.isdigit() else 0
+        if self._size is not None:
+            size, self._size = self._size, None
+        self._left = -(-size // _BLOCK) * _BLOCK
+        self._extended = bytearray() if header[156:157] == b"x" else None
+
+
+def _stated_size(records: bytes) -> int | None:
+    _, found, rest = records.partition(b" size=")
+    digits = rest.partition(b"\n")[0]
+    return int(digits) if found and digits.isdigit() else None
+
+
+class Feeding:
+    """One load: the thread that sends the archive and reads what the engine says about it."""
+
+    def __init__(self, api: EngineApi, chunks: Iterable[bytes], size: int | None) -> None:
+        self._api = api
+        self._chunks = chunks
+        self._patience = (size or 0) / ENGINE_STAGING_RATE
+        self._said: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+        self._abort = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engine-load", daemon=True)
+
+    def run(self, listen: Callable[[_Event], None]) -> None:
+        """Feed all, calling ``listen`` in this thread for each event; raise what went wrong on either side."""
+        self._thread.start()
+        try:
+            while (event := self._said.get()) is not None:
+                listen(event)
+        except BaseException:
+            self._stop.set()
+            self._thread.join(ENGINE_STOP_GRACE)
+            self._abort.set()
+            raise
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            self._exchange()
+        except BaseException as error:
+            # What the archive's own source raised, not what the connection made of it.
+            self._failure = self._failure or error
+        finally:
+            self._said.put(None)
+
+    def _exchange(self) -> None:
+        headers = {"Content-Type": "application/x-tar"}
+        response = self._api.request(
+            "POST",
+            "/images/load",
+            params={"quiet": "0"},
+            data=self._pieces(),
+            headers=headers,
+            stream=True,
+            patience=self._patience,
+        )
+        with response:
+            if response.status_code != 200:
+                raise self._api.refused(response, "an image")
+            for event in self._api.events(response):
+                if self._stop.is_set():
+                    return
+                self._said.put(event)
+
+    def _pieces(self) -> Iterator[bytes]:
+        tracker = MemberTracker()
+        for piece in _joined(self._source(), ENGINE_UPLOAD_PIECE):
+            stopping = self._stop.is_set()
+            boundary = tracker.first_boundary(piece)
+            if self._abort.is_set():
+                raise _StoppedError("stopped in the middle of a blob")
+            if stopping and boundary is not None:
+                yield piece[:boundary]
+                raise _StoppedError("stopped at the end of a blob")
+            yield piece
+
+    def _source(self) -> Iterator[bytes]:
+        try:
+            yield from self._chunks
+        except Exception as error:
+            self._failure = error
+            raise
+
+
+class _StoppedError(DcatError):
+    """Ends the connection; nobody waits for it any more."""
+
+
+def _joined(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Give the same bytes in pieces of ``size``."""
+    pending: list[bytes] = []
+    held = 0
+    for chunk in chunks:
+        view = memoryview(chunk)
+        while held + len(view) >= size:
+            taken = size - held
+            yield b"".join([*pending, view[:taken]])
+            view, pending, held = view[taken:], [], 0
+        if view:
+            pending.append(bytes(view))
+            held += len(view)
+    if pending:
+        yield b"".join(pending)

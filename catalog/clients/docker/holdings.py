@@ -1,0 +1,163 @@
+"""What an engine holds: looking images up by name and ID, and judging how much of them is really there."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from catalog.clients.docker.api import EngineApi, message_of
+from catalog.clients.docker.export import platform_json
+from catalog.clients.docker.inspection import manifests, read_diff_ids, read_image, read_tags
+from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
+from catalog.digest import ChainID, DiffID, chain_ids
+from catalog.errors import ImageNotFoundError, InvalidReferenceError, PlatformNotFoundError
+from catalog.platform import Platform
+
+# Wider than Docker's grammar, which the engine applies; but nothing that would mean another path of its API, or an option.
+_REFERENCE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:@/\[\]-]{0,511}", re.ASCII)
+_IMAGE_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
+_NEAREST = 5
+
+
+def check_reference(reference: str) -> None:
+    """Raise `InvalidReferenceError` for what cannot be a reference or an image ID."""
+    parts = reference.split("/")
+    if not _REFERENCE.fullmatch(reference) or any(part.strip(".") == "" for part in parts):
+        raise InvalidReferenceError(
+            f'"{reference[:100]}" is no image reference', hint="a reference reads name:version, host/name:version, or sha256:…"
+        )
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Split off the tag (or digest); without one it is ``latest``, as for Docker."""
+    name, at, digest = reference.partition("@")
+    if at:
+        return name, digest
+    last = reference.rpartition("/")[2]
+    return (reference.rpartition(":")[0], last.partition(":")[2]) if ":" in last else (reference, "latest")
+
+
+class Holdings:
+    """Read-only questions to one engine."""
+
+    def __init__(self, api: EngineApi, store: StoreKind) -> None:
+        self._api = api
+        self._store = store
+
+    def find(self, reference: str, platform: Platform | None = None) -> EngineImage:
+        """See `Engine.find`."""
+        described = self.inspect(reference)
+        image = read_image(described, self._store) if described is not None else None
+        if described is None or image is None or not _is_named(reference, image):
+            raise self._not_found(reference)
+        if platform is not None and platform != image.platform:
+            described = self._of_platform(image, described, platform) if image.platforms.get(platform) is not None else None
+            if described is None:
+                held = ", ".join(str(entry) for entry in sorted(image.platforms))
+                raise PlatformNotFoundError(f'the engine holds no {platform} image of "{reference}"', why=f"it holds {held}")
+            image = read_image(described, self._store)
+        return image if image.complete else dataclasses.replace(image, missing=self._missing_layers(image))
+
+    def inspect(self, reference: str) -> Mapping[str, Any] | None:
+        """Describe an image, with its manifests where the engine knows such; None where it has none."""
+        return self._inspect(reference, {"manifests": "1"} if self._knows_manifests else {})
+
+    def entries(self, *, everything: bool = False) -> list[Mapping[str, Any]]:
+        """List the images in the engine's short form; ``everything`` has what older builds left between too."""
+        params = {"all": "1"} if everything else {}
+        entries = self._api.get_json("/images/json", params | ({"manifests": "1"} if self._knows_manifests else {}))
+        return [entry for entry in entries or () if isinstance(entry, Mapping) and "Id" in entry]
+
+    def ids(self) -> set[str]:
+        """Give the IDs of all images."""
+        return {str(entry["Id"]) for entry in self.entries(everything=True)}
+
+    def incomplete(self) -> list[EngineImage]:
+        """See `Engine.incomplete`."""
+        found = []
+        for entry in self.entries():
+            lacking = [platform for _, platform, available in manifests(entry) if not available]
+            described = self.inspect(str(entry["Id"])) if lacking else None
+            for platform in lacking if described is not None else ():
+                of_platform = self._of_platform(read_image(described, self._store), described, platform) if described else None
+                if of_platform is not None:
+                    image = read_image(of_platform, self._store)
+                    found.append(dataclasses.replace(image, missing=self._missing_layers(image)))
+        return sorted(found, key=lambda image: (image.tags, image.id, image.platform))
+
+    def chains(self) -> set[ChainID]:
+        """Give the chainIDs of all layers of all images, those that old builds left between too."""
+        return {chain_id for _, diff_ids in self._layers_of_all() for chain_id in chain_ids(diff_ids)}
+
+    def stored_plain(self, canonical: Collection[str]) -> set[DiffID]:
+        """Give the layers whose uncompressed blob is surely stored: those of complete images with a canonical manifest."""
+        layers: set[DiffID] = set()
+        for entry in self.entries():
+            for digest, platform, available in manifests(entry):
+                if available and digest in canonical and (described := self.inspect(str(entry["Id"]))) is not None:
+                    of_platform = self._of_platform(read_image(described, self._store), described, platform)
+                    layers.update(read_diff_ids(of_platform or {}))
+        return layers
+
+    @property
+    def _knows_manifests(self) -> bool:
+        return self._store == "containerd" and self._api.at_least(1, 48)
+
+    def _inspect(self, reference: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
+        check_reference(reference)
+        response = self._api.request("GET", f"/images/{reference}/json", params=params)
+        if response.status_code == 200:
+            described = self._api.json_of(response)
+            return described if isinstance(described, Mapping) and "Id" in described else None
+        # 404 for an unknown image; 400, or 500 of podman, for what is outside the grammar, which no image has for its name.
+        if response.status_code == 404 or "invalid reference" in message_of(response) or "lowercase" in message_of(response):
+            return None
+        raise self._api.refused(response, f'to describe "{reference}"')
+
+    def _of_platform(self, image: EngineImage, described: Mapping[str, Any], platform: Platform) -> Mapping[str, Any] | None:
+        """Describe the image of one platform of an index. The engine takes no request for both that and the manifests."""
+        if platform == image.platform:
+            return described
+        if not self._api.at_least(1, 49):
+            return None
+        chosen = self._inspect(image.id, {"platform": platform_json(platform)})
+        return {**described, **chosen} if chosen is not None else None
+
+    def _layers_of_all(self) -> Iterator[tuple[str, Sequence[DiffID]]]:
+        for image_id in sorted(self.ids()):
+            described = self._inspect(image_id, {})
+            if described is not None:
+                yield image_id, read_diff_ids(described)
+
+    def _missing_layers(self, image: EngineImage) -> tuple[DiffID, ...]:
+        """Tell which layers were never downloaded: those from the base on that another image brought as a snapshot only."""
+        others = {chain for image_id, diff_ids in self._layers_of_all() if image_id != image.id for chain in chain_ids(diff_ids)}
+        shared = [diff_id for diff_id, chain in zip(image.diff_ids, chain_ids(image.diff_ids), strict=True) if chain in others]
+        return tuple(dict.fromkeys(shared or image.diff_ids))
+
+    def _not_found(self, reference: str) -> ImageNotFoundError:
+        tags = sorted({tag for entry in self.entries() for tag in read_tags(entry)})
+        name = split_reference(familiar(reference))[0]
+        same_name = [tag for tag in tags if split_reference(tag)[0].rpartition("/")[2] == name.rpartition("/")[2]]
+        close = difflib.get_close_matches(familiar(reference), tags, n=_NEAREST, cutoff=0.75)
+        nearest = tuple(dict.fromkeys([*same_name, *close]))[:_NEAREST]
+        return ImageNotFoundError(
+            f'the engine at {self._api.target.address} has no image "{reference}"',
+            why=f"the nearest {'is' if len(nearest) == 1 else 'are'} {', '.join(nearest)}"
+            if nearest
+            else "nothing there has a like name",
+            nearest=nearest,
+        )
+
+
+def _is_named(reference: str, image: EngineImage) -> bool:
+    """Tell whether the reference means this image exactly; podman also finds ``team/web:1`` on another host for ``web:1``."""
+    digits = _IMAGE_ID.fullmatch(reference)
+    if digits is not None and image.id.removeprefix("sha256:").startswith(digits[1]):
+        return True
+    if "@" in reference:
+        return True  # the engine compared the digest
+    name, tag = split_reference(reference)
+    tags = {whole(entry) for entry in image.tags}
+    return whole(f"{name}:{tag}") in tags or f"localhost/{name}:{tag}" in tags

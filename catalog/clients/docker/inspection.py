@@ -1,0 +1,89 @@
+"""Reading an engine's description of an image, in the forms of Docker's two stores and of podman.
+
+An image ID of the containerd store is the digest of a manifest, or of an index over several platforms; ``Manifests`` (API 1.48)
+says of each whether all its content is there. It can be missing although the image runs: a layer that was loaded uncompressed is
+not downloaded again when another image on top of it is pulled, so that image cannot be exported (measured on Docker 29).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
+from catalog.digest import DiffID
+from catalog.errors import InvalidDigestError, InvalidPlatformError
+from catalog.platform import Platform, make_platform
+
+Described = Mapping[str, Any]
+
+
+def read_image(described: Described, store: StoreKind) -> EngineImage:
+    """Make an `EngineImage` of an answer to ``/images/<name>/json``; ``missing`` is left to who knows the other images."""
+    platform = make_platform(
+        described.get("Os") or "linux", described.get("Architecture") or "unknown", described.get("Variant") or ""
+    )
+    platforms = {platform: available for _, platform, available in manifests(described)} or {platform: True}
+    return EngineImage(
+        id=str(described["Id"]),
+        tags=read_tags(described),
+        diff_ids=read_diff_ids(described),
+        platform=platform,
+        registry=_registry_references(described, store),
+        platforms=platforms,
+        complete=platforms.get(platform, True),
+        size=int(described.get("Size") or 0),
+    )
+
+
+def read_tags(described: Described) -> tuple[str, ...]:
+    """Give the tags, familiar and sorted; an old engine lists ``<none>:<none>`` for none."""
+    return tuple(sorted(familiar(tag) for tag in described.get("RepoTags") or () if "<none>" not in tag))
+
+
+def read_diff_ids(described: Described) -> tuple[DiffID, ...]:
+    """Give the layers, base first; none where the engine names one that is no sha256 digest."""
+    try:
+        return tuple(DiffID.parse(text) for text in (described.get("RootFS") or {}).get("Layers") or ())
+    except InvalidDigestError:
+        return ()
+
+
+def manifests(described: Described) -> Iterator[tuple[str, Platform, bool]]:
+    """Give digest, platform and completeness of each image manifest that the engine holds something of.
+
+    A manifest of another platform that came along with an index, without content and never unpacked, is left out.
+    """
+    for manifest in described.get("Manifests") or ():
+        data = manifest.get("ImageData")
+        if manifest.get("Kind") != "image" or not data:
+            continue
+        available = bool(manifest.get("Available"))
+        if not available and not (data.get("Size") or {}).get("Unpacked"):
+            continue
+        fields = data.get("Platform") or {}
+        try:
+            platform = make_platform(fields.get("os", ""), fields.get("architecture", ""), fields.get("variant", ""))
+        except InvalidPlatformError:
+            continue
+        yield str(manifest.get("ID")), platform, available
+
+
+def _registry_references(described: Described, store: StoreKind) -> tuple[str, ...]:
+    """Give the manifest references that a registry really answers to.
+
+    A classic engine lists those only. The containerd store and podman list one for each tag, whether a registry ever saw it or
+    not: of the former those count whose repository is among the recorded pulls (API 1.53; written there without the port), of
+    podman none.
+    """
+    references = {whole(reference) for reference in described.get("RepoDigests") or () if "<none>" not in reference}
+    if store == "podman":
+        return ()
+    if store == "containerd":
+        pulls = (described.get("Identity") or {}).get("Pull") or ()
+        pulled = {_without_port(str(pull.get("Repository"))) for pull in pulls}
+        references = {reference for reference in references if _without_port(reference.partition("@")[0]) in pulled}
+    return tuple(sorted(references))
+
+
+def _without_port(repository: str) -> str:
+    host, slash, path = whole(repository).partition("/")
+    return host.partition(":")[0] + slash + path
