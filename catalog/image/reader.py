@@ -2,16 +2,33 @@
 
 An archive may come from a stranger: whatever its root says is checked against the canonical metadata, rebuilt from the config and
 the sizes of the layers. `read_archive` needs the root and its first link only, so that a pull knows which layers it needs before
-it fetches them.
+it fetches them; the layers are checked against their diffIDs and the leaves between them against the canonical ones while they
+are read. How a layer was cut, and by which encoder its frames were made, is not looked at: a reader takes any file of zstd frames.
 """
 
-from collections.abc import Collection, Iterator
+import hashlib
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from catalog.blockstores.base import BlockSource
 from catalog.digest import ConfigDigest, DiffID, ManifestDigest
-from catalog.image.config import ImageConfig
+from catalog.errors import ArchiveError, VerificationError
+from catalog.image.canonical import END, CanonicalArchive, lay_out_archive, padding
+from catalog.image.config import ImageConfig, parse_config
+from catalog.image.encoder import frame_content_size, inflate_frame
+from catalog.image.oci import parse_manifest
 from catalog.ipld.cid import Cid
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_FANOUT, MAX_METADATA_SIZE
+from catalog.unixfs.file import FileLink, decode_file_node, read_file
+
+_THREADS: Final = 2
+_BATCH_SIZE: Final = 1024 * 1024  # content that one task inflates, about
+_MAX_BATCHES: Final = 6  # that are inflated ahead of the reader
+_BLOCK: Final = 512
+_MEMBERS: Final = 5  # of the metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,7 @@ class ArchiveView:
     """An archive whose metadata was read and found canonical; nothing of its layers was looked at yet.
 
     ``layers`` are the distinct ones in order of their first place, ``image.diff_ids`` all of them; ``size`` is the ``tar.zst``,
-    ``unpacked`` the tar.
+    ``unpacked`` the tar; ``frame`` is all of the tar but the layers, ``links`` are the root's.
     """
 
     cid: Cid
@@ -41,11 +58,47 @@ class ArchiveView:
     layers: tuple[ArchivedLayer, ...]
     size: int
     unpacked: int
+    frame: CanonicalArchive
+    links: tuple[FileLink, ...]
 
 
 def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
     """Read root and metadata of an archive; raise `ArchiveError` unless canonical, `BlockNotFoundError` if absent."""
-    raise NotImplementedError
+    root = decode_file_node(cid, source.get(cid))
+    if root.file_size > DEFAULT_MAX_IMAGE_SIZE:
+        raise ArchiveError(f"{cid} has {root.file_size} bytes", why=f"{DEFAULT_MAX_IMAGE_SIZE} are the most that are read")
+    links = root.links
+    found = _read_metadata(links[0], source) if links else None
+    if found is None:  # an image without layers: the metadata and the end are the whole archive
+        links = (FileLink(cid, root.file_size, 0),)
+        found = _read_metadata(links[0], source)
+    if found is None:
+        raise ArchiveError(f"{cid} is no image archive", why="it does not begin with an archive's metadata")
+    data, manifest, config = found
+    image = parse_config(config)
+    listed = parse_manifest(manifest)
+    sizes = {DiffID(layer.digest.raw): layer.size for layer in listed.layers}
+    if tuple(DiffID(layer.digest.raw) for layer in listed.layers) != image.diff_ids:
+        raise ArchiveError(f"archive {cid} is not canonical", why="manifest and config name different layers")
+    frame = lay_out_archive(config, image.diff_ids, sizes)
+    if data != frame.head:
+        raise ArchiveError(f"archive {cid} is not canonical", why="its metadata differs from what its config gives")
+    if len(links) != 2 * len(frame.diff_ids) + 1:
+        raise ArchiveError(f"archive {cid} is not canonical", why=f"{len(frame.diff_ids)} layers and {len(links)} links")
+    layers = zip(frame.diff_ids, frame.sizes, links[1::2], strict=True)
+    return ArchiveView(
+        cid=cid,
+        config=config,
+        config_digest=image.digest,
+        manifest=frame.manifest,
+        manifest_digest=frame.manifest_digest,
+        image=image,
+        layers=tuple(ArchivedLayer(diff_id, size, link.cid, link.file_size) for diff_id, size, link in layers),
+        size=root.file_size,
+        unpacked=frame.size,
+        frame=frame,
+        links=links,
+    )
 
 
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:
@@ -54,14 +107,128 @@ def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID
     Every layer's diffID is verified at its end, before the archive can complete: `VerificationError`. An absent block is a
     `BlockNotFoundError`.
     """
-    raise NotImplementedError
-
-
-def iter_stored(view: ArchiveView, source: BlockSource) -> Iterator[bytes]:
-    """Give the archive as it is stored, ``view.size`` bytes of ``tar.zst``; contents are verified as in `write_tar`."""
-    raise NotImplementedError
+    yield view.frame.metadata
+    with _Inflater() as inflater:
+        for layer, header, link in zip(view.layers, view.frame.headers, view.links[1::2], strict=True):
+            if layer.diff_id in without:
+                continue
+            yield header
+            for batch in _read_layer(layer, link, source, inflater):
+                yield b"".join(batch.contents)
+            yield padding(layer.size)
+    yield END
 
 
 def tar_size(view: ArchiveView, without: Collection[DiffID] = ()) -> int:
     """Give the number of bytes that `write_tar` gives."""
-    raise NotImplementedError
+    return view.frame.size_without(frozenset(without))
+
+
+def iter_stored(view: ArchiveView, source: BlockSource) -> Iterator[bytes]:
+    """Give the archive as it is stored, ``view.size`` bytes of ``tar.zst``; contents are verified as in `write_tar`."""
+    yield from _read_glue(view, view.links[0], view.frame.head, source)
+    with _Inflater() as inflater:
+        for position, layer in enumerate(view.layers):
+            for batch in _read_layer(layer, view.links[2 * position + 1], source, inflater):
+                yield b"".join(batch.frames)
+            yield from _read_glue(view, view.links[2 * position + 2], view.frame.gap(position), source)
+
+
+def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, bytes] | None:
+    """Read the file that should be the metadata; give it, the manifest and the config in it; None where it is something else."""
+    if link.file_size > MAX_METADATA_SIZE:
+        return None
+    content = bytearray()
+    for number, frame in enumerate(read_file(link.cid, source, max_size=link.file_size)):
+        content += inflate_frame(frame)
+        if len(content) > MAX_METADATA_SIZE or number == MAX_FANOUT:
+            raise ArchiveError("an archive's metadata is too large", why=f"{MAX_METADATA_SIZE} bytes are the most")
+    bodies: list[bytes] = []
+    offset = 0
+    for _ in range(_MEMBERS):
+        digits = bytes(content[offset + 124 : offset + 135])
+        if not digits.isdigit() or b"8" in digits or b"9" in digits:
+            return None
+        start = offset + _BLOCK
+        end = start + int(digits, 8)
+        if end > len(content):
+            return None
+        bodies.append(bytes(content[start:end]))
+        offset = end + -end % _BLOCK
+    return bytes(content), bodies[3], bodies[4]
+
+
+def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: "_Inflater") -> Iterator["_Batch"]:
+    """Give a layer's frames and contents, each batch after it was hashed; raise at the end unless they are the layer."""
+    sha256 = hashlib.sha256()
+    size = 0
+    for batch in inflater.inflate(read_file(link.cid, source, max_size=link.file_size)):
+        for content in batch.contents:
+            size += len(content)
+            sha256.update(content)
+            if not content and layer.size:
+                raise VerificationError(f"layer {layer.diff_id} has a frame without content")
+        if size > layer.size:
+            raise VerificationError(f"layer {layer.diff_id} inflates to more than the {layer.size} bytes it should have")
+        yield batch
+    if size != layer.size or sha256.digest() != layer.diff_id.raw:
+        raise VerificationError(
+            f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes, sha256:{sha256.hexdigest()}"
+        )
+
+
+def _read_glue(view: ArchiveView, link: FileLink, expected: bytes, source: BlockSource) -> Iterator[bytes]:
+    """Give the frames of metadata or of a leaf between layers, which hold ``expected`` and nothing else."""
+    offset = 0
+    for frame in read_file(link.cid, source, max_size=link.file_size):
+        content = inflate_frame(frame)
+        if not content or expected[offset : offset + len(content)] != content:
+            raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers differs")
+        offset += len(content)
+        yield frame
+    if offset != len(expected):
+        raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers is cut short")
+
+
+class _Batch(NamedTuple):
+    frames: Sequence[bytes]
+    contents: Sequence[bytes]
+
+
+class _Inflater:
+    """Inflate frames in threads, in order, a few batches ahead of the reader."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="inflate")
+
+    def __enter__(self) -> "_Inflater":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def inflate(self, frames: Iterable[bytes]) -> Iterator[_Batch]:
+        queue: deque[Future[_Batch]] = deque()
+        for batch in _gather(frames):
+            queue.append(self._pool.submit(_inflate_batch, batch))
+            if len(queue) > _MAX_BATCHES:
+                yield queue.popleft().result()
+        while queue:
+            yield queue.popleft().result()
+
+
+def _gather(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for frame in frames:
+        batch.append(frame)
+        size += frame_content_size(frame)
+        if size >= _BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _inflate_batch(frames: Sequence[bytes]) -> _Batch:
+    return _Batch(frames, [inflate_frame(frame) for frame in frames])

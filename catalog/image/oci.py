@@ -1,0 +1,178 @@
+"""The documents around an image in an export: OCI index and manifest, docker's ``manifest.json``.
+
+Read only to find configs and layers; none of them is ever kept. ``mediaType`` may be absent (podman, skopeo); present and wrong, or
+the fields of two shapes in one document, is refused (CVE-2021-41190), and so is any digest but sha256.
+Source: OCI image-spec, manifest.md, image-index.md, descriptor.md; moby's image/spec ("manifest.json").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from catalog.digest import Digest
+from catalog.errors import ArchiveError, InvalidDigestError, InvalidPlatformError
+from catalog.image.canonical import CONFIG_TYPE, INDEX_TYPE, MANIFEST_TYPE
+from catalog.image.document import (
+    JsonObject,
+    as_object,
+    decode_document,
+    decode_object,
+    get_field,
+    get_list,
+    get_object,
+    get_text,
+    get_text_map,
+    get_texts,
+)
+from catalog.limits import MAX_INDEX_ENTRIES
+from catalog.platform import Platform, make_platform
+
+INDEX_TYPES: Final = frozenset({INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"})
+MANIFEST_TYPES: Final = frozenset({MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"})
+CONFIG_TYPES: Final = frozenset({CONFIG_TYPE, "application/vnd.docker.container.image.v1+json"})
+_OCI_LAYERS = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar")
+_DOCKER_LAYERS = ("application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.foreign.diff.tar")
+LAYER_TYPES: Final = frozenset(
+    [base + suffix for base in _OCI_LAYERS for suffix in ("", "+gzip", "+zstd")]
+    + [base + suffix for base in _DOCKER_LAYERS for suffix in ("", ".gzip", ".zstd")]
+)
+NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_ATTESTATION_ANNOTATION = "vnd.docker.reference.type"
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """What points at a blob. ``platform`` is None where absent, or where dcat could not name it; ``names`` are from annotations."""
+
+    media_type: str
+    digest: Digest
+    size: int
+    platform: Platform | None
+    annotations: Mapping[str, str]
+    artifact_type: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.annotations[key] for key in NAME_ANNOTATIONS if self.annotations.get(key)))
+
+    @property
+    def is_attestation(self) -> bool:
+        """What BuildKit and signers put beside images: never an image itself."""
+        unknown = self.platform is not None and (self.platform.os, self.platform.architecture) == ("unknown", "unknown")
+        return unknown or bool(self.artifact_type) or _ATTESTATION_ANNOTATION in self.annotations
+
+
+@dataclass(frozen=True, slots=True)
+class ImageManifest:
+    """An image manifest: the descriptors of the config and the layers, base first."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    artifact_type: str
+
+    @property
+    def is_image(self) -> bool:
+        """Whether this is an image and no artifact that merely has a manifest's shape."""
+        if self.artifact_type or self.config.media_type not in CONFIG_TYPES | {""}:
+            return False
+        return not self.layers or any(layer.media_type in LAYER_TYPES for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class DockerItem:
+    """One image of ``manifest.json``: member names of its config and layers, and the tags it had."""
+
+    config: str
+    layers: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+def parse_manifest(data: bytes) -> ImageManifest:
+    """Read an image manifest; raise `ArchiveError` for anything else."""
+    what = "the image manifest"
+    document = decode_object(data, what)
+    _check_shape(document, what, MANIFEST_TYPES, ("manifests", "fsLayers", "signatures"))
+    if get_field(document, "config", what) is None or get_field(document, "layers", what) is None:
+        raise ArchiveError(f"{what} names no config or no layers")
+    layers = (as_object(entry, f"a layer of {what}") for entry in get_list(document, "layers", what))
+    return ImageManifest(
+        config=_read_descriptor(get_object(document, "config", what), f"the config of {what}"),
+        layers=tuple(_read_descriptor(layer, f"a layer of {what}") for layer in layers),
+        artifact_type=get_text(document, "artifactType", what),
+    )
+
+
+def parse_index(data: bytes) -> tuple[Descriptor, ...]:
+    """Read an image index and give its descriptors; raise `ArchiveError` for anything else."""
+    what = "the image index"
+    document = decode_object(data, what)
+    _check_shape(document, what, INDEX_TYPES, ("layers", "config", "fsLayers", "signatures"))
+    if get_field(document, "manifests", what) is None:
+        raise ArchiveError(f"{what} lists no manifests")
+    entries = get_list(document, "manifests", what)
+    if len(entries) > MAX_INDEX_ENTRIES:
+        raise ArchiveError(f"{what} has {len(entries)} entries", why=f"{MAX_INDEX_ENTRIES} are the most")
+    return tuple(_read_descriptor(as_object(entry, f"an entry of {what}"), f"an entry of {what}") for entry in entries)
+
+
+def parse_docker_manifest(data: bytes) -> tuple[DockerItem, ...]:
+    """Read ``manifest.json``; raise `ArchiveError` for anything else."""
+    what = "manifest.json"
+    document = decode_document(data, what)
+    if not isinstance(document, list):
+        raise ArchiveError(f"{what} is not a list of images")
+    if len(document) > MAX_INDEX_ENTRIES:
+        raise ArchiveError(f"{what} lists {len(document)} images", why=f"{MAX_INDEX_ENTRIES} are the most")
+    items = []
+    for entry in document:
+        item = as_object(entry, f"an entry of {what}")
+        config = get_text(item, "Config", what)
+        if not config:
+            raise ArchiveError(f"an image in {what} has no config")
+        items.append(DockerItem(config, tuple(get_texts(item, "Layers", what)), tuple(get_texts(item, "RepoTags", what))))
+    return tuple(items)
+
+
+def check_layout(data: bytes) -> None:
+    """Raise `ArchiveError` unless ``data`` is an ``oci-layout`` file of a version that is read."""
+    version = get_text(decode_object(data, "oci-layout"), "imageLayoutVersion", "oci-layout")
+    if version != "1.0.0":
+        raise ArchiveError(f'OCI layout version "{version[:40]}" is not read', why="1.0.0 is the one there is")
+
+
+def _check_shape(document: JsonObject, what: str, media_types: frozenset[str], foreign: tuple[str, ...]) -> None:
+    version = get_field(document, "schemaVersion", what)
+    if version != 2 or not isinstance(version, int):
+        raise ArchiveError(f"{what} has no schema version 2")
+    media_type = get_text(document, "mediaType", what)
+    if media_type and media_type not in media_types:
+        raise ArchiveError(f'{what} has the media type "{media_type[:100]}"')
+    for key in foreign:
+        if get_field(document, key, what) is not None:
+            raise ArchiveError(f'{what} has the field "{key}" of another kind of document')
+
+
+def _read_descriptor(document: JsonObject, what: str) -> Descriptor:
+    try:
+        digest = Digest.parse(get_text(document, "digest", what))
+    except InvalidDigestError as error:
+        raise ArchiveError(f"{what} has no sha256 digest", why=error.message) from error
+    size = get_field(document, "size", what)
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
+        raise ArchiveError(f"{what} states no size")
+    return Descriptor(
+        media_type=get_text(document, "mediaType", what),
+        digest=digest,
+        size=size,
+        platform=_read_platform(get_object(document, "platform", what), what),
+        annotations=get_text_map(document, "annotations", what),
+        artifact_type=get_text(document, "artifactType", what),
+    )
+
+
+def _read_platform(document: JsonObject, what: str) -> Platform | None:
+    os, architecture = get_text(document, "os", what), get_text(document, "architecture", what)
+    try:
+        return make_platform(os, architecture, get_text(document, "variant", what))
+    except InvalidPlatformError:  # of an image that dcat would refuse to publish; its config decides
+        return None
