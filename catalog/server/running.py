@@ -1,10 +1,34 @@
 """Listen, answer until told to stop, and do the chores of a running home meanwhile."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+import contextlib
+import errno
+import functools
+import logging
+import resource
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+import uvicorn
+
+from catalog.errors import InvalidConfigError, LockedError
+from catalog.release import format_time
+from catalog.server.app import create_app
+from catalog.server.counters import Counters
+from catalog.server.hosts import HostList
+from catalog.server.log import escape
+from catalog.server.protocol import LimitedProtocol, Waiting
 from catalog.server.settings import ServerSettings
 from catalog.server.site import Site
+from catalog.server.streaming import Workers
+
+_BACKLOG = 1024
+_OTHER_FILES = 128  # what a process keeps open besides its connections: databases, libraries, logs
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +67,138 @@ def run_server(
 ) -> None:
     """Answer requests until SIGINT, SIGTERM or `RunningServer.stop`; then finish what is in flight, for a few seconds at most.
 
-    ``ready`` is called once, when connections are accepted. ``log`` takes one line for each request and each failed chore, escaped.
-    Signals are handled only where this runs in the main thread. Raises `LockedError` where the port is taken.
+    ``ready`` is called once, when connections are accepted. ``log`` takes one line for each request and each failed chore, escaped,
+    and is called from several threads. Signals are handled only where this runs in the main thread. Raises `LockedError` where the
+    port is taken, `InvalidConfigError` for an address that cannot be listened on.
     """
-    raise NotImplementedError
+    listener = _listen(settings)
+    workers, counters, waiting = Workers(), Counters(), Waiting()
+    settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits.connections)))
+    hosts = HostList(settings, (socket.gethostname(),))
+    app = create_app(site, settings, workers, counters, hosts, log)
+    protocol = functools.partial(
+        LimitedProtocol,
+        limits=settings.limits,
+        waiting=waiting,
+        on_refusal=lambda status: counters.add("refused_total", 1, f'{{reason="malformed-{status}"}}'),
+    )
+    config = uvicorn.Config(
+        app,
+        http=cast(Any, protocol),
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=cast(int, settings.limits.idle_timeout),
+        timeout_graceful_shutdown=cast(int, settings.limits.shutdown_timeout),
+    )
+    try:
+        asyncio.run(_serve(_Server(config), listener, site, ready, log, chores))
+    finally:
+        listener.close()
+        workers.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which leaves signals to `_serve`: uvicorn raises them anew once it has ended."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(
+    server: _Server,
+    listener: socket.socket,
+    site: Site,
+    ready: Callable[[RunningServer], None],
+    log: Callable[[str], None],
+    chores: Sequence[Chore],
+) -> None:
+    _silence_uvicorn()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.force_exit = server.should_exit  # told twice: at once
+        server.should_exit = True
+
+    def stop_from_anywhere() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(setattr, server, "should_exit", True)
+
+    host, port = listener.getsockname()[:2]
+    async with _signals_handled(loop, stop), _doing(chores, site, log):
+        serving = asyncio.create_task(server.serve([listener]))
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.001)
+        if server.started:
+            ready(RunningServer(host, port, stop_from_anywhere))
+        await serving
+
+
+@contextlib.asynccontextmanager
+async def _signals_handled(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> AsyncIterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _doing(chores: Sequence[Chore], site: Site, log: Callable[[str], None]) -> AsyncIterator[None]:
+    ended = threading.Event()
+
+    def do(chore: Chore) -> None:
+        while True:
+            try:
+                chore.run()
+            except Exception as error:
+                log(f"{format_time(site.now())} {escape(chore.label)} failed: {escape(f'{type(error).__name__}: {error}')}")
+            if ended.wait(chore.every):
+                return
+
+    for chore in chores:
+        threading.Thread(target=do, args=(chore,), name=f"dcat-{chore.label}", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _silence_uvicorn() -> None:
+    """Keep uvicorn's own log out of the way: what there is to say, the guard says in one escaped line."""
+    logger = logging.getLogger("uvicorn.error")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    host = settings.listening_host
+    where = f"{host} port {settings.port}"
+    try:
+        address = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[4][:2], family=address[0], backlog=_BACKLOG)
+    except (OSError, UnicodeError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise LockedError(
+                f"{where} is taken", why="another process listens there", hint="stop it, or serve on another port"
+            ) from error
+        raise InvalidConfigError(f"cannot listen on {where}", why=str(error)) from error
+
+
+def _most_connections(wanted: int) -> int:
+    """Give how many connections this process can hold open: a file each."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if allowed == resource.RLIM_INFINITY else max(min(wanted, allowed - _OTHER_FILES), 16)

@@ -1,13 +1,13 @@
 """What a home shows to others: the one thing that the routes read from.
 
 What this home *holds for others* is what its own block store holds, and that is the whole check. Nothing but this home's own acts
-puts a block there: its own catalogue and archives, the newest snapshots of the catalogues it follows, archives that its user pulled,
-pinned or mirrored. No request can add a block, and nothing is fetched for a caller, so a CID that no catalogue of this home brought in
-is not there. What was removed, or let go of, is answered until `gc` frees it, and no longer.
+puts a block there: its own catalogue and archives, the newest snapshots of the catalogues it follows, archives that its user
+pulled, pinned or mirrored. No request can add a block, and nothing is fetched for a caller, so a CID that no catalogue of this home
+brought in is not there. What was removed, or let go of, is answered until `gc` frees it, and no longer.
 
-Considered: a walk from the roots that the index knows. It would cost each request for a leaf a search through millions of links, or a
-second index of all blocks that must never disagree with the first. A shared store (a Kubo node's, which holds other things too) is
-another matter: whoever hands one in as ``blocks`` limits it to what the catalogues link.
+Considered: a walk from the roots that the index knows. It would cost each request for a leaf a search through millions of links, or
+a second index of all blocks that must never disagree with the first. A shared store (a Kubo node's, which holds other things too)
+is another matter: whoever hands one in as ``blocks`` limits it to what the catalogues link.
 """
 
 from collections.abc import Callable
@@ -15,19 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from catalog.blockstores.base import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 
 
-class HeldBlocks(Protocol):
-    """The blocks that may be shown: reading them as `catalog.blockstores.base.BlockSource` says, without any network."""
+class HeldBlocks(BlockSource, Protocol):
+    """The blocks that may be shown. Reading one asks no network."""
 
     def has(self, cid: Cid) -> bool:
         """Tell whether the block is here, without reading it."""
-        ...
-
-    def get(self, cid: Cid) -> bytes:
-        """Give the block, verified in this call; raise `BlockNotFoundError` or `BlockMismatchError`."""
         ...
 
 

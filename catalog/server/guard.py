@@ -1,0 +1,204 @@
+"""What every request passes before a route is looked for, and the one place where every response is counted and logged.
+
+In this order: the Host is one of ours (421); the request does not come from a page of somebody else's (403); the token, where
+there is one (401); the body is whole (408, 413); there is a free place (429). A request holds a place only once it is whole. A
+response that fails after it began is cut off, without the final chunk, so that nobody takes it for complete.
+"""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from catalog.errors import BlockMismatchError
+from catalog.release import format_time
+from catalog.server.counters import Counters
+from catalog.server.hosts import HostList
+from catalog.server.log import format_request
+from catalog.server.places import BusyError, Places
+from catalog.server.settings import ServerLimits
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_OPEN_PATHS = frozenset({"/health"})  # needs no token: it says nothing about what is held
+
+
+class ClientGoneError(Exception):
+    """Nobody reads this response any more."""
+
+
+class RefusedError(Exception):
+    """A request that gets no further; ``reason`` is the label under which it is counted."""
+
+    def __init__(self, status: int, reason: str, why: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(why)
+        self.status = status
+        self.reason = reason
+        self.why = why
+        self.headers = headers or {}
+
+
+class Guard:
+    """The ASGI application around all others."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: HostList,
+        token: str | None,
+        limits: ServerLimits,
+        places: Places,
+        counters: Counters,
+        log: Callable[[str], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._token = token
+        self._limits = limits
+        self._places = places
+        self._counters = counters
+        self._log = log
+        self._now = now
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = _Watched(scope, send)
+        client = scope["client"][0] if scope["client"] else "local"
+        began = time.monotonic()
+        note = ""
+        try:
+            try:
+                await self._answer(scope, receive, response, client)
+            except RefusedError as refused:
+                note = refused.reason
+                self._counters.add("refused_total", 1, f'{{reason="{refused.reason}"}}')
+                await _refuse(refused, scope, receive, response)
+        except ClientGoneError:
+            note = "the client is gone"
+        except Exception as error:
+            note = f"{type(error).__name__}: {error}"
+            if not response.status:
+                await _refuse(RefusedError(500, "error", "internal error"), scope, receive, response)
+                return
+            self._counters.add("aborted_total")
+            if isinstance(error, BlockMismatchError):
+                self._counters.add("corrupt_blocks_total")
+            raise
+        finally:
+            path = scope["raw_path"].decode("latin-1")
+            self._counters.count_request(path, response.status, response.sent)
+            seconds = time.monotonic() - began
+            moment = format_time(self._now())
+            self._log(
+                format_request(
+                    moment, client, scope["method"], path, response.status, sent=response.sent, seconds=seconds, note=note
+                )
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, response: "_Watched", client: str) -> None:
+        headers = Headers(scope=scope)
+        self._check_origin(scope, headers)
+        self._check_token(scope, headers)
+        body = b""
+        if scope["method"] in _WITH_BODY:
+            body = await self._read_body(headers, receive)
+        try:
+            with self._places.take(client):
+                await self._app(scope, _give(body, receive), response)
+        except BusyError as busy:
+            raise RefusedError(429, "busy", "busy: try again in a moment", {"retry-after": "1"}) from busy
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        local = scope["server"][0] if scope["server"] else None
+        host = headers.get("host", "")
+        if not self._hosts.allows(host, local):
+            raise RefusedError(421, "host", "this server does not answer to that Host: allow it where the server is started")
+        if "service-worker" in headers:
+            raise RefusedError(403, "service-worker", "nothing here is a service worker")
+        if scope["method"] not in ("GET", "HEAD"):
+            origin = headers.get("origin")
+            own = origin is None or origin.split("://")[-1] == host
+            if not own or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+                raise RefusedError(403, "cross-site", "pages of other sites may not do this")
+
+    def _check_token(self, scope: Scope, headers: Headers) -> None:
+        if self._token is None or scope["path"] in _OPEN_PATHS:
+            return
+        kind, _, credentials = headers.get("authorization", "").partition(" ")
+        given = credentials.strip().encode("latin-1")
+        if kind.lower() == "basic":
+            try:
+                given = base64.b64decode(given, validate=True).partition(b":")[2]
+            except binascii.Error:
+                given = b""
+        elif kind.lower() != "bearer":
+            given = b""
+        if not hmac.compare_digest(given, self._token.encode()):
+            raise RefusedError(401, "token", "a token is needed", {"www-authenticate": 'Basic realm="dcat", charset="UTF-8"'})
+
+    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
+        limit = self._limits.body_size
+        if int(headers.get("content-length", "0")) > limit:
+            raise RefusedError(413, "body", f"a body has at most {limit} bytes")
+        try:
+            with self._places.buffer() as buffer:
+                async with asyncio.timeout(self._limits.body_timeout):
+                    more = True
+                    while more:
+                        message = await receive()
+                        if message["type"] == "http.disconnect":
+                            raise ClientGoneError
+                        buffer.add(message.get("body", b""))
+                        more = message.get("more_body", False)
+                        if len(buffer.data) > limit:
+                            raise RefusedError(413, "body", f"a body has at most {limit} bytes")
+                return bytes(buffer.data)
+        except TimeoutError as error:
+            raise RefusedError(408, "body", "the body of the request took too long") from error
+        except BusyError as busy:
+            raise RefusedError(429, "busy", "busy: try again in a moment", {"retry-after": "1"}) from busy
+
+
+class _Watched:
+    """The way out of a response: what was sent is counted, and sending to nobody ends it."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self._transport: asyncio.Transport = scope["extensions"]["dcat.transport"]["transport"]
+        self.status = 0
+        self.sent = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.sent += len(message.get("body", b""))
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        await self._send(message)
+        if not last and self._transport.is_closing():
+            raise ClientGoneError
+
+
+async def _refuse(refused: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"x-content-type-options": "nosniff", "cache-control": "no-store", **refused.headers}
+    await PlainTextResponse(refused.why + "\n", refused.status, headers)(scope, receive, send)
+
+
+def _give(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def whole_body() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return whole_body

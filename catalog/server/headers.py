@@ -1,0 +1,75 @@
+"""The headers of what leaves: content that is never run, names, tags, ages."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import quote
+
+FOREVER = "public, max-age=29030400, immutable"
+# Whatever a block holds, a browser must not run it in this server's origin, nor give it to another one.
+_INERT = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "cross-origin-resource-policy": "same-origin",
+}
+_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
+
+
+def content_headers(content_type: str, filename: str, etag: str, cache_control: str = FOREVER) -> dict[str, str]:
+    """Give what every block, CAR, record and file leaves with: as an attachment, inert."""
+    return {
+        "content-type": content_type,
+        "content-disposition": _attachment(filename),
+        "etag": etag,
+        "cache-control": cache_control,
+        **_INERT,
+    }
+
+
+def tag(*parts: str, weak: bool = False) -> str:
+    """Give an entity tag that differs whenever a part does."""
+    return f'{"W/" if weak else ""}"{hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]}"'
+
+
+def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
+    """Tell whether If-None-Match names what the client has already (weak comparison, lists, ``*``)."""
+    wanted = headers.get("if-none-match")
+    if wanted is None:
+        return False
+    tags = {part.strip().removeprefix("W/") for part in wanted.split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags
+
+
+def parse_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, int] | None:
+    """Give the one range that was asked for as (start, stop); None means the whole. ``start == stop``: it cannot be given.
+
+    More than one range, digits that are not ASCII, and an If-Range of another tag mean the whole body.
+    """
+    match = _RANGE.fullmatch(headers.get("range", ""))
+    if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        return max(size - int(match[2]), 0), size
+    start = int(match[1])
+    stop = min(int(match[2]) + 1, size) if match[2] else size
+    if match[2] and int(match[2]) < start:
+        return None
+    return (start, stop) if start < size else (0, 0)
+
+
+def record_headers(ttl: int, expires: datetime, now: datetime) -> dict[str, str]:
+    """Give how long a record may be kept: its TTL (seconds), and no longer than its life."""
+    left = int((expires - now) / timedelta(seconds=1))
+    if left <= 0:
+        return {"cache-control": "no-store"}
+    age = f"public, max-age={min(ttl, left)}, stale-while-revalidate={left}, stale-if-error={left}"
+    return {"cache-control": age, "expires": format_datetime(expires, usegmt=True)}
+
+
+def _attachment(filename: str) -> str:
+    plain = "".join(c if " " <= c < "\x7f" and c not in '"\\/' else "_" for c in filename)
+    if plain == filename:
+        return f'attachment; filename="{plain}"'
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

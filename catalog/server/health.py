@@ -1,0 +1,31 @@
+"""``/health`` and ``/metrics``: for those who watch over a running server."""
+
+from collections.abc import Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from catalog.server.counters import Counters
+
+
+class HealthRoutes:
+    """The handlers of both; ``gauges`` gives what is true now, by name."""
+
+    def __init__(self, counters: Counters, gauges: Callable[[], Mapping[str, int]]) -> None:
+        self._counters = counters
+        self._gauges = gauges
+
+    def routes(self) -> list[Route]:
+        return [Route("/health", self.health, methods=["GET"]), Route("/metrics", self.metrics, methods=["GET"])]
+
+    async def health(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
+        """Answer that the server runs, and whether its store was found corrupt since it started."""
+        corrupt = self._counters.value("corrupt_blocks_total")
+        return JSONResponse(
+            {"schema": "dcat/health/v1", "status": "corrupt" if corrupt else "ok"}, headers={"cache-control": "no-store"}
+        )
+
+    async def metrics(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
+        text = self._counters.format(self._gauges())
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4", headers={"cache-control": "no-store"})

@@ -1,0 +1,255 @@
+"""The limits on connections and on how requests are framed, beneath everything that knows what a request means.
+
+uvicorn with httptools answers 200 to a header of 1 MiB, to two Hosts and to none, and waits for ever for half a header; this
+subclass does not. What it refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two; a body framed in two ways, or
+where none belongs; a target that is not a path; versions other than 1.0 and 1.1; more pipelined requests than a few. A client that
+takes less than `MIN_READING` of its response in 30 s is cut off. Where more connections are open than the limit, the one that has
+waited longest without a whole request is closed, so slow sockets push each other out and not those who ask.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from catalog.limits import MAX_PIPELINED_REQUESTS, MIN_READING
+from catalog.server.settings import ServerLimits
+
+_PIECE = 16 * 1024
+_BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
+
+
+class Waiting:
+    """The connections that have no whole request, those that wait longest first."""
+
+    def __init__(self) -> None:
+        self._connections: dict[LimitedProtocol, None] = {}
+
+    def add(self, connection: "LimitedProtocol") -> None:
+        self._connections[connection] = None
+
+    def discard(self, connection: "LimitedProtocol") -> None:
+        self._connections.pop(connection, None)
+
+    def drop_longest(self) -> None:
+        if self._connections:
+            connection = next(iter(self._connections))
+            self.discard(connection)
+            connection.transport.abort()
+
+
+class _RefusedError(Exception):
+    """A request that is not taken; raised inside the parser's callbacks, which end with it."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """One connection. ``on_refusal`` is told the status of every request that was refused here."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ServerLimits,
+        waiting: Waiting,
+        on_refusal: Callable[[int], None],
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._waiting = waiting
+        self._on_refusal = on_refusal
+        self._head_size = 0
+        self._heads = 0  # how many have begun
+        self._in_head = True  # or between requests
+        self._message_complete = True
+        self._done = False  # nothing that still comes is read
+        self._running: RequestResponseCycle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._reading_timer: asyncio.TimerHandle | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._waiting.add(self)
+        self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
+        if len(self.connections) > self._limits.connections:
+            self._waiting.drop_longest()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._done = True
+        self._waiting.discard(self)
+        self._unset_keepalive_if_required()
+        for timer in (self._head_timer, self._reading_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        for start in range(0, len(data), _PIECE):
+            if self._done:
+                return
+            self._feed(data[start : start + _PIECE])
+        if self._in_head and self._head_timer is None and not self._done:
+            self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
+
+    def _feed(self, piece: bytes) -> None:
+        heads = self._heads
+        try:
+            self.parser.feed_data(piece)
+            if self._in_head:
+                # A head that began within this piece counts from the next one: at most a piece too little.
+                self._head_size = self._head_size + len(piece) if heads == self._heads else 0
+                self._check_head_size()
+        except httptools.HttpParserUpgrade:
+            self._done = True  # answered as if it had not asked; what follows could be anything
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, _RefusedError) else _RefusedError(400, "malformed request"))
+        except httptools.HttpParserError:
+            self._refuse(_RefusedError(400, "malformed request"))
+        except _RefusedError as refused:
+            self._refuse(refused)
+
+    def _refuse(self, refused: _RefusedError) -> None:
+        self._done = True
+        self._on_refusal(refused.status)
+        running = self._running
+        if running is not None and not running.response_complete:
+            unread = self.cycle is running and not self._message_complete and not running.response_started
+            if not unread:  # an earlier request is being answered: let it end, and the connection with it
+                running.keep_alive = False
+                self.pipeline.clear()
+                return
+            running.disconnected = True
+            running.message_event.set()
+        text = refused.why.encode("ascii") + b"\n"
+        self.transport.write(
+            STATUS_LINE[refused.status]
+            + b"content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n" % len(text)
+            + text
+        )
+        self._close()
+
+    def _close(self) -> None:
+        """Close once what was written is taken; a client that does not take it is not waited for."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.transport.abort() if self.transport.get_write_buffer_size() else self.transport.close()
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._running is not None and not self._running.response_complete:
+            self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
+        elif self._heads and self._in_head and self._head_size:
+            self._refuse(_RefusedError(408, "the head of the request took too long"))
+        else:
+            self.transport.close()
+
+    # A client that does not read
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reading(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
+        super().resume_writing()
+
+    def _watch_reading(self, size: int) -> None:
+        def check() -> None:
+            left = self.transport.get_write_buffer_size()
+            if size - left < MIN_READING:
+                self.transport.abort()
+            else:
+                self._watch_reading(left)
+
+        self._reading_timer = self.loop.call_later(self._limits.idle_timeout, check)
+
+    # What the parser finds
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._heads += 1
+        self._head_size = 0
+        self._in_head = True
+        self._message_complete = False
+        if self._running is None or self._running.response_complete:
+            self._waiting.add(self)
+        self.scope["extensions"] = {"dcat.transport": {"transport": self.transport}}
+
+    def on_headers_complete(self) -> None:
+        self._head_size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        self._check_head_size()
+        self._check_head()
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
+            raise _RefusedError(400, "too many pipelined requests")
+        self._in_head = False
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._head_size = 0
+        self._message_complete = True
+        self._waiting.discard(self)
+        if not self.cycle.keep_alive:
+            self._done = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._message_complete:  # answered before the body was whole: the rest is not worth reading
+            self._done = True
+            self.transport.close()
+        if self.transport.is_closing():
+            self._close()
+        elif not self.pipeline:
+            self._waiting.add(self)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _check_head_size(self) -> None:
+        if self._head_size > self._limits.header_size:
+            raise _RefusedError(431, f"the head of a request has at most {self._limits.header_size} bytes")
+
+    def _check_head(self) -> None:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise _RefusedError(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
+        if not self.url.startswith(b"/") or not self.url.isascii():
+            raise _RefusedError(400, "the target of a request is a path")
+        names = [name for name, _ in self.headers]
+        if names.count(b"host") != 1:
+            raise _RefusedError(400, "a request has one Host")
+        lengths, encodings = names.count(b"content-length"), names.count(b"transfer-encoding")
+        if lengths + encodings > 1 or (encodings and version == "1.0"):
+            raise _RefusedError(400, "a body has one length")
+        if method not in _BODY_METHODS and (encodings or any(v != b"0" for n, v in self.headers if n == b"content-length")):
+            raise _RefusedError(400, "this method has no body")
+        if self.parser.should_upgrade() and method in (*_BODY_METHODS, b"CONNECT"):
+            raise _RefusedError(400, "no upgrade is offered here")

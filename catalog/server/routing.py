@@ -1,0 +1,123 @@
+"""``/ipns/<name>?format=ipns-record`` and ``/routing/v1``: the signed records of the names that this home owns or follows.
+
+A name outlives its owner's absence because whoever follows it keeps the record and offers it on. A record is taken in only for such
+a name, only if it is valid, and kept only if it is better than what is here; that is the one thing which a request can change, and
+nobody but the key's owner can make a record that changes it.
+Source: ipfs/specs, http-routing-v1.md, trustless-gateway.md; IPIP-513 for empty lists.
+"""
+
+from threading import Lock
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from catalog.errors import CidError, InvalidIpnsNameError, RecordError, RecordExpiredError
+from catalog.ipld.cid import parse_cid
+from catalog.ipns.name import IpnsName, parse_ipns_name
+from catalog.ipns.record import Record, check_record, select_record, validate_record
+from catalog.ipns.validity import SECOND
+from catalog.limits import MAX_RECORD_SIZE
+from catalog.server.answers import refuse, unchanged
+from catalog.server.counters import Counters
+from catalog.server.headers import content_headers, is_unchanged, record_headers, tag
+from catalog.server.negotiation import RECORD_TYPE, UnsupportedError, negotiate
+from catalog.server.site import Site
+from catalog.server.streaming import Workers
+
+_SHORTLY = {"cache-control": "public, max-age=15"}
+
+
+class RecordRoutes:
+    """The handlers of ``/ipns`` and ``/routing/v1``."""
+
+    def __init__(self, site: Site, workers: Workers, counters: Counters) -> None:
+        self._site = site
+        self._workers = workers
+        self._counters = counters
+        self._taking = Lock()
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/ipns/{name}", self.show, methods=["GET"]),
+            Route("/ipns/{name}/{path:path}", self.refuse_path, methods=["GET"]),
+            Route("/routing/v1/ipns/{name}", self.get, methods=["GET"]),
+            Route("/routing/v1/ipns/{name}", self.put, methods=["PUT"]),
+            Route("/routing/v1/providers/{cid}", self.list_providers, methods=["GET"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """Answer as a trustless gateway."""
+        try:
+            if negotiate(request.query_params, request.headers.get("accept", "")).format != "ipns-record":
+                raise UnsupportedError(400, "of a name only its record is served: ask with format=ipns-record")
+        except UnsupportedError as error:
+            return refuse(error.status, error.why)
+        return await self._answer(request)
+
+    async def refuse_path(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
+        return refuse(400, "of a name only its record is served, without a path")
+
+    async def get(self, request: Request) -> Response:
+        """Answer as a delegated router."""
+        accept = request.headers.get("accept", "*/*")
+        if "*/*" not in accept and RECORD_TYPE not in accept:
+            return refuse(406, f"records are served as {RECORD_TYPE}")
+        return await self._answer(request)
+
+    async def put(self, request: Request) -> Response:
+        """Take a record in, if it is better than what is here; the answer does not tell whether it was."""
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != RECORD_TYPE:
+            return refuse(406, f"records are taken as {RECORD_TYPE}")
+        body = await request.body()
+        if len(body) > MAX_RECORD_SIZE:
+            return refuse(413, f"a record has at most {MAX_RECORD_SIZE} bytes")
+        try:
+            name = parse_ipns_name(request.path_params["name"])
+            if not await self._workers.run(self._site.records.knows, name):
+                return refuse(403, "this home does not follow that name")
+            record = validate_record(name, body, self._site.now())
+        except InvalidIpnsNameError:
+            return refuse(400, "not an IPNS name")
+        except (RecordError, RecordExpiredError) as error:
+            return refuse(400, f"no valid record of that name: {type(error).code}")
+        if await self._workers.run(self._take, name, record):
+            self._counters.add("records_taken_total")
+        return Response(status_code=200)
+
+    async def list_providers(self, request: Request) -> Response:
+        """Name nobody: who else holds a block is for the routers of the network to say."""
+        try:
+            parse_cid(request.path_params["cid"])
+        except CidError:
+            return refuse(400, "not a CID that is served here")
+        return JSONResponse({"Providers": []}, headers={"vary": "Accept", **_SHORTLY})
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            name = parse_ipns_name(request.path_params["name"])
+            record = await self._workers.run(self._find, name)
+        except InvalidIpnsNameError:
+            return refuse(400, "not an IPNS name")
+        if record is None:
+            return refuse(404, "no record of that name is held here", _SHORTLY)
+        etag = tag(record.encoded.hex())
+        filename = request.query_params.get("filename") or f"{name}.ipns-record"
+        headers = content_headers(RECORD_TYPE, filename, etag)
+        headers |= record_headers(record.ttl // SECOND, record.expires, self._site.now())
+        headers["vary"] = "Accept"
+        if is_unchanged(request.headers, etag):
+            return unchanged(headers)
+        return Response(record.encoded, headers=headers)
+
+    def _find(self, name: IpnsName) -> Record | None:
+        encoded = self._site.records.get(name)
+        return None if encoded is None else check_record(name, encoded)
+
+    def _take(self, name: IpnsName, record: Record) -> bool:
+        with self._taking:  # between looking and writing, another request must not put a better one
+            held = self._find(name)
+            if held is not None and select_record([held, record]).encoded == held.encoded:
+                return False
+            self._site.records.put(name, record.encoded)
+            return True

@@ -1,0 +1,80 @@
+"""Bodies that are made while they are sent: read in worker threads, sent in chunks, bounded in memory.
+
+Reading blocks blocks, so it never happens in the loop's thread. What costs is the number of hops between threads, so a chunk is at
+least `STREAM_CHUNK_SIZE`. A body that cannot be completed ends without its final chunk, after all that could be had of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from catalog.limits import STREAM_CHUNK_SIZE
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_THREADS = 8
+
+
+class Workers:
+    """The threads in which a server reads."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="dcat-serve")
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call ``function`` in a worker thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Pieces:
+    """A body, read chunk by chunk. What fails while it is read is raised by the read after the last bytes that were had."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._error: Exception | None = None
+
+    def read(self) -> bytes:
+        """Give the next chunk, or no bytes at the end."""
+        if self._error is not None:
+            raise self._error
+        chunk: list[bytes] = []
+        size = 0
+        try:
+            while size < STREAM_CHUNK_SIZE and (piece := next(self._pieces, None)) is not None:
+                chunk.append(piece)
+                size += len(piece)
+        except Exception as error:
+            if not chunk:
+                raise
+            self._error = error
+        return chunk[0] if len(chunk) == 1 else b"".join(chunk)
+
+
+class StreamedResponse(Response):
+    """A response whose body is read while it is sent. Without a Content-Length among ``headers`` it is sent in chunks."""
+
+    def __init__(self, workers: Workers, pieces: Iterator[bytes], status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(status_code=status, headers=headers)
+        if "content-length" not in headers:
+            del self.headers["content-length"]
+        self._workers = workers
+        self._pieces = Pieces(pieces)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        chunk = await self._workers.run(self._pieces.read)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        while chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            chunk = await self._workers.run(self._pieces.read)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
