@@ -70,15 +70,17 @@ def run_command(function: Callable[[Context], Document | None], options: Options
     """Run one command in a new context and show its document."""
     variables = os.environ
     seconds = options.timeout if options.timeout is not None else _seconds(variables.get("DCAT_TIMEOUT", ""))
-    if seconds is not None:
-        if seconds <= 0:
-            raise UsageError("a time limit is more than 0 seconds")
-        limit_time(seconds)
-    with open_progress(options if long else None) as progress:
-        context = make_context(options, variables, progress=progress, long=long)
-        document = function(context)
-    if document is not None:
-        context.show(document)
+    if seconds is not None and seconds <= 0:
+        raise UsageError("a time limit is more than 0 seconds")
+    with limit_time(seconds):
+        with open_progress(options if long else None) as progress:
+            context = make_context(options, variables, progress=progress, long=long)
+            try:
+                document = function(context)
+            finally:
+                context.close()
+        if document is not None:
+            context.show(document)
 
 
 def _seconds(text: str) -> float | None:

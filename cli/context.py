@@ -6,8 +6,9 @@ This is where the environment ends: below `cli` nothing reads it, values are han
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import AmbiguousReferenceError, LockedError
 from cli.exits import UsageError
 from cli.output import Document, Output, is_terminal
-from cli.text import escape_lines, redact
+from cli.text import escape_lines, is_on, redact
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -97,7 +98,6 @@ class Context:
     surroundings: Surroundings
     now: datetime
     progress: "Progress"
-    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def settings(self) -> "Settings":
@@ -134,6 +134,11 @@ class Context:
             )
         return ask(f"{question}: ").strip()
 
+    def close(self) -> None:
+        """Close the home, where it was opened."""
+        if "home" in self.__dict__:
+            self.home.close()
+
     def note(self, text: str) -> None:
         """Say something on stderr that is no data."""
         self.output.note(text)
@@ -159,11 +164,6 @@ def ask(prompt: str) -> str:
     return sys.stdin.readline()
 
 
-def is_on(value: str) -> bool:
-    """Read a switch as people set one in an environment."""
-    return value.strip().lower() not in {"", "0", "no", "off", "false"}
-
-
 def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
     """Make the hook that ends this process as ``kill -9`` does, when it is called for the n-th time (``DCAT_CRASH_AT=n``)."""
     limit = variables.get("DCAT_CRASH_AT", "")
@@ -179,11 +179,20 @@ def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
     return reach
 
 
-def limit_time(seconds: float) -> None:
-    """Have the main thread raise `LockedError` when the command has taken ``seconds``."""
+@contextmanager
+def limit_time(seconds: float | None) -> Iterator[None]:
+    """Have the main thread raise `LockedError` when what is done inside has taken ``seconds``; None is no limit."""
 
     def stop(_number: int, _frame: "FrameType | None") -> None:
         raise LockedError(f"not done within {seconds:g} s", why="the time that --timeout or DCAT_TIMEOUT gives is over")
 
-    signal.signal(signal.SIGALRM, stop)
+    if seconds is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

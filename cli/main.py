@@ -1,15 +1,12 @@
 """The entry: answers ``--version``, local ``resolve`` and completions before Typer is imported, hands everything else to `cli.app`.
 
-Whatever happens below ends here as one exit code and one message (`cli.exits`).
+Whatever happens below ends here as one exit code and one message (`cli.exits`). Imports stand in functions: each of the quick
+answers pays for its own only.
 """
 
 import os
 import sys
 from collections.abc import Sequence
-
-from cli.context import is_on
-from cli.exits import report
-from cli.output import ClosedOutputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,12 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return _run(typed)
-    except ClosedOutputError:
-        _forget_stdout()
-        return 0
     except (Exception, KeyboardInterrupt) as error:
-        ours = typed[: typed.index("--")] if "--" in typed else typed
-        return report(error, typed, as_json="--json" in ours, debug="--debug" in ours or is_on(os.environ.get("DCAT_DEBUG", "")))
+        return _end(error, typed)
 
 
 def _run(typed: list[str]) -> int:
@@ -50,10 +43,17 @@ def _run(typed: list[str]) -> int:
     return run(typed)
 
 
-def _forget_stdout() -> None:
-    """Have the interpreter's last flush go nowhere instead of failing."""
-    with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+def _end(error: BaseException, typed: list[str]) -> int:
+    from cli.exits import report
+    from cli.output import ClosedOutputError
+    from cli.text import is_on
+
+    if isinstance(error, ClosedOutputError):
+        with open(os.devnull, "w") as nowhere:  # where the interpreter's last flush may go
+            os.dup2(nowhere.fileno(), 1)
+        return 0
+    ours = typed[: typed.index("--")] if "--" in typed else typed
+    return report(error, typed, as_json="--json" in ours, debug="--debug" in ours or is_on(os.environ.get("DCAT_DEBUG", "")))
 
 
 if __name__ == "__main__":

@@ -68,3 +68,8 @@ def format_age(moment: datetime, now: datetime) -> str:
     if age < timedelta(seconds=-60):
         return f"in {format_span(age)}"
     return "just now" if age < timedelta(seconds=60) else f"{format_span(age)} ago"
+
+
+def is_on(value: str) -> bool:
+    """Read a switch as people set one in an environment."""
+    return value.strip().lower() not in {"", "0", "no", "off", "false"}

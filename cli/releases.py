@@ -1,0 +1,81 @@
+"""How releases and images look: the JSON of documents and the cells of tables, the same in every command."""
+
+from datetime import datetime
+from typing import Any
+
+from catalog.platform import Platform
+from catalog.release import Image, Release, parse_time
+from cli.text import format_age, format_size
+
+
+def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
+    """Write a release for ``--json``; ``reference`` is how it is reached from this home, ``alias`` is empty for the own catalogue."""
+    return {
+        "reference": reference,
+        "name": release.name,
+        "version": release.version,
+        "catalogue": catalogue,
+        "alias": alias or None,
+        "published": release.published,
+        "yanked": release.yanked,
+        "removed": release.removed,
+        "annotations": dict(release.annotations),
+        "images": {str(platform): image_body(image) for platform, image in sorted(release.images.items())},
+    }
+
+
+def image_body(image: Image) -> dict[str, Any]:
+    """Write an image for ``--json``."""
+    return {
+        "archive": str(image.archive),
+        "config": str(image.config),
+        "manifest": str(image.manifest),
+        "created": image.created,
+        "layers": image.layers,
+        "size": image.size,
+        "unpacked": image.unpacked,
+        "format": image.format,
+        "registry": list(image.registry),
+        "deltas": {str(base): {"cid": str(delta.cid), "size": delta.size} for base, delta in image.deltas.items()},
+    }
+
+
+def state_of(release: Release) -> str:
+    """Say in a word what a reader must know about a release; empty where there is nothing."""
+    if release.removed:
+        return "removed"
+    return f"yanked: {release.yanked}" if release.yanked is not None else ""
+
+
+def sizes_of(release: Release) -> str:
+    """Write the stored size of a release's images: of one, or from the smallest to the largest."""
+    sizes = sorted(image.size for image in release.images.values())
+    if not sizes:
+        return ""
+    return format_size(sizes[0]) if sizes[0] == sizes[-1] else f"{format_size(sizes[0])} - {format_size(sizes[-1])}"
+
+
+def platforms_of(release: Release) -> str:
+    """List the platforms of a release."""
+    return ",".join(str(platform) for platform in sorted(release.images))
+
+
+def age_of(time: str, now: datetime) -> str:
+    """Write how old a time of the index is; one that cannot be read is shown as it stands there."""
+    try:
+        return format_age(parse_time(time), now)
+    except ValueError:
+        return time
+
+
+def image_fields(platform: Platform, image: Image) -> list[tuple[str, str]]:
+    """List what there is to say of an image, whole identifiers first."""
+    return [
+        ("platform", str(platform)),
+        ("cid", str(image.archive)),
+        ("config", str(image.config)),
+        ("manifest", str(image.manifest)),
+        ("size", f"{format_size(image.size)} stored, {format_size(image.unpacked)} unpacked, {image.layers} layers"),
+        ("created", image.created or ""),
+        *(("registry", reference) for reference in image.registry),
+    ]
