@@ -1,0 +1,86 @@
+"""Asking every routing for a name at once, and believing none of them.
+
+Each answer crosses `validate_record` here, so what comes out is signed by the name's key and alive; whether it may replace what is
+held is decided above (`catalog.trust.decision`). A routing that is slow by nature (a DHT) must not hold up one that is not: once a
+valid record is there, the others have `RECORD_GRACE` seconds left.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Protocol
+
+from catalog.errors import DcatError, RecordExpiredError
+from catalog.ipns.name import IpnsName
+from catalog.ipns.record import Record, validate_record
+from catalog.limits import RECORD_BUDGET, RECORD_GRACE
+from catalog.routing.base import Routing
+
+
+class NamedRouting(Routing, Protocol):
+    """A routing that people can tell from others."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one routing said: a valid record, or why there is none. Both are None where it knows no record."""
+
+    source: str
+    record: Record | None = None
+    failure: DcatError | None = None
+
+    @property
+    def expired(self) -> bool:
+        return isinstance(self.failure, RecordExpiredError)
+
+
+def ask_routings(
+    routings: Sequence[NamedRouting],
+    name: IpnsName,
+    now: datetime,
+    *,
+    grace: float = RECORD_GRACE,
+    budget: float = RECORD_BUDGET,
+) -> list[Answer]:
+    """Ask all ``routings`` side by side; give what each said, in their order.
+
+    Nothing is raised for what a routing does. One that has not answered in time is left to itself and counts as failed.
+    """
+    answers: queue.Queue[tuple[int, Answer | BaseException]] = queue.Queue()
+
+    def ask(place: int, routing: NamedRouting) -> None:
+        try:
+            answers.put((place, _ask(routing, name, now)))
+        except BaseException as error:  # a mistake of ours: it belongs to the thread that asked
+            answers.put((place, error))
+
+    for place, routing in enumerate(routings):
+        threading.Thread(target=ask, args=(place, routing), name=f"ask {routing.name}", daemon=True).start()
+    said: dict[int, Answer] = {}
+    deadline = monotonic() + budget
+    while len(said) < len(routings):
+        try:
+            place, answer = answers.get(timeout=max(deadline - monotonic(), 0))
+        except queue.Empty:
+            break
+        if isinstance(answer, BaseException):
+            raise answer
+        said[place] = answer
+        if answer.record is not None:
+            deadline = min(deadline, monotonic() + grace)
+    late = DcatError("no answer in time")
+    return [said.get(place) or Answer(routing.name, failure=late) for place, routing in enumerate(routings)]
+
+
+def _ask(routing: NamedRouting, name: IpnsName, now: datetime) -> Answer:
+    try:
+        encoded = routing.get(name)
+        return Answer(routing.name, validate_record(name, encoded, now) if encoded is not None else None)
+    except DcatError as error:
+        return Answer(routing.name, failure=error)
