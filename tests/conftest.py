@@ -1,1 +1,15 @@
-"""What all tests share."""
+"""What all tests share: the private engines, each a fixture, held by one process of a parallel run."""
+
+import pytest
+
+from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, local_registry, podman, skopeo
+
+__all__ = ["docker20", "docker29", "local_registry", "podman", "skopeo"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests that need an engine, so that each engine starts once."""
+    for item in items:
+        if ENGINE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("engines"))
