@@ -1,72 +1,254 @@
 """Read an image out of any export: docker save of every engine, podman and skopeo archives, oci-archives, OCI layout folders.
 
-One pass over the stream: every member that can be a layer is hashed, cut and stored as it flows by, small JSON members are kept
-in memory, and which is which is decided at the end, because metadata may come first or last.
+One pass over the stream: every member that can be a layer is hashed, cut and stored as it flows by, small members are kept in
+memory, and which is which is decided at the end, because metadata may come first or last.
 Only two things are taken: the config's exact bytes and the uncompressed layers, each checked against ``rootfs.diff_ids``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO, Final
 
-from catalog.digest import ConfigDigest, ManifestDigest
-from catalog.image.config import ImageConfig
+from catalog.errors import ArchiveError
+from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression, inflate_pieces
 from catalog.image.dag import LayerWriter, StoredLayer
-from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
-from catalog.platform import Platform
-from catalog.progress import Progress, silent
+from catalog.image.export import Export, ExportedImage
+from catalog.image.stream import Budget, ByteStream, Piece
+from catalog.image.tar import Member, MemberKind, normalise_name, read_members
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_HELD_JSON_SIZE, MAX_JSON_SIZE, MAX_LINK_HOPS
+from catalog.progress import Progress, Step, silent
 
+__all__ = ["Export", "ExportedImage", "NewLayer", "read_export", "read_layout"]
 
-@dataclass(frozen=True, slots=True)
-class ExportedImage:
-    """One complete image of an export: its layers (one for each diffID, in order) are stored and match the config.
-
-    ``names`` are the tags the export gave it, never applied to anything; ``source_manifest`` is the digest of the manifest in the
-    export, where it has one: not canonical, and of use only as provenance.
-    """
-
-    config: bytes
-    image: ImageConfig
-    layers: tuple[StoredLayer, ...]
-    names: tuple[str, ...]
-    source_manifest: ManifestDigest | None
-
-    @property
-    def config_digest(self) -> ConfigDigest:
-        return self.image.digest
-
-
-class Export:
-    """All images of one export, its layers already in the sink."""
-
-    def choose(
-        self, reference: str | None = None, platform: Platform | None = None, *, host: Platform | None = None
-    ) -> ExportedImage:
-        """Give the one image that ``reference`` (a tag, a config or manifest digest; None: any) and ``platform`` mean.
-
-        ``host`` decides only among several platforms, where ``platform`` is None. Raises `ImageNotFoundError` (no such reference),
-        `PlatformNotFoundError` (with those that exist), `AmbiguousReferenceError` (several images), `ImageIncompleteError` (the
-        export lacks its config or layers, as a containerd store may give it), `ArchiveError` (config and layers do not match).
-        """
-        raise NotImplementedError
+NewLayer = Callable[[], LayerWriter]
+_BLOB: Final = re.compile(r"blobs/sha256/([0-9a-f]{64})", re.ASCII)
+_SMALL: Final = 64 * 1024  # a member up to this size is kept until it is known what it is
+_MARGIN: Final = 64  # white space that may stand before a document
+_READ_SIZE: Final = 1024 * 1024
 
 
 def read_export(
-    chunks: Iterable[bytes],
-    new_layer: Callable[[], LayerWriter],
+    chunks: Iterable[Piece],
+    new_layer: NewLayer,
     *,
     max_size: int = DEFAULT_MAX_IMAGE_SIZE,
     progress: Progress = silent,
 ) -> Export:
     """Read a whole export from its bytes in pieces of any size, compressed (gzip, zstd, xz, bzip2) or not.
 
-    ``max_size`` bounds what is inflated in all. Raises `ArchiveError`, whatever the bytes.
+    ``max_size`` bounds what is read and inflated in all. Raises `ArchiveError`, whatever the bytes; what ``chunks`` and the layer's
+    sink raise passes through.
     """
-    raise NotImplementedError
+    reader = _LayerReader(new_layer, Budget(max_size), progress)
+    members = _StreamedMembers(reader)
+    for member, content in read_members(ByteStream(reader.inflate(reader.spend(chunks)))):
+        members.add(member, content)
+    members.resolve_links()
+    return Export(members)
 
 
 def read_layout(
-    folder: Path, new_layer: Callable[[], LayerWriter], *, max_size: int = DEFAULT_MAX_IMAGE_SIZE, progress: Progress = silent
+    folder: Path, new_layer: NewLayer, *, max_size: int = DEFAULT_MAX_IMAGE_SIZE, progress: Progress = silent
 ) -> Export:
-    """Read an OCI layout folder; links inside it are not followed."""
-    raise NotImplementedError
+    """Read an OCI layout folder, of it only what the chosen image needs; links inside it are not followed."""
+    return Export(_FolderMembers(folder, _LayerReader(new_layer, Budget(max_size), progress)))
+
+
+class _LayerReader:
+    """Turn a member's bytes into a stored layer, inflating them where they are compressed."""
+
+    def __init__(self, new_layer: NewLayer, budget: Budget, progress: Progress) -> None:
+        self._new_layer = new_layer
+        self._budget = budget
+        self._progress = progress
+
+    def read(self, name: str, size: int, pieces: Iterable[Piece]) -> StoredLayer:
+        """Store a layer of ``size`` bytes as it stands in the export."""
+        writer = self._new_layer()
+        for piece in self.inflate(self._report(name, size, pieces)):
+            writer.feed(piece)
+        return writer.finish()
+
+    def inflate(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Give the pieces inflated, if they are compressed."""
+        stream = ByteStream(pieces)
+        compression = detect_compression(stream.peek(MAGIC_SIZE))
+        if compression is None:
+            return stream.rest()
+        return inflate_pieces(stream.rest(), compression, self._budget, self._progress)
+
+    def spend(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Count the pieces against what may be read in all."""
+        for piece in pieces:
+            self._budget.spend(len(piece))
+            yield piece
+
+    def _report(self, name: str, size: int, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        done = 0
+        for piece in pieces:
+            yield piece
+            done += len(piece)
+            self._progress(Step("part", name, done, size))
+
+
+class _StreamedMembers:
+    """The members of an outer archive that flowed by once."""
+
+    def __init__(self, reader: _LayerReader) -> None:
+        self._reader = reader
+        self._directories: set[str] = set()
+        self._links: dict[str, str] = {}
+        self._held: dict[str, bytes] = {}
+        self._held_size = 0
+        self._layers: dict[str, StoredLayer | CompressionError] = {}
+
+    def document(self, name: str) -> bytes | None:
+        name = self._resolve(normalise_name(name))
+        if name in self._layers:
+            raise ArchiveError(f"{name} is no document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
+        return self._held.get(name)
+
+    def layer(self, name: str) -> StoredLayer | None:
+        name = self._resolve(normalise_name(name))
+        layer = self._layers.get(name)
+        if layer is None and name in self._held:
+            data = self._held[name]
+            layer = self._layers[name] = self._reader.read(name, len(data), (data,))
+        if isinstance(layer, CompressionError):
+            raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
+        return layer
+
+    def add(self, member: Member, content: Iterator[memoryview]) -> None:
+        """Take a member as it flows by."""
+        name = member.name
+        known = name in self._held or name in self._layers or name in self._links
+        if known or (name in self._directories and member.kind is not MemberKind.DIRECTORY):
+            raise ArchiveError(f'the export has two members "{name}"', why="readers of tar disagree on which one counts")
+        if member.kind is MemberKind.DIRECTORY:
+            self._directories.add(name)
+        elif member.kind is MemberKind.FILE:
+            self._add_file(member, ByteStream(content))
+        else:
+            self._links[name] = _resolve_target(member)
+
+    def resolve_links(self) -> None:
+        """Raise `ArchiveError` unless every link leads to a file of this archive; a link may stand before what it leads to."""
+        for name in self._links:
+            target = self._resolve(name)
+            if target not in self._held and target not in self._layers:
+                raise ArchiveError(f'the export has a link "{name}" to "{target}"', why="there is no such file in it")
+
+    def _resolve(self, name: str) -> str:
+        for _ in range(MAX_LINK_HOPS):
+            if name not in self._links:
+                return name
+            name = self._links[name]
+        raise ArchiveError(f'the export has a link "{name}" that leads through more than {MAX_LINK_HOPS} others')
+
+    def _add_file(self, member: Member, stream: ByteStream) -> None:
+        name, size = member.name, member.size
+        can_be_document = size <= _SMALL or (size <= MAX_JSON_SIZE and stream.peek(_MARGIN).lstrip()[:1] in (b"{", b"["))
+        if can_be_document and self._held_size + size <= MAX_HELD_JSON_SIZE:
+            data = self._held[name] = stream.read(size)
+            self._held_size += size
+            _check_blob(name, hashlib.sha256(data).digest())
+            return
+        compression = detect_compression(stream.peek(MAGIC_SIZE))
+        if compression is None:
+            layer = self._layers[name] = self._reader.read(name, size, stream.rest())
+            _check_blob(name, layer.diff_id.raw)
+            return
+        sha256 = hashlib.sha256()
+        pieces = _hash_pieces(stream.rest(), sha256.update)
+        try:
+            self._layers[name] = self._reader.read(name, size, pieces)
+        except CompressionError as error:  # of importance only if an image needs it
+            self._layers[name] = error
+        for _ in pieces:
+            pass
+        _check_blob(name, sha256.digest())
+
+
+class _FolderMembers:
+    """The members of an OCI layout folder, read when they are asked for."""
+
+    def __init__(self, folder: Path, reader: _LayerReader) -> None:
+        self._folder = folder
+        self._reader = reader
+        self._layers: dict[str, StoredLayer] = {}
+
+    def document(self, name: str) -> bytes | None:
+        opened = self._open(name)
+        if opened is None:
+            return None
+        file, size = opened
+        with file:
+            if size > MAX_JSON_SIZE:
+                raise ArchiveError(f"{name} is no document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
+            data = file.read(MAX_JSON_SIZE + 1)
+        _check_blob(name, hashlib.sha256(data).digest())
+        return data
+
+    def layer(self, name: str) -> StoredLayer | None:
+        if name in self._layers:
+            return self._layers[name]
+        opened = self._open(name)
+        if opened is None:
+            return None
+        file, size = opened
+        sha256 = hashlib.sha256()
+        with file:
+            pieces = _hash_pieces(self._reader.spend(iter(lambda: file.read(_READ_SIZE), b"")), sha256.update)
+            layer = self._layers[name] = self._reader.read(name, size, pieces)
+            for _ in pieces:
+                pass
+        _check_blob(name, sha256.digest())
+        return layer
+
+    def _open(self, name: str) -> tuple[BinaryIO, int] | None:
+        """Open a regular file of the folder, following no link on the way to it."""
+        path = self._folder
+        for part in normalise_name(name).split("/"):
+            path = path / part
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if stat.S_ISLNK(mode):
+                raise ArchiveError(f"{path} is a link", why="links in a layout folder are not followed")
+        if not stat.S_ISREG(mode):
+            return None
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+        return file, os.fstat(file.fileno()).st_size
+
+
+def _resolve_target(member: Member) -> str:
+    """Give the member name that a link leads to: a symlink's from its own folder, a hard link's from the archive's root."""
+    parts = member.name.split("/")[:-1] if member.kind is MemberKind.SYMLINK else []
+    for part in member.target.split("/"):
+        if part == "..":
+            if not parts:
+                break
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    else:
+        if parts and not member.target.startswith("/"):
+            return "/".join(parts)
+    raise ArchiveError(f'the export has a link "{member.name}" to "{member.target[:200]}"', why="it leaves the archive")
+
+
+def _check_blob(name: str, digest: bytes) -> None:
+    match = _BLOB.fullmatch(name)
+    if match and digest.hex() != match[1]:
+        raise ArchiveError(f"{name} does not match its name", why=f"it has sha256:{digest.hex()}")
+
+
+def _hash_pieces(pieces: Iterable[Piece], update: Callable[[Piece], None]) -> Iterator[Piece]:
+    for piece in pieces:
+        update(piece)
+        yield piece

@@ -1,0 +1,118 @@
+"""Inflate what others compressed: outer files and layers, as they flow by, in bounded memory.
+
+gzip (several members), zstd (several frames), xz and bzip2 (several streams) are told by their first bytes. Behind the last of them
+only zero bytes may stand (tapes and GNU tar pad so). A stream that ends in the middle is an error, never short data.
+"""
+
+import bz2
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol
+
+from catalog.errors import ArchiveError
+from catalog.image.stream import Budget, Piece
+from catalog.image.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
+from catalog.limits import MAX_ZSTD_WINDOW, SUSPICIOUS_RATIO, SUSPICIOUS_RATIO_FROM
+from catalog.progress import Progress, Step
+
+MAGIC_SIZE: Final = 10
+_PIECE = 256 * 1024  # what is inflated at a time
+_XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * 1024 * 1024
+
+
+class CompressionError(ArchiveError):
+    """What was taken for compressed data is damaged or cut short."""
+
+
+class _Decoder(Protocol):
+    """What bz2, lzma and zstd offer alike."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Gzip:
+    """zlib's decoder in that form."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._decoder.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+
+
+def _new_zstd() -> _Decoder:
+    return ZstdDecompressor(options={DecompressionParameter.window_log_max: MAX_ZSTD_WINDOW.bit_length() - 1})
+
+
+_DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = {
+    "gzip": (re.compile(rb"\x1f\x8b\x08"), _Gzip),
+    "zstd": (re.compile(rb"\x28\xb5\x2f\xfd"), _new_zstd),
+    "xz": (re.compile(rb"\xfd7zXZ\x00"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
+    # in full, because a tar may begin with a file "BZh"
+    "bzip2": (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", re.DOTALL), bz2.BZ2Decompressor),
+}
+
+
+def detect_compression(magic: bytes) -> str | None:
+    """Tell from the first `MAGIC_SIZE` bytes how something is compressed; None for not at all."""
+    for name, (pattern, _) in _DECODERS.items():
+        if pattern.match(magic):
+            return name
+    return None
+
+
+def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
+    """Inflate what `detect_compression` recognised, in pieces of at most 256 KiB; raise `CompressionError` if damaged.
+
+    Every byte that comes out is spent from ``budget``. A ratio that no real layer reaches is told as a warning, once.
+    """
+    _, new_decoder = _DECODERS[compression]
+    decoder: _Decoder | None = None
+    taken = given = 0
+    warned = ended = False
+    for piece in pieces:
+        data = bytes(piece)
+        taken += len(data)
+        while True:
+            if decoder is None:
+                if ended and not data.strip(b"\0"):
+                    break
+                decoder = new_decoder()
+            try:
+                inflated = decoder.decompress(data, _PIECE)
+            except (zlib.error, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
+                raise CompressionError(f"the {compression} data is damaged", why=str(error)) from error
+            given += len(inflated)
+            budget.spend(len(inflated))
+            if given > SUSPICIOUS_RATIO_FROM and given > SUSPICIOUS_RATIO * taken and not warned:
+                warned = True
+                progress(Step("warning", f"{compression} data inflates to more than {SUSPICIOUS_RATIO} times its size"))
+            if inflated:
+                yield inflated
+            data = b""
+            if decoder.eof:
+                data, decoder, ended = decoder.unused_data, None, True
+            elif decoder.needs_input:
+                break
+    if decoder is not None or not ended:
+        raise CompressionError(f"the {compression} data is cut short")

@@ -1,0 +1,74 @@
+"""Bytes that flow by once: pieces of any size, read in any size, with a look ahead; and a budget for what may come."""
+
+from collections.abc import Iterable, Iterator
+
+from catalog.errors import ArchiveError
+
+Piece = bytes | memoryview
+
+
+class Budget:
+    """What may still be read in all: every byte that is taken or inflated is spent, so that no bomb gets far."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left = size
+
+    def spend(self, size: int) -> None:
+        """Count ``size`` bytes; raise `ArchiveError` where that is more than is left."""
+        self._left -= size
+        if self._left < 0:
+            raise ArchiveError(
+                f"the export inflates to more than {self._size} bytes", hint="a larger image needs a larger limit (max size)"
+            )
+
+
+class ByteStream:
+    """Read an iterable of pieces like a file that cannot seek. Pieces are handed on without a copy where that is possible."""
+
+    def __init__(self, pieces: Iterable[Piece]) -> None:
+        self._pieces = iter(pieces)
+        self._current = memoryview(b"")
+
+    def peek(self, size: int) -> bytes:
+        """Give the next ``size`` bytes, fewer only at the end, and leave them where they are."""
+        while len(self._current) < size:
+            following = next(self._pieces, None)
+            if following is None:
+                break
+            self._current = memoryview(bytes(self._current) + following) if self._current else memoryview(following)
+        return bytes(self._current[:size])
+
+    def take(self, size: int) -> memoryview:
+        """Give at least one and at most ``size`` bytes; none only at the end."""
+        while not self._current:
+            following = next(self._pieces, None)
+            if following is None:
+                break
+            self._current = memoryview(following)
+        taken, self._current = self._current[:size], self._current[size:]
+        return taken
+
+    def read(self, size: int) -> bytes:
+        """Give the next ``size`` bytes, fewer only at the end."""
+        if len(self._current) >= size:
+            return bytes(self.take(size))
+        parts = []
+        while size and (part := self.take(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """Give the next ``size`` bytes as they come; raise `ArchiveError` where the stream ends before."""
+        while size:
+            part = self.take(size)
+            if not part:
+                raise ArchiveError("the export is cut short", why=f"{size} bytes of a member are missing")
+            size -= len(part)
+            yield part
+
+    def rest(self) -> Iterator[memoryview]:
+        """Give everything up to the end."""
+        while part := self.take(1 << 20):
+            yield part

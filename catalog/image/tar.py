@@ -1,0 +1,228 @@
+"""A strict streaming reader of outer archives: what two readers of tar could see differently is refused.
+
+Read: ustar, PAX and GNU long names; regular files, directories, links. A PAX size stands only over a header size of 0 or the same
+size (CVE-2025-62518); names leave the archive nowhere; sparse files, devices and unknown types are refused; the end is two zero
+blocks and only zero bytes after them. Nothing is ever extracted. Layers are not read by this: they are cut, not understood.
+Source: POSIX pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+from catalog.errors import ArchiveError
+from catalog.image.stream import ByteStream
+from catalog.limits import MAX_EXPORT_MEMBERS, MAX_MEMBER_NAME_LENGTH, MAX_TAR_EXTENSION_SIZE
+
+_BLOCK = 512
+_ZEROS = bytes(_BLOCK)
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*", re.ASCII)
+_RECORD = re.compile(rb"([1-9][0-9]{0,9}) ", re.ASCII)
+_MAX_SIZE = 1 << 62
+
+
+class MemberKind(Enum):
+    """What a member is."""
+
+    FILE = auto()
+    DIRECTORY = auto()
+    SYMLINK = auto()
+    HARDLINK = auto()
+
+
+_KINDS = {
+    b"0": MemberKind.FILE,
+    b"\0": MemberKind.FILE,
+    b"7": MemberKind.FILE,
+    b"1": MemberKind.HARDLINK,
+    b"2": MemberKind.SYMLINK,
+    b"5": MemberKind.DIRECTORY,
+}
+
+
+class Member(NamedTuple):
+    """A member: its name in one form (``a/b``), and for a link the target as it is written."""
+
+    name: str
+    kind: MemberKind
+    size: int
+    target: str
+
+
+class _Extension:
+    """What PAX headers and GNU long names say about the next member."""
+
+    def __init__(self) -> None:
+        self.name: bytes | None = None
+        self.target: bytes | None = None
+        self.size: int | None = None
+        self.seen: set[bytes] = set()
+
+
+def read_members(stream: ByteStream) -> Iterator[tuple[Member, Iterator[memoryview]]]:
+    """Give each member with its content; what is not consumed of it is skipped. Raises `ArchiveError`, whatever the bytes."""
+    for _ in range(MAX_EXPORT_MEMBERS + 1):
+        header, extension = _read_headers(stream)
+        if header is None:
+            _check_end(stream)
+            return
+        member = _make_member(header, extension)
+        content = stream.pieces(member.size)
+        yield member, content
+        for _ in content:
+            pass
+        _skip_padding(stream, member.size)
+    raise ArchiveError(f"the export has more than {MAX_EXPORT_MEMBERS} members")
+
+
+def normalise_name(name: str) -> str:
+    """Give a member's name in its one form; raise `ArchiveError` for one that leaves the archive."""
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts:
+        raise ArchiveError(f'the export has a member "{name[:200]}"', why="its name leaves the archive")
+    return "/".join(parts)
+
+
+def _read_headers(stream: ByteStream) -> tuple[bytes | None, _Extension]:
+    """Read up to the next member's own header; None where the archive ends."""
+    extension = _Extension()
+    while True:
+        header = stream.read(_BLOCK)
+        if len(header) < _BLOCK:
+            raise ArchiveError("the export is cut short", why="the tar does not end with two zero blocks")
+        if header == _ZEROS:
+            if extension.seen:
+                raise ArchiveError("the export is malformed", why="an extended header without a member")
+            return None, extension
+        _check_sum(header)
+        kind = header[156:157]
+        if kind not in (b"x", b"g", b"L", b"K"):
+            return header, extension
+        if kind in extension.seen and kind != b"g":
+            raise ArchiveError("the export is malformed", why="a member has two extended headers of one kind")
+        extension.seen.add(kind)
+        size = _read_number(header[124:136])
+        if size > MAX_TAR_EXTENSION_SIZE:
+            raise ArchiveError(f"the export has an extended header of {size} bytes")
+        body = b"".join(stream.pieces(size))
+        _skip_padding(stream, size)
+        if kind in (b"x", b"g"):
+            _read_pax(body, extension, is_global=kind == b"g")
+        elif kind == b"L":
+            _set_name(extension, body.rstrip(b"\0"))
+        else:
+            _set_target(extension, body.rstrip(b"\0"))
+
+
+def _make_member(header: bytes, extension: _Extension) -> Member:
+    kind = _KINDS.get(header[156:157])
+    if kind is None:
+        raise ArchiveError(f"the export has a member of type {header[156:157]!r}", why="files, directories and links are read")
+    size = _read_number(header[124:136])
+    if extension.size is not None:
+        if size not in (0, extension.size):
+            raise ArchiveError("the export is malformed", why=f"one member has two sizes, {size} and {extension.size}")
+        size = extension.size
+    raw_name = extension.name
+    if raw_name is None:
+        raw_name = header[:100].split(b"\0", 1)[0]
+        prefix = header[345:500].split(b"\0", 1)[0] if header[257:263] == b"ustar\0" else b""
+        if prefix:
+            raw_name = prefix + b"/" + raw_name
+    raw_target = header[157:257].split(b"\0", 1)[0] if extension.target is None else extension.target
+    name = _decode_name(raw_name)
+    if kind is MemberKind.FILE and name.endswith("/"):  # how tars before ustar say directory
+        kind = MemberKind.DIRECTORY
+    if size and kind is not MemberKind.FILE:
+        raise ArchiveError(f'the export\'s member "{name}" has {size} bytes', why="only files have content")
+    target = _decode_name(raw_target) if kind in (MemberKind.SYMLINK, MemberKind.HARDLINK) else ""
+    name = normalise_name(name)
+    if not name and kind is not MemberKind.DIRECTORY:
+        raise ArchiveError("the export has a member without a name")
+    return Member(name, kind, size, target)
+
+
+def _read_pax(body: bytes, extension: _Extension, *, is_global: bool) -> None:
+    for key, value in _iter_pax_records(body):
+        if key in (b"path", b"linkpath", b"size") and is_global:
+            raise ArchiveError("the export is malformed", why="a PAX header gives every member one name or size")
+        if key.startswith(b"GNU.sparse"):
+            raise ArchiveError("the export has a sparse file", why="readers of tar disagree on them")
+        if key == b"path":
+            _set_name(extension, value)
+        elif key == b"linkpath":
+            _set_target(extension, value)
+        elif key == b"size":
+            if not re.fullmatch(rb"0|[1-9][0-9]{0,18}", value) or int(value) > _MAX_SIZE:
+                raise ArchiveError("the export is malformed", why="a PAX size that is no number")
+            extension.size = int(value)
+
+
+def _iter_pax_records(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    keys: set[bytes] = set()
+    start = 0
+    while start < len(body):
+        match = _RECORD.match(body, start)
+        end = start + int(match[1]) if match else 0
+        key, equals, value = body[match.end() if match else 0 : end].partition(b"=")
+        if end > len(body) or not equals or not value.endswith(b"\n") or key in keys:
+            raise ArchiveError("the export is malformed", why="a PAX header that is not made of LENGTH KEY=VALUE lines")
+        keys.add(key)
+        yield key, value[:-1]
+        start = end
+
+
+def _set_name(extension: _Extension, name: bytes) -> None:
+    if extension.name is not None:
+        raise ArchiveError("the export is malformed", why="a member has two long names")
+    extension.name = name
+
+
+def _set_target(extension: _Extension, target: bytes) -> None:
+    if extension.target is not None:
+        raise ArchiveError("the export is malformed", why="a link has two long targets")
+    extension.target = target
+
+
+def _decode_name(raw: bytes) -> str:
+    if len(raw) > MAX_MEMBER_NAME_LENGTH:
+        raise ArchiveError(f"the export has a name of {len(raw)} bytes", why=f"{MAX_MEMBER_NAME_LENGTH} are the most")
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ArchiveError("the export has a name that is not UTF-8") from error
+    if "\0" in name:
+        raise ArchiveError("the export has a name with a NUL in it")
+    return name
+
+
+def _read_number(field: bytes) -> int:
+    if field[0] & 0x80:  # base-256, as GNU writes sizes from 8 GiB on
+        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if value <= _MAX_SIZE:
+            return value
+    elif match := _OCTAL.fullmatch(field):
+        return int(match[1] or b"0", 8)
+    raise ArchiveError("the export is malformed", why="a tar header with a size that is no number")
+
+
+def _check_sum(header: bytes) -> None:
+    match = _OCTAL.fullmatch(header[148:156])
+    if not match or int(match[1] or b"0", 8) != sum(header) - sum(header[148:156]) + 8 * 0x20:
+        raise ArchiveError("the export is no tar archive", why="a header's checksum is wrong")
+
+
+def _skip_padding(stream: ByteStream, size: int) -> None:
+    for _ in stream.pieces(-size % _BLOCK):
+        pass
+
+
+def _check_end(stream: ByteStream) -> None:
+    """After one zero block another one must come, and then nothing but zeros: an engine appends its errors to the stream."""
+    if stream.read(_BLOCK) != _ZEROS:
+        raise ArchiveError("the export is cut short", why="the tar does not end with two zero blocks")
+    for piece in stream.rest():
+        if piece.tobytes().strip(b"\0"):
+            text = piece.tobytes().strip(b"\0")[:200].decode("ascii", "backslashreplace")
+            raise ArchiveError("something stands behind the export's end", why=text)
