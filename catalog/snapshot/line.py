@@ -80,9 +80,26 @@ def decode_line(line: bytes) -> Release:
 
 
 def line_key(line: bytes) -> Key:
-    """Give the key of a line that was checked before (it is read again, but not held to its form)."""
+    """Give a line's key; the line is held to canonical JSON, its other fields are not read."""
     fields = decode_json(line)
-    return str(fields["name"]), str(fields["version"])
+    name, version = fields.get("name"), fields.get("version")
+    if not isinstance(name, str) or not isinstance(version, str):
+        raise SnapshotError(f"a line without a name and a version: {_excerpt(line)}")
+    return name, version
+
+
+def check_time(value: object, what: str) -> str:
+    """Give ``value`` back if it is a time as snapshots write it; ``what`` names it in the error."""
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        if value[8:10] <= "28":
+            return value
+        try:
+            date.fromisoformat(value[:10])
+        except ValueError:
+            pass
+        else:
+            return value
+    raise SnapshotError(f'"{what}" is no UTC time in whole seconds')
 
 
 def _image_fields(image: Image) -> dict[str, object]:
@@ -119,10 +136,10 @@ def _decode_release(fields: dict[str, Any]) -> Release:
     return Release(
         name,
         version,
-        _time(fields["published"], "published"),
+        check_time(fields["published"], "published"),
         images,
         annotations,
-        None if removed is None else _time(removed, "removed"),
+        None if removed is None else check_time(removed, "removed"),
         None if fields["yanked"] is None else _text(fields["yanked"], "yanked"),
         extra,
     )
@@ -140,7 +157,7 @@ def _decode_image(fields: Any) -> Image:
         _integer(fields["layers"], "layers"),
         _integer(fields["size"], "size"),
         _integer(fields["unpacked"], "unpacked"),
-        None if created is None else _time(created, "created"),
+        None if created is None else check_time(created, "created"),
         tuple(registry),
         _decode_deltas(deltas) if deltas else {},
         _text(fields["format"], "format"),
@@ -206,19 +223,6 @@ def _cid(value: Any, what: str) -> Cid:
         return parse_cid(value)
     except CidError as error:
         raise SnapshotError(f'"{what}": {error.message}', why=error.why) from error
-
-
-def _time(value: Any, what: str) -> str:
-    if isinstance(value, str) and _TIME.fullmatch(value):
-        if value[8:10] <= "28":
-            return value
-        try:
-            date.fromisoformat(value[:10])
-        except ValueError:
-            pass
-        else:
-            return value
-    raise SnapshotError(f'"{what}" is no UTC time in whole seconds')
 
 
 @lru_cache(maxsize=256)

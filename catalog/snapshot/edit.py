@@ -1,0 +1,101 @@
+"""Changing a releases tree: the leaves of the changed releases and their paths are written, nothing else is read or written.
+
+The old tree is walked from its root with the changes, sorted. A subtree without a change is taken over as it is wherever the new
+tree's cuts fall on its beginning; where an edit moved a cut, the following leaves are read until the cuts meet again, which by
+their content they soon do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.ipld.cid import RAW, Cid
+from catalog.limits import MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE
+from catalog.snapshot.line import Key, line_key
+from catalog.snapshot.tree import TreeBuilder, ends_leaf
+from catalog.snapshot.view import TreeView, UncutError, split_lines
+from catalog.unixfs.file import FileLink, Put
+
+
+@dataclass(slots=True)
+class TreeEdit:
+    """What came out: the new root, and the lines (without LF) that were replaced or taken out."""
+
+    root: FileLink
+    replaced: dict[Key, bytes] = field(default_factory=dict)
+
+
+_Changes = Sequence[tuple[Key, bytes | None]]
+
+
+def update_tree(root: FileLink, changes: Mapping[Key, bytes | None], source: BlockSource, put: Put) -> TreeEdit:
+    """Store the tree that ``root`` becomes when each key has the given line (with LF), or none.
+
+    Gives the root that `build_tree` gives for the same lines, if ``root`` is such a tree. Raises `UncutError` where it is not
+    even one of whole lines in levels.
+    """
+    editor = _Editor(source, put)
+    ordered = sorted(changes.items())
+    if root.file_size == 0:
+        editor.merge_leaf([], ordered)
+    else:
+        editor.visit(root, editor.view.height(root), ordered, last=True)
+    return TreeEdit(editor.finish(), editor.replaced)
+
+
+class _Editor:
+    def __init__(self, source: BlockSource, put: Put) -> None:
+        self.view = TreeView(source)
+        self.replaced: dict[Key, bytes] = {}
+        self._put = put
+        self._written: set[Cid] = set()
+        self._builder = TreeBuilder(self._write)
+
+    def visit(self, link: FileLink, level: int, changes: _Changes, *, last: bool) -> None:
+        """Carry over a subtree, changed or not; ``last``: nothing of the old tree follows it."""
+        if (link.cid.codec == RAW) != (level == 0):
+            raise UncutError
+        if not changes and self._builder.aligned(level) and (level > 0 or last or self._ends_by_itself(link)):
+            self._builder.add_subtree(level, link)
+        elif level == 0:
+            self.merge_leaf(split_lines(self.view.leaf(link)), changes)
+        else:
+            children = self.view.children(link)
+            shares = self._share_out(children, changes)
+            for index, child in enumerate(children):
+                self.visit(child, level - 1, shares.get(index, ()), last=last and index == len(children) - 1)
+
+    def merge_leaf(self, lines: Sequence[bytes], changes: _Changes) -> None:
+        """Feed a leaf's lines with the changes among them."""
+        kept = {line_key(line): line for line in lines}
+        merged = {key: line + b"\n" for key, line in kept.items()}
+        for key, line in changes:
+            if key in kept:
+                self.replaced[key] = kept[key]
+            if line is None:
+                merged.pop(key, None)
+            else:
+                merged[key] = line
+        for key in sorted(merged) if changes else merged:
+            self._builder.add_line(key, merged[key])
+
+    def finish(self) -> FileLink:
+        """Give the root; where all that is left was taken over as one subtree, without the nodes that hold but one link."""
+        root = self._builder.finish()
+        while root.cid not in self._written and root.cid.codec != RAW and len(self.view.children(root)) == 1:
+            root = self.view.children(root)[0]
+        return root
+
+    def _write(self, block: Block) -> None:
+        self._written.add(block.cid)
+        self._put(block)
+
+    def _ends_by_itself(self, link: FileLink) -> bool:
+        """Tell whether a leaf ends whatever follows: it was not cut by its size, or its last line ends it as well."""
+        return link.file_size <= MAX_SNAPSHOT_LEAF_SIZE - MAX_LINE_SIZE or ends_leaf(self.view.last_key(link))
+
+    def _share_out(self, children: Sequence[FileLink], changes: _Changes) -> dict[int, list[tuple[Key, bytes | None]]]:
+        shares: dict[int, list[tuple[Key, bytes | None]]] = {}
+        for change in changes:
+            shares.setdefault(self.view.child_of(children, change[0]), []).append(change)
+        return shares

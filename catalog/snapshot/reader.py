@@ -1,0 +1,116 @@
+"""Reading a snapshot: its head, and all its releases.
+
+A snapshot comes from a publisher who may be hostile and through sources that certainly are. So every block is checked against its
+CID (by the source), every size against its limit before it is acted on, and the lines against their order and number as they
+stream by: what was given before an error is part of no valid snapshot, and a caller keeps nothing of it. Any shape of the file
+``releases.ndjson`` is read; what is refused is a `SnapshotError`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from catalog.blockstores.base import BlockSource
+from catalog.errors import CodecError, SnapshotError
+from catalog.ipld.cid import Cid
+from catalog.limits import MAX_CATALOGUE_FILE_SIZE, MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE, MAX_SNAPSHOT_SIZE
+from catalog.release import Release
+from catalog.snapshot.catalogue import Catalogue, decode_catalogue
+from catalog.snapshot.line import Key, decode_line, line_key
+from catalog.unixfs.directory import list_directory
+from catalog.unixfs.file import FileLink, decode_file_node, read_file
+from catalog.unixfs.hamt import DirectoryLink
+
+CATALOGUE_FILE = "catalogue.json"
+RELEASES_FILE = "releases.ndjson"
+IMAGES = "images"
+_MAX_ROOT_ENTRIES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An opened snapshot; its releases are read when asked for."""
+
+    root: Cid
+    catalogue: Catalogue
+    releases: FileLink
+    images: DirectoryLink
+    source: BlockSource
+
+    def read(self) -> Iterator[Release]:
+        """Give all releases in order, every line checked."""
+        previous: Key = ("", "")
+        for line in self._raw_lines():
+            release = decode_line(line)
+            key = (release.name, release.version)
+            check_order(previous, key)
+            previous = key
+            yield release
+
+    def lines(self) -> Iterator[tuple[Key, bytes]]:
+        """Give all lines in order, without LF, with their keys; their order and number are checked, their form only as JSON."""
+        previous: Key = ("", "")
+        for line in self._raw_lines():
+            key = line_key(line)
+            check_order(previous, key)
+            previous = key
+            yield key, line
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        left = self.catalogue.releases
+        for lines in _split(read_file(self.releases.cid, self.source, max_size=MAX_SNAPSHOT_SIZE)):
+            left -= len(lines)
+            if left < 0:
+                break
+            yield from lines
+        if left:
+            raise SnapshotError(f"snapshot {self.root} has another number of releases than the {self.catalogue.releases} it states")
+
+
+def open_snapshot(root: Cid, source: BlockSource) -> Snapshot:
+    """Read a snapshot's root and head: four small blocks."""
+    try:
+        entries = {entry.name: entry for entry in islice(list_directory(root, source), _MAX_ROOT_ENTRIES)}
+        missing = [name for name in (CATALOGUE_FILE, IMAGES, RELEASES_FILE) if name not in entries]
+        if missing:
+            raise SnapshotError(f"{root} is no snapshot", why=f"it has no {missing[0]}")
+        head, releases = entries[CATALOGUE_FILE].cid, entries[RELEASES_FILE].cid
+        blocks = dict(source.get_many([head, releases]))
+        size = decode_file_node(releases, blocks[releases] if releases in blocks else source.get(releases)).file_size
+        if size > MAX_SNAPSHOT_SIZE:
+            raise SnapshotError(f"snapshot {root} has {size} bytes of releases", why=f"at most {MAX_SNAPSHOT_SIZE} are read")
+        catalogue = decode_catalogue(b"".join(read_file(head, source, max_size=MAX_CATALOGUE_FILE_SIZE)))
+    except CodecError as error:
+        raise SnapshotError(f"{root} is no snapshot", why=error.message) from error
+    return Snapshot(
+        root,
+        catalogue,
+        FileLink(releases, size, entries[RELEASES_FILE].dag_size),
+        DirectoryLink(entries[IMAGES].cid, entries[IMAGES].dag_size),
+        source,
+    )
+
+
+def check_order(previous: Key, key: Key) -> None:
+    """Raise `SnapshotError` unless ``key`` stands behind ``previous``."""
+    if key <= previous:
+        problem = "twice" if key == previous else f"behind {previous[0]}@{previous[1]}"
+        raise SnapshotError(f"the releases are not sorted: {key[0]}@{key[1]} stands {problem}")
+
+
+def _split(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Give the lines of a file that comes in pieces, whether or not the pieces end with lines."""
+    rest = b""
+    try:
+        for piece in pieces:
+            if len(piece) > MAX_SNAPSHOT_LEAF_SIZE:
+                raise SnapshotError(f"a leaf of {len(piece)} bytes", why=f"at most {MAX_SNAPSHOT_LEAF_SIZE} are read")
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            if len(rest) >= MAX_LINE_SIZE:
+                raise SnapshotError("a line without an end", why=f"at most {MAX_LINE_SIZE} bytes are read")
+            yield lines
+    except CodecError as error:
+        raise SnapshotError("the releases are no file", why=error.message) from error
+    if rest:
+        raise SnapshotError("the last line has no end")

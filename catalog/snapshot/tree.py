@@ -1,0 +1,120 @@
+"""The tree of ``releases.ndjson``, cut by content, so that the same releases give the same root whatever the order of edits.
+
+A leaf (raw) ends after a line when the sha256 of its ``name@version`` begins with five zero bits (32 lines on average), or before
+it would pass 1 MiB. A node of any level ends after a link whose CID ends with a zero byte (256 links on average), or at 1024
+links. Levels are added until one link is left, the root. No release: the empty leaf.
+
+Considered: a plain balanced file (one insertion moves every later cut), an IPLD map or HAMT of releases (no longer a file that
+``ipfs cat`` shows), a B-tree (its shape depends on the order of edits). Chosen: this, because a changed release changes one leaf
+and the few nodes above it, and the file stays one that every IPFS tool reads.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from catalog.limits import MAX_FANOUT, MAX_SNAPSHOT_LEAF_SIZE
+from catalog.snapshot.line import Key
+from catalog.unixfs.file import FileLink, Put, file_node, raw_leaf
+
+_LEAF_ENDS_BELOW = 1 << 3  # of the first byte of a digest: five zero bits
+
+
+@dataclass(slots=True)
+class _Level:
+    """The open node of one level. ``closed``: it ends here, but is made only once something follows (one link alone is the
+    root).
+    """
+
+    links: list[FileLink] = field(default_factory=list)
+    closed: bool = False
+    passed: bool = False  # something of this level stands in the level above already
+
+
+class TreeBuilder:
+    """Takes lines, or whole subtrees of an older tree, in their order; hands blocks to ``put``, children first.
+
+    A subtree may be added where `aligned` allows it; its level is the number of nodes above its leaves (a leaf has level 0).
+    """
+
+    def __init__(self, put: Put) -> None:
+        self._put = put
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._levels = [_Level()]
+
+    def add_line(self, key: Key, line: bytes) -> None:
+        """Append a line, its LF included."""
+        if self._size + len(line) > MAX_SNAPSHOT_LEAF_SIZE:
+            self._end_leaf()
+        self._lines.append(line)
+        self._size += len(line)
+        if ends_leaf(key):
+            self._end_leaf()
+
+    def aligned(self, level: int) -> bool:
+        """Tell whether every leaf and node below ``level`` ends here, so that an old subtree of that level can follow as it is."""
+        return not self._lines and all(not below.links or below.closed for below in self._levels[:level])
+
+    def add_subtree(self, level: int, link: FileLink) -> None:
+        """Append a subtree of an older tree that ends as its content demands, or is the last of all."""
+        for below in range(level):
+            self._level(below).passed = True
+            if self._levels[below].links:
+                self._wrap(below)
+        self._push(level, link)
+
+    def finish(self) -> FileLink:
+        """Close what is open and give the root. A root over one link remains only if it came by `add_subtree`."""
+        if self._lines:
+            self._end_leaf()
+        level = 0
+        while self._levels[level].passed or len(self._levels[level].links) > 1:
+            if self._levels[level].links:
+                self._wrap(level)
+            level += 1
+        if self._levels[level].links:
+            return self._levels[level].links[0]
+        block, link = raw_leaf(b"")
+        self._put(block)
+        return link
+
+    def _end_leaf(self) -> None:
+        block, link = raw_leaf(b"".join(self._lines))
+        self._put(block)
+        self._lines.clear()
+        self._size = 0
+        self._push(0, link)
+
+    def _push(self, level: int, link: FileLink) -> None:
+        if self._level(level).closed:
+            self._wrap(level)
+        state = self._levels[level]
+        state.links.append(link)
+        state.closed = link.cid.binary[-1] == 0 or len(state.links) == MAX_FANOUT
+
+    def _wrap(self, level: int) -> None:
+        state = self._levels[level]
+        block, link = file_node(state.links)
+        self._put(block)
+        state.links.clear()
+        state.closed, state.passed = False, True
+        self._push(level + 1, link)
+
+    def _level(self, level: int) -> _Level:
+        while len(self._levels) <= level:
+            self._levels.append(_Level())
+        return self._levels[level]
+
+
+def ends_leaf(key: Key) -> bool:
+    """Tell whether the line of this release is the last of its leaf."""
+    return hashlib.sha256(f"{key[0]}@{key[1]}".encode()).digest()[0] < _LEAF_ENDS_BELOW
+
+
+def build_tree(lines: Iterable[tuple[Key, bytes]], put: Put) -> FileLink:
+    """Store all lines, sorted by key."""
+    builder = TreeBuilder(put)
+    for key, line in lines:
+        builder.add_line(key, line)
+    return builder.finish()

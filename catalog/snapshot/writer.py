@@ -1,0 +1,111 @@
+"""Writing snapshots: a whole one, or what changes from one to the next.
+
+Both give the same root for the same releases and head. Blocks go to ``put`` children first, the root last; nothing is read back
+from there, so ``put`` may collect them.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from catalog.blockstores.base import BlockSource
+from catalog.errors import SnapshotError
+from catalog.ipld.cid import Cid
+from catalog.limits import MAX_RELEASES, MAX_SNAPSHOT_SIZE
+from catalog.release import Release
+from catalog.snapshot.catalogue import Catalogue, encode_catalogue
+from catalog.snapshot.edit import TreeEdit, update_tree
+from catalog.snapshot.images import DagSize, build_images, update_images
+from catalog.snapshot.line import Key, decode_line, encode_line
+from catalog.snapshot.reader import CATALOGUE_FILE, IMAGES, RELEASES_FILE, Snapshot, open_snapshot
+from catalog.snapshot.tree import build_tree
+from catalog.snapshot.view import UncutError
+from catalog.unixfs.directory import build_directory
+from catalog.unixfs.file import FileLink, Put, import_file
+from catalog.unixfs.hamt import DirectoryLink, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSnapshot:
+    """What was written: the root, the size of its DAG with the images, and the number of releases."""
+
+    root: Cid
+    dag_size: int
+    releases: int
+
+
+def write_snapshot(
+    releases: Iterable[Release], *, title: str, published: str, previous: Cid | None, dag_size: DagSize, put: Put
+) -> WrittenSnapshot:
+    """Store a whole snapshot of ``releases``, in whatever order they come.
+
+    ``dag_size`` gives the size of the DAG under each archive and delta. Raises `InvalidInputError` for a release whose line is
+    too long.
+    """
+    ordered = {(release.name, release.version): release for release in releases}
+    keys = sorted(ordered)
+    tree = build_tree(((key, encode_line(ordered[key])) for key in keys), put)
+    images = build_images((ordered[key] for key in keys), dag_size, put)
+    return _write_root(Catalogue(title, published, previous, len(keys)), tree, images, put)
+
+
+def update_snapshot(
+    root: Cid,
+    changes: Iterable[Release],
+    *,
+    published: str,
+    dag_size: DagSize,
+    source: BlockSource,
+    put: Put,
+    title: str | None = None,
+) -> WrittenSnapshot:
+    """Store the snapshot that ``root`` becomes when ``changes`` are added, or replace the releases of the same name@version.
+
+    ``source`` holds the blocks of the old one, which becomes the new one's ``previous``. Reads and writes the paths to what
+    changes, and gives the root that `write_snapshot` gives for all releases.
+    """
+    old = open_snapshot(root, source)
+    after = {(release.name, release.version): release for release in changes}
+    edit = _edit(old, {key: encode_line(release) for key, release in after.items()}, source, put)
+    before = {key: decode_line(line) for key, line in edit.replaced.items()}
+    pairs = [(before.get(key), release) for key, release in after.items()]
+    images = update_images(old.images.cid, pairs, dag_size, source, put) or old.images
+    head = Catalogue(
+        old.catalogue.title if title is None else title,
+        published,
+        root,
+        old.catalogue.releases + len(after) - len(before),
+        old.catalogue.extra,
+    )
+    return _write_root(head, edit.root, images, put)
+
+
+def _edit(old: Snapshot, lines: Mapping[Key, bytes], source: BlockSource, put: Put) -> TreeEdit:
+    try:
+        return update_tree(old.releases, lines, source, put)
+    except UncutError:
+        # Another writer's shape: legal, and read whole once.
+        replaced: dict[Key, bytes] = {}
+        merged = dict(lines)
+        for key, line in old.lines():
+            if key in lines:
+                replaced[key] = line
+            else:
+                merged[key] = line + b"\n"
+        return TreeEdit(build_tree(sorted(merged.items()), put), replaced)
+
+
+def _write_root(head: Catalogue, tree: FileLink, images: DirectoryLink, put: Put) -> WrittenSnapshot:
+    if head.releases > MAX_RELEASES or tree.file_size > MAX_SNAPSHOT_SIZE:
+        raise SnapshotError(
+            f"{head.releases} releases of {tree.file_size} bytes do not fit in a catalogue",
+            why=f"at most {MAX_RELEASES} releases of {MAX_SNAPSHOT_SIZE} bytes together are read",
+        )
+    catalogue = import_file(io.BytesIO(encode_catalogue(head)), put)
+    entries = [
+        Entry(CATALOGUE_FILE, catalogue.cid, catalogue.dag_size),
+        Entry(IMAGES, *images),
+        Entry(RELEASES_FILE, tree.cid, tree.dag_size),
+    ]
+    link = build_directory(entries, put)
+    return WrittenSnapshot(link.cid, link.dag_size, head.releases)
