@@ -1,0 +1,87 @@
+"""Merging a catalogue that two homes changed: one key on two machines, or a home restored from an old backup (A10, A11).
+
+Releases are append-only, so a three-way merge of each `name@version` is nearly always clear: what only one side changed is taken
+from that side. Both may add platforms; both may mark. The one thing that cannot be settled is one platform with two contents: the
+side that was shared first (``theirs``) stands, since others hold it, and the other is reported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from catalog.digest import ConfigDigest
+from catalog.limits import MAX_DELTAS
+from catalog.platform import Platform
+from catalog.release import Image, Release
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The release that both sides make, and the own contents that it leaves out, by platform."""
+
+    release: Release
+    lost: Mapping[Platform, ConfigDigest]
+
+
+def merge_release(base: Release | None, mine: Release | None, theirs: Release | None) -> Merged:
+    """Merge one `name@version`; ``base`` is what both sides started from, None where it was not there.
+
+    At least one of ``mine`` and ``theirs`` is there. A line that one side lacks was not seen by it: lines are never taken out.
+    """
+    if mine is None or theirs is None:
+        release = mine or theirs
+        if release is None:
+            raise ValueError("a release that neither side has")
+        return Merged(release, {})
+    if mine in (theirs, base):
+        return Merged(theirs, {})
+    if theirs == base:
+        return Merged(mine, {})
+    removed = _removal(mine.removed, theirs.removed)
+    images: dict[Platform, Image] = {}
+    lost: dict[Platform, ConfigDigest] = {}
+    if removed is None:
+        for platform in sorted(mine.images.keys() | theirs.images.keys()):
+            own, other = mine.images.get(platform), theirs.images.get(platform)
+            if own is not None and other is not None and own.config == other.config:
+                images[platform] = _merge_image(own, other)
+                continue
+            images[platform] = other or mine.images[platform]
+            if own is not None and other is not None:
+                lost[platform] = own.config
+    release = replace(
+        theirs,
+        published=min(mine.published, theirs.published),
+        images=images,
+        annotations=_merge_maps(base.annotations if base else {}, mine.annotations, theirs.annotations),
+        removed=removed,
+        yanked=theirs.yanked if base is None or theirs.yanked != base.yanked else mine.yanked,
+        extra=_merge_maps(base.extra if base else {}, mine.extra, theirs.extra),
+    )
+    return Merged(release, lost)
+
+
+def _removal(mine: str | None, theirs: str | None) -> str | None:
+    """A removal by either side stands; of two, the first one."""
+    return min(mine, theirs) if mine is not None and theirs is not None else mine or theirs
+
+
+def _merge_image(mine: Image, theirs: Image) -> Image:
+    if mine.archive != theirs.archive:
+        return theirs
+    deltas = dict(sorted({**mine.deltas, **theirs.deltas}.items())[:MAX_DELTAS])
+    return replace(theirs, registry=tuple(sorted({*mine.registry, *theirs.registry})), deltas=deltas)
+
+
+def _merge_maps(base: Mapping[_K, _V], mine: Mapping[_K, _V], theirs: Mapping[_K, _V]) -> dict[_K, _V]:
+    """Merge key by key; where both changed one key, ``theirs`` stands."""
+    merged = dict(theirs)
+    for key in mine.keys() | base.keys():
+        if key in mine and mine[key] != base.get(key) and theirs.get(key) == base.get(key):
+            merged[key] = mine[key]
+        elif key not in mine and key in base and theirs.get(key) == base[key]:
+            merged.pop(key, None)
+    return merged

@@ -1,0 +1,111 @@
+import random
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.digest import ConfigDigest, ManifestDigest
+from catalog.ipld.cid import cid_of
+from catalog.platform import Platform, parse_platform
+from catalog.release import DeltaLink, Image, Release
+from catalog.trust.merge import merge_release
+
+AMD64, ARM64, ARM = (parse_platform(text) for text in ("linux/amd64", "linux/arm64", "linux/arm/v7"))
+
+
+def image(content: int, **more: object) -> Image:
+    config = ConfigDigest.of(str(content).encode())
+    return replace(
+        Image(cid_of(config.raw), config, ManifestDigest.of(config.raw), layers=1, size=1, unpacked=1),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def release(images: dict[Platform, Image], **more: object) -> Release:
+    return replace(Release("web", "1.0", "2026-11-24T06:00:00Z", images), **more)  # type: ignore[arg-type]
+
+
+BASE = release({AMD64: image(1)}, annotations={"title": "Web", "licence": "MIT"})
+
+
+def test_what_one_side_alone_has_or_changed_is_taken() -> None:
+    changed = replace(BASE, yanked="broken")
+    assert merge_release(None, BASE, None).release == BASE
+    assert merge_release(None, None, BASE).release == BASE
+    assert merge_release(BASE, BASE, changed).release == changed
+    assert merge_release(BASE, changed, BASE).release == changed
+    assert merge_release(None, changed, changed).release == changed
+    assert merge_release(BASE, BASE, None).release == BASE
+
+
+def test_both_sides_add() -> None:
+    mine = replace(
+        BASE,
+        images={**BASE.images, ARM64: image(2)},
+        annotations={"title": "Web", "licence": "MIT", "source": "here"},
+        yanked="broken",
+    )
+    theirs = replace(
+        BASE, images={**BASE.images, ARM: image(3)}, annotations={"title": "The web"}, published="2026-11-25T06:00:00Z"
+    )
+    merged = merge_release(BASE, mine, theirs)
+    assert merged.lost == {}
+    assert merged.release == replace(
+        BASE,
+        images={AMD64: image(1), ARM: image(3), ARM64: image(2)},
+        annotations={"title": "The web", "source": "here"},
+        yanked="broken",
+    )
+
+
+def test_two_contents_for_one_platform_are_reported_and_the_shared_one_stands() -> None:
+    merged = merge_release(None, release({AMD64: image(1), ARM64: image(5)}), release({AMD64: image(2)}))
+    assert merged.release.images == {AMD64: image(2), ARM64: image(5)}
+    assert merged.lost == {AMD64: image(1).config}
+
+
+def test_one_content_keeps_what_both_know_of_it() -> None:
+    bases = [cid_of(bytes((number,))) for number in range(6)]
+    mine = image(1, registry=("a@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 1) for base in bases[:3]})
+    theirs = image(1, registry=("b@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 2) for base in bases[2:]})
+    merged = merge_release(release({AMD64: image(1)}), release({AMD64: mine}), release({AMD64: theirs})).release.images[AMD64]
+    assert merged.registry == ("a@sha256:0", "b@sha256:0", "c@sha256:0")
+    assert len(merged.deltas) == 4
+    other_archive = image(1, archive=cid_of(b"other"))
+    assert merge_release(None, release({AMD64: mine}), release({AMD64: other_archive})).release.images[AMD64] == other_archive
+
+
+def test_a_removal_by_either_side_stands() -> None:
+    gone = release({}, removed="2026-11-24T08:00:00Z")
+    earlier = release({}, removed="2026-11-24T07:00:00Z")
+    grown = replace(BASE, images={**BASE.images, ARM64: image(2)})
+    assert merge_release(BASE, gone, grown).release.removed == gone.removed
+    assert merge_release(BASE, grown, gone).release.images == {}
+    assert merge_release(BASE, gone, earlier).release.removed == earlier.removed
+
+
+@given(st.integers(0, 2**32))
+def test_nothing_is_lost_but_what_is_reported(seed: int) -> None:
+    """Safety A11: the union of both sides' releases, in a random history of edits on two machines."""
+    randomness = random.Random(seed)
+
+    def edit(state: dict[str, Release]) -> dict[str, Release]:
+        state = dict(state)
+        for _ in range(randomness.randrange(5)):
+            version = str(randomness.randrange(4))
+            old = state.get(version) or replace(release({}), version=version)
+            state[version] = replace(old, images={**old.images, randomness.choice((AMD64, ARM64)): image(randomness.randrange(2))})
+        return state
+
+    base = edit({})
+    mine, theirs = edit(base), edit(base)
+    merged = {}
+    for version in mine.keys() | theirs.keys():
+        result = merge_release(base.get(version), mine.get(version), theirs.get(version))
+        merged[version] = result.release
+        for side in (mine, theirs):
+            for platform, held in (side[version].images if version in side else {}).items():
+                kept = result.release.images[platform]
+                changed_by_other = base.get(version) is not None and base[version].images.get(platform) == held
+                assert kept == held or result.lost.get(platform) == held.config or changed_by_other
+    assert merged.keys() == mine.keys() | theirs.keys()
