@@ -26,7 +26,7 @@ from catalog.errors import CorruptHomeError, DcatError, LockedError, NewerHomeEr
 from catalog.limits import BUSY_TIMEOUT, WAL_LIMIT
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, MetaData
 
 CrashPoint = Callable[[str], None]
 """Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
@@ -220,6 +220,18 @@ class Database:
 
             self._engine = engine
         return self._engine
+
+
+def table_statements(metadata: "MetaData") -> Iterator[str]:
+    """Give the statements that make all tables and indexes of a schema that SQLAlchemy describes."""
+    from sqlalchemy.dialects import sqlite
+    from sqlalchemy.schema import CreateIndex, CreateTable
+
+    dialect = sqlite.dialect()
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=dialect)).strip()
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield str(CreateIndex(index).compile(dialect=dialect)).strip()
 
 
 def _create(path: Path, schema: Schema, crash_point: CrashPoint) -> None:

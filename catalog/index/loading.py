@@ -1,0 +1,85 @@
+"""Loading a whole catalogue, and deleting what is no longer shown, without holding the index's write lock for long.
+
+Readers see the old releases until the new ones are complete, then those: never some of both (safety A6).
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from sqlalchemy import Connection, select, update
+
+from catalog.database import Database, locked
+from catalog.index.naming import NameWriter, refresh_names
+from catalog.index.releases import put_rows
+from catalog.index.schema import catalogues, generations
+from catalog.index.subscriptions import CatalogueRow, new_generation, show_catalogue
+from catalog.release import Release
+
+_RELEASES_A_TRANSACTION = 20_000
+_LOAD_TIMEOUT = 600.0
+
+
+def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tuple[Release, bytes]]) -> int:
+    """Show ``entries`` (releases with their lines, best in the order of snapshots, each once) as all that the catalogue has.
+
+    One load at a time is done in a home. Gives the number of releases. When it fails, what was shown before is still shown.
+    """
+    with locked(database.path.with_name("load.lock"), _LOAD_TIMEOUT):
+        _sweep(database)
+        with database.write() as connection:
+            generation = new_generation(connection, "loading")
+        writer = NameWriter(generation)
+        count = 0
+        stream = iter(entries)
+        while batch := list(islice(stream, _RELEASES_A_TRANSACTION)):
+            with database.write() as connection:
+                put_rows(connection, generation, batch, fresh=True)
+                writer.add(connection, (release for release, _ in batch))
+            count += len(batch)
+        with database.write() as connection:
+            refresh_names(connection, generation, writer.finish(connection))
+            _show(connection, row, generation)
+        _sweep(database)
+    return count
+
+
+def sweep_generations(database: Database) -> None:
+    """Delete the rows that no catalogue shows any more."""
+    with locked(database.path.with_name("load.lock"), _LOAD_TIMEOUT):
+        _sweep(database)
+
+
+def _show(connection: Connection, row: CatalogueRow, generation: int) -> None:
+    show_catalogue(connection, row)
+    old = connection.execute(select(catalogues.c.generation).where(catalogues.c.catalogue == row.catalogue)).scalar_one()
+    connection.execute(update(catalogues).where(catalogues.c.catalogue == row.catalogue).values(generation=generation))
+    connection.execute(update(generations).where(generations.c.generation == old).values(state="dropped"))
+    connection.execute(update(generations).where(generations.c.generation == generation).values(state="shown"))
+
+
+def _sweep(database: Database) -> None:
+    """Delete what was dropped, and what a load that never ended left; the caller holds the lock of loads."""
+    with database.read() as connection:
+        unseen = connection.execute(select(generations.c.generation).where(generations.c.state != "shown")).scalars().all()
+    for generation in unseen:
+        deleted = 1
+        while deleted:
+            with database.write() as connection:
+                deleted = _delete_some(connection, generation)
+        with database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM generations WHERE generation = ?", (generation,))
+
+
+def _delete_some(connection: Connection, generation: int) -> int:
+    some = (generation, _RELEASES_A_TRANSACTION)
+    names = connection.exec_driver_sql("SELECT name_id FROM names WHERE generation = ? LIMIT ?", some).all()
+    releases = connection.exec_driver_sql("SELECT release_id FROM releases WHERE generation = ? LIMIT ?", some).all()
+    for statement, ids in (
+        ("DELETE FROM names_fts WHERE rowid = ?", names),
+        ("DELETE FROM names WHERE name_id = ?", names),
+        ("DELETE FROM images WHERE release_id = ?", releases),
+        ("DELETE FROM releases WHERE release_id = ?", releases),
+    ):
+        if ids:
+            connection.exec_driver_sql(statement, [tuple(row) for row in ids])
+    return len(names) + len(releases)

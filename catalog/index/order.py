@@ -1,0 +1,26 @@
+"""The order of versions in bytes, so that SQLite's index holds them newest last.
+
+Two versions compare as their `catalog.reference.version_key` does; the version itself ends the bytes, so no two are equal.
+"""
+
+from catalog.reference import version_key
+
+_WORD, _END = b"\x01\x01", b"\x01\x00"
+_PRE_RELEASE, _NUMBER = b"\x00", b"\x02"
+
+
+def encode_order(version: str) -> bytes:
+    """Give the bytes that sort like the version."""
+    tokens, text = version_key(version)
+    parts = []
+    for kind, number, word in tokens:
+        if kind == 0:
+            parts.append(_PRE_RELEASE + bytes((number + 128,)))
+        elif kind == 2:
+            length = (number.bit_length() + 7) // 8
+            parts.append(_NUMBER + bytes((length,)) + number.to_bytes(length, "big"))
+        elif number:
+            parts.append(_WORD + word.encode() + b"\x00")
+        else:
+            parts.append(_END)
+    return b"".join(parts) + text.encode()

@@ -1,0 +1,134 @@
+"""The catalogues that the index shows, own and followed: one row each, with what ``status`` and ``resolve`` need to know.
+
+Whose a name is, aliases and the order of subscription are decided in ``trust.sqlite``; ``alias`` here is a copy for display.
+Functions take a connection, so that several of them make one transaction.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from catalog.errors import CatalogueNotFoundError
+from catalog.index.schema import catalogues, generations, names, releases
+
+_COLUMNS = (
+    catalogues.c.catalogue,
+    catalogues.c.own,
+    catalogues.c.alias,
+    catalogues.c.title,
+    catalogues.c.root,
+    catalogues.c.sequence,
+    catalogues.c.expires,
+    catalogues.c.checked,
+    catalogues.c.published,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """A catalogue as the index shows it.
+
+    ``catalogue`` is its IPNS name, ``root`` the CID of the snapshot whose releases are shown, both as text; ``sequence``,
+    ``expires`` and ``checked`` are its record's; times are text as in snapshots. What is not known is None.
+    """
+
+    catalogue: str
+    own: bool = False
+    alias: str | None = None
+    title: str = ""
+    root: str | None = None
+    sequence: int | None = None
+    expires: str | None = None
+    checked: str | None = None
+    published: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``mine``, its alias, or its name."""
+        return "mine" if self.own else self.alias or self.catalogue
+
+
+def show_catalogue(connection: Connection, row: CatalogueRow) -> None:
+    """Add the catalogue, empty, or change all that its row says; its releases stay."""
+    values = {
+        "own": int(row.own),
+        "alias": row.alias,
+        "title": row.title,
+        "root": row.root,
+        "sequence": row.sequence,
+        "expires": row.expires,
+        "checked": row.checked,
+        "published": row.published,
+    }
+    changed = connection.execute(update(catalogues).where(catalogues.c.catalogue == row.catalogue).values(values))
+    if changed.rowcount == 0:
+        generation = new_generation(connection, "shown")
+        connection.execute(insert(catalogues).values(catalogue=row.catalogue, generation=generation, **values))
+
+
+def hide_catalogue(connection: Connection, catalogue: str) -> None:
+    """Take the catalogue out of the index; its rows are deleted by `catalog.index.loading.sweep_generations`."""
+    generation = connection.execute(select(catalogues.c.generation).where(catalogues.c.catalogue == catalogue)).scalar()
+    if generation is not None:
+        connection.execute(delete(catalogues).where(catalogues.c.catalogue == catalogue))
+        connection.execute(update(generations).where(generations.c.generation == generation).values(state="dropped"))
+
+
+def get_catalogue(connection: Connection, catalogue: str) -> CatalogueRow:
+    """Give the row of an IPNS name; raise `CatalogueNotFoundError`."""
+    row = connection.execute(select(*_COLUMNS).where(catalogues.c.catalogue == catalogue)).first()
+    if row is None:
+        raise CatalogueNotFoundError(f"the catalogue {catalogue} is not in the index")
+    return _row(row)
+
+
+def list_catalogues(connection: Connection) -> list[CatalogueRow]:
+    """Give all catalogues: the own one first, then by alias."""
+    order = (catalogues.c.own.desc(), catalogues.c.alias, catalogues.c.catalogue)
+    return [_row(row) for row in connection.execute(select(*_COLUMNS).order_by(*order))]
+
+
+def count_releases(connection: Connection, catalogue: str) -> tuple[int, int]:
+    """Count a catalogue's names that have a release, and its releases that are not removed."""
+    statement = (
+        select(func.count(), func.coalesce(func.sum(names.c.live), 0))
+        .join(catalogues, catalogues.c.generation == names.c.generation)
+        .where(catalogues.c.catalogue == catalogue, names.c.live > 0)
+    )
+    found_names, live = connection.execute(statement).one()
+    return found_names, live
+
+
+def new_generation(connection: Connection, state: str) -> int:
+    """Take a generation that no row bears."""
+    generation = connection.execute(select(func.coalesce(func.max(generations.c.generation), 0) + 1)).scalar_one()
+    connection.execute(insert(generations).values(generation=generation, state=state))
+    return int(generation)
+
+
+def generation_of(connection: Connection, catalogue: str) -> int:
+    """Give the generation that a catalogue shows; raise `CatalogueNotFoundError`."""
+    generation = connection.execute(select(catalogues.c.generation).where(catalogues.c.catalogue == catalogue)).scalar()
+    if generation is None:
+        raise CatalogueNotFoundError(f"the catalogue {catalogue} is not in the index")
+    return int(generation)
+
+
+def is_empty(connection: Connection, generation: int) -> bool:
+    """Tell whether a generation has no releases."""
+    return connection.execute(select(releases.c.release_id).where(releases.c.generation == generation).limit(1)).first() is None
+
+
+def _row(row: Any) -> CatalogueRow:
+    return CatalogueRow(
+        row.catalogue,
+        bool(row.own),
+        row.alias,
+        row.title,
+        row.root,
+        row.sequence,
+        row.expires,
+        row.checked,
+        row.published,
+    )
