@@ -13,6 +13,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     clients/                   HTTP, Kubo, Docker: I/O without a domain
     database                   the home's SQLite files
     blockstores/, routing/     where blocks and records are
+    network                    what a command may reach: the configured sources and the Kubo node
     trust/                     may this replace what we hold? what was seen, who owns a name
     index/                     releases, subscriptions, history, search, and the quick look-up
     home                       the opened home: the one place that wires the parts together

@@ -22,6 +22,7 @@ LAYERS = [
     ["catalog.database"],
     ["catalog.blockstores"],
     ["catalog.routing"],
+    ["catalog.network"],
     ["catalog.trust"],
     ["catalog.index"],
     ["catalog.home"],
