@@ -7,7 +7,7 @@
 - ``releases``: the release's line as in a snapshot (the exact bytes), and the columns that are asked for. ``sort`` is the version
   in an order that SQLite can compare (`catalog.index.order`), and unique for each version.
 - ``images``: which release holds an archive, a config, a manifest.
-- ``history``: what changed, for people; newest last.
+- ``history``: what changed, for people; newest last. ``sightings``: which source had which record of a catalogue, and when.
 """
 
 from collections.abc import Iterable
@@ -98,6 +98,16 @@ history: Final = Table(
     Column("detail", Text, nullable=False, comment="JSON"),
 )
 Index("history_by_name", history.c.name, history.c.version)
+
+sightings: Final = Table(
+    "sightings",
+    metadata,
+    Column("catalogue", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 FULL_TEXT: Final = (
     "CREATE VIRTUAL TABLE names_fts USING fts5(name, versions, title, description, labels, tokenize = 'unicode61', prefix = '2 3')"

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import CatalogueNotFoundError
-from catalog.index.schema import catalogues, generations, names, releases
+from catalog.index.schema import catalogues, generations, names, releases, sightings
 
 _COLUMNS = (
     catalogues.c.catalogue,
@@ -98,6 +99,19 @@ def count_releases(connection: Connection, catalogue: str) -> tuple[int, int]:
     )
     found_names, live = connection.execute(statement).one()
     return found_names, live
+
+
+def put_sighting(connection: Connection, catalogue: str, source: str, sequence: int, at: str) -> None:
+    """Note that a source had a record of the catalogue with this sequence."""
+    values = {"sequence": sequence, "at": at}
+    statement = upsert(sightings).values(catalogue=catalogue, source=source, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=[sightings.c.catalogue, sightings.c.source], set_=values))
+
+
+def list_sightings(connection: Connection, catalogue: str) -> list[tuple[str, int, str]]:
+    """Give (source, sequence, time) of every source that had a record of the catalogue, latest first."""
+    statement = select(sightings.c.source, sightings.c.sequence, sightings.c.at).where(sightings.c.catalogue == catalogue)
+    return [(source, sequence, at) for source, sequence, at in connection.execute(statement.order_by(sightings.c.at.desc()))]
 
 
 def new_generation(connection: Connection, state: str) -> int:
