@@ -10,7 +10,7 @@ manifest. Then come the blocks, in any order. Exactly these keys. Nothing in it 
 read, records by whoever takes one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -46,7 +46,7 @@ class BundleSource:
         """Give those that are in the file, in the order in which they stand there."""
         raise NotImplementedError
 
-    def abort(self) -> None:
+    def abort(self, threads: Collection[int] | None = None) -> None:
         """Nothing is ever under way for long."""
 
 

@@ -1,49 +1,44 @@
-"""Local first, then all sources side by side: verified, failing over, resumed block by block."""
+"""Local first, then all sources side by side: verified, failing over, resumed block by block.
 
+What is fetched is kept in the local store at once, in one durable step after the other, so that an interrupted fetch goes on
+where it stopped, with whatever sources there are then. A DAG is fetched in breadth: each node that arrives brings the wants for
+those of its children that are not here; while a request is under way they gather, so that a server which takes lists gets few and
+long ones. A source that lies is not asked again; one that stalls, drips or breaks off is left alone for a while; either is named
+in a warning.
+
+Considered: one source after the other (a dead one costs its whole time-out, a slow one sets the pace); asking all for everything
+(bytes travel twice); chosen: shared wants, whoever is idle takes some, and what is owed too long is asked elsewhere as well.
+"""
+
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from catalog.blockstores.base import Block, Blockstore, BlockSource
+from catalog.blockstores.base import Block, Blockstore
+from catalog.blockstores.fetch import Fetch
+from catalog.blockstores.sources import RemoteSource, SourceState, SourceUse
 from catalog.clients.timeouts import Timeouts
+from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
 from catalog.ipld.cid import Cid
 from catalog.progress import Progress, silent
 
-
-class RemoteSource(BlockSource, Protocol):
-    """A block source that is asked side by side with others."""
-
-    @property
-    def name(self) -> str:
-        """What people call it: a host and port, or a file."""
-        ...
-
-    def abort(self) -> None:
-        """Cut what is under way in other threads."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class SourceUse:
-    """What came from one source; ``failure`` says why it was dropped."""
-
-    name: str
-    blocks: int
-    size: int
-    failure: str | None = None
+__all__ = ["Fetched", "FetchingBlockstore", "RemoteSource", "SourceUse"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a fetch brought: new blocks and their bytes, and what each source gave."""
 
-    blocks: int
-    size: int
-    sources: tuple[SourceUse, ...]
+    blocks: int = 0
+    size: int = 0
+    sources: tuple[SourceUse, ...] = ()
 
 
 class FetchingBlockstore:
-    """A block source over a local store and remote sources; what it gets is kept in the local store at once."""
+    """A block source over a local store and remote sources. One fetch runs at a time for each of its callers' threads.
+
+    ``free_space`` tells how many bytes the local store can still take.
+    """
 
     def __init__(
         self,
@@ -53,21 +48,86 @@ class FetchingBlockstore:
         timeouts: Timeouts | None = None,
         free_space: Callable[[], int] | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.local = local
+        self._timeouts = timeouts or Timeouts()
+        self._free_space = free_space
+        self._states = [SourceState(number, source) for number, source in enumerate(sources)]
+        self._lock = threading.Lock()
 
     def get(self, cid: Cid) -> bytes:
-        """Give a block from here or from the first source that has it."""
-        raise NotImplementedError
+        """Give a block from here or from the first source that has it; raise `UnavailableError` with what each source said."""
+        for block in self.get_many([cid]):
+            return block.data
+        raise BlockNotFoundError(f"no source has block {cid}", why=self._explain())
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give the blocks, the local ones first; raise `UnavailableError` for what no source has."""
-        raise NotImplementedError
+        """Give those of ``cids`` that are here or that a source has, the local ones first.
+
+        Raises `UnavailableError` where one is nowhere and a source could not be asked.
+        """
+        wanted = list(dict.fromkeys(cids))
+        absent = set(self.local.missing(wanted))
+        try:
+            yield from self.local.get_many(cid for cid in wanted if cid not in absent)
+        except BlockMismatchError:  # it rotted: which one, each tells
+            absent |= self._drop_rotten(wanted)
+            yield from self.local.get_many(cid for cid in wanted if cid not in absent)
+        if absent:
+            fetch = self._begin(size=None, traverse=False)
+            fetch.want([cid for cid in wanted if cid in absent])
+            yield from fetch.run(silent)
+            if fetch.missing and any(state.failure is not None for state in self._states):
+                raise self._unavailable(fetch.missing)
 
     def fetch_many(self, cids: Iterable[Cid], *, size: int | None = None, progress: Progress = silent) -> Fetched:
-        """Bring single blocks here."""
-        raise NotImplementedError
+        """Bring single blocks here; raise as `fetch_dag` does."""
+        return self._fetch(list(cids), size, progress, traverse=False)
 
     def fetch_dag(self, roots: Sequence[Cid], *, size: int | None = None, progress: Progress = silent) -> Fetched:
-        """Bring the DAGs under ``roots`` here, whole: only what is missing travels. ``size`` is what they may have at most together
-        (a release states it); raise `UnavailableError` naming every source where something cannot be had."""
-        raise NotImplementedError
+        """Bring the DAGs under ``roots`` here, whole: only what is missing travels.
+
+        ``size`` is what all that travels may have at most (a release states it). Raises `UnavailableError` naming every source
+        where something cannot be had (what could is here), `StorageError` where it does not fit on the disk, `CodecError` for a
+        DAG that is deeper or larger than the limits or no DAG.
+        """
+        return self._fetch(list(roots), size, progress, traverse=True)
+
+    def _fetch(self, roots: list[Cid], size: int | None, progress: Progress, *, traverse: bool) -> Fetched:
+        fetch = self._begin(size=size, traverse=traverse)
+        fetch.want(roots)
+        blocks = total = 0
+        for block in fetch.run(progress):
+            blocks += 1
+            total += len(block.data)
+        if fetch.missing:
+            raise self._unavailable(fetch.missing)
+        return Fetched(blocks, total, tuple(state.use() for state in self._states))
+
+    def _begin(self, *, size: int | None, traverse: bool) -> Fetch:
+        """Make a fetch from the sources that do not rest; if all do, all but liars are tried once more."""
+        with self._lock:
+            for state in self._states:
+                state.rest(self._timeouts.budget)
+            if all(state.is_dropped for state in self._states):
+                for state in self._states:
+                    state.rest(0)
+        return Fetch(self.local, self._states, self._timeouts, size=size, free_space=self._free_space, traverse=traverse)
+
+    def _drop_rotten(self, cids: Iterable[Cid]) -> set[Cid]:
+        rotten = set()
+        for cid in cids:
+            try:
+                self.local.get(cid)
+            except BlockMismatchError:
+                rotten.add(cid)
+            except BlockNotFoundError:
+                continue
+        self.local.delete(rotten)
+        return rotten
+
+    def _unavailable(self, missing: list[Cid]) -> UnavailableError:
+        more = f" and {len(missing) - 1} more blocks" if len(missing) > 1 else ""
+        return UnavailableError(f"no source has block {missing[0]}{more}", why=self._explain())
+
+    def _explain(self) -> str:
+        return "; ".join(state.describe() for state in self._states) or "there is no source to ask"

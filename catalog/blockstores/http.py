@@ -1,31 +1,169 @@
-"""Blocks over HTTP: a teammate's dcat server, or any trustless gateway."""
+"""Blocks over HTTP: a teammate's dcat server, or any trustless gateway.
 
-from collections.abc import Iterable, Iterator
+A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of those that it has. A server that
+does not know this is asked as a trustless gateway: ``/ipfs/<cid>?format=raw`` for a block, ``?format=car`` for a whole DAG. Which
+of the two it is shows with the first request. Whatever comes back is compared with its CID before it is given; what nobody asked
+for is counted, and ends it. Sources: ipfs/specs, http-gateways/trustless-gateway.md; design.md sections 6 and 8.
+"""
 
+import contextlib
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+
+from catalog import limits
 from catalog.blockstores.base import Block
 from catalog.clients.http import HttpClient
-from catalog.ipld.cid import Cid
+from catalog.clients.response import HttpResponse
+from catalog.errors import BlockNotFoundError, CodecError, UnwantedBlocksError
+from catalog.ipld import dag_pb
+from catalog.ipld.car import CarReader
+from catalog.ipld.cid import DAG_PB, Cid, convert_to_v1, verify_block
+
+_CAR = "application/vnd.ipld.car"
+_RAW = "application/vnd.ipld.raw"
+_CAR_OPTIONS = (
+    "; version=1; order=dfs; dups=n",
+    (("format", "car"), ("dag-scope", "all"), ("car-order", "dfs"), ("car-dups", "n")),
+)
+_NO_SUCH_REQUEST = (301, 302, 303, 400, 403, 404, 405, 410, 501)
+_NOT_HERE = (404, 410, 451)
+_SECTION_OVERHEAD = 64
 
 
 class HttpBlockSource:
-    """A server asked by ``POST /dcat/v1/blocks``, or, where it does not know that, as a trustless gateway."""
+    """One server. ``batch`` blocks are worth one request, ``lanes`` requests are worth having under way at once.
+
+    ``eager`` says whether a further request is worth its price before a whole batch is wanted.
+    """
 
     def __init__(self, client: HttpClient, *, name: str | None = None) -> None:
         self._client = client
         self.name = name or client.name
+        self._is_dcat: bool | None = None
+        self._gives_cars = True
+        self._lock = threading.Lock()
+        self._received = 0
+        self._unwanted = 0
+
+    @property
+    def batch(self) -> int:
+        return limits.MAX_BLOCKS_A_REQUEST if self._is_dcat else 16
+
+    @property
+    def lanes(self) -> int:
+        return 1 if self._is_dcat is None else 4 if self._is_dcat else 8
+
+    @property
+    def eager(self) -> bool:
+        return self._is_dcat is False
+
+    @property
+    def gives_dags(self) -> bool:
+        """Whether `get_dag` is worth asking for: a server that takes lists of CIDs is better asked for these."""
+        return self._is_dcat is False and self._gives_cars
 
     def get(self, cid: Cid) -> bytes:
-        """Give the block, verified."""
-        raise NotImplementedError
+        """Give the block, verified; raise `BlockNotFoundError` where the server lacks it."""
+        for block in self.get_many([cid]):
+            return block.data
+        raise BlockNotFoundError(f"{self.name} does not have block {cid}")
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those that the server has, as they come."""
-        raise NotImplementedError
+        """Give those that the server has, verified, as they come; one request after the other.
+
+        Raises `UnwantedBlocksError` where the server floods, `CodecError` where its CAR is none, and what `HttpClient.open` raises.
+        """
+        pending = iter(dict.fromkeys(cids))
+        while batch := list(islice(pending, limits.MAX_BLOCKS_A_REQUEST)):
+            if self._is_dcat is not False:
+                yield from self._post(batch)
+            if self._is_dcat is False:
+                yield from self._get_each(batch)
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
-        """Give the blocks of the DAG as one CAR brings them, each linked from one that came before; the end means nothing."""
-        raise NotImplementedError
+        """Give the blocks of the DAG as one CAR brings them: the root, then what is linked from blocks that came before.
 
-    def abort(self) -> None:
+        The end means nothing: who asked checks what is missing. A server without CARs gives nothing.
+        """
+        options, query = _CAR_OPTIONS
+        path = f"/ipfs/{root}"
+        with self._client.open(
+            "GET", path, query=query, accept=_CAR + options, answers=(200, 400, 404, 406, 410, 451, 501)
+        ) as response:
+            if response.status != 200:
+                self._gives_cars = self._gives_cars and response.status in _NOT_HERE
+                return
+            response.require_media_type(_CAR)
+            expected = {convert_to_v1(root)}
+            for block in self._read_car(response, limits.MAX_DAG_BLOCKS * limits.MAX_BLOCK_SIZE):
+                key = convert_to_v1(block.cid)
+                if key not in expected:
+                    self._count_unwanted(block)
+                    continue
+                expected.discard(key)
+                yield block
+                if key.codec == DAG_PB:
+                    with contextlib.suppress(CodecError):  # a node that is none ends the walk of whoever asked
+                        expected.update(convert_to_v1(link.cid) for link in dag_pb.decode_node(block.data).links)
+
+    def abort(self, threads: Collection[int] | None = None) -> None:
         """Cut what is under way in other threads."""
-        self._client.abort()
+        self._client.abort(threads)
+
+    def close(self) -> None:
+        """Abort, and let go of the connections."""
+        self._client.close()
+
+    def _post(self, cids: list[Cid]) -> Iterator[Block]:
+        body = "".join(f"{cid}\n" for cid in cids).encode()
+        answers = (200, *_NO_SUCH_REQUEST) if self._is_dcat is None else (200,)
+        with self._client.open(
+            "POST", "/dcat/v1/blocks", accept=_CAR, body=body, content_type="text/plain; charset=utf-8", answers=answers
+        ) as response:
+            if response.status != 200:
+                self._is_dcat = False
+                return
+            response.require_media_type(_CAR)
+            self._is_dcat = True
+            wanted = {convert_to_v1(cid): cid for cid in cids}
+            limit = len(cids) * (limits.MAX_BLOCK_SIZE + _SECTION_OVERHEAD) + limits.MAX_CAR_HEADER_SIZE + limits.MAX_UNWANTED
+            for block in self._read_car(response, limit):
+                asked = wanted.pop(convert_to_v1(block.cid), None)
+                if asked is None:
+                    self._count_unwanted(block)
+                else:
+                    yield Block(asked, block.data)
+
+    def _get_each(self, cids: list[Cid]) -> Iterator[Block]:
+        for cid in cids:
+            with self._client.open(
+                "GET", f"/ipfs/{cid}", query=(("format", "raw"),), accept=_RAW, answers=(200, *_NOT_HERE)
+            ) as response:
+                if response.status != 200:
+                    continue
+                response.require_media_type(_RAW, "application/octet-stream")
+                data = response.read_all(limits.MAX_BLOCK_SIZE)
+                self._count(len(data))
+                verify_block(cid, data)
+            yield Block(cid, data)
+
+    def _read_car(self, response: HttpResponse, limit: int) -> Iterator[Block]:
+        response.start_reading(limit)
+        reader = CarReader(response)
+        for block in reader:
+            self._count(len(block.data))
+            yield block
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._received += size
+
+    def _count_unwanted(self, block: Block) -> None:
+        with self._lock:
+            self._unwanted += len(block.data) + _SECTION_OVERHEAD
+            unwanted, received = self._unwanted, self._received
+        if unwanted > limits.MAX_UNWANTED or unwanted > max(limits.MAX_UNWANTED_SLACK, limits.MAX_UNWANTED_SHARE * received):
+            raise UnwantedBlocksError(
+                f"{self.name} sends blocks that nobody asked for", why=f"{unwanted} of {received} bytes, among them {block.cid}"
+            )

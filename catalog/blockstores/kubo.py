@@ -1,6 +1,6 @@
 """Blocks in a Kubo node, by its RPC."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from catalog.blockstores.base import Block
 from catalog.clients.kubo import KuboClient
@@ -51,6 +51,6 @@ class KuboBlockstore:
         """Give the CID of every block; Kubo tells raw ones only (``refs/local``)."""
         raise NotImplementedError
 
-    def abort(self) -> None:
+    def abort(self, threads: Collection[int] | None = None) -> None:
         """Cut what is under way in other threads."""
         raise NotImplementedError

@@ -28,6 +28,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self.reused = True  # the connection was open before; such a one may have been closed by the other side meanwhile
+        self.thread = threading.get_ident()
         self.cut_because: str | None = None
         self._cut = threading.Event()
         self._lock = threading.Lock()

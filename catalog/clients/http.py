@@ -11,7 +11,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,12 +114,13 @@ class HttpClient:
             self._forget(exchange)
             raise
 
-    def abort(self) -> None:
-        """Cut all requests that are under way, from any thread: each raises `UnavailableError` where it runs."""
+    def abort(self, threads: Collection[int] | None = None) -> None:
+        """Cut the requests of the threads of these identifiers, or all: each raises `UnavailableError` where it runs."""
         with self._lock:
             exchanges = list(self._exchanges)
         for exchange in exchanges:
-            exchange.cut("it was stopped")
+            if threads is None or exchange.thread in threads:
+                exchange.cut("it was stopped")
 
     def close(self) -> None:
         """Abort, and let go of the connections."""
@@ -203,6 +204,9 @@ class HttpClient:
             if exchange.reused and exchange.cut_because is None and not callable(request.body):
                 raise _StaleConnectionError(type(error).__name__) from error
             raise read_failure(self.name, exchange, error) from error
+        if exchange.cut_because is not None:  # headers that end early count as whole in http.client
+            reply.close()
+            raise read_failure(self.name, exchange, ConnectionAbortedError())
         return HttpResponse(reply, exchange, name=self.name, timeouts=self.timeouts, on_close=self._forget)
 
     def _open_transport(self) -> "Transport":

@@ -1,0 +1,143 @@
+"""A source as a fetch sees it: how it is best asked, what came from it, why it is not asked any more."""
+
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol, runtime_checkable
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.errors import BlockMismatchError, CodecError, DcatError, SourceTimeoutError, UnavailableError, UnwantedBlocksError
+from catalog.ipld.cid import Cid
+
+_MAX_STRIKES = 2
+
+
+class RemoteSource(BlockSource, Protocol):
+    """A block source that is asked side by side with others, by lanes (threads) of one request each."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: a host and port, or a file."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """How many blocks are worth one `get_many`."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """How many calls are worth having under way at once."""
+        ...
+
+    @property
+    def eager(self) -> bool:
+        """Whether a further lane is worth its price before a whole batch is wanted."""
+        ...
+
+    def abort(self, threads: Collection[int] | None = None) -> None:
+        """Cut what is under way in the threads of these identifiers, or in all: it raises `UnavailableError` there."""
+        ...
+
+
+@runtime_checkable
+class DagSource(Protocol):
+    """A source that can also give a whole DAG at once."""
+
+    @property
+    def gives_dags(self) -> bool:
+        """Whether that is worth asking for."""
+        ...
+
+    def get_dag(self, root: Cid) -> Iterator[Block]:
+        """Give the blocks of the DAG, verified; its end means nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceUse:
+    """What came from one source; ``failure`` says why it was dropped."""
+
+    name: str
+    blocks: int
+    size: int
+    failure: str | None = None
+    lied: bool = False
+
+
+class SourceState:
+    """What is known of one source, over all fetches."""
+
+    def __init__(self, number: int, source: RemoteSource) -> None:
+        self.number = number
+        self.source = source
+        self.blocks = 0
+        self.size = 0
+        self.failure: DcatError | None = None
+        self.is_dropped = False
+        self.has_lied = False
+        self._failed_at = 0.0
+        self._strikes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def batch(self) -> int:
+        return self.source.batch
+
+    @property
+    def lanes(self) -> int:
+        return self.source.lanes
+
+    @property
+    def eager(self) -> bool:
+        return self.source.eager
+
+    @property
+    def gives_dags(self) -> bool:
+        return isinstance(self.source, DagSource) and self.source.gives_dags
+
+    def count(self, size: int) -> None:
+        """One more block came."""
+        with self._lock:
+            self.blocks += 1
+            self.size += size
+
+    def fail(self, error: DcatError, *, progressed: bool) -> None:
+        """Judge a failure: whoever lies, stalls or fails twice without having brought anything is dropped."""
+        self.failure = error
+        self._failed_at = monotonic()
+        self._strikes = 1 if progressed else self._strikes + 1
+        self.has_lied = self.has_lied or isinstance(error, BlockMismatchError | UnwantedBlocksError)
+        breaks_off = isinstance(error, UnavailableError | CodecError) and not isinstance(error, SourceTimeoutError)
+        self.is_dropped = not breaks_off or self._strikes >= _MAX_STRIKES
+
+    def rest(self, seconds: float) -> None:
+        """A new fetch begins: one that failed longer ago than ``seconds`` is asked again, unless it lied."""
+        self._strikes = 0
+        if not self.has_lied and monotonic() - self._failed_at >= seconds:
+            self.is_dropped = False
+
+    def describe(self) -> str:
+        """Say in a few words how it stands with this source, and since when."""
+        if self.failure is None:
+            return f"{self.name} does not have it"
+        return f"{self.explain()} ({monotonic() - self._failed_at:.0f} s ago)"
+
+    def explain(self) -> str:
+        """Say why it failed, with its name."""
+        error = self.failure
+        if error is None:
+            return self.name
+        if isinstance(error, BlockMismatchError):
+            return f"{self.name} sent a block that does not match its CID"
+        text = f"{error.message}: {error.why}" if error.why else error.message
+        return text if self.name in text else f"{self.name}: {text}"
+
+    def use(self) -> SourceUse:
+        """Give the account."""
+        return SourceUse(self.name, self.blocks, self.size, self.explain() if self.is_dropped else None, self.has_lied)
