@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.errors import BlockMismatchError
+from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.release import format_time
 from catalog.server.counters import Counters
 from catalog.server.hosts import HostList
@@ -84,13 +84,14 @@ class Guard:
             note = "the client is gone"
         except Exception as error:
             note = f"{type(error).__name__}: {error}"
-            if not response.status:
-                await _refuse(RefusedError(500, "error", "internal error"), scope, receive, response)
-                return
-            self._counters.add("aborted_total")
             if isinstance(error, BlockMismatchError):
                 self._counters.add("corrupt_blocks_total")
-            raise
+            if response.status:
+                self._counters.add("aborted_total")
+                raise
+            lacking = isinstance(error, BlockNotFoundError | BlockMismatchError)
+            refusal = RefusedError(404, "lacking", "not held here") if lacking else RefusedError(500, "error", "internal error")
+            await _refuse(refusal, scope, receive, response)
         finally:
             path = scope["raw_path"].decode("latin-1")
             self._counters.count_request(path, response.status, response.sent)

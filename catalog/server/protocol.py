@@ -71,6 +71,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._on_refusal = on_refusal
         self._head_size = 0
         self._heads = 0  # how many have begun
+        self._completed = 0  # how many requests were whole
         self._in_head = True  # or between requests
         self._message_complete = True
         self._done = False  # nothing that still comes is read
@@ -98,11 +99,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        completed = self._completed
         for start in range(0, len(data), _PIECE):
             if self._done:
                 return
             self._feed(data[start : start + _PIECE])
-        if self._in_head and self._head_timer is None and not self._done:
+        # Half a head is under way, or nothing but the empty lines that may stand before one.
+        waits = self._in_head and (not self._message_complete or completed == self._completed)
+        if waits and self._head_timer is None and not self._done:
             self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
 
     def _feed(self, piece: bytes) -> None:
@@ -157,7 +161,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_timer = None
         if self._running is not None and not self._running.response_complete:
             self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
-        elif self._heads and self._in_head and self._head_size:
+        elif not self._message_complete:
             self._refuse(_RefusedError(408, "the head of the request took too long"))
         else:
             self.transport.close()
@@ -214,6 +218,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_size = 0
         self._message_complete = True
+        self._completed += 1
         self._waiting.discard(self)
         if not self.cycle.keep_alive:
             self._done = True
@@ -240,7 +245,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _check_head(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise _RefusedError(505, "HTTP/1.0 and HTTP/1.1 are spoken here")
+            raise _RefusedError(505, "versions 1.0 and 1.1 of HTTP are spoken here")
         if not self.url.startswith(b"/") or not self.url.isascii():
             raise _RefusedError(400, "the target of a request is a path")
         names = [name for name, _ in self.headers]

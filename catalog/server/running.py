@@ -120,8 +120,8 @@ async def _serve(
     log: Callable[[str], None],
     chores: Sequence[Chore],
 ) -> None:
-    _silence_uvicorn()
     loop = asyncio.get_running_loop()
+    _log_mishaps(loop, site, log)
 
     def stop() -> None:
         server.force_exit = server.should_exit  # told twice: at once
@@ -176,12 +176,16 @@ async def _doing(chores: Sequence[Chore], site: Site, log: Callable[[str], None]
         ended.set()
 
 
-def _silence_uvicorn() -> None:
-    """Keep uvicorn's own log out of the way: what there is to say, the guard says in one escaped line."""
-    logger = logging.getLogger("uvicorn.error")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+def _log_mishaps(loop: asyncio.AbstractEventLoop, site: Site, log: Callable[[str], None]) -> None:
+    """Have what goes wrong outside a request told in one escaped line, and uvicorn silent: what it would say the guard says."""
+
+    def tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        text = context.get("message", "") if error is None else f"{type(error).__name__}: {error}"
+        log(f"{format_time(site.now())} server: {escape(text)}")
+
+    loop.set_exception_handler(tell)
+    logging.getLogger("uvicorn.error").disabled = True
 
 
 def _listen(settings: ServerSettings) -> socket.socket:

@@ -7,6 +7,7 @@ from catalog import limits
 from catalog.errors import InvalidConfigError
 
 DEFAULT_PORT = 5078
+MAX_PORT = 65535
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # only ever with `public`
 
@@ -41,6 +42,10 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
     limits: ServerLimits = ServerLimits()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= MAX_PORT:
+            raise InvalidConfigError(f"cannot listen on port {self.port}", why=f"ports go from 0 to {MAX_PORT}")
 
     @property
     def listening_host(self) -> str:
