@@ -27,7 +27,7 @@ class Merged:
 
 
 def merge_release(base: Release | None, mine: Release | None, theirs: Release | None) -> Merged:
-    """Merge one `name@version`; ``base`` is what both sides started from, None where it was not there.
+    """Merge one `name@version`; ``base`` is what both sides started from, None where it was not there or is not known.
 
     At least one of ``mine`` and ``theirs`` is there. A line that one side lacks was not seen by it: lines are never taken out.
     """
@@ -36,18 +36,16 @@ def merge_release(base: Release | None, mine: Release | None, theirs: Release | 
         if release is None:
             raise ValueError("a release that neither side has")
         return Merged(release, {})
-    if mine in (theirs, base):
+    if mine == theirs:
         return Merged(theirs, {})
-    if theirs == base:
-        return Merged(mine, {})
-    removed = _removal(mine.removed, theirs.removed)
+    removed = _merge_removal(base, mine, theirs)
     images: dict[Platform, Image] = {}
     lost: dict[Platform, ConfigDigest] = {}
     if removed is None:
         for platform in sorted(mine.images.keys() | theirs.images.keys()):
             own, other = mine.images.get(platform), theirs.images.get(platform)
             if own is not None and other is not None and own.config == other.config:
-                images[platform] = _merge_image(own, other)
+                images[platform] = _merge_image(base.images.get(platform) if base else None, own, other)
                 continue
             images[platform] = other or mine.images[platform]
             if own is not None and other is not None:
@@ -58,20 +56,25 @@ def merge_release(base: Release | None, mine: Release | None, theirs: Release | 
         images=images,
         annotations=_merge_maps(base.annotations if base else {}, mine.annotations, theirs.annotations),
         removed=removed,
-        yanked=theirs.yanked if base is None or theirs.yanked != base.yanked else mine.yanked,
+        yanked=mine.yanked if theirs.yanked == (base.yanked if base else None) else theirs.yanked,
         extra=_merge_maps(base.extra if base else {}, mine.extra, theirs.extra),
     )
     return Merged(release, lost)
 
 
-def _removal(mine: str | None, theirs: str | None) -> str | None:
-    """A removal by either side stands; of two, the first one."""
-    return min(mine, theirs) if mine is not None and theirs is not None else mine or theirs
+def _merge_removal(base: Release | None, mine: Release, theirs: Release) -> str | None:
+    """What one side alone changed stands; else a removal by either, and of two the first one."""
+    before = base.removed if base else None
+    if theirs.removed == before:
+        return mine.removed
+    if mine.removed == before:
+        return theirs.removed
+    return min(filter(None, (mine.removed, theirs.removed)), default=None)
 
 
-def _merge_image(mine: Image, theirs: Image) -> Image:
+def _merge_image(base: Image | None, mine: Image, theirs: Image) -> Image:
     if mine.archive != theirs.archive:
-        return theirs
+        return mine if theirs == base else theirs
     deltas = dict(sorted({**mine.deltas, **theirs.deltas}.items())[:MAX_DELTAS])
     return replace(theirs, registry=tuple(sorted({*mine.registry, *theirs.registry})), deltas=deltas)
 

@@ -64,6 +64,18 @@ def test_two_contents_for_one_platform_are_reported_and_the_shared_one_stands() 
     assert merged.lost == {AMD64: image(1).config}
 
 
+def test_a_platform_that_one_side_has_is_kept_whatever_both_started_from() -> None:
+    mine = replace(BASE, images={**BASE.images, ARM64: image(2)})
+    assert merge_release(mine, mine, BASE).release == mine
+    assert merge_release(BASE, mine, replace(BASE, images={AMD64: image(7)})).lost == {AMD64: image(1).config}
+
+
+def test_what_came_back_after_a_removal_stays() -> None:
+    gone = release({}, removed="2026-11-24T08:00:00Z")
+    assert merge_release(gone, BASE, gone).release.images == BASE.images
+    assert merge_release(gone, gone, BASE).release.removed is None
+
+
 def test_one_content_keeps_what_both_know_of_it() -> None:
     bases = [cid_of(bytes((number,))) for number in range(6)]
     mine = image(1, registry=("a@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 1) for base in bases[:3]})
@@ -106,6 +118,5 @@ def test_nothing_is_lost_but_what_is_reported(seed: int) -> None:
         for side in (mine, theirs):
             for platform, held in (side[version].images if version in side else {}).items():
                 kept = result.release.images[platform]
-                changed_by_other = base.get(version) is not None and base[version].images.get(platform) == held
-                assert kept == held or result.lost.get(platform) == held.config or changed_by_other
+                assert kept == held or result.lost.get(platform) == held.config
     assert merged.keys() == mine.keys() | theirs.keys()
