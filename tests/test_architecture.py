@@ -19,7 +19,7 @@ LAYERS = [
     ["catalog.image"],
     ["catalog.snapshot"],
     ["catalog.clients"],
-    ["catalog.database"],
+    ["catalog.database", "catalog.keyfile"],
     ["catalog.blockstores"],
     ["catalog.routing"],
     ["catalog.network"],

@@ -8,6 +8,7 @@
   in an order that SQLite can compare (`catalog.index.order`), and unique for each version.
 - ``images``: which release holds an archive, a config, a manifest.
 - ``history``: what changed, for people; newest last. ``sightings``: which source had which record of a catalogue, and when.
+- ``taken``: which notes of the trust store (``unfinished``) were taken over, so that none is twice.
 """
 
 from collections.abc import Iterable
@@ -108,6 +109,8 @@ sightings: Final = Table(
     Column("at", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+taken: Final = Table("taken", metadata, Column("unfinished_id", Integer, primary_key=True))
 
 FULL_TEXT: Final = (
     "CREATE VIRTUAL TABLE names_fts USING fts5(name, versions, title, description, labels, tokenize = 'unicode61', prefix = '2 3')"

@@ -5,7 +5,7 @@ catalogue nothing else is ever accepted. Functions take a connection of the trus
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -68,12 +68,12 @@ def see_contents(
     releases: Iterable[Release],
     at: str,
     *,
-    held: Callable[[str, str], Release | None] = lambda name, version: None,
+    held: Callable[[str, str], Release | None] | None = None,
 ) -> list[Conflict]:
     """Note the contents of a followed catalogue's new and changed releases; give those that changed, open or refused.
 
-    Whoever calls it keeps the old content of these in the index; ``held`` gives the release of a name and version from there, so that
-    it can be put there again. A conflict that is known already is given, not noted again.
+    Whoever calls it keeps the old content of these in the index; ``held`` gives the release of a name and version from there, so
+    that it can be put there again. A conflict that is known already is given, not noted again.
     """
     number = catalogue_id(connection, catalogue)
     found: list[Conflict] = []
@@ -86,6 +86,24 @@ def see_contents(
         _close_settled(connection, number, batch, changed, at)
         _add(connection, number, batch, at, without=changed)
     return found
+
+
+def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
+    """Give the release as the index shows it while its content is in conflict, or was refused.
+
+    It has the old images, and all else as it is now. A platform whose old image was not held is left out. ``differing`` may hold
+    conflicts of other releases.
+    """
+    images = dict(release.images)
+    for conflict in differing:
+        image = images.get(conflict.platform)
+        if (conflict.name, conflict.version) != _key(release) or image is None or image.config != conflict.new:
+            continue
+        if conflict.held is not None and conflict.platform in conflict.held.images:
+            images[conflict.platform] = conflict.held.images[conflict.platform]
+        else:
+            del images[conflict.platform]
+    return replace(release, images=images)
 
 
 def first_seen(connection: Connection, catalogue: str, name: str, version: str) -> str | None:
@@ -186,7 +204,7 @@ def _note_conflict(
     platform: Platform,
     old: ConfigDigest,
     at: str,
-    held: Callable[[str, str], Release | None],
+    held: Callable[[str, str], Release | None] | None,
 ) -> Conflict:
     new = release.images[platform].config
     same = (
@@ -200,7 +218,7 @@ def _note_conflict(
     known = connection.execute(select(conflicts.c.conflict_id).where(*same, conflicts.c.new_config == new.raw)).scalar()
     if known is None:
         connection.execute(update(conflicts).where(*same, conflicts.c.state == "open").values(state="refused", decided=at))
-        before = held(release.name, release.version)
+        before = None if held is None else held(release.name, release.version)
         statement = insert(conflicts).values(
             catalogue_id=number,
             name=release.name,

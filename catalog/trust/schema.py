@@ -99,8 +99,8 @@ unfinished: Final = Table(
     metadata,
     Column("unfinished_id", Integer, primary_key=True),
     Column("catalogue_id", Integer, ForeignKey(_CATALOGUE), nullable=False),
-    Column("root", Text, comment="snapshot that the index must show"),
-    Column("changes", Text, nullable=False, comment="JSON"),
+    Column("update", Text, nullable=False, comment="JSON"),
+    sqlite_autoincrement=True,
 )
 
 pins: Final = Table(

@@ -35,12 +35,11 @@ class StoredFloor:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What a commit here still owes the index: to show the snapshot ``root`` of a catalogue, or the changes, or both."""
+    """What a commit here still owes the index, as `catalog.index.update` wrote it. Numbers ascend and are never given twice."""
 
     unfinished_id: int
     catalogue: str
-    root: str | None
-    changes: Mapping[str, Any]
+    update: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +126,20 @@ def list_refused(connection: Connection, catalogue: str) -> list[Floor]:
     return [Floor(sequence, value) for sequence, value in connection.execute(statement)]
 
 
-def add_unfinished(connection: Connection, catalogue: str, *, root: str | None = None, changes: Mapping[str, Any]) -> int:
+def add_unfinished(connection: Connection, catalogue: str, update: Mapping[str, Any]) -> int:
     """Note what the index must take over; give the number to `clear_unfinished` it by."""
-    number = catalogue_id(connection, catalogue)
-    statement = insert(unfinished).values(catalogue_id=number, root=root, changes=json.dumps(dict(changes)))
+    statement = insert(unfinished).values(catalogue_id=catalogue_id(connection, catalogue), update=json.dumps(dict(update)))
     return int(connection.execute(statement.returning(unfinished.c.unfinished_id)).scalar_one())
 
 
 def list_unfinished(connection: Connection) -> list[Unfinished]:
     """Give what the index still lacks, oldest first."""
     statement = (
-        select(unfinished.c.unfinished_id, catalogues.c.catalogue, unfinished.c.root, unfinished.c.changes)
+        select(unfinished.c.unfinished_id, catalogues.c.catalogue, unfinished.c.update)
         .join(catalogues, catalogues.c.catalogue_id == unfinished.c.catalogue_id)
         .order_by(unfinished.c.unfinished_id)
     )
-    return [Unfinished(number, name, root, json.loads(changes)) for number, name, root, changes in connection.execute(statement)]
+    return [Unfinished(number, name, json.loads(update)) for number, name, update in connection.execute(statement)]
 
 
 def clear_unfinished(connection: Connection, unfinished_id: int) -> None:

@@ -1,0 +1,142 @@
+"""The file that a home's blocks are in: its tables, its readers and its one writer.
+
+A block's row and its bytes stand in two tables, so that listing, counting and asking for what is missing never touch the bytes.
+Blocks are found by their 32-byte digest: CIDv0, CIDv1 and any codec name the same bytes. ``content`` remembers which chunk's own
+frame a block is (the frame memo); it goes with the block. ``leases`` stand here, so that one transaction can ask for them and
+delete.
+"""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from catalog.database import CrashPoint, Schema, connect, no_crash, open_schema, translated
+from catalog.errors import StorageError
+from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
+
+PAGE_SIZE: Final = 16384
+_IDLE_READERS: Final = 8
+_FREED_PAGES_A_TRANSACTION: Final = WAL_LIMIT // PAGE_SIZE // 4
+
+_STATEMENTS: Final = """
+CREATE TABLE payloads (payload_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE blocks (
+    digest BLOB NOT NULL PRIMARY KEY,
+    codec INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    payload_id INTEGER NOT NULL,
+    content BLOB
+) WITHOUT ROWID;
+CREATE INDEX blocks_content ON blocks (content) WHERE content IS NOT NULL;
+CREATE TABLE leases (
+    lease_id TEXT NOT NULL PRIMARY KEY,
+    purpose TEXT NOT NULL,
+    host TEXT NOT NULL,
+    process INTEGER NOT NULL,
+    since TEXT NOT NULL,
+    expires TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE flushes (flush_id INTEGER PRIMARY KEY, flushes INTEGER NOT NULL);
+INSERT INTO flushes VALUES (1, 0)
+"""
+
+# In another order the file would never shrink (design.md, section 6).
+SCHEMA: Final = Schema(
+    name="blocks",
+    revisions=("blocks-1",),
+    needs="0.1.0",
+    statements=lambda: _STATEMENTS.split(";"),
+    pragmas=(f"page_size = {PAGE_SIZE}", "auto_vacuum = INCREMENTAL"),
+    copied=False,
+)
+
+
+class BlockFile:
+    """Connections to the file: as many readers as there are threads reading, and one writer. Any thread may use it."""
+
+    def __init__(self, path: Path, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
+        """Open the file, making it where it does not exist."""
+        open_schema(path, SCHEMA, read_only=read_only, crash_point=crash_point)
+        self.path = path
+        self.read_only = read_only
+        self._crash_point = crash_point
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._writer: sqlite3.Connection | None = None
+        self._write_lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose statements each see what is committed then; fetch all that a statement gives."""
+        with translated(self.path):
+            try:
+                connection = self._readers.get_nowait()
+            except queue.Empty:
+                connection = connect(self.path, read_only=True)
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if self._readers.qsize() < _IDLE_READERS:
+                self._readers.put(connection)
+            else:
+                connection.close()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True, needs: int | None = None) -> Iterator[sqlite3.Connection]:
+        """Give a connection that holds the write lock; what it did is committed when this ends, or undone when it raises.
+
+        Not ``durable``, it survives kill -9 but perhaps not a power cut. ``needs`` is how many bytes are to be written.
+        """
+        with self._write_lock, translated(self.path, needs):
+            connection = self._open_writer()
+            self._bound_log(connection)
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                self._crash_point("blocks: before commit")
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            self._crash_point("blocks: after commit")
+
+    def shrink(self) -> None:
+        """Give free pages back to the file system, a bounded piece of the log at a time."""
+        free = 1
+        while free:
+            with self.transaction() as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES_A_TRANSACTION})").fetchall()
+                (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+        with self._write_lock, translated(self.path):
+            self._open_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close all connections; no other thread may be at work."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        while not self._readers.empty():
+            self._readers.get_nowait().close()
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self.read_only:
+            raise StorageError(f"{self.path} cannot be written")
+        if self._writer is None:
+            self._writer = connect(self.path)
+        return self._writer
+
+    def _bound_log(self, connection: sqlite3.Connection) -> None:
+        """Wait for readers and empty the write-ahead log, where they kept it from being emptied on the way."""
+        try:
+            size = self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return
+        if size > WAL_LIMIT - 2 * BLOCK_BATCH_SIZE:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,0 +1,96 @@
+"""Leases: while a command runs, no block is deleted that it may count on.
+
+A publish finds blocks that are here already and does not write them again; a pull fetches what nothing refers to yet. So blocks are
+swept only in a transaction in which no lease holds. A lease ends with its command: by itself, when its process is gone, or after
+24 hours (containerd's figure).
+"""
+
+import os
+import secrets
+import socket
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from catalog.blockstores.embedded import EmbeddedBlockstore, delete_blocks
+from catalog.errors import LockedError
+from catalog.ipld.cid import Cid
+from catalog.limits import LEASE_TIME
+from catalog.release import format_time
+
+_SWEPT_A_TRANSACTION = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A running command's claim on all blocks. ``purpose`` says to people what runs; ``process`` is its number on ``host``."""
+
+    lease_id: str
+    purpose: str
+    host: str
+    process: int
+    since: str
+    expires: str
+
+
+@contextmanager
+def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Iterator[Lease]:
+    """Keep every block while this lasts."""
+    expires = now + timedelta(seconds=LEASE_TIME)
+    lease = Lease(secrets.token_hex(8), purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
+    with blocks.file.transaction() as connection:
+        connection.execute(
+            "INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)",
+            (lease.lease_id, lease.purpose, lease.host, lease.process, lease.since, lease.expires),
+        )
+    try:
+        yield lease
+    finally:
+        with blocks.file.transaction() as connection:
+            connection.execute("DELETE FROM leases WHERE lease_id = ?", (lease.lease_id,))
+
+
+def list_leases(blocks: EmbeddedBlockstore, now: datetime) -> list[Lease]:
+    """Give the leases that hold, oldest first."""
+    with blocks.file.reading() as connection:
+        return _holding(connection, now)
+
+
+def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease | None = None) -> int:
+    """Delete blocks that nothing refers to, unless a lease other than ``own`` holds; give how many were deleted.
+
+    Whoever sweeps found ``cids`` while no other lease held. Raises `LockedError` as soon as one does: what is left then stays, and
+    so does everything that a command which began meanwhile may count on.
+    """
+    deleted = 0
+    stream = iter(cids)
+    while some := [cid.digest for cid in islice(stream, _SWEPT_A_TRANSACTION)]:
+        with blocks.file.transaction() as connection:
+            for lease in _holding(connection, now):
+                if own is None or lease.lease_id != own.lease_id:
+                    raise LockedError(
+                        f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
+                        why="blocks that it may count on cannot be deleted",
+                    )
+            deleted += delete_blocks(connection, some)
+    return deleted
+
+
+def _holding(connection: sqlite3.Connection, now: datetime) -> list[Lease]:
+    """Give the leases that have not ended: neither by time nor with their process, where that was one of this host."""
+    rows = connection.execute("SELECT * FROM leases WHERE expires > ? ORDER BY since", (format_time(now),)).fetchall()
+    leases = [Lease(*row) for row in rows]
+    return [lease for lease in leases if lease.host != socket.gethostname() or _is_running(lease.process)]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,113 @@
+"""One change of the index that a commit of the trust store calls for, in a form that survives a crash between the two.
+
+The trust store notes the update in its own transaction (`catalog.trust.store.add_unfinished`); the index takes it in one
+transaction, once, whoever finds the note first: the command that made it, or another one that opens the home.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from catalog.blockstores.base import BlockSource
+from catalog.database import Database
+from catalog.errors import UnavailableError
+from catalog.index.history import Change, add_changes
+from catalog.index.loading import load_catalogue
+from catalog.index.releases import put_releases, remove_releases
+from catalog.index.subscriptions import CatalogueRow, show_catalogue
+from catalog.ipld.cid import parse_cid
+from catalog.release import Release
+from catalog.snapshot.line import decode_line, encode_line
+from catalog.snapshot.reader import open_snapshot
+from catalog.trust.contents import Conflict, keep_contents
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUpdate:
+    """What the index is to take over for one catalogue.
+
+    ``row`` is what is shown of the catalogue itself (None: as it is). ``releases`` are put, those of ``gone`` (name, version) taken
+    out, ``changes`` added to the history. ``whole`` says that the releases are those of the snapshot ``row.root`` instead, all of
+    whose blocks are here.
+    """
+
+    catalogue: str
+    row: CatalogueRow | None = None
+    releases: Sequence[Release] = ()
+    gone: Sequence[tuple[str, str]] = ()
+    changes: Sequence[Change] = ()
+    whole: bool = False
+
+
+def encode_update(update: IndexUpdate) -> dict[str, Any]:
+    """Write an update as JSON values."""
+    return {
+        "row": None if update.row is None else asdict(update.row),
+        "releases": [encode_line(release).decode() for release in update.releases],
+        "gone": [list(key) for key in update.gone],
+        "changes": [asdict(change) | {"detail": dict(change.detail)} for change in update.changes],
+        "whole": update.whole,
+    }
+
+
+def decode_update(catalogue: str, fields: Mapping[str, Any]) -> IndexUpdate:
+    """Read what `encode_update` wrote."""
+    return IndexUpdate(
+        catalogue,
+        None if fields["row"] is None else CatalogueRow(**fields["row"]),
+        [decode_line(line.encode().rstrip(b"\n")) for line in fields["releases"]],
+        [(name, version) for name, version in fields["gone"]],
+        [Change(**change) for change in fields["changes"]],
+        fields["whole"],
+    )
+
+
+def take_update(
+    index: Database, unfinished_id: int, update: IndexUpdate, blocks: BlockSource, differing: Sequence[Conflict] = ()
+) -> None:
+    """Bring the index to what the update says, unless that was done already.
+
+    ``differing`` are the conflicts of the catalogue, whose old contents a whole snapshot keeps. Raises `UnavailableError` where
+    blocks of a whole snapshot are not here; the update can be taken later.
+    """
+    if update.whole and update.row is not None and not _is_taken(index, unfinished_id):
+        load_catalogue(index, update.row, _entries(update.row, blocks, differing))
+    with index.write() as connection:
+        if not _take(connection, unfinished_id):
+            return
+        if update.row is not None:
+            show_catalogue(connection, update.row)
+        if update.releases:
+            put_releases(connection, update.catalogue, update.releases)
+        if update.gone:
+            remove_releases(connection, update.catalogue, update.gone)
+        add_changes(connection, update.changes)
+
+
+def forget_taken(index: Database, still_noted: int | None) -> None:
+    """Forget which updates were taken before ``still_noted``, the lowest that the trust store still notes (None: it notes none)."""
+    with index.write() as connection:
+        if still_noted is None:
+            connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < (SELECT max(unfinished_id) FROM taken)")
+        else:
+            connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < ?", (still_noted,))
+
+
+def _entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence[Conflict]) -> Iterator[tuple[Release, bytes]]:
+    if row.root is None:
+        raise UnavailableError(f"the snapshot of {row.label} is not known")
+    disputed = {(conflict.name, conflict.version) for conflict in differing}
+    for release in open_snapshot(parse_cid(row.root), blocks).read():
+        kept = keep_contents(release, differing) if (release.name, release.version) in disputed else release
+        yield kept, encode_line(kept)[:-1]
+
+
+def _is_taken(index: Database, unfinished_id: int) -> bool:
+    with index.read() as connection:
+        return connection.exec_driver_sql("SELECT 1 FROM taken WHERE unfinished_id = ?", (unfinished_id,)).first() is not None
+
+
+def _take(connection: Connection, unfinished_id: int) -> bool:
+    return connection.exec_driver_sql("INSERT OR IGNORE INTO taken VALUES (?)", (unfinished_id,)).rowcount > 0
