@@ -98,6 +98,6 @@ def test_malformed_nodes_are_refused(block: bytes) -> None:
 
 def test_worked_bytes() -> None:
     """A directory with one raw entry of 31 bytes, as Kubo writes it."""
-    raw = parse_cid("bafkreifkam6ns4aoolg3wedr4uzrs3kvq66p4pecirz6y2vlrngla62mxm")
+    raw = parse_cid("bafkreihhpc5y2pqvl5rbe5uuyhqjouybfs3rvlmisccgzue2kkt5zq6upq")
     block = encode_node([PBLink(raw, b"ascii.txt", 31)], b"\x08\x01")
     assert str(cid_of(block, DAG_PB)) == "bafybeifaqksygmsbnqe76kwvxoqxtkzcwssq5jkhuo65ldtqiunr3bxlra"
