@@ -37,8 +37,11 @@ class MemoryBlockstore:
 
     def missing(self, cids: Iterable[Cid]) -> list[Cid]:
         """Give those of ``cids`` that are not here, each block once, in their order."""
-        absent = {cid.digest: cid for cid in reversed(list(cids)) if cid.digest not in self._blocks}
-        return list(reversed(absent.values()))
+        absent: dict[bytes, Cid] = {}
+        for cid in cids:
+            if cid.digest not in self._blocks:
+                absent.setdefault(cid.digest, cid)
+        return list(absent.values())
 
     def put(self, cid: Cid, data: bytes) -> None:
         verify_block(cid, data)
