@@ -1,6 +1,5 @@
 """Small images for tests, made here: nothing is pulled. Each is a config and layers, to become an archive; one an engine builds."""
 
-import hashlib
 import io
 import json
 import platform
@@ -11,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from catalog.digest import ConfigDigest, DiffID
+from catalog.digest import ConfigDigest, DiffID, Digest, ManifestDigest
+from catalog.platform import Platform
 from tests.compat.engines import PrivateEngine
 
 _CREATED = "2026-01-02T03:04:05.123456789Z"
@@ -76,15 +76,21 @@ class SmallImage:
         manifest = {"config": config, "layers": layers, "mediaType": f"{kind}manifest.v1+json", "schemaVersion": 2}
         return _json(manifest)
 
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """What an index says of the manifest."""
+        kind = "application/vnd.oci.image.manifest.v1+json"
+        return {"digest": str(ManifestDigest.of(self.manifest)), "mediaType": kind, "size": len(self.manifest)}
+
+    def blobs(self, without: Sequence[DiffID] = ()) -> dict[str, bytes]:
+        """Give manifest, config and each layer once, by their place in an OCI layout."""
+        contents = [self.manifest, self.config]
+        contents += [content for diff_id, content in zip(self.diff_ids, self.layers, strict=True) if diff_id not in without]
+        return {f"blobs/sha256/{Digest.of(content).hex}": content for content in contents}
+
     def archive(self, *tags: str, without: Sequence[DiffID] = ()) -> bytes:
         """Give an archive that every engine loads, as dcat writes it but for the tags; some layers may be left out."""
-        manifest_digest = hashlib.sha256(self.manifest).hexdigest()
-        entry = {
-            "digest": f"sha256:{manifest_digest}",
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "size": len(self.manifest),
-        }
-        index = {"manifests": [entry], "mediaType": "application/vnd.oci.image.index.v1+json", "schemaVersion": 2}
+        index = {"manifests": [self.descriptor], "mediaType": "application/vnd.oci.image.index.v1+json", "schemaVersion": 2}
         listing = [
             {
                 "Config": f"blobs/sha256/{self.config_digest.hex}",
@@ -96,13 +102,26 @@ class SmallImage:
             "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
             "index.json": _json(index),
             "manifest.json": _json(listing),
-            f"blobs/sha256/{manifest_digest}": self.manifest,
-            f"blobs/sha256/{self.config_digest.hex}": self.config,
+            **self.blobs(without),
         }
-        for diff_id, content in zip(self.diff_ids, self.layers, strict=True):
-            if diff_id not in without:
-                members[f"blobs/sha256/{diff_id.hex}"] = content
         return tar_of(members)
+
+
+def index_archive(images: Mapping[Platform, SmallImage], tag: str) -> bytes:
+    """Give an archive of one image for several platforms, as an OCI layout with an index inside; ``tag`` is a whole reference."""
+    members: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
+    entries = []
+    for of_platform, image in images.items():
+        fields = {"os": of_platform.os, "architecture": of_platform.architecture}
+        entries.append({**image.descriptor, "platform": fields})
+        members |= image.blobs()
+    kind = "application/vnd.oci.image.index.v1+json"
+    index = _json({"manifests": entries, "mediaType": kind, "schemaVersion": 2})
+    digest = Digest.of(index)
+    entry = {"digest": str(digest), "mediaType": kind, "size": len(index), "annotations": {"io.containerd.image.name": tag}}
+    members[f"blobs/sha256/{digest.hex}"] = index
+    members["index.json"] = _json({"manifests": [entry], "mediaType": kind, "schemaVersion": 2})
+    return tar_of(members)
 
 
 def tar_of(members: Mapping[str, bytes]) -> bytes:

@@ -1,10 +1,12 @@
 """Requests to an engine's API: one place for addresses, versions, time limits, and what goes wrong on the way.
 
-docker-py brings the transports (Unix sockets, TCP, TLS, SSH) and the version that both sides speak; what is asked is written out
-here, since its calls for images hide the parameters and time limits that large images need.
+docker-py brings the transports (Unix sockets, TCP, TLS, SSH) and the user's logins; what is asked is written out here, since its
+calls for images hide the parameters and time limits that large images need.
 """
 
 import json
+import re
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from urllib.parse import quote
 
 import docker
 import docker.auth
+import docker.constants
 import docker.errors
 import docker.tls
 import requests
@@ -34,13 +37,18 @@ class EngineApi:
         self.target = target
         self.idle_timeout = idle_timeout
         try:
-            with self._translated():
-                self._client = _client(target, idle_timeout)
-        except docker.errors.DockerException as error:
+            _knock(target.host, idle_timeout)
+            self._client = _client(target, idle_timeout)
+        except (docker.errors.DockerException, OSError) as error:
             raise _unreachable(target, str(error), elsewhere) from error
-        # Neither a proxy nor a password of the surroundings is meant for an engine.
-        self._client.trust_env = False
-        self.version = tuple(int(part) for part in self._client.api_version.split("."))
+        try:
+            self.version = self._newest_version()
+        except _LOST as error:
+            self.close()
+            raise _unreachable(target, str(error), elsewhere) from error
+        except BaseException:
+            self.close()
+            raise
 
     def at_least(self, major: int, minor: int) -> bool:
         """Tell whether the engine speaks this version of the API."""
@@ -64,7 +72,8 @@ class EngineApi:
         """
         # Over a Unix socket the first limit is also that of each write.
         limits = (self.idle_timeout if data is not None else min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout + patience)
-        url = f"{self._client.base_url}/v{self._client.api_version}{quote(path, safe='/:@')}"
+        version = ".".join(str(part) for part in self.version)
+        url = f"{self._client.base_url}/v{version}{quote(path, safe='/:@')}"
         with self._translated():
             return self._client.request(
                 method, url, params=params, data=data, headers=headers, stream=stream, timeout=limits, allow_redirects=False
@@ -135,13 +144,23 @@ class EngineApi:
             hint=_RESTART,
         )
 
+    def _newest_version(self) -> tuple[int, ...]:
+        response = self._client.get(
+            f"{self._client.base_url}/version", timeout=(min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout)
+        )
+        answer = self.json_of(response)
+        text = str(answer.get("ApiVersion")) if isinstance(answer, dict) else ""
+        if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text, re.ASCII):
+            raise EngineUnavailableError(
+                f"{self.target.address} does not answer as an engine does", hint="is it Docker's or podman's socket?"
+            )
+        return tuple(int(part) for part in text.split("."))
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Make one error of the many ways in which a connection ends: urllib3's come through while a body is read."""
         try:
             yield
-        except docker.errors.DockerException:
-            raise
         except _TIMEOUTS as error:
             raise self._stuck() from error
         except _LOST as error:
@@ -162,13 +181,29 @@ def message_of(response: requests.Response) -> str:
     return str(message)
 
 
+def is_refused_by_grammar(response: requests.Response) -> bool:
+    """Tell whether the engine answers that a name is outside its grammar: 400, 404 or 500, as versions and podman differ."""
+    message = message_of(response)
+    return "invalid" in message or "lowercase" in message
+
+
+def _knock(host: str, timeout: float) -> None:
+    """Connect to a Unix socket once, for what the system says where that fails, and because docker-py forgets to close then."""
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(timeout)
+            sock.connect("/" + host.removeprefix("unix://").lstrip("/"))
+
+
 def _client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
     tls: docker.tls.TLSConfig | bool = False
     if target.tls is not None:
         files = target.tls
         tls = docker.tls.TLSConfig(client_cert=(str(files.cert), str(files.key)), ca_cert=str(files.ca), verify=files.verify)
     seconds: Any = idle_timeout  # typed as whole ones, but handed to the socket as they are
-    client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version="auto")
+    # The version is asked for by us: docker-py would do so before the surroundings are shut out.
+    client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
+    client.trust_env = False  # neither a proxy, nor a password, nor another authority of the surroundings is meant for an engine
     settings = target.config_dir / "config.json"
     if settings.exists():
         client.reload_config(str(settings))

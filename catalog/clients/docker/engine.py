@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
-from catalog.clients.docker.api import EngineApi, message_of
+from catalog.clients.docker.api import EngineApi, is_refused_by_grammar, message_of
 from catalog.clients.docker.export import open_export
 from catalog.clients.docker.feeding import Feeding
 from catalog.clients.docker.holdings import Holdings, check_reference, split_reference
@@ -170,7 +170,7 @@ class Engine:
         if response.status_code == 404:
             raise ImageNotFoundError(f"the engine has no image {image_id}", why=message_of(response))
         if response.status_code not in {200, 201}:
-            if "invalid" in message_of(response):
+            if is_refused_by_grammar(response):
                 raise InvalidReferenceError(f'the engine takes no tag "{name}:{version}"', why=message_of(response))
             raise self._api.refused(response, f'the tag "{name}:{version}"')
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-from catalog.clients.docker.api import EngineApi
+from catalog.clients.docker.api import EngineApi, message_of
 from catalog.errors import DcatError
 from catalog.limits import ENGINE_STAGING_RATE, ENGINE_STOP_GRACE, ENGINE_UPLOAD_PIECE
 
@@ -116,7 +116,8 @@ class Feeding:
         )
         with response:
             if response.status_code != 200:
-                raise self._api.refused(response, "an image")
+                self._said.put({"errorDetail": {"message": message_of(response)}})  # as podman refuses
+                return
             for event in self._api.events(response):
                 if self._stop.is_set():
                     return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from catalog.clients.docker.api import EngineApi, message_of
+from catalog.clients.docker.api import EngineApi, is_refused_by_grammar
 from catalog.clients.docker.export import platform_json
 from catalog.clients.docker.inspection import manifests, read_diff_ids, read_image, read_tags
 from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
@@ -110,9 +110,8 @@ class Holdings:
         if response.status_code == 200:
             described = self._api.json_of(response)
             return described if isinstance(described, Mapping) and "Id" in described else None
-        # 404 for an unknown image; 400, or 500 of podman, for what is outside the grammar, which no image has for its name.
-        if response.status_code == 404 or "invalid reference" in message_of(response) or "lowercase" in message_of(response):
-            return None
+        if response.status_code == 404 or is_refused_by_grammar(response):
+            return None  # what is outside the grammar is no image's name
         raise self._api.refused(response, f'to describe "{reference}"')
 
     def _of_platform(self, image: EngineImage, described: Mapping[str, Any], platform: Platform) -> Mapping[str, Any] | None:
@@ -122,7 +121,8 @@ class Holdings:
         if not self._api.at_least(1, 49):
             return None
         chosen = self._inspect(image.id, {"platform": platform_json(platform)})
-        return {**described, **chosen} if chosen is not None else None
+        # What it shows then as the ID is not one that it exports by.
+        return {**described, **chosen, "Id": described["Id"]} if chosen is not None else None
 
     def _layers_of_all(self) -> Iterator[tuple[str, Sequence[DiffID]]]:
         for image_id in sorted(self.ids()):
