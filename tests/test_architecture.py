@@ -26,6 +26,7 @@ LAYERS = [
     ["catalog.trust"],
     ["catalog.index"],
     ["catalog.home"],
+    ["catalog.intake"],
     ["catalog.operations"],
     ["catalog.server"],
     ["catalog"],
@@ -61,7 +62,8 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+            if node.module != "catalog":
+                yield node.module
             if node.module in {"catalog", "catalog.operations", "catalog.index", "catalog.image", "catalog.blockstores"}:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, Protocol
 
-from catalog.digest import ConfigDigest, ManifestDigest
+from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import (
     AmbiguousReferenceError,
     ArchiveError,
@@ -44,8 +44,8 @@ class Members(Protocol):
         """Give a small member's bytes; one under ``blobs/sha256/`` matched its name."""
         ...
 
-    def layer(self, name: str) -> StoredLayer | None:
-        """Give the member as a layer whose blocks are in the sink, inflated where it was compressed."""
+    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
+        """Give the member as a layer whose blocks are in the sink, inflated where it was compressed; it should have that diffID."""
         ...
 
 
@@ -113,6 +113,13 @@ class Export:
         """The tags of all images in it."""
         return tuple(dict.fromkeys(name for candidate in self._candidates for name in candidate.names))
 
+    def platforms(self, reference: str | None = None) -> list[Platform]:
+        """Give the platforms for which the export holds an image that ``reference`` means, sorted."""
+        meant = [candidate for candidate in self._candidates if reference is None or _is_named(candidate, reference)]
+        return sorted(
+            {candidate.platform for candidate in meant if candidate.config is not None and candidate.platform is not None}
+        )
+
     def choose(
         self, reference: str | None = None, platform: Platform | None = None, *, host: Platform | None = None
     ) -> ExportedImage:
@@ -141,7 +148,7 @@ class Export:
                 f"image {image.digest} does not match its layers",
                 why=f"its config names {len(image.diff_ids)}, the export lists {len(candidate.layers)}",
             )
-        layers = [self._members.layer(name) for name in candidate.layers]
+        layers = [self._members.layer(*pair) for pair in zip(candidate.layers, image.diff_ids, strict=True)]
         stored = [layer for layer in layers if layer is not None]
         if len(stored) != len(layers):
             _refuse_incomplete(candidate, [name for name, layer in zip(candidate.layers, layers, strict=True) if layer is None])
