@@ -86,6 +86,10 @@ class Home:
         """Keep every block while this lasts: for commands that write blocks or count on some."""
         return hold_lease(self.blocks, purpose, self.now)
 
+    def editing(self) -> AbstractContextManager[None]:
+        """Be the only one to change the own catalogue: for commands that read a release, change it and `put_own` it."""
+        return locked(self.path / "own.lock")
+
     def own_catalogue(self) -> str | None:
         """Give the IPNS name of the own catalogue; None before the first publish made it."""
         from catalog.trust.naming import own_catalogue
