@@ -22,8 +22,9 @@ from cli.text import escape_lines, is_on, redact
 if TYPE_CHECKING:
     from types import FrameType
 
+    from catalog.clients.docker import Engine
     from catalog.home import Home
-
+    from catalog.network import Network
     from catalog.progress import Progress
     from cli.settings import Settings
 
@@ -113,6 +114,20 @@ class Context:
 
         return open_home(self.surroundings.home, now=self.now)
 
+    @cached_property
+    def engine(self) -> "Engine":
+        """The engine that Docker's own command would use; raises `EngineUnavailableError`."""
+        from cli.reach import open_engine
+
+        return open_engine(self.surroundings.variables)
+
+    @cached_property
+    def network(self) -> "Network":
+        """Everybody that may be asked for blocks and records: nobody, unless it was configured."""
+        from cli.reach import open_configured_network
+
+        return open_configured_network(self.settings, self.surroundings.variables, self.home)
+
     @property
     def interactive(self) -> bool:
         """Whether somebody is there to be asked."""
@@ -135,9 +150,10 @@ class Context:
         return ask(f"{question}: ").strip()
 
     def close(self) -> None:
-        """Close the home, where it was opened."""
-        if "home" in self.__dict__:
-            self.home.close()
+        """Close what was opened, the home last."""
+        for name in ("engine", "network", "home"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no data."""

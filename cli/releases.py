@@ -9,7 +9,7 @@ from cli.text import format_age, format_size
 
 
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
-    """Write a release for ``--json``; ``reference`` is how it is reached from this home, ``alias`` is empty for the own catalogue."""
+    """Write a release for ``--json``; ``reference`` is how it is reached from here, ``alias`` is empty for the own catalogue."""
     return {
         "reference": reference,
         "name": release.name,

@@ -105,7 +105,6 @@ def read_file(key: str, text: str) -> str:
 KEYS: dict[str, Key] = {
     "kubo": Key(read_url, "URL of a Kubo node's RPC; images are then stored and shared through it", "DCAT_KUBO"),
     "kubo-token-file": Key(read_file, "file with the token of that RPC"),
-    "kubo-public": Key(read_url, "the Kubo node for which it was confirmed that what is published becomes public"),
     "deltas": Key(read_switch, "make deltas from one version to the next when publishing", default=True),
     "offline": Key(read_switch, "never use the network", "DCAT_OFFLINE", default=False),
     "timeout": Key(read_seconds, "give a command up after so many seconds", "DCAT_TIMEOUT"),
@@ -156,11 +155,6 @@ class Settings:
     @property
     def kubo_token_file(self) -> Path | None:
         return Path(self.text("kubo-token-file")) if self.text("kubo-token-file") else None
-
-    @property
-    def kubo_confirmed(self) -> bool:
-        """Whether somebody confirmed that what is published through this very node becomes public (safety.md A16)."""
-        return bool(self.kubo) and self.text("kubo-public") == self.kubo
 
     @property
     def deltas(self) -> bool:

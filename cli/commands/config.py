@@ -60,18 +60,16 @@ def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argumen
     values = file.read_file_values(path)
     values[key] = known.read(key, value)
     closing = ""
-    if key == "kubo" and values.get("kubo-public") != values[key]:
-        context.note(PUBLIC)
-        if context.confirm("Publish through this node?"):
-            values["kubo-public"] = values[key]
-        else:
-            closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {values[key]} --yes"
-    file.write_file_values(path, values)
     setting = Setting(key, values[key], "file", str(path))
+    if key == "kubo" and not _confirmed(context, setting.text):
+        closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {setting.text} --yes"
+    file.write_file_values(path, values)
     if known.variable and context.surroundings.variables.get(known.variable):
         context.output.warn(f"{known.variable} is set in the environment and stands over {path}")
-    body = {"settings": [_as_json(setting)]} | ({"confirmed": "kubo-public" in values} if key == "kubo" else {})
-    return Document("config", body, [setting.text], [f"{key} = {setting.text}"], closing)
+    body = {"settings": [_as_json(setting)]}
+    return Document(
+        "config", body | ({"confirmed": not closing} if key == "kubo" else {}), [setting.text], [f"{key} = {setting.text}"], closing
+    )
 
 
 @app.command("unset")
@@ -83,6 +81,22 @@ def unset(context: Context, key: KeyArgument) -> Document:
         file.find_key(key)
         raise InvalidConfigError(f'"{key}" is not set in {path}')
     return Document("config", {"settings": [], "unset": key}, [key], [f"{key} is no longer set in {path}"])
+
+
+def _confirmed(context: Context, target: str) -> bool:
+    """Say once for each target what becomes public, and ask (safety.md A16); the home remembers the yes."""
+    from catalog.release import format_time
+    from catalog.trust.store import confirm_target, is_confirmed
+
+    with context.home.trust.read() as connection:
+        if is_confirmed(connection, target):
+            return True
+    context.note(PUBLIC)
+    if not context.confirm("Share through this node?"):
+        return False
+    with context.home.trust.write() as connection:
+        confirm_target(connection, target, format_time(context.now))
+    return True
 
 
 def _document(settings: list[Setting], show_origin: bool) -> Document:

@@ -80,14 +80,12 @@ def test_setting_kubo_says_what_becomes_public_and_asks_only_on_a_terminal(dcat:
     assert ran.code == 0
     assert "public" in ran.err
     assert "--yes" in ran.err
-    assert not read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+    assert read_settings(tmp_path / "config.toml", {}).kubo == "http://127.0.0.1:5001"
     assert "[y/N]" in run_on_terminal(["config", "set", "kubo", "http://127.0.0.1:5001"], "y\n").out
-    assert read_settings(tmp_path / "config.toml", {}).kubo_confirmed
-    assert not read_settings(tmp_path / "config.toml", {"DCAT_KUBO": "http://elsewhere:5001"}).kubo_confirmed
-    assert dcat("config", "set", "kubo", "http://127.0.0.1:5002").code == 0
-    assert not read_settings(tmp_path / "config.toml", {}).kubo_confirmed
-    assert dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--yes").code == 0
-    assert read_settings(tmp_path / "config.toml", {}).kubo_confirmed
+    assert "public" not in dcat("config", "set", "kubo", "http://127.0.0.1:5001").err
+    assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json").out)["confirmed"] is False
+    assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json", "--yes").out)["confirmed"] is True
+    assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json").out)["confirmed"] is True
 
 
 @given(st.text())

@@ -1,0 +1,45 @@
+"""Tell what changed."""
+
+from dataclasses import dataclass
+
+from catalog.errors import ReleaseNotFoundError
+from catalog.home import Home
+from catalog.index.entry import may_mean, qualify
+from catalog.index.history import Change, list_changes
+from catalog.index.subscriptions import CatalogueRow, list_catalogues
+from catalog.reference import parse_reference
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """A change; ``catalogue`` is None where it is no longer shown here."""
+
+    change: Change
+    catalogue: CatalogueRow | None
+
+    @property
+    def reference(self) -> str:
+        """What changed, as it is reached from this home; empty where it was the catalogue as a whole."""
+        text = f"{self.change.name}@{self.change.version}" if self.change.version else self.change.name
+        return qualify(self.catalogue, text) if self.catalogue is not None and text else text
+
+
+def log(home: Home, reference: str = "", *, limit: int = 100) -> tuple[LoggedChange, ...]:
+    """Give the changes, newest first: all of them, or those of a name or of one release, in every catalogue that has it.
+
+    Raises `ReleaseNotFoundError` where nothing of that name ever changed.
+    """
+    with home.index.read() as connection:
+        rows = list_catalogues(connection)
+        by_key = {row.catalogue: row for row in rows}
+        if not reference:
+            changes = list_changes(connection, limit=limit)
+        else:
+            wanted = parse_reference(reference)
+            changes = []
+            for row, name in may_mean(rows, wanted.name) if wanted.name else ():
+                changes += list_changes(connection, catalogue=row.catalogue, name=name, version=wanted.version or None, limit=limit)
+            if not changes:
+                raise ReleaseNotFoundError(f'nothing of "{reference}" ever changed here', why="no catalogue has or had it")
+            changes = sorted(changes, key=lambda change: change.change_id, reverse=True)[:limit]
+        return tuple(LoggedChange(change, by_key.get(change.catalogue)) for change in changes)

@@ -1,0 +1,51 @@
+"""``dcat search``: names by words."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document, Table
+from cli.text import escape
+
+app = command_app()
+
+WordsArgument = Annotated[list[str], typer.Argument(metavar="WORD...", help="Each must occur, or begin a word.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many names.")]
+
+
+@app.command()
+@command
+def search(context: Context, words: WordsArgument, limit: LimitOption = 50) -> Document:
+    """Find releases by words in names, versions and annotations.
+
+    All catalogues are searched, offline, the best match first.
+    """
+    from catalog.operations.search import search as find
+
+    text = " ".join(words)
+    if not text.strip():
+        raise UsageError("there is no word to search for")
+    hits = find(context.home, text, limit=limit)
+    body = [
+        {
+            "reference": hit.reference,
+            "name": hit.entry.name,
+            "catalogue": hit.catalogue.catalogue,
+            "alias": hit.catalogue.alias,
+            "newest": hit.entry.newest or None,
+            "releases": hit.entry.live,
+            "title": hit.entry.title,
+            "description": hit.entry.description,
+        }
+        for hit in hits
+    ]
+    rows = [
+        (hit.reference, hit.entry.newest, hit.catalogue.label, hit.entry.title or hit.entry.description.partition("\n")[0][:80])
+        for hit in hits
+    ]
+    parts = [Table(("NAME", "NEWEST", "CATALOGUE", "TITLE"), rows)] if hits else []
+    closing = "" if hits else f'Nothing has "{escape(text)}". All names: dcat list'
+    return Document("search", {"words": text, "hits": body}, [hit.reference for hit in hits], parts, closing)

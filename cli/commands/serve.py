@@ -1,0 +1,119 @@
+"""``dcat serve``: answer others over HTTP."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document
+from cli.text import escape
+
+if TYPE_CHECKING:
+    from catalog.server.running import RunningServer
+    from catalog.server.settings import ServerSettings
+
+app = command_app()
+
+_MAX_TOKEN_SIZE = 4096
+_PUBLIC_TARGET = "serve"  # what the trust store remembers the confirmation under
+
+HostOption = Annotated[
+    str, typer.Option("--host", metavar="ADDRESS", help="Listen there; else on loopback, or everywhere if public.")
+]
+PortOption = Annotated[int, typer.Option("--port", metavar="PORT", help="Listen on this port; 0 takes a free one.")]
+PublicOption = Annotated[bool, typer.Option("--public", help="Let other machines in; says what they see, and asks once.")]
+TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE", help="Ask everybody for the token in FILE.")]
+AllowedOption = Annotated[
+    list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Answer to this Host too (repeatable).")
+]
+
+
+@app.command()
+@command(long=True)
+def serve(
+    context: Context,
+    host: HostOption = "",
+    port: PortOption = 5078,
+    public: PublicOption = False,
+    token_file: TokenOption = None,
+    allowed_host: AllowedOption = None,
+) -> Document:
+    """Serve the catalogues and images of this home over HTTP.
+
+    Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
+    """
+    from catalog.server.running import run_server
+    from catalog.server.settings import ServerSettings
+    from catalog.server.site import open_site
+
+    settings = ServerSettings(
+        host=host or None,
+        port=port,
+        public=public,
+        allowed_hosts=tuple(allowed_host or ()),
+        token=_read_token(token_file) if token_file else None,
+    )
+    if public:
+        _confirm_public(context, settings)
+    run_server(open_site(context.home, _now), settings, ready=lambda server: _tell(context, server), log=_write_log)
+    return Document("served", {}, [], [])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _tell(context: Context, server: "RunningServer") -> None:
+    name = context.home.own_catalogue()
+    context.show(Document("serving", {"url": server.url, "catalogue": name}, [server.url], [f"Serving {server.url}"]))
+    if name is None:
+        context.note("This home has no catalogue yet: dcat publish makes it")
+    else:
+        context.note(f"Catalogue {name}")
+        context.note(f"To follow it: dcat subscribe ALIAS {server.url}")
+
+
+def _confirm_public(context: Context, settings: "ServerSettings") -> None:
+    """Say what others will see; ask once (a home remembers the yes)."""
+    from catalog.operations.exposure import list_exposed
+    from catalog.trust.store import confirm_target, is_confirmed
+
+    exposed = list_exposed(context.home)
+    reach = "everybody with the token" if settings.token else "everybody"
+    context.note(f"Public on {settings.listening_host} port {settings.port}: {reach} who reaches this machine there can read")
+    for line in exposed.lines:
+        context.note(f"  {line}")
+    with context.home.trust.read() as connection:
+        known = is_confirmed(connection, _PUBLIC_TARGET)
+    if known:
+        return
+    if not context.confirm("Make this public?"):
+        raise UsageError(
+            "not served: nobody confirmed that this becomes public",
+            why="what was once public cannot be taken back",
+            hint="dcat serve --public --yes",
+        )
+    with context.home.trust.write() as connection:
+        confirm_target(connection, _PUBLIC_TARGET, context.home.time)
+
+
+def _read_token(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_TOKEN_SIZE + 1)
+    token = content.strip()
+    if not token or len(content) > _MAX_TOKEN_SIZE or not token.isascii() or not token.decode("ascii").isprintable():
+        raise UsageError(f'"{path}" holds no token', why="a token is one line of printable ASCII", hint="openssl rand -hex 32")
+    return token.decode("ascii")
+
+
+def _write_log(line: str) -> None:
+    try:
+        sys.stderr.write(escape(line) + "\n")
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        return

@@ -1,0 +1,83 @@
+"""``dcat show``: one release."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalog.platform import parse_platform
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table, fields
+from cli.releases import age_of, image_fields, release_body, state_of
+from cli.text import format_size
+
+if TYPE_CHECKING:
+    from catalog.operations.show import ShownImage, ShownRelease
+
+app = command_app()
+
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Only the image for it.")]
+
+
+@app.command()
+@command
+def show(context: Context, reference: ReferenceArgument, platform: PlatformOption = "") -> Document:
+    """Show one release: images, digests, layers, annotations.
+
+    Layers are shown where the archive's first blocks are here.
+    """
+    from catalog.operations.show import show as read
+
+    shown = read(context.home, reference, platform=parse_platform(platform) if platform else None)
+    entry = shown.entry
+    body = release_body(
+        entry.release, reference=entry.reference, catalogue=entry.catalogue.catalogue, alias=entry.catalogue.alias or ""
+    )
+    images: dict[str, Any] = {}
+    for image in shown.images:
+        images[str(image.platform)] = body["images"][str(image.platform)] | {
+            "pinned": image.pinned,
+            "layer_list": _layer_body(image),
+        }
+    body["images"] = images
+    identifiers = [str(image.image.archive) for image in shown.images]
+    closing = f"To load it: dcat pull {entry.reference}" if images else ""
+    return Document("release", body, identifiers, _parts(context, shown), closing)
+
+
+def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
+    release, row = shown.entry.release, shown.entry.catalogue
+    head = [
+        ("catalogue", f"{row.label} {row.catalogue}" if row.label != row.catalogue else row.catalogue),
+        ("published", f"{release.published} ({age_of(release.published, context.now)})"),
+        ("state", state_of(release)),
+        *sorted(release.annotations.items()),
+    ]
+    parts: list[str | Table] = [shown.entry.reference, fields(head)]
+    for image in shown.images:
+        pairs = [*image_fields(image.platform, image.image), ("here", "pinned" if image.pinned else "")]
+        pairs += [("delta", f"{delta.cid} from {base}, {format_size(delta.size)}") for base, delta in image.image.deltas.items()]
+        parts.append(fields(pairs))
+        if image.layers is None:
+            parts.append("  layers     not here; dcat pull --no-load fetches them")
+        elif image.layers:
+            rows = [
+                (str(number), format_size(layer.size), format_size(layer.stored_size), str(layer.diff_id), str(layer.cid))
+                for number, layer in enumerate(image.layers, 1)
+            ]
+            raw = [
+                (str(number), str(layer.size), str(layer.stored_size), str(layer.diff_id), str(layer.cid))
+                for number, layer in enumerate(image.layers, 1)
+            ]
+            parts.append(Table(("LAYER", "SIZE", "STORED", "DIFFID", "CID"), rows, frozenset({"LAYER", "SIZE", "STORED"}), raw))
+    return parts
+
+
+def _layer_body(image: "ShownImage") -> list[dict[str, Any]] | None:
+    if image.layers is None:
+        return None
+    return [
+        {"diff_id": str(layer.diff_id), "cid": str(layer.cid), "size": layer.size, "stored": layer.stored_size}
+        for layer in image.layers
+    ]

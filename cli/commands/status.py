@@ -1,0 +1,109 @@
+"""``dcat status``: how the home stands."""
+
+from typing import TYPE_CHECKING
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table, fields
+from cli.releases import age_of
+from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.operations.status import CatalogueStatus
+
+app = command_app()
+
+
+@app.command()
+@command
+def status(context: Context) -> Document:
+    """Show the catalogues, their state and what is stored.
+
+    Offline: it tells what is known here. A catalogue that was not checked for long is refreshed by a sync.
+    """
+    from catalog.operations.status import status as look
+
+    found = look(context.home)
+    body = {
+        "home": str(found.home),
+        "catalogues": [
+            {
+                "catalogue": entry.row.catalogue,
+                "alias": entry.row.alias,
+                "role": "own" if entry.row.own else "subscribed",
+                "sequence": entry.row.sequence,
+                "checked": entry.row.checked,
+                "expires": entry.row.expires,
+                "names": entry.names,
+                "releases": entry.releases,
+                "conflicts": entry.conflicts,
+                "state": entry.freshness.age.value if entry.freshness else "never synced",
+            }
+            for entry in found.catalogues
+        ],
+        "blocks": found.stored.blocks,
+        "stored": found.stored.bytes,
+        "file": found.stored.file_size,
+        "pins": found.pins,
+    }
+    rows = [_row(context, entry) for entry in found.catalogues]
+    raw = [
+        (
+            entry.row.label,
+            "own" if entry.row.own else "subscribed",
+            str(entry.row.sequence or ""),
+            entry.row.checked or "",
+            entry.row.expires or "",
+            str(entry.releases),
+            _state(entry),
+        )
+        for entry in found.catalogues
+    ]
+    columns = ("CATALOGUE", "ROLE", "SEQ", "CHECKED", "EXPIRES", "RELEASES", "STATE")
+    parts: list[str | Table] = [Table(columns, rows, frozenset({"SEQ", "RELEASES"}), raw)] if rows else []
+    parts.append(
+        fields(
+            [
+                ("home", str(found.home)),
+                ("stored", f"{format_size(found.stored.bytes)} in {format_count(found.stored.blocks, 'block')}"),
+                ("pinned", format_count(found.pins, "archive")),
+            ]
+        )
+    )
+    closing = "" if rows else "No catalogue yet. The first publish makes one: dcat publish NAME VERSION"
+    return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing)
+
+
+def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
+    row = entry.row
+    expires = ""
+    if row.expires:
+        expires = (
+            "EXPIRED"
+            if entry.freshness and entry.freshness.latest_refused
+            else age_of(row.expires, context.now).removeprefix("in ")
+        )
+    return (
+        row.label,
+        "own" if row.own else "subscribed",
+        "" if row.sequence is None else str(row.sequence),
+        age_of(row.checked, context.now) if row.checked else "",
+        expires,
+        str(entry.releases),
+        _state(entry),
+    )
+
+
+def _state(entry: "CatalogueStatus") -> str:
+    words = []
+    if entry.row.own:
+        words.append("not shared yet" if entry.row.sequence is None else "signed")
+    elif entry.freshness is None:
+        words.append("never synced")
+    elif entry.freshness.latest_refused:
+        words.append("exact versions only")
+    else:
+        words.append(entry.freshness.age.value)
+    if entry.conflicts:
+        words.append(format_count(entry.conflicts, "conflict"))
+    return ", ".join(words)

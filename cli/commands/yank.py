@@ -1,0 +1,41 @@
+"""``dcat yank``: mark a release."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document
+from cli.text import escape
+
+app = command_app()
+
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release of your own catalogue.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it should not be used; people see it.")]
+UndoOption = Annotated[bool, typer.Option("--undo", help="Take the mark away.")]
+
+
+@app.command()
+@command
+def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = "", undo: UndoOption = False) -> Document:
+    """Mark a release as not to be used; nothing is deleted.
+
+    --latest then skips it, and resolving it by its version warns.
+    """
+    if undo and reason:
+        raise UsageError("--undo takes no --reason")
+    if not undo and not reason.strip():
+        raise UsageError("a yank needs a reason", hint=f'dcat yank {reference} --reason "…"')
+    from catalog.operations.yank import yank as mark
+
+    done = mark(context.home, reference, None if undo else reason.strip())
+    release = done.entry.release
+    body = {"reference": done.entry.reference, "yanked": release.yanked, "changed": done.changed}
+    if undo:
+        line = f"{done.entry.reference} is no longer yanked" if done.changed else f"{done.entry.reference} was not yanked"
+    else:
+        line = f"Yanked {done.entry.reference}: {escape(release.yanked or '')}"
+    closing = "" if undo or not done.changed else f"To take it back: dcat yank {done.entry.reference} --undo"
+    return Document("yank", body, [done.entry.reference], [line], closing)

@@ -1,0 +1,55 @@
+"""What a command reaches beyond the home: the engine, and the network as settings and environment give it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from catalog.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
+
+if TYPE_CHECKING:
+    from catalog.clients.docker import Engine
+    from catalog.home import Home
+    from cli.settings import Settings
+
+ENGINE_VARIABLES = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_TLS",
+    "DOCKER_CERT_PATH",
+    "HOME",
+    "XDG_RUNTIME_DIR",
+)
+
+
+def open_engine(variables: Mapping[str, str]) -> "Engine":
+    """Connect to the engine that Docker's own command would use."""
+    from catalog.clients.docker import connect
+
+    return connect(environment={name: variables[name] for name in ENGINE_VARIABLES if name in variables})
+
+
+def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home") -> Network:
+    """Set up the sources and the Kubo node of the settings; nobody is asked anything yet."""
+    if settings.offline:
+        return NO_NETWORK
+    from catalog.clients.proxy import Proxies
+
+    kubo = None
+    if settings.kubo:
+        from catalog.trust.store import is_confirmed
+
+        with home.trust.read() as connection:
+            kubo = KuboSetting(settings.kubo, settings.kubo_token_file, public=is_confirmed(connection, settings.kubo))
+    proxies = Proxies(
+        http=_variable(variables, "HTTP_PROXY"),
+        https=_variable(variables, "HTTPS_PROXY"),
+        no_proxy=tuple((_variable(variables, "NO_PROXY") or "").split(",")),
+    )
+    sources = [SourceSetting(source.url, source.token_file, source.ca_file) for source in settings.sources]
+    return open_network(sources, kubo, proxies=proxies)
+
+
+def _variable(variables: Mapping[str, str], name: str) -> str | None:
+    """Read a proxy's variable in either case, as curl does: the lower one first."""
+    return variables.get(name.lower()) or variables.get(name) or None
