@@ -68,8 +68,8 @@ class PrivateEngine:
         return self.run("load", data=archive).decode().strip().rpartition(": ")[2].removeprefix("Loaded image ID: ")
 
     def images(self) -> dict[str, list[str]]:
-        """Give the tags of every image, by ID; untagged ones too."""
-        listing = self.run("images", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").decode()
+        """Give the tags of every image, by ID; untagged ones too, but not what a build left between."""
+        listing = self.run("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").decode()
         found: dict[str, list[str]] = {}
         for line in listing.splitlines():
             image_id, _, tag = line.partition(" ")
