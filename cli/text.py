@@ -73,3 +73,17 @@ def format_age(moment: datetime, now: datetime) -> str:
 def is_on(value: str) -> bool:
     """Read a switch as people set one in an environment."""
     return value.strip().lower() not in {"", "0", "no", "off", "false"}
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?", re.ASCII)
+
+
+def parse_size(option: str, text: str) -> int:
+    """Read ``20GiB``, ``500MB`` or a number of bytes; raise `InvalidInputError` otherwise."""
+    from catalog.errors import InvalidInputError
+
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInputError(f'{option}: "{text}" is no size', hint=f"{option} 20GiB")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))

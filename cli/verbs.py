@@ -24,6 +24,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "yank": "Mark a release as not to be used; nothing is deleted.",
         "remove": "Take a release out of the own catalogue.",
     },
+    "Share": {
+        "serve": "Serve the catalogues and images of this home over HTTP.",
+    },
     "Care": {
         "status": "Show the catalogues, their state and what is stored.",
         "verify": "Hash everything that is stored again.",

@@ -42,14 +42,14 @@ def serve(
     public: PublicOption = False,
     token_file: TokenOption = None,
     allowed_host: AllowedOption = None,
-) -> Document:
+) -> None:
     """Serve the catalogues and images of this home over HTTP.
 
     Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
     """
+    from catalog.server.opening import open_site
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
-    from catalog.server.site import open_site
 
     settings = ServerSettings(
         host=host or None,
@@ -61,7 +61,6 @@ def serve(
     if public:
         _confirm_public(context, settings)
     run_server(open_site(context.home, _now), settings, ready=lambda server: _tell(context, server), log=_write_log)
-    return Document("served", {}, [], [])
 
 
 def _now() -> datetime:
@@ -85,9 +84,8 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
 
     exposed = list_exposed(context.home)
     reach = "everybody with the token" if settings.token else "everybody"
-    context.note(f"Public on {settings.listening_host} port {settings.port}: {reach} who reaches this machine there can read")
-    for line in exposed.lines:
-        context.note(f"  {line}")
+    seen = "; ".join(exposed.lines)
+    context.output.warn(f"public on {settings.listening_host} port {settings.port}: {reach} who reaches it can read: {seen}")
     with context.home.trust.read() as connection:
         known = is_confirmed(connection, _PUBLIC_TARGET)
     if known:

@@ -1,0 +1,197 @@
+"""``dcat publish``: an image into the own catalogue."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
+from catalog.platform import parse_platform
+from catalog.reference import parse_reference
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document, Table, fields
+from cli.platforms import this_host
+from cli.releases import release_body
+from cli.text import format_count, format_size, parse_size
+
+if TYPE_CHECKING:
+    from catalog.intake import ImageSource, Wanted
+    from catalog.operations.publish import Published
+
+app = command_app()
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, or NAME@VERSION or NAME:VERSION.")]
+VersionArgument = Annotated[str, typer.Argument(metavar="[VERSION]", help="A version; it never changes afterwards.")]
+ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Take this image, not NAME:VERSION.")]
+FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Take it from an exported tar or an OCI layout.")]
+PullOption = Annotated[bool, typer.Option("--pull", help="Have the engine pull the image first.")]
+PlatformOption = Annotated[
+    list[str] | None, typer.Option("--platform", metavar="OS/ARCH|all", help="Take the image for it; may be given again.")
+]
+TitleOption = Annotated[str, typer.Option("--title", metavar="TEXT", help="A line that lists and searches show.")]
+AnnotationOption = Annotated[
+    list[str] | None, typer.Option("--annotation", metavar="KEY=VALUE", help="Say more of it; may be given again.")
+]
+MaxSizeOption = Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Refuse images that unpack to more, as 20GiB.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be stored; change nothing.")]
+
+
+@app.command()
+@command(long=True)
+def publish(
+    context: Context,
+    name: NameArgument,
+    version: VersionArgument = "",
+    image: ImageOption = "",
+    from_: FromOption = "",
+    pull: PullOption = False,
+    platform: PlatformOption = None,
+    title: TitleOption = "",
+    annotation: AnnotationOption = None,
+    max_size: MaxSizeOption = "",
+    dry_run: DryRunOption = False,
+) -> Document:
+    """Store an image and release it under a name and a version.
+
+    The image is NAME:VERSION of the engine, unless --image or --from says another. The first publish makes the catalogue and its
+    key.
+    """
+    from catalog.operations.publish import check_publishable
+    from catalog.operations.publish import publish as store
+
+    name, version = _read_target(name, version)
+    check_publishable(name, version)
+    wanted = _wanted(platform or [], image if from_ else "", max_size)
+    annotations = _annotations(title, annotation or [])
+    source: ImageSource
+    if from_:
+        if pull:
+            raise UsageError("--pull and --from exclude each other", why="what is in a file needs no engine")
+        source = _file_source(from_)
+    else:
+        source = _engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
+    try:
+        done = store(
+            context.home, name, version, source, wanted, annotations=annotations, dry_run=dry_run, progress=context.progress
+        )
+    except ImageNotFoundError as error:
+        if not from_ and not image:
+            _suggest_latest(context, error, name, version)
+        raise
+    return _document(context, done)
+
+
+def _read_target(name: str, version: str) -> tuple[str, str]:
+    """Take ``NAME VERSION``, ``NAME@VERSION`` and ``NAME:VERSION``."""
+    if version and not set("@:") & set(name):
+        return name, version
+    reference = parse_reference(name)
+    if version or not reference.name or reference.digest is not None or reference.cid is not None:
+        raise UsageError(f'"{name}{" " + version if version else ""}" is no name and version', hint="dcat publish NAME VERSION")
+    if not reference.version:
+        raise AmbiguousReferenceError(
+            f'"{name}" names no version', why="there is no implicit version", hint=f"dcat publish {name} 1.0"
+        )
+    return reference.name, reference.version
+
+
+def _wanted(platforms: list[str], reference: str, max_size: str) -> "Wanted":
+    from catalog.intake import Wanted
+    from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
+
+    every = "all" in platforms
+    if every and len(platforms) > 1:
+        raise UsageError("--platform all takes every platform; no other can be named beside it")
+    return Wanted(
+        host=this_host(),
+        platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
+        all_platforms=every,
+        reference=reference or None,
+        max_size=parse_size("--max-size", max_size) if max_size else DEFAULT_MAX_IMAGE_SIZE,
+    )
+
+
+def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
+    found = {"title": title} if title else {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise UsageError(f'"{pair}" is no annotation', hint="--annotation KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def _file_source(origin: str) -> "ImageSource":
+    from catalog.intake import FolderSource, StreamSource
+
+    if origin == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "--from - reads an image from standard input, and that is a terminal", hint="docker save IMAGE | dcat …"
+            )
+        return StreamSource("standard input", lambda: nullcontext(sys.stdin.buffer))
+    path = Path(origin)
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.is_file():
+        raise NotFoundError(f'there is no file "{origin}"', hint="ls")
+
+    def open_file() -> AbstractContextManager[BinaryIO]:
+        return path.open("rb")
+
+    return StreamSource(origin, open_file, path.stat().st_size)
+
+
+def _engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool) -> "ImageSource":
+    from catalog.intake import EngineSource
+
+    if pull:
+        for platform in wanted.platforms or (None,):
+            context.engine.pull(reference, platform, context.progress)
+    return EngineSource(context.engine, reference)
+
+
+def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, version: str) -> None:
+    """Where the engine has NAME:latest, that is what was meant more often than not."""
+    latest = f"{name}:latest"
+    try:
+        context.engine.find(latest)
+    except NotFoundError:
+        return
+    error.nearest = ()
+    error.hint = f"dcat publish {name} {version} --image {latest}"
+
+
+def _document(context: Context, done: "Published") -> Document:
+    release, count = done.release, done.count
+    body = release_body(release, reference=release.reference, catalogue=done.catalogue, alias="") | {
+        "changed": done.changed,
+        "dry_run": done.dry_run,
+        "created_catalogue": done.created,
+        "added": [str(platform) for platform in done.added],
+        "stored": {"blocks": count.blocks, "bytes": count.bytes, "new_blocks": count.new_blocks, "new_bytes": count.new_bytes},
+    }
+    if done.created:
+        home = context.surroundings.home
+        context.note(f"No catalogue yet: created one in {home} ({done.catalogue}, key 0600)")
+    if done.dry_run:
+        head = f"Would publish {release.reference}"
+    else:
+        head = f"Published {release.reference}" if done.changed else f"{release.reference} is published already, with this content"
+    pairs = []
+    for platform, image in sorted(release.images.items()):
+        if len(release.images) > 1:
+            pairs.append(("platform", str(platform)))
+        pairs.append(("cid", str(image.archive)))
+        pairs.append(("image", f"config {image.config}  manifest {image.manifest}"))
+    if count.blocks:
+        new = f"{format_size(count.new_bytes)} new in {format_count(count.new_blocks, 'block')}"
+        pairs.append(("stored", f"{new}, {format_size(count.present_bytes)} already here"))
+    parts: list[str | Table] = [head, fields(pairs)]
+    identifiers = [str(image.archive) for _, image in sorted(release.images.items())]
+    closing = f"To load it again: dcat pull {release.reference}" if not done.dry_run else ""
+    return Document("publish", body, identifiers, parts, closing, done.warnings)
