@@ -144,6 +144,7 @@ class Home:
         from catalog.index.update import IndexUpdate
         from catalog.trust.contents import check_own_content
         from catalog.trust.naming import check_own_name, claim_names
+        from catalog.trust.store import note_unshared
 
         catalogue = self.own_catalogue()
         if catalogue is None:
@@ -156,6 +157,7 @@ class Home:
             for release in releases:
                 check_own_content(connection, catalogue, release, self.time)
             claim_names(connection, catalogue, names)
+            note_unshared(connection, releases)
 
         self.commit(IndexUpdate(catalogue, releases=releases, changes=changes), check_and_claim)
 

@@ -60,6 +60,7 @@ MAX_LINE_SIZE = 8 * KIB
 MAX_SNAPSHOT_LEAF_SIZE = MIB
 MAX_SNAPSHOT_SIZE = GIB
 MAX_RELEASES = 2 * 10**6
+MAX_ANCESTORS = 256  # snapshots that are looked back through for a common one
 MAX_CATALOGUE_FILE_SIZE = 64 * KIB
 MAX_DELTAS = 4
 MAX_DIRECTORY_BLOCK_SIZE = 256 * KIB  # larger directories are sharded (profile unixfs-v1-2025)

@@ -58,11 +58,12 @@ def update_snapshot(
     source: BlockSource,
     put: Put,
     title: str | None = None,
+    previous: Cid | None = None,
 ) -> WrittenSnapshot:
     """Store the snapshot that ``root`` becomes when ``changes`` are added, or replace the releases of the same name@version.
 
-    ``source`` holds the blocks of the old one, which becomes the new one's ``previous``. Reads and writes the paths to what
-    changes, and gives the root that `write_snapshot` gives for all releases.
+    ``source`` holds the blocks of the old one, which becomes the new one's ``previous`` unless another is given. Reads and writes
+    the paths to what changes, and gives the root that `write_snapshot` gives for all releases.
     """
     old = open_snapshot(root, source)
     after = {(release.name, release.version): release for release in changes}
@@ -73,7 +74,7 @@ def update_snapshot(
     head = Catalogue(
         old.catalogue.title if title is None else title,
         published,
-        root,
+        previous or root,
         old.catalogue.releases + len(after) - len(before),
         old.catalogue.extra,
     )

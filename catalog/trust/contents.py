@@ -62,6 +62,18 @@ def check_own_content(connection: Connection, catalogue: str, release: Release, 
     _add(connection, catalogue_id(connection, catalogue), [release], at)
 
 
+def accept_own_content(connection: Connection, catalogue: str, release: Release, at: str) -> None:
+    """Make the content of an own release the current one, whatever it was seen with: another home of this key shared it first."""
+    number = catalogue_id(connection, catalogue)
+    for platform, image in release.images.items():
+        key = {"catalogue_id": number, "name": release.name, "version": release.version, "platform": str(platform)}
+        connection.execute(
+            update(contents).where(*(contents.c[column] == value for column, value in key.items())).values(current=0)
+        )
+        statement = upsert(contents).values(**key, config=image.config.raw, first_seen=at, current=1)
+        connection.execute(statement.on_conflict_do_update(index_elements=list(contents.primary_key), set_={"current": 1}))
+
+
 def see_contents(
     connection: Connection,
     catalogue: str,

@@ -7,12 +7,13 @@
 - ``contents``: every content that a release was ever seen with, and when; one of them is ``current``.
 - ``owners``: whose a name is. The lowest ``rank`` owns it: a first sync ranks as of its subscription, a later one as of itself.
 - ``conflicts``: contents that changed, until the user decides. ``unfinished``: what the index must still take over.
+  ``unshared``: own releases that are in no snapshot yet as they are now.
 - ``pins``, ``public_targets``, ``notes``: what is held here, what was confirmed to become public, and small facts by key.
 """
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 from catalog.database import Schema, table_statements
 
@@ -100,6 +101,17 @@ unfinished: Final = Table(
     Column("unfinished_id", Integer, primary_key=True),
     Column("catalogue_id", Integer, ForeignKey(_CATALOGUE), nullable=False),
     Column("update", Text, nullable=False, comment="JSON"),
+    sqlite_autoincrement=True,
+)
+
+unshared: Final = Table(
+    "unshared",
+    metadata,
+    Column("change_id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("line", LargeBinary, nullable=False, comment="the own release as it is now"),
+    UniqueConstraint("name", "version"),
     sqlite_autoincrement=True,
 )
 

@@ -6,7 +6,7 @@ Two files cannot be committed at once: what the index must still take over after
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import RollbackError
+from catalog.release import Release
+from catalog.snapshot.line import decode_line, encode_line
 from catalog.trust.decision import Floor
-from catalog.trust.schema import catalogues, floors, notes, pins, public_targets, refusals, unfinished
+from catalog.trust.schema import catalogues, floors, notes, pins, public_targets, refusals, unfinished, unshared
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,24 @@ def list_unfinished(connection: Connection) -> list[Unfinished]:
 def clear_unfinished(connection: Connection, unfinished_id: int) -> None:
     """Say that the index has it."""
     connection.execute(delete(unfinished).where(unfinished.c.unfinished_id == unfinished_id))
+
+
+def note_unshared(connection: Connection, releases: Iterable[Release]) -> None:
+    """Note own releases that no snapshot holds as they are now; each gets a new number, also where it was noted before."""
+    rows = [(release.name, release.version, encode_line(release)[:-1]) for release in releases]
+    if rows:
+        connection.exec_driver_sql("INSERT OR REPLACE INTO unshared (name, version, line) VALUES (?, ?, ?)", rows)
+
+
+def list_unshared(connection: Connection) -> list[tuple[int, Release]]:
+    """Give the own releases that the next snapshot must take up, with their numbers, which ascend."""
+    statement = select(unshared.c.change_id, unshared.c.line).order_by(unshared.c.change_id)
+    return [(number, decode_line(line)) for number, line in connection.execute(statement)]
+
+
+def clear_unshared(connection: Connection, up_to: int) -> None:
+    """Say that a snapshot holds everything that was noted up to a number."""
+    connection.execute(delete(unshared).where(unshared.c.change_id <= up_to))
 
 
 def put_pin(connection: Connection, pin: Pin) -> None:
