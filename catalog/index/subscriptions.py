@@ -4,13 +4,13 @@ Whose a name is, aliases and the order of subscription are decided in ``trust.sq
 Functions take a connection, so that several of them make one transaction.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import CatalogueNotFoundError
+from catalog.index.catalogue import CatalogueRow as CatalogueRow  # what these functions take and give
 from catalog.index.schema import catalogues, generations, names, releases, sightings
 
 _COLUMNS = (
@@ -24,30 +24,6 @@ _COLUMNS = (
     catalogues.c.checked,
     catalogues.c.published,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueRow:
-    """A catalogue as the index shows it.
-
-    ``catalogue`` is its IPNS name, ``root`` the CID of the snapshot whose releases are shown, both as text; ``sequence``,
-    ``expires`` and ``checked`` are its record's; times are text as in snapshots. What is not known is None.
-    """
-
-    catalogue: str
-    own: bool = False
-    alias: str | None = None
-    title: str = ""
-    root: str | None = None
-    sequence: int | None = None
-    expires: str | None = None
-    checked: str | None = None
-    published: str | None = None
-
-    @property
-    def label(self) -> str:
-        """What people call it: ``mine``, its alias, or its name."""
-        return "mine" if self.own else self.alias or self.catalogue
 
 
 def show_catalogue(connection: Connection, row: CatalogueRow) -> None:

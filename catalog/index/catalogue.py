@@ -1,0 +1,27 @@
+"""A catalogue as the index shows it: one meaning for the quick look-up and for everything else."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """A catalogue as the index shows it.
+
+    ``catalogue`` is its IPNS name, ``root`` the CID of the snapshot whose releases are shown, both as text; ``sequence``,
+    ``expires`` and ``checked`` are its record's; times are text as in snapshots. What is not known is None.
+    """
+
+    catalogue: str
+    own: bool = False
+    alias: str | None = None
+    title: str = ""
+    root: str | None = None
+    sequence: int | None = None
+    expires: str | None = None
+    checked: str | None = None
+    published: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``mine``, its alias, or its name."""
+        return "mine" if self.own else self.alias or self.catalogue
