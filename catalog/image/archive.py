@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from catalog.digest import DiffID
 from catalog.errors import ArchiveError
 from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression, inflate_pieces
 from catalog.image.dag import LayerWriter, StoredLayer
@@ -66,10 +67,11 @@ class _LayerReader:
         self._budget = budget
         self._progress = progress
 
-    def read(self, name: str, size: int, pieces: Iterable[Piece]) -> StoredLayer:
-        """Store a layer of ``size`` bytes as it stands in the export."""
+    def read(self, name: str, size: int, pieces: Iterable[Piece], *, plain: bool = False) -> StoredLayer:
+        """Store a layer of ``size`` bytes as it stands in the export; ``plain``: not compressed, however it begins."""
         writer = self._new_layer()
-        for piece in self.inflate(self._report(name, size, pieces)):
+        reported = self._report(name, size, pieces)
+        for piece in reported if plain else self.inflate(reported):
             writer.feed(piece)
         return writer.finish()
 
@@ -112,12 +114,13 @@ class _StreamedMembers:
             raise ArchiveError(f"{name} is no document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
         return self._held.get(name)
 
-    def layer(self, name: str) -> StoredLayer | None:
+    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
         name = self._resolve(normalise_name(name))
         layer = self._layers.get(name)
         if layer is None and name in self._held:
             data = self._held[name]
-            layer = self._layers[name] = self._reader.read(name, len(data), (data,))
+            plain = hashlib.sha256(data).digest() == diff_id.raw
+            layer = self._layers[name] = self._reader.read(name, len(data), (data,), plain=plain)
         if isinstance(layer, CompressionError):
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
         return layer
@@ -193,7 +196,7 @@ class _FolderMembers:
         _check_blob(name, hashlib.sha256(data).digest())
         return data
 
-    def layer(self, name: str) -> StoredLayer | None:
+    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
         if name in self._layers:
             return self._layers[name]
         opened = self._open(name)
@@ -203,7 +206,8 @@ class _FolderMembers:
         sha256 = hashlib.sha256()
         with file:
             pieces = _hash_pieces(self._reader.spend(iter(lambda: file.read(_READ_SIZE), b"")), sha256.update)
-            layer = self._layers[name] = self._reader.read(name, size, pieces)
+            plain = name == f"blobs/sha256/{diff_id.hex}"
+            layer = self._layers[name] = self._reader.read(name, size, pieces, plain=plain)
             for _ in pieces:
                 pass
         _check_blob(name, sha256.digest())

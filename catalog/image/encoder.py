@@ -93,6 +93,10 @@ def inflate_frame(frame: bytes | memoryview) -> bytes:
     Raises `VerificationError` for anything else: several frames, trailing bytes, no or too large a content size, damage.
     """
     size = frame_content_size(frame)
+    if size == 0:  # the library gives no bytes for it without looking at the rest
+        if bytes(frame) != EMPTY_FRAME:
+            raise VerificationError("a stored frame states no content and is not the frame of no bytes")
+        return b""
     decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
     if decompressor is None:
         decompressor = _local.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_CHUNK_SIZE)

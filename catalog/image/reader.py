@@ -26,6 +26,7 @@ from catalog.unixfs.file import FileLink, decode_file_node, read_file
 
 _THREADS: Final = 2
 _BATCH_SIZE: Final = 1024 * 1024  # content that one task inflates, about
+_BATCH_FRAMES: Final = 256
 _MAX_BATCHES: Final = 6  # that are inflated ahead of the reader
 _BLOCK: Final = 512
 _MEMBERS: Final = 5  # of the metadata
@@ -159,9 +160,10 @@ def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, b
 
 
 def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: "_Inflater") -> Iterator["_Batch"]:
-    """Give a layer's frames and contents, each batch after it was hashed; raise at the end unless they are the layer."""
+    """Give a layer's frames and contents, the last batch only after all of them were found to be the layer."""
     sha256 = hashlib.sha256()
-    size = 0
+    size = stored_size = 0
+    last: _Batch | None = None
     for batch in inflater.inflate(read_file(link.cid, source, max_size=link.file_size)):
         for content in batch.contents:
             size += len(content)
@@ -170,24 +172,32 @@ def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, infla
                 raise VerificationError(f"layer {layer.diff_id} has a frame without content")
         if size > layer.size:
             raise VerificationError(f"layer {layer.diff_id} inflates to more than the {layer.size} bytes it should have")
-        yield batch
+        stored_size += sum(map(len, batch.frames))
+        if last:
+            yield last
+        last = batch
+    if stored_size != link.file_size:
+        raise VerificationError(f"layer {layer.diff_id} is stored in {stored_size} bytes; its archive says {link.file_size}")
     if size != layer.size or sha256.digest() != layer.diff_id.raw:
         raise VerificationError(
             f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes, sha256:{sha256.hexdigest()}"
         )
+    if last:
+        yield last
 
 
 def _read_glue(view: ArchiveView, link: FileLink, expected: bytes, source: BlockSource) -> Iterator[bytes]:
     """Give the frames of metadata or of a leaf between layers, which hold ``expected`` and nothing else."""
-    offset = 0
+    offset = stored_size = 0
     for frame in read_file(link.cid, source, max_size=link.file_size):
         content = inflate_frame(frame)
+        stored_size += len(frame)
         if not content or expected[offset : offset + len(content)] != content:
             raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers differs")
         offset += len(content)
         yield frame
-    if offset != len(expected):
-        raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers is cut short")
+    if offset != len(expected) or stored_size != link.file_size:
+        raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers is too short")
 
 
 class _Batch(NamedTuple):
@@ -223,7 +233,7 @@ def _gather(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
     for frame in frames:
         batch.append(frame)
         size += frame_content_size(frame)
-        if size >= _BATCH_SIZE:
+        if size >= _BATCH_SIZE or len(batch) == _BATCH_FRAMES:
             yield batch
             batch, size = [], 0
     if batch:
