@@ -10,7 +10,7 @@ One port, no state of its own, nothing fetched for strangers. The parts:
 - ``routing``: ``/ipns`` and ``/routing/v1``: signed records
 - ``catalogue``, ``blocks``: ``/dcat/v1``
 - ``health``: ``/health`` and ``/metrics``
-- ``site``: what a home shows: the one thing that all of these read from
+- ``site``, ``opening``: what a home shows: the one thing that all of these read from, and how a home becomes one
 
 What is served is what the home's own store holds (`site.Site`).
 """

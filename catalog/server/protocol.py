@@ -8,6 +8,7 @@ waited longest without a whole request is closed, so slow sockets push each othe
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -83,6 +84,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # asyncio sets this only for sockets that say they are TCP, which those made by `socket.create_server` do not; without it
+        # each small answer waits 40 ms for an acknowledgement.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._waiting.add(self)
         self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
         if len(self.connections) > self._limits.connections:
