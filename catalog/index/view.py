@@ -199,20 +199,18 @@ class View:
 
     def names_like(self, name: str, *, catalogue: str | None = None) -> list[tuple[str, str]]:
         """Give (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
-        size = max(len(name) // _PARTS, 1)
-        parts = [name[start : start + size] for start in range(0, size * _PARTS, size)]
-        wide = len(name) < _PARTS
+        size = len(name) // _PARTS
+        parts = [name[start : start + size] for start in range(0, size * _PARTS, size)] if size else [""] * _PARTS
+        overlap = " + ".join(f"(instr(name, ?{place}) > 0)" for place in range(5, 5 + _PARTS))
         rows = self._ask(
-            "SELECT catalogue, name FROM names JOIN catalogues USING (generation) "
-            "WHERE live > 0 AND length(name) BETWEEN ? AND ? AND (? IS NULL OR catalogue = ?) "
-            "AND (? OR instr(name, ?) OR instr(name, ?) OR instr(name, ?) OR instr(name, ?) OR instr(name, ?)) LIMIT ?",
+            "SELECT catalogue, name FROM names JOIN catalogues USING (generation) "  # noqa: S608
+            f"WHERE live > 0 AND length(name) BETWEEN ?1 AND ?2 AND (?3 IS NULL OR catalogue = ?3) AND {overlap} > 0 "
+            f"ORDER BY {overlap} DESC LIMIT ?4",
             len(name) - 2,
             len(name) + 2,
             catalogue,
-            catalogue,
-            wide,
-            *(parts if not wide else [""] * _PARTS),
             _NEAR_ROWS,
+            *parts,
         )
         return [(found, near) for found, near in rows]
 
