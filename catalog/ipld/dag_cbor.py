@@ -31,17 +31,20 @@ def encode(value: object) -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes) -> Value:
-    """Read the value that fills ``data``; raise `CodecError` for anything that is not the one encoding of a value."""
-    value, end = _decode_value(data, 0, MAX_CBOR_DEPTH)
+def decode(data: bytes, *, any_order: bool = False) -> Value:
+    """Read the value that fills ``data``; raise `CodecError` for anything that is not the one encoding of a value.
+
+    With ``any_order``, the keys of maps may stand in any order, still each once: IPNS records are verified as they were signed.
+    """
+    value, end = _decode_value(data, 0, MAX_CBOR_DEPTH, any_order)
     if end != len(data):
         raise CodecError(f"DAG-CBOR: {len(data) - end} bytes behind the value")
     return value
 
 
-def decode_map(data: bytes) -> dict[str, Value]:
+def decode_map(data: bytes, *, any_order: bool = False) -> dict[str, Value]:
     """Read a value that must be a map."""
-    value = decode(data)
+    value = decode(data, any_order=any_order)
     if not isinstance(value, dict):
         raise CodecError("DAG-CBOR: not a map")
     return value
@@ -118,7 +121,7 @@ def _decode_head(data: bytes, offset: int) -> tuple[int, int, int]:
     return major, argument, offset + width
 
 
-def _decode_value(data: bytes, offset: int, depth: int) -> tuple[Value, int]:
+def _decode_value(data: bytes, offset: int, depth: int, any_order: bool) -> tuple[Value, int]:
     if depth < 0:
         raise CodecError(f"DAG-CBOR: deeper than {MAX_CBOR_DEPTH}")
     start = offset
@@ -135,17 +138,17 @@ def _decode_value(data: bytes, offset: int, depth: int) -> tuple[Value, int]:
         entries: list[Value] = []
         _check_count(data, offset, argument)
         for _ in range(argument):
-            entry, offset = _decode_value(data, offset, depth - 1)
+            entry, offset = _decode_value(data, offset, depth - 1, any_order)
             entries.append(entry)
         return entries, offset
     if major == 5:
-        return _decode_map(data, offset, argument, depth)
+        return _decode_map(data, offset, argument, depth, any_order)
     if major == 6:
         return _decode_link(data, offset, argument)
     return _decode_simple(data, start, argument, offset)
 
 
-def _decode_map(data: bytes, offset: int, count: int, depth: int) -> tuple[dict[str, Value], int]:
+def _decode_map(data: bytes, offset: int, count: int, depth: int, any_order: bool) -> tuple[dict[str, Value], int]:
     _check_count(data, offset, 2 * count)
     entries: dict[str, Value] = {}
     previous: tuple[int, bytes] | None = None
@@ -156,10 +159,10 @@ def _decode_map(data: bytes, offset: int, count: int, depth: int) -> tuple[dict[
         start = offset
         key, offset = _decode_text(data, offset, length)
         order = (length, data[start:offset])
-        if previous is not None and order <= previous:
+        if key in entries or (previous is not None and order < previous and not any_order):
             raise CodecError(f'DAG-CBOR: the map key "{key[:40]}" is repeated or out of order')
         previous = order
-        entries[key], offset = _decode_value(data, offset, depth - 1)
+        entries[key], offset = _decode_value(data, offset, depth - 1, any_order)
     return entries, offset
 
 

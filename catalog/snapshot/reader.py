@@ -39,13 +39,18 @@ class Snapshot:
 
     def read(self) -> Iterator[Release]:
         """Give all releases in order, every line checked."""
+        for release, _ in self.read_lines():
+            yield release
+
+    def read_lines(self) -> Iterator[tuple[Release, bytes]]:
+        """Give all releases in order, every line checked, each with its line (without LF)."""
         previous: Key = ("", "")
         for line in self._raw_lines():
             release = decode_line(line)
             key = (release.name, release.version)
             check_order(previous, key)
             previous = key
-            yield release
+            yield release, line
 
     def lines(self) -> Iterator[tuple[Key, bytes]]:
         """Give all lines in order, without LF, with their keys; their order and number are checked, their form only as JSON."""

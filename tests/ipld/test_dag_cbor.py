@@ -149,6 +149,13 @@ def test_other_encodings_are_refused(what: str, data: str) -> None:
         dag_cbor.decode(bytes.fromhex(data))
 
 
+def test_keys_may_stand_in_any_order_where_that_is_asked_for() -> None:
+    shuffled = bytes.fromhex("a2616200616101")
+    assert dag_cbor.decode_map(shuffled, any_order=True) == {"b": 0, "a": 1}
+    with pytest.raises(CodecError):
+        dag_cbor.decode_map(bytes.fromhex("a3616100616201616102"), any_order=True)
+
+
 def test_depth_is_limited_both_ways() -> None:
     deep = b"\x81" * MAX_CBOR_DEPTH + b"\x00"
     assert dag_cbor.encode(dag_cbor.decode(deep)) == deep
