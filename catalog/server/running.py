@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any, cast
 
 import uvicorn
@@ -45,7 +46,10 @@ class Chore:
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that accepts connections. ``stop`` may be called from any thread, more than once."""
+    """A server that accepts connections. ``stop`` may be called from any thread, more than once.
+
+    ``host`` is the address that is listened on; where that is every address, ``url`` has this machine's name.
+    """
 
     host: str
     port: int
@@ -53,8 +57,8 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        host = socket.gethostname() if ip_address(self.host).is_unspecified else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def run_server(

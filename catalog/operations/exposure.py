@@ -1,0 +1,42 @@
+"""What others see of a home that is served to them."""
+
+from dataclasses import dataclass
+
+from catalog.home import Home
+from catalog.index.subscriptions import count_releases, list_catalogues
+from catalog.trust.store import list_pins
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """What becomes visible, counted. ``followed`` are the labels of the catalogues that this home follows."""
+
+    names: int
+    releases: int
+    followed: tuple[str, ...]
+    pinned: int
+
+    @property
+    def lines(self) -> list[str]:
+        """Say it, a line each."""
+        lines = [f"your catalogue: {self.releases} releases of {self.names} names, with their images"]
+        if self.followed:
+            lines.append(f"that you follow {', '.join(self.followed)}, and their newest snapshots")
+        if self.pinned:
+            lines.append(f"{self.pinned} images that you pulled or pinned")
+        return lines
+
+
+def list_exposed(home: Home) -> Exposed:
+    """Count what a server of this home shows."""
+    names = releases = 0
+    followed: list[str] = []
+    with home.index.read() as connection:
+        for row in list_catalogues(connection):
+            if row.own:
+                names, releases = count_releases(connection, row.catalogue)
+            else:
+                followed.append(row.label)
+    with home.trust.read() as connection:
+        pinned = len(list_pins(connection))
+    return Exposed(names, releases, tuple(followed), pinned)

@@ -1,0 +1,96 @@
+"""A home as others see it: its own catalogue, what it follows, and nothing else."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from catalog.home import Home, open_home
+from catalog.ipld.cid import cid_of
+from catalog.ipns.key import create_key
+from catalog.ipns.name import parse_ipns_name
+from catalog.ipns.record import create_record
+from catalog.ipns.validity import nanoseconds
+from catalog.server.opening import open_site
+from catalog.server.running import RunningServer, run_server
+from catalog.server.settings import ServerSettings
+from catalog.trust.naming import follow, unfollow
+from tests.server.serving import NOW, Blocks, Records, Served
+
+FOLLOWED, STRANGER = create_key(), create_key()
+VALUE = b"/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+
+
+@contextmanager
+def serving_home(home: Home) -> Iterator[Served]:
+    started = threading.Event()
+    found: list[RunningServer] = []
+    log: list[str] = []
+
+    def ready(server: RunningServer) -> None:
+        found.append(server)
+        started.set()
+
+    site = open_site(home, lambda: NOW)
+    thread = threading.Thread(target=run_server, args=(site, ServerSettings(port=0)), kwargs={"ready": ready, "log": log.append})
+    thread.start()
+    assert started.wait(20)
+    try:
+        yield Served(found[0], Blocks(), Records(), log)
+    finally:
+        found[0].stop()
+        thread.join(20)
+
+
+def test_a_home_shows_its_catalogue_its_blocks_and_the_records_it_knows(tmp_path: Path) -> None:
+    block = b"a block of this home"
+    with open_home(tmp_path / "home", now=NOW) as home, serving_home(home) as served:
+        assert served.ask("/dcat/v1/catalogue").status == 404
+        own, _ = home.create_own_catalogue()
+        assert json.loads(served.ask("/dcat/v1/catalogue").body)["name"] == own
+
+        home.blocks.put(cid_of(block), block)
+        assert served.ask(f"/ipfs/{cid_of(block)}?format=raw").body == block
+        assert served.ask(f"/ipfs/{cid_of(b'other')}?format=raw").status == 404
+
+        def put(name: str, encoded: bytes) -> int:
+            return served.ask(f"/routing/v1/ipns/{name}", "PUT", encoded, Content_Type="application/vnd.ipfs.ipns-record").status
+
+        validity = nanoseconds(NOW + timedelta(days=1))
+        records = {key.name: create_record(key, VALUE, sequence=1, validity=validity).encoded for key in (FOLLOWED, STRANGER)}
+        assert [put(str(name), encoded) for name, encoded in records.items()] == [403, 403]
+        with home.trust.write() as connection:
+            follow(connection, str(FOLLOWED.name), "bob", home.time)
+        assert [put(str(name), encoded) for name, encoded in records.items()] == [200, 403]
+        assert served.ask(f"/routing/v1/ipns/{FOLLOWED.name}").body == records[FOLLOWED.name]
+        signed = create_record(home.read_key(), VALUE, sequence=1, validity=validity)
+        assert put(own, signed.encoded) == 200
+        assert served.ask(f"/ipns/{parse_ipns_name(own)}?format=ipns-record").body == signed.encoded
+
+        with home.trust.write() as connection:
+            unfollow(connection, str(FOLLOWED.name))
+        assert served.ask(f"/routing/v1/ipns/{FOLLOWED.name}").status == 404
+
+
+def test_many_clients_at_once_read_one_home(tmp_path: Path) -> None:
+    contents = [b"%d" % number * 1000 for number in range(100)]
+    with open_home(tmp_path / "home", now=NOW) as home:
+        for content in contents:
+            home.blocks.put(cid_of(content), content)
+        with serving_home(home) as served:
+            wrong: list[object] = []
+
+            def read() -> None:
+                for content in contents:
+                    answer = served.ask(f"/ipfs/{cid_of(content)}?format=raw")
+                    if answer.body != content:
+                        wrong.append(answer)
+
+            threads = [threading.Thread(target=read) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert not wrong
