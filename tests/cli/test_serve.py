@@ -25,7 +25,6 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
         stdin=subprocess.DEVNULL,
         text=True,
         cwd=ROOT,
-        env=os.environ.copy(),
     ) as process:
         assert process.stdout is not None
         try:
