@@ -157,6 +157,9 @@ class Fetch:
         if depth is None:
             return
         try:
+            if key.codec != RAW:
+                with self._lock:
+                    self._expected += len(block.data)
             if self._traverse and key.codec == DAG_PB:
                 self._descend(_links_of(block), parent=key, depth=depth + 1)
             if self._limit is not None and self._wantlist.delivered_size > self._limit:
@@ -183,7 +186,7 @@ class Fetch:
                         self._local.delete([cid])
                         absent.add(cid)
             wants = [entry for entry in fresh if entry[1] in absent]
-            self._check_size(sum(size or 0 for _, _, size in wants))
+            self._check_size(sum(size or 0 for key, _, size in wants if key.codec == RAW))
             self._wantlist.add(wants, parent=parent, links=len(links), depth=depth)
 
     def _see(self, links: "_Links") -> "list[tuple[Cid, Cid, int | None]]":

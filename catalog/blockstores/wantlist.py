@@ -56,6 +56,7 @@ class Wantlist:
         self._free: dict[Cid, _Want] = {}
         self._links: dict[Cid, int] = {}  # how many a node has
         self._delivered: list[tuple[Block, SourceState]] = []
+        self._asked_dags: set[tuple[int, Cid]] = set()
         self._busy: Counter[int] = Counter()  # lanes that ask, by source
         self._held = 0
         self._expanding = 0
@@ -132,10 +133,16 @@ class Wantlist:
                 self._changed.wait(1.0)
 
     def done(self, source: SourceState, batch: Batch) -> None:
-        """The source answered: what it did not deliver it lacks."""
+        """The source answered: what it did not deliver it lacks. A DAG ends at the first block that is missing, so that says
+        less.
+        """
         with self._changed:
-            for want in self._return(batch):
-                want.lacking.add(source.number)
+            undelivered = self._return(batch)
+            if batch.dag is not None:
+                self._asked_dags.add((source.number, batch.dag))
+            else:
+                for want in undelivered:
+                    want.lacking.add(source.number)
             self._busy[source.number] -= 1
             self._settle()
 
@@ -144,6 +151,8 @@ class Wantlist:
         with self._changed:
             undelivered = self._return(batch)
             self._busy[source.number] -= 1
+            if self._over:  # it was cut because the fetch ended
+                return
             source.fail(error, progressed=len(undelivered) < len(batch.cids))
             self._settle()
 
@@ -209,7 +218,7 @@ class Wantlist:
             )
             if busy and not source.eager and len(candidates) < source.batch:
                 return [], None
-            if source.gives_dags and (dag := self._find_dag(candidates)) is not None:
+            if source.gives_dags and (dag := self._find_dag(source, candidates)) is not None:
                 return dag
             return candidates[: min(source.batch, share)], None
         if busy:
@@ -220,10 +229,10 @@ class Wantlist:
         delivered, self._delivered = self._delivered, []
         return delivered
 
-    def _find_dag(self, candidates: list[Cid]) -> tuple[list[Cid], Cid] | None:
+    def _find_dag(self, source: SourceState, candidates: list[Cid]) -> tuple[list[Cid], Cid] | None:
         """Find a node most of whose children are wanted and leaves: one request brings them all."""
         parent = self._free[candidates[0]].parent
-        if parent is None or self._links.get(parent, 0) < _SMALL_SHARE:
+        if parent is None or (source.number, parent) in self._asked_dags or self._links.get(parent, 0) < _SMALL_SHARE:
             return None
         children = [key for key in candidates if self._free[key].parent == parent and self._free[key].size is not None]
         return (children, parent) if len(children) * 2 >= self._links[parent] else None
@@ -252,6 +261,8 @@ class Wantlist:
         return undelivered
 
     def _settle(self) -> None:
+        if self._over:
+            return
         usable = {source.number for source in self._sources if not source.is_dropped}
         for key in [key for key, want in self._free.items() if usable <= want.lacking]:
             self.missing.append(self._wants.pop(key).cid)

@@ -194,6 +194,11 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections that are kept."""
+        for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  it is no dictionary
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
         self._adapter.close()
 
 

@@ -52,6 +52,7 @@ BEHAVIOURS = (
     "busy-once",  # 503 for the first request, then honest
     "redirect-private",  # to an address of the local network
     "redirect-loop",
+    "realm",  # 401, and the token to be brought to another host
     "reset",  # RST in the middle
     "wrong-type",
     "stale-record",
@@ -76,6 +77,8 @@ class LyingSource:
     token: str | None = None
     certificate: tuple[Path, Path] | None = None
     target: str = "http://10.255.255.1:9/"  # of redirect-private
+    status: int = 307  # of redirect-private
+    page: tuple[str, bytes] = ("text/html; charset=utf-8", b"<!DOCTYPE html><title>Welcome</title>Log in to go on\n")
     seed: int = 1
     latency: float = 0.0
 
@@ -250,7 +253,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(b"who are you?\n", "text/plain", 401)
             return
         behaviour = self.lying.behaviour
-        if status != 200 and behaviour not in {"stall", "page", "busy", "unavailable", "redirect-private", "redirect-loop"}:
+        if status != 200 and behaviour not in {
+            "stall",
+            "page",
+            "busy",
+            "unavailable",
+            "redirect-private",
+            "redirect-loop",
+            "realm",
+        }:
             self._send(body, media_type, status)
             return
         self.lying._answers += 1
@@ -288,12 +299,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply_truncate(self, body: bytes, media_type: str) -> None:
         self._send_head(media_type, Content_Length=str(len(body)))
-        self._write(body[: self.lying.random.randrange(len(body) + 1) // 2])
+        self._write(body[: self.lying.random.randrange(max(1, len(body)))])
         self._end()
 
     def _reply_truncate_silently(self, body: bytes, media_type: str) -> None:
         self._send_head(media_type, Transfer_Encoding="chunked")
-        if half := body[: self.lying.random.randrange(len(body) + 1) // 2]:
+        if half := body[: self.lying.random.randrange(max(1, len(body)))]:
             self._write(b"%x\r\n%b\r\n" % (len(half), half))
         self._write(b"0\r\n\r\n")
 
@@ -335,7 +346,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(_bomb(), media_type, Content_Encoding="gzip")
 
     def _reply_page(self, body: bytes, media_type: str) -> None:
-        self._send(b"<!DOCTYPE html><title>Welcome</title>Log in to go on\n", "text/html; charset=utf-8")
+        media_type, body = self.lying.page
+        self._send(body, media_type)
 
     def _reply_busy(self, body: bytes, media_type: str) -> None:
         self._send(b"slow down\n", "text/plain", 429, Retry_After="3600")
@@ -350,7 +362,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(body, media_type)
 
     def _reply_redirect_private(self, body: bytes, media_type: str) -> None:
-        self._send(b"", media_type, 307, Location=self.lying.target)
+        self._send(b"", media_type, self.lying.status, Location=self.lying.target)
+
+    def _reply_realm(self, body: bytes, media_type: str) -> None:
+        self._send(b"", media_type, 401, WWW_Authenticate=f'Bearer realm="{self.lying.target}",service="blocks"')
 
     def _reply_redirect_loop(self, body: bytes, media_type: str) -> None:
         self._send(b"", media_type, 307, Location=self.path)

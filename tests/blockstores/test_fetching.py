@@ -1,0 +1,371 @@
+"""Fetching from sources that lie, stall and break off: safety.md's rows B1 to B4, B9, B10, B13, B15."""
+
+import contextlib
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+import pytest
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.blockstores.http import HttpBlockSource
+from catalog.blockstores.memory import MemoryBlockstore
+from catalog.clients.http import HttpClient
+from catalog.clients.timeouts import Timeouts
+from catalog.errors import BlockNotFoundError, CodecError, StorageError, UnavailableError, VerificationError
+from catalog.ipld.cid import Cid, cid_of
+from catalog.progress import Step
+from tests.fakes.dags import make_dag, make_leaves, make_node
+from tests.fakes.lying_source import BEHAVIOURS, LyingSource
+from tests.needs import ROOT as REPOSITORY
+
+FAST = Timeouts().scaled(50)
+ROOT, BLOCKS = make_dag(make_leaves(200), width=40)
+CIDS = {block.cid for block in BLOCKS}
+HARMLESS = {"honest", "reorder", "busy-once", "stale-record", "equivocate", "skewed-date", "poison"}
+OVER_HTTP = [behaviour for behaviour in BEHAVIOURS if behaviour != "slow-tls"]
+
+
+@pytest.fixture
+def local() -> MemoryBlockstore:
+    return MemoryBlockstore()
+
+
+@pytest.fixture
+def servers() -> Iterator["Servers"]:
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+class Servers:
+    """Starts servers of the blocks, and makes stores that fetch from them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.started: list[LyingSource] = []
+
+    def start(self, behaviour: str = "honest", *, blocks: Sequence[Block] = BLOCKS, knows_lists: bool = True) -> LyingSource:
+        server = self._stack.enter_context(LyingSource(blocks, behaviour=behaviour, knows_lists=knows_lists))
+        self.started.append(server)
+        return server
+
+    def store(self, local: MemoryBlockstore, timeouts: Timeouts = FAST, **options: int) -> FetchingBlockstore:
+        sources = [HttpBlockSource(HttpClient(server.url, timeouts=timeouts)) for server in self.started]
+        for source in sources:
+            self._stack.callback(source.close)
+        space = options.get("space")
+        return FetchingBlockstore(local, sources, timeouts=timeouts, free_space=None if space is None else lambda: space)
+
+
+def check_whole(local: MemoryBlockstore) -> None:
+    assert set(local.cids()) == CIDS
+
+
+def check_nothing_else(local: MemoryBlockstore) -> None:
+    """Whatever is here was asked for and matches its CID."""
+    assert set(local.cids()) <= CIDS
+    for cid in local.cids():
+        assert local.get(cid) is not None
+
+
+@pytest.mark.parametrize("knows_lists", [True, False])
+def test_a_dag_from_one_server(servers: Servers, local: MemoryBlockstore, knows_lists: bool) -> None:
+    server = servers.start(knows_lists=knows_lists)
+    steps: list[Step] = []
+    fetched = servers.store(local).fetch_dag([ROOT.cid], progress=steps.append)
+    check_whole(local)
+    assert (fetched.blocks, fetched.size) == (len(BLOCKS), sum(len(block.data) for block in BLOCKS))
+    assert fetched.sources[0].blocks == len(BLOCKS)
+    assert steps[-1].done == steps[-1].of == fetched.size
+    if knows_lists:
+        assert len(server.requests) == 3  # a request for each level of the DAG
+
+
+def test_only_what_is_missing_travels(servers: Servers, local: MemoryBlockstore) -> None:
+    kept = [block for block in BLOCKS if block.cid.binary[-1] % 2]
+    local.put_many(kept)
+    servers.start()
+    fetched = servers.store(local).fetch_dag([ROOT.cid])
+    check_whole(local)
+    assert fetched.blocks == len(BLOCKS) - len(kept)
+
+
+def test_an_upgrade_takes_four_requests_at_most(servers: Servers, local: MemoryBlockstore) -> None:
+    """800 new leaves under an archive's three levels, as the measured pairs have."""
+    leaves = make_leaves(3000, size=300)
+    layers = [make_dag(leaves[start : start + 1500], width=1024) for start in (0, 1500)]
+    archive = make_node([layer for layer, _ in layers])
+    blocks = [archive, *(block for _, layer in layers for block in layer)]
+    server = servers.start(blocks=blocks)
+    fresh = {leaf.cid for leaf in random.Random(1).sample(leaves, 800)}
+    local.put_many(block for block in blocks if block.cid.codec == 0x55 and block.cid not in fresh)
+    servers.store(local).fetch_dag([archive.cid])
+    assert set(local.cids()) == {block.cid for block in blocks}
+    assert len(server.requests) <= 4
+
+
+def test_nothing_missing_asks_nobody(servers: Servers, local: MemoryBlockstore) -> None:
+    local.put_many(BLOCKS)
+    server = servers.start()
+    assert servers.store(local).fetch_dag([ROOT.cid]).blocks == 0
+    assert not server.requests
+
+
+def test_single_blocks(servers: Servers, local: MemoryBlockstore) -> None:
+    servers.start()
+    store = servers.store(local)
+    assert store.get(ROOT.cid) == ROOT.data
+    assert local.has(ROOT.cid)
+    assert {block.cid for block in store.get_many([*CIDS, cid_of(b"absent")])} == CIDS
+    with pytest.raises(BlockNotFoundError, match="no source has"):
+        store.get(cid_of(b"absent"))
+    with pytest.raises(UnavailableError, match="no source has"):
+        store.fetch_many([cid_of(b"absent")])
+
+
+def test_without_sources(local: MemoryBlockstore) -> None:
+    store = FetchingBlockstore(local, [])
+    with pytest.raises(UnavailableError) as caught:
+        store.fetch_dag([ROOT.cid])
+    assert "no source to ask" in caught.value.why
+
+
+def test_what_rotted_here_is_fetched_anew(servers: Servers, local: MemoryBlockstore) -> None:
+    local.put_many(BLOCKS)
+    for block in (ROOT, BLOCKS[-1]):
+        local._blocks[block.cid.digest] = Block(block.cid, b"rotten")
+    servers.start()
+    store = servers.store(local)
+    assert store.fetch_dag([ROOT.cid]).blocks == 1  # nodes are read, leaves are not
+    assert store.get(BLOCKS[-1].cid) == BLOCKS[-1].data
+    assert local.get(ROOT.cid) == ROOT.data
+
+
+@pytest.mark.parametrize("knows_lists", [True, False])
+@pytest.mark.parametrize("behaviour", OVER_HTTP)
+def test_one_source_that_misbehaves(servers: Servers, local: MemoryBlockstore, behaviour: str, knows_lists: bool) -> None:
+    """Right bytes or the declared error, and nothing is stored that was not asked for."""
+    servers.start(behaviour, knows_lists=knows_lists)
+    failure = ""
+    try:
+        servers.store(local).fetch_dag([ROOT.cid])
+    except UnavailableError as error:
+        failure = error.why
+    if failure:
+        assert behaviour not in HARMLESS - {"reorder", "poison"}
+        assert servers.started[0].url.removeprefix("http://") in failure
+        check_nothing_else(local)
+    else:
+        check_whole(local)
+
+
+@pytest.mark.parametrize("behaviour", OVER_HTTP)
+def test_beside_a_good_source(servers: Servers, local: MemoryBlockstore, behaviour: str) -> None:
+    servers.start(behaviour)
+    servers.start()
+    steps: list[Step] = []
+    fetched = servers.store(local, Timeouts().scaled(20)).fetch_dag([ROOT.cid], progress=steps.append)
+    check_whole(local)
+    warned = [step.label for step in steps if step.kind == "warning"]
+    failures = [use.failure for use in fetched.sources if use.failure]
+    assert len(warned) <= 1
+    for text in [*warned, *failures]:
+        assert servers.started[0].url.removeprefix("http://") in text
+
+
+def test_three_that_stall_beside_a_good_one(servers: Servers, local: MemoryBlockstore) -> None:
+    for _ in range(3):
+        servers.start("stall")
+    servers.start()
+    fetched = servers.store(local, Timeouts().scaled(10)).fetch_dag([ROOT.cid])
+    check_whole(local)
+    assert [use.blocks for use in fetched.sources] == [0, 0, 0, len(BLOCKS)]
+
+
+def test_two_good_ones_share_the_work(servers: Servers, local: MemoryBlockstore) -> None:
+    servers.start().latency = 0.02
+    servers.start().latency = 0.02
+    fetched = servers.store(local).fetch_dag([ROOT.cid])
+    check_whole(local)
+    assert all(use.blocks for use in fetched.sources)
+    assert fetched.size == sum(use.size for use in fetched.sources)
+
+
+def test_half_here_half_there(servers: Servers, local: MemoryBlockstore) -> None:
+    inner = [block for block in BLOCKS if block.cid.codec == 0x70]
+    leaves = [block for block in BLOCKS if block.cid.codec == 0x55]
+    servers.start(blocks=[*inner, *leaves[:100]])
+    servers.start(blocks=[*inner, *leaves[100:]], knows_lists=False)
+    servers.store(local).fetch_dag([ROOT.cid])
+    check_whole(local)
+
+
+def test_what_nobody_has_is_said_and_the_rest_is_here(servers: Servers, local: MemoryBlockstore) -> None:
+    servers.start(blocks=BLOCKS[:-3])
+    servers.start("not-found")
+    with pytest.raises(UnavailableError, match="and 2 more blocks") as caught:
+        servers.store(local).fetch_dag([ROOT.cid])
+    assert caught.value.why.count("does not have it") == 2
+    assert len(list(local.cids())) == len(BLOCKS) - 3
+
+
+def test_everything_dead(servers: Servers, local: MemoryBlockstore) -> None:
+    for behaviour in ("stall", "unavailable", "reset", "drip", "page", "flip"):
+        servers.start(behaviour)
+    with pytest.raises(UnavailableError) as caught:
+        servers.store(local).fetch_dag([ROOT.cid])
+    assert caught.value.why.count(" s ago)") == 6
+    for server in servers.started:
+        assert server.url.removeprefix("http://") in caught.value.why
+
+
+def test_a_liar_is_never_asked_again_and_a_sleeper_later(servers: Servers, local: MemoryBlockstore) -> None:
+    liar, sleeper = servers.start("flip"), servers.start("stall")
+    store = servers.store(local)
+    with pytest.raises(UnavailableError):
+        store.fetch_dag([ROOT.cid])
+    liar.behaviour = sleeper.behaviour = "honest"
+    asked = len(liar.requests)
+    fetched = store.fetch_dag([ROOT.cid])
+    check_whole(local)
+    assert len(liar.requests) == asked
+    assert fetched.sources[0].lied
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_flipped_bit_is_stored(servers: Servers, local: MemoryBlockstore, seed: int) -> None:
+    server = servers.start("flip", knows_lists=bool(seed % 2))
+    server.random.seed(seed)
+    source = HttpBlockSource(HttpClient(server.url, timeouts=FAST))
+    for _ in range(95):
+        with pytest.raises((VerificationError, UnavailableError)):
+            source.get(server.random.choice(BLOCKS).cid)
+    source.close()
+    for _ in range(5):
+        with pytest.raises(UnavailableError):
+            servers.store(local).get(server.random.choice(BLOCKS).cid)
+    check_nothing_else(local)
+    assert not list(local.cids())
+
+
+def test_what_came_before_a_break_does_not_travel_again(servers: Servers, local: MemoryBlockstore) -> None:
+    """Answers that end anywhere: each costs at most the block that it ended in."""
+    server = servers.start("truncate")
+    local.put_many(block for block in BLOCKS if block.cid.codec == 0x70)
+    while len(server.requests) < 10:
+        with contextlib.suppress(UnavailableError):
+            servers.store(local).fetch_dag([ROOT.cid])
+    server.behaviour = "honest"
+    servers.store(local).fetch_dag([ROOT.cid])
+    check_whole(local)
+    total = sum(len(block.data) + 40 for block in BLOCKS)
+    assert server.sent <= total + len(server.requests) * 2200
+
+
+def test_what_was_stored_before_a_fetch_was_left_stays(servers: Servers, local: MemoryBlockstore) -> None:
+    servers.start()
+    blocks = servers.store(local).get_many(CIDS)
+    first = next(blocks)
+    blocks.close()  # type: ignore[attr-defined]
+    assert local.has(first.cid)
+    servers.store(local).fetch_dag([ROOT.cid])
+    check_whole(local)
+
+
+def test_ctrl_c_ends_a_fetch_and_keeps_what_came(servers: Servers) -> None:
+    server = servers.start("stall")
+    program = (
+        "from catalog.blockstores.fetching import FetchingBlockstore\nfrom catalog.blockstores.http import HttpBlockSource\n"
+        "from catalog.blockstores.memory import MemoryBlockstore\nfrom catalog.clients.http import HttpClient\n"
+        "from catalog.ipld.cid import parse_cid\n"
+        f"store = FetchingBlockstore(MemoryBlockstore(), [HttpBlockSource(HttpClient({server.url!r}))])\n"
+        f"store.fetch_dag([parse_cid({str(ROOT.cid)!r})])\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    while not server.requests:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=5)
+    assert b"KeyboardInterrupt" in errors
+
+
+def test_a_dag_that_is_too_deep(servers: Servers, local: MemoryBlockstore) -> None:
+    blocks = [make_leaves(1)[0]]
+    for _ in range(70):
+        blocks.append(make_node(blocks[-1:]))
+    servers.start(blocks=blocks)
+    with pytest.raises(CodecError, match="too deep"):
+        servers.store(local).fetch_dag([blocks[-1].cid])
+
+
+def test_the_same_block_linked_again_and_again_is_fetched_once(servers: Servers, local: MemoryBlockstore) -> None:
+    """40 nodes that unfold to 2**40 leaves."""
+    blocks = make_leaves(1)
+    for _ in range(40):
+        blocks.append(make_node([blocks[-1], blocks[-1]]))
+    server = servers.start(blocks=blocks)
+    assert servers.store(local).fetch_dag([blocks[-1].cid]).blocks == 41
+    assert len(server.requests) == 41
+
+
+@pytest.mark.parametrize("tsizes", [None, [0] * 40])
+def test_a_dag_that_is_larger_than_it_was_said_to_be(servers: Servers, local: MemoryBlockstore, tsizes: list[int] | None) -> None:
+    leaves = make_leaves(40, size=100_000)
+    root = make_node(leaves, tsizes=tsizes)
+    servers.start(blocks=[root, *leaves])
+    with pytest.raises(CodecError, match="larger than it was said"):
+        servers.store(local).fetch_dag([root.cid], size=1_000_000)
+
+
+def test_a_node_that_is_none(servers: Servers, local: MemoryBlockstore) -> None:
+    block = Block(cid_of(b"no node", 0x70), b"no node")
+    servers.start(blocks=[block])
+    with pytest.raises(CodecError):
+        servers.store(local).fetch_dag([block.cid])
+
+
+def test_a_disk_that_is_too_full(servers: Servers, local: MemoryBlockstore) -> None:
+    server = servers.start()
+    with pytest.raises(StorageError) as caught:
+        servers.store(local, space=100_000).fetch_dag([ROOT.cid])
+    assert "has 100000" in caught.value.why
+    assert not any(local.has(block.cid) for block in BLOCKS if block.cid.codec == 0x55)
+    assert len(server.requests) == 2
+
+
+class FullBlockstore(MemoryBlockstore):
+    """Takes 50 blocks."""
+
+    def put_many(self, blocks: "Sequence[Block] | Iterator[Block]") -> None:  # type: ignore[override]
+        for block in blocks:
+            if sum(1 for _ in self.cids()) >= 50:
+                raise StorageError("the disk is full")
+            self.put(block.cid, block.data)
+
+
+def test_a_disk_that_fills_up(servers: Servers) -> None:
+    local = FullBlockstore()
+    servers.start()
+    with pytest.raises(StorageError):
+        servers.store(local).fetch_dag([ROOT.cid])
+    check_nothing_else(local)
+
+
+def test_the_time_that_the_user_allowed(servers: Servers, local: MemoryBlockstore) -> None:
+    servers.start("stall")
+    timeouts = Timeouts(total=0.2)
+    with pytest.raises(UnavailableError, match="no source has") as caught:
+        servers.store(local, timeouts).fetch_dag([ROOT.cid])
+    assert "the time for it ran out" in caught.value.why
+
+
+def test_cidv0_links(servers: Servers, local: MemoryBlockstore) -> None:
+    inner = make_node(make_leaves(3))
+    inner_v0 = Block(Cid(inner.cid.binary[2:]), inner.data)
+    root = make_node([inner_v0])
+    servers.start(blocks=[root, inner, *make_leaves(3)])
+    assert servers.store(local).fetch_dag([Cid(root.cid.binary[2:])]).blocks == 5
