@@ -109,8 +109,10 @@ STREAM_CHUNK_SIZE = 256 * KIB
 MAX_CAR_BLOCKS = 2**20
 MAX_LOGGED_FIELD = 2 * KIB
 SHUTDOWN_TIMEOUT = 3.0
+RECORD_CHECK_PERIOD = 3600.0
 
 # Databases and engines
+SHARE_LOCK_TIMEOUT = 600.0  # another command that shares may write a large snapshot, or wait for Kubo
 BUSY_TIMEOUT = 30.0
 WAL_LIMIT = 64 * MIB  # of each SQLite file
 BLOCK_BATCH_SIZE = 8 * MIB  # of blocks in one transaction

@@ -26,6 +26,8 @@ LAYERS = [
     ["catalog.trust"],
     ["catalog.index"],
     ["catalog.home"],
+    ["catalog.sharing"],
+    ["catalog.following"],
     ["catalog.intake"],
     ["catalog.operations"],
     ["catalog.server"],

@@ -1,0 +1,116 @@
+"""The own catalogue in a Kubo node: its blocks under one pin, its record offered to the node's network.
+
+The node gets what it lacks of the snapshot's DAG, archives included, in one import; the pin of the catalogue then moves from the
+last snapshot to this one, so that Kubo's GC keeps what is released and frees what is not. Which snapshot the node has is remembered
+by its URL, so that nothing is sent twice and nothing is asked block by block. The catalogue's key never goes there.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.blockstores.kubo import KuboBlockstore
+from catalog.clients.kubo import KuboClient
+from catalog.database import locked
+from catalog.errors import BlockNotFoundError
+from catalog.home import Home
+from catalog.ipld.cid import DAG_PB, Cid, parse_cid
+from catalog.ipld.dag_pb import decode_node
+from catalog.ipns.record import Record
+from catalog.limits import SHARE_LOCK_TIMEOUT
+from catalog.progress import Progress, Step
+from catalog.routing.kubo import KuboRouting
+from catalog.trust.store import get_note, put_note
+
+_BATCH = 512
+
+
+@dataclass(frozen=True, slots=True)
+class KuboState:
+    """What a node was given: the snapshot that it pins, and the sequence of the record that it offered last, and when."""
+
+    root: str = ""
+    sequence: int = -1
+    offered: str = ""
+
+
+def kubo_state(home: Home, url: str) -> KuboState:
+    """Give what the node at ``url`` was given; nothing yet is an empty state."""
+    with home.trust.read() as connection:
+        text = get_note(connection, _key(url))
+    return KuboState(**json.loads(text)) if text else KuboState()
+
+
+def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Progress) -> None:
+    """Give the node the snapshot of ``record``, then the record; both at once where it has them is nothing to do.
+
+    Raises `UnavailableError` where the node is down or refuses; what it took stays taken, and the next call goes on from there.
+    """
+    with locked(home.path / "kubo.lock", SHARE_LOCK_TIMEOUT):
+        state = kubo_state(home, client.url)
+        root = record.snapshot_cid
+        if state.root != str(root):
+            progress(Step("phase", "Sharing the catalogue through Kubo"))
+            last = parse_cid(state.root) if state.root else None
+            _put_dag(home, KuboBlockstore(client), root, last)
+            client.set_pin(pin_name(record), root)
+            state = KuboState(str(root))
+            _remember(home, client.url, state)
+        if state.sequence < record.sequence:
+            progress(Step("phase", "Offering the record to Kubo's network"))
+            KuboRouting(client).put(record.name, record.encoded)
+            _remember(home, client.url, KuboState(str(root), record.sequence, home.time))
+
+
+def pin_name(record: Record) -> str:
+    """Give the name of the one pin of a catalogue."""
+    return f"dcat {record.name}"
+
+
+def _put_dag(home: Home, node: KuboBlockstore, root: Cid, last: Cid | None) -> None:
+    others = (block for block in new_blocks(home.blocks, root, last) if block.cid != root)
+    node.put_dag(Block(root, home.blocks.get(root)), others)
+
+
+def new_blocks(blocks: BlockSource, root: Cid, last: Cid | None) -> Iterator[Block]:
+    """Give the blocks under ``root`` that are here and not under ``last``, level by level, each once.
+
+    The two DAGs are gone down side by side, so that what they share is not entered. A block that is not here is left out with what
+    is under it: an archive that lives in the node only.
+    """
+    new, old = [root], [last] if last is not None and last != root else []
+    seen: set[bytes] = {cid.digest for cid in old}
+    while new:
+        old = [cid for cid in old if cid not in set(new)]
+        known = set(_children(blocks, old))
+        fresh: dict[Cid, None] = {}
+        for start in range(0, len(new), _BATCH):
+            for block in blocks.get_many(new[start : start + _BATCH]):
+                yield block
+                if block.cid.codec == DAG_PB:
+                    fresh.update(dict.fromkeys(link.cid for link in decode_node(block.data).links))
+        seen.update(cid.digest for cid in known)
+        seen.update(cid.digest for cid in new)
+        new = [cid for cid in fresh if cid.digest not in seen]
+        old = [cid for cid in known if cid not in fresh]
+
+
+def _children(blocks: BlockSource, cids: list[Cid]) -> Iterator[Cid]:
+    for cid in cids:
+        if cid.codec != DAG_PB:
+            continue
+        try:
+            data = blocks.get(cid)
+        except BlockNotFoundError:
+            continue
+        yield from (link.cid for link in decode_node(data).links)
+
+
+def _remember(home: Home, url: str, state: KuboState) -> None:
+    with home.trust.write() as connection:
+        put_note(connection, _key(url), json.dumps({"root": state.root, "sequence": state.sequence, "offered": state.offered}))
+
+
+def _key(url: str) -> str:
+    return f"kubo {url}"

@@ -1,0 +1,165 @@
+"""What every command that changes the own catalogue ends with: snapshot, record, and out to where the user wants it.
+
+Several processes may do this at once: what one of them finds noted as not shared yet, it signs for all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.database import locked
+from catalog.errors import RollbackError, UnavailableError
+from catalog.home import Home
+from catalog.ipns.name import IpnsName
+from catalog.ipns.record import Record
+from catalog.limits import SHARE_LOCK_TIMEOUT, SUSPICIOUS_SEQUENCE_JUMP
+from catalog.network import Network
+from catalog.progress import Progress, Step, silent
+from catalog.routing.asking import Answer, ask_routings
+from catalog.sharing.kubo import share_to_kubo
+from catalog.sharing.merging import MergeReport, merge_record
+from catalog.sharing.signing import needs_renewal, own_name, own_record, sign_snapshot, take_own_record
+from catalog.sharing.snapshots import write_own_snapshot
+from catalog.trust.decision import floor_of
+from catalog.trust.store import list_refused, list_unshared, refuse_record
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How the own catalogue stands after a share.
+
+    ``record`` is the newest signed record, ``signed`` says that it was made now, ``merged`` what other homes of this key brought.
+    ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
+    configured.
+    """
+
+    record: Record
+    signed: bool
+    merged: MergeReport | None = None
+    targets: tuple[str, ...] = ()
+    pending: str = ""
+
+
+def share_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared | None:
+    """Sign what is not signed yet, renew what ends soon, and put both where the user configured it; None without a catalogue.
+
+    The record and its snapshot are always kept here. Whatever goes wrong with the network only leaves the share pending. Raises
+    `RollbackError` where the key was revoked, or a record far above this home's was found under its name.
+    """
+    name = own_name(home)
+    if name is None:
+        return None
+    higher = _find_higher(home, network, name)
+    with home.lease("share"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+        report, pending = None, ""
+        if higher is not None:
+            try:
+                report = _merge(home, network, name, higher)
+            except UnavailableError as error:
+                pending = f"another home of this key shared sequence {higher.sequence}, which cannot be read now: {error.message}"
+        record, signed = _sign(home, network, name, report, progress)
+    targets: list[str] = []
+    if not pending:
+        targets, pending = _put(home, network, record, progress)
+    return Shared(record, signed, report, tuple(targets), pending)
+
+
+def recover_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
+    """As `share_own`, but take in what a suspicious record of the own name points to as well (safety A4, A10).
+
+    The record itself is refused from then on where nothing can be signed above it. Raises `UnavailableError` where no source
+    answered, since nothing can be compared then.
+    """
+    name = own_name(home)
+    if name is None:
+        raise UnavailableError("this home has no catalogue of its own to recover", hint="import its key first")
+    progress(Step("phase", "Asking every source for the newest record"))
+    answers = ask_routings(network.routings, name, home.now)
+    if not any(answer.record is not None or answer.failure is None for answer in answers):
+        raise UnavailableError("no source could be asked", why=_explain(answers) or "none is configured")
+    records = [answer.record for answer in answers if answer.record is not None]
+    with home.lease("recover"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+        report = None
+        for record in sorted(records, key=lambda record: record.sequence):
+            if _is_new(home, name, record):
+                report = _merge(home, network, name, record)
+        record, signed = _sign(home, network, name, report, progress)
+    targets, pending = _put(home, network, record, progress)
+    return Shared(record, signed, report, tuple(targets), pending)
+
+
+def _find_higher(home: Home, network: Network, name: IpnsName) -> Record | None:
+    """Ask for the own record everywhere; give the highest that this home did not sign."""
+    answers = ask_routings(network.routings, name, home.now)
+    records = [answer.record for answer in answers if answer.record is not None]
+    own = own_record(home, name)
+    held = own.sequence if own is not None else 0
+    new = [record for record in records if _is_new(home, name, record)]
+    for record in new:
+        if record.revoked:
+            take_own_record(home, record)
+            raise RollbackError(f"the key of {name} was revoked", why="its last record was found at a source")
+        if record.sequence - held > SUSPICIOUS_SEQUENCE_JUMP:
+            raise RollbackError(
+                f"a record of your catalogue with sequence {record.sequence} was found, and {held} was the last one signed here",
+                why="the key is used elsewhere, or somebody else has it",
+                hint="recover takes in what it points to; revoke the key if it is not yours",
+            )
+    return max(new, key=lambda record: record.sequence, default=None)
+
+
+def _is_new(home: Home, name: IpnsName, record: Record) -> bool:
+    """Tell whether a record of the own name was not signed or taken in here."""
+    own = own_record(home, name)
+    with home.trust.read() as connection:
+        refused = list_refused(connection, str(name))
+    if floor_of(record) in refused:
+        return False
+    if own is None:
+        return True
+    return record.sequence > own.sequence or (record.sequence == own.sequence and record.value != own.value)
+
+
+def _merge(home: Home, network: Network, name: IpnsName, record: Record) -> MergeReport:
+    own = own_record(home, name)
+    store = FetchingBlockstore(home.blocks, network.sources)
+    report = merge_record(home, own.snapshot_cid if own is not None else None, record, store)
+    with home.trust.write() as connection:
+        refuse_record(connection, str(name), floor_of(record))
+    return report
+
+
+def _sign(home: Home, network: Network, name: IpnsName, report: MergeReport | None, progress: Progress) -> tuple[Record, bool]:
+    record = own_record(home, name)
+    if record is not None and record.revoked:
+        raise RollbackError(f"the key of {name} was revoked", why="nothing can be signed above its last record")
+    with home.trust.read() as connection:
+        noted = list_unshared(connection)
+    above = [report.sequence] if report is not None else []
+    if record is None or noted or report is not None:
+        progress(Step("phase", "Signing the catalogue"))
+        archives = FetchingBlockstore(home.blocks, network.sources)
+        last = record.snapshot_cid if record is not None else None
+        changed = [release for _, release in noted]
+        written = write_own_snapshot(home, str(name), last, changed, archives, merged=report.root if report else None)
+        up_to = noted[-1][0] if noted else 0
+        return sign_snapshot(home, written.root, above=above, shared_up_to=up_to, published=home.time), True
+    if needs_renewal(home, record):
+        return sign_snapshot(home, record.snapshot_cid), True
+    return record, False
+
+
+def _put(home: Home, network: Network, record: Record, progress: Progress) -> tuple[list[str], str]:
+    if network.kubo is None:
+        return [], ""
+    if not network.kubo_public:
+        return [], f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet"
+    try:
+        share_to_kubo(home, network.kubo, record, progress)
+    except UnavailableError as error:
+        return [], f"{error.message}: {error.why}" if error.why else error.message
+    return ["kubo"], ""
+
+
+def _explain(answers: Sequence[Answer]) -> str:
+    return "; ".join(f"{answer.source}: {answer.failure.message}" for answer in answers if answer.failure is not None)

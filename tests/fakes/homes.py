@@ -1,0 +1,116 @@
+"""Small homes on one machine: releases of one block each, and homes that are asked as others would be, without a network."""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from catalog.blockstores.base import Block
+from catalog.digest import ConfigDigest, ManifestDigest
+from catalog.errors import UnavailableError
+from catalog.home import Home, open_home
+from catalog.index.history import Change
+from catalog.ipld.cid import RAW, Cid, cid_of
+from catalog.ipns.name import IpnsName
+from catalog.network import Network
+from catalog.platform import Platform, parse_platform
+from catalog.release import Image, Release
+from catalog.sharing.share import Shared, share_own
+from catalog.sharing.signing import local_records
+
+NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
+AMD64 = parse_platform("linux/amd64")
+ARM64 = parse_platform("linux/arm64")
+NOBODY = Network()
+
+
+def image_of(content: str) -> tuple[Image, Block]:
+    """Make an image whose archive is one raw block, and that block."""
+    data = f"archive of {content}".encode()
+    config = ConfigDigest.of(content.encode())
+    archive = cid_of(data, RAW)
+    return Image(archive, config, ManifestDigest.of(data), layers=1, size=len(data), unpacked=len(data)), Block(archive, data)
+
+
+def release_of(home: Home, name: str, version: str, content: str = "", platforms: Iterable[Platform] = (AMD64,)) -> Release:
+    """Make a release and put its archives into the home."""
+    images = {}
+    for platform in platforms:
+        image, block = image_of(content or f"{name}@{version} {platform}")
+        home.blocks.put_many([block])
+        images[platform] = image
+    return Release(name, version, home.time, images)
+
+
+def publish_fake(home: Home, name: str, version: str, content: str = "", platforms: Iterable[Platform] = (AMD64,)) -> Release:
+    """Publish without sharing."""
+    catalogue, _ = home.create_own_catalogue()
+    release = release_of(home, name, version, content, platforms)
+    with home.editing():
+        home.put_own([release], [Change(catalogue, home.time, "published", name, version)])
+    return release
+
+
+def open_at(path: Path, *, days: float = 0, seconds: float = 0) -> Home:
+    """Open a home some time after `NOW`."""
+    return open_home(path, now=NOW + timedelta(days=days, seconds=seconds))
+
+
+def share(home: Home, network: Network = NOBODY) -> Shared:
+    """Share, which must be possible."""
+    shared = share_own(home, network)
+    assert shared is not None
+    return shared
+
+
+class HomeSource:
+    """Another home's blocks, asked side by side with others."""
+
+    batch = 64
+    lanes = 1
+    eager = False
+
+    def __init__(self, home: Home, name: str = "") -> None:
+        self.home = home
+        self.name = name or home.path.name
+        self.reachable = True
+        self.given: list[Cid] = []
+
+    def get(self, cid: Cid) -> bytes:
+        self._check()
+        self.given.append(cid)
+        return self.home.blocks.get(cid)
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        self._check()
+        for block in self.home.blocks.get_many(cids):
+            self.given.append(block.cid)
+            yield block
+
+    def abort(self, threads: Collection[int] | None = None) -> None:
+        """Nothing is ever under way for long."""
+
+    def _check(self) -> None:
+        if not self.reachable:
+            raise UnavailableError(f"{self.name} is asleep")
+
+
+class HomeRouting:
+    """The records that another home keeps."""
+
+    def __init__(self, home: Home, name: str = "") -> None:
+        self.home = home
+        self.name = name or home.path.name
+        self.reachable = True
+
+    def get(self, name: IpnsName) -> bytes | None:
+        if not self.reachable:
+            raise UnavailableError(f"{self.name} is asleep")
+        return local_records(self.home).get(name)
+
+    def put(self, name: IpnsName, record: bytes) -> None:
+        local_records(self.home).put(name, record)
+
+
+def network_of(*homes: Home) -> Network:
+    """Reach other homes' blocks and records."""
+    return Network(tuple(HomeSource(home) for home in homes), tuple(HomeRouting(home) for home in homes))
