@@ -17,7 +17,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     trust/                     may this replace what we hold? what was seen, who owns a name
     index/                     releases, subscriptions, history, search, and the quick look-up
     home                       the opened home: the one place that wires the parts together
-    intake                     images out of an engine, a file or a folder into blocks
+    intake, delivery, keeping  images into blocks; what is needed of an archive here; what is kept and why
     sharing/, following/       the own catalogue out to others, theirs in
     operations/                one verb a file, twin of a command
     server/                    what `dcat serve` answers

@@ -28,7 +28,7 @@ LAYERS = [
     ["catalog.home"],
     ["catalog.sharing"],
     ["catalog.following"],
-    ["catalog.intake"],
+    ["catalog.intake", "catalog.delivery", "catalog.keeping"],
     ["catalog.operations"],
     ["catalog.server"],
     ["catalog"],

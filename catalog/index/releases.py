@@ -10,6 +10,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, delete, select
 
+from catalog.digest import ManifestDigest
 from catalog.errors import ReleaseNotFoundError
 from catalog.index.naming import NameWriter, refresh_names
 from catalog.index.order import encode_order
@@ -173,6 +174,15 @@ def find_archive(connection: Connection, archive_cid: Cid) -> list[tuple[str, Re
         .distinct()
     )
     return [(catalogue, decode_line(line)) for catalogue, line in connection.execute(statement)]
+
+
+def manifests_of(connection: Connection, archives: Iterable[Cid]) -> list[ManifestDigest]:
+    """Give the canonical manifest digests of the archives that some release holds."""
+    found = []
+    for archive_cid in archives:
+        statement = select(images.c.manifest).where(images.c.archive == archive_cid.digest).limit(1)
+        found += [ManifestDigest(raw) for raw in connection.execute(statement).scalars()]
+    return found
 
 
 def put_rows(connection: Connection, generation: int, batch: list[tuple[Release, bytes]], *, fresh: bool) -> None:

@@ -6,7 +6,7 @@ answer. What an interrupted publish left is used by the next one, or swept by gc
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from catalog.blockstores.base import Block
 from catalog.blockstores.holding import is_whole
@@ -43,7 +43,6 @@ class Published:
     dry_run: bool
     count: WriteCount
     warnings: tuple[str, ...] = ()
-    taken: Mapping[Platform, Image] = field(default_factory=dict)
 
 
 def publish(
@@ -80,14 +79,17 @@ def publish(
             count = writer.count
         images = {entry.archive.platform: make_image(entry) for entry in taken}
         warnings = _warn(taken)
-        release, added = merge_images(existing, name, version, images, given, home.time)
-        changed = release != existing
         if dry_run:
-            return Published(_own(home), False, release, added, changed, True, count, warnings, images)
+            release, added = merge_images(existing, name, version, images, given, home.time)
+            return Published(_own(home), False, release, added, release != existing, True, count, warnings)
         catalogue, created = home.create_own_catalogue()
-        if changed:
-            home.put_own([release], list(_changes(catalogue, existing, release, added, home.time)))
-    return Published(catalogue, created, release, added, changed, False, count, warnings, images)
+        with home.editing():
+            existing = _find_existing(home, name, version)  # another process may have published meanwhile
+            release, added = merge_images(existing, name, version, images, given, home.time)
+            changed = release != existing
+            if changed:
+                home.put_own([release], _changes(catalogue, existing, release, added, home.time))
+    return Published(catalogue, created, release, added, changed, False, count, warnings)
 
 
 def check_publishable(name: str, version: str) -> None:

@@ -1,0 +1,81 @@
+"""``dcat gc``: find blocks that nothing keeps, and, where that is wanted, delete them and give their space back."""
+
+from dataclasses import dataclass
+
+from catalog.blockstores.leasing import Lease, list_leases, sweep
+from catalog.errors import LockedError
+from catalog.home import Home
+from catalog.keeping import list_roots, mark
+from catalog.progress import Progress, Step, silent
+
+_SIZES_A_QUERY = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one reason keeps: blocks and bytes that no reason before it in the list keeps already."""
+
+    reason: str
+    roots: int
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What is kept, each block counted once; what is or was garbage; and how the file changed where something was deleted."""
+
+    kept: tuple[Kept, ...]
+    blocks: int
+    bytes: int
+    deleted: bool
+    file_before: int
+    file_after: int
+
+
+_REASONS = ("own", "pinned", "pulled", "mirrored", "snapshot")
+
+
+def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) -> Swept:
+    """Count what nothing keeps, and with ``delete`` delete it.
+
+    Raises `LockedError` while another command runs that may count on a block: nothing, or less, is deleted then.
+    """
+    before = home.blocks.size()
+    with home.lease("gc") as own:
+        if delete:
+            _refuse_others(home, own)
+        progress(Step("phase", "Looking for what is kept"))
+        marked: set[bytes] = set()
+        kept = _mark_all(home, marked)
+        garbage = [cid for cid in home.blocks.cids() if cid.digest not in marked]
+        size = sum(
+            sum(home.blocks.sizes(garbage[at : at + _SIZES_A_QUERY]).values()) for at in range(0, len(garbage), _SIZES_A_QUERY)
+        )
+        if delete and garbage:
+            progress(Step("phase", f"Deleting {len(garbage)} blocks"))
+            sweep(home.blocks, garbage, home.now, own=own)
+            home.blocks.shrink()
+    after = home.blocks.size().file_size if delete else before.file_size
+    return Swept(tuple(kept), len(garbage), size, delete and bool(garbage), before.file_size, after)
+
+
+def _mark_all(home: Home, marked: set[bytes]) -> list[Kept]:
+    by_reason: dict[str, list[int]] = {}
+    for root in sorted(list_roots(home), key=lambda root: _REASONS.index(root.reason)):
+        sizes = home.blocks.sizes(list(mark(root, home.blocks, marked)))
+        figures = by_reason.setdefault(root.reason, [0, 0, 0])
+        figures[0] += 1
+        figures[1] += len(sizes)
+        figures[2] += sum(sizes.values())
+    return [Kept(reason, *figures) for reason, figures in by_reason.items()]
+
+
+def _refuse_others(home: Home, own: Lease) -> None:
+    for lease in list_leases(home.blocks, home.now):
+        if lease.lease_id != own.lease_id:
+            raise LockedError(
+                f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
+                why="blocks that it may count on cannot be deleted",
+                hint="wait for its end",
+            )

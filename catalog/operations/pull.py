@@ -1,0 +1,210 @@
+"""``dcat pull``: resolve, fetch what is missing, load it into the engine, check, tag; exactly one tag changes.
+
+A received tar is never passed on: the engine gets a canonical archive that is rebuilt from verified blocks, without tags.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from catalog.blockstores.fetching import Fetched, FetchingBlockstore
+from catalog.clients.docker import Engine
+from catalog.delivery import Need, count_need, explain_absence, fetch_archive, open_store
+from catalog.digest import DiffID, ManifestDigest
+from catalog.errors import BlockNotFoundError, EngineConflictError, EngineLayerMissingError, InvalidReferenceError
+from catalog.home import Home
+from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
+from catalog.index.lookup import Notice, Resolved, open_lookup
+from catalog.index.releases import manifests_of
+from catalog.ipld.cid import parse_cid
+from catalog.network import Network
+from catalog.platform import Platform
+from catalog.progress import Progress, Step, silent
+from catalog.reference import parse_reference
+from catalog.release import Image
+from catalog.trust.store import Pin, list_pins, put_note, put_pin
+
+ENGINE_NOTE = "engine-image-id"
+"""The note of the trust store that says which digest the engine of the last contact shows as image ID: config or manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which release a reference means, where a name alone is not enough: the newest, of an age, although the record expired."""
+
+    latest: bool = False
+    min_age: timedelta | None = None
+    allow_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull did, or with ``dry_run`` would do.
+
+    ``tag`` is the engine's tag that points to the image now, None where nothing was loaded; ``image_id`` what the engine shows for
+    it. ``present_layers`` of ``layers`` were in the engine already. ``was_loaded`` is false where the engine had the image under
+    this very tag.
+    """
+
+    resolved: Resolved
+    platform: Platform
+    image: Image
+    need: Need
+    layers: int
+    present_layers: int
+    fetched: Fetched
+    tag: str | None
+    image_id: str | None
+    was_loaded: bool
+    dry_run: bool
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return self.resolved.notices
+
+
+def pull(
+    home: Home,
+    reference: str,
+    *,
+    platform: Platform,
+    engine: Engine | None,
+    network: Network,
+    choice: Choice = Choice(),
+    tag: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> Pulled:
+    """Pull the image for ``platform`` of the release that ``reference`` means; without an ``engine``, only into the store.
+
+    ``tag`` is another tag than ``name:version``; ``force`` moves one that has other content. Raises what resolving raises,
+    `UnavailableError`, `EngineConflictError` (the tag has other content, or the engine loaded something else).
+    """
+    resolved = resolve_image(home, reference, platform, choice)
+    image = resolved.image
+    assert image is not None
+    name, version = split_tag(tag) if tag else tag_of(reference, resolved)
+    was_there = engine is not None and _check_tag(engine, name, version, image, force=force)
+    store = open_store(home, network)
+    with home.lease(f"pull {reference}"):
+        try:
+            view = _read(image, store, reference)
+            spare = engine.spare_layers(view.image.diff_ids, _known_manifests(home)) if engine is not None else frozenset()
+            if was_there:
+                spare = frozenset(view.image.diff_ids)
+            need = count_need(view, store, spare)
+            present = sum(diff_id in spare for diff_id in view.image.diff_ids)
+            figures = resolved, resolved.platform or platform, image, need, len(view.image.diff_ids), present
+            if dry_run:
+                return Pulled(*figures, Fetched(), None, None, was_loaded=False, dry_run=True)
+            progress(Step("phase", _describe(reference, resolved, view, present)))
+            fetched = fetch_archive(view, store, spare, progress)
+            image_id = None
+            if engine is not None:
+                image_id = engine.tag_owner(name, version) if was_there else _load(engine, view, store, spare, progress)
+                if not was_there:
+                    engine.tag(str(image_id), name, version)
+        except BlockNotFoundError as error:
+            raise explain_absence(error, reference, network) from error
+        _remember(home, resolved, image, platform, engine)
+    tagged = f"{name}:{version}" if engine is not None else None
+    return Pulled(*figures, fetched, tagged, image_id, was_loaded=engine is not None and not was_there, dry_run=False)
+
+
+def resolve_image(home: Home, reference: str, platform: Platform, choice: Choice = Choice()) -> Resolved:
+    """Resolve a reference to an image for ``platform``."""
+    with open_lookup(home.path) as lookup:
+        return lookup.resolve(
+            parse_reference(reference),
+            now=home.now,
+            platform=platform,
+            latest=choice.latest,
+            min_age=choice.min_age,
+            allow_stale=choice.allow_stale,
+        )
+
+
+def tag_of(reference: str, resolved: Resolved) -> tuple[str, str]:
+    """Give the engine's tag for a pulled release: its name and version, with the alias in front where the reference had one."""
+    typed = parse_reference(reference).name
+    return typed or resolved.release.name, resolved.release.version
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """Take ``NAME:VERSION`` apart; the engine judges the rest."""
+    name, colon, version = tag.rpartition(":")
+    if not colon or not name or "/" in version or not version:
+        raise InvalidReferenceError(f'"{tag}" is no tag', why="a tag reads NAME:VERSION")
+    return name, version
+
+
+def _check_tag(engine: Engine, name: str, version: str, image: Image, *, force: bool) -> bool:
+    """Tell whether the tag has this very content already; raise `EngineConflictError` where it has other and may not be moved."""
+    owner = engine.tag_owner(name, version)
+    if owner is None:
+        return False
+    if owner in {str(image.config), str(image.manifest)}:
+        return True
+    if not force:
+        raise EngineConflictError(
+            f'the engine has a tag "{name}:{version}" with other content',
+            why=f"it points to {owner}, not to {image.config}",
+            hint="take another tag, or move this one by force",
+        )
+    return False
+
+
+def _read(image: Image, store: FetchingBlockstore, reference: str) -> ArchiveView:
+    view = read_archive(image.archive, store)
+    if view.config_digest != image.config:
+        raise EngineConflictError(
+            f'the archive of "{reference}" holds another image than its catalogue says',
+            why=f"its config is {view.config_digest}, not {image.config}",
+        )
+    return view
+
+
+def _load(engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress) -> str:
+    try:
+        loaded = engine.load(write_tar(view, store, spare), tar_size(view, spare), progress)
+    except EngineLayerMissingError:
+        # A layer that the engine had a moment ago is gone: it gets all of them.
+        fetch_archive(view, store, progress=progress)
+        loaded = engine.load(write_tar(view, store), tar_size(view), progress)
+    return engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id
+
+
+def _known_manifests(home: Home) -> list[ManifestDigest]:
+    """Give the canonical manifests of what was pulled here: an engine that holds one of them holds its layers uncompressed."""
+    with home.trust.read() as connection:
+        archives = [parse_cid(pin.archive) for pin in list_pins(connection)]
+    with home.index.read() as connection:
+        return manifests_of(connection, archives)
+
+
+def _remember(home: Home, resolved: Resolved, image: Image, platform: Platform, engine: Engine | None) -> None:
+    release = resolved.release
+    with home.trust.write() as connection:
+        put_pin(
+            connection,
+            Pin(
+                archive=str(image.archive),
+                catalogue=resolved.catalogue.catalogue,
+                name=release.name,
+                version=release.version,
+                platform=str(resolved.platform or platform),
+                reason="pulled",
+                since=home.time,
+            ),
+        )
+        if engine is not None:
+            put_note(connection, ENGINE_NOTE, "manifest" if engine.info().store == "containerd" else "config")
+
+
+def _describe(reference: str, resolved: Resolved, view: ArchiveView, present: int) -> str:
+    total = len(view.image.diff_ids)
+    layers = f"{total} layer{'' if total == 1 else 's'}"
+    if present:
+        layers += f", {present} of them in the engine"
+    return f"Getting {reference} ({resolved.platform}, {layers})"

@@ -1,0 +1,100 @@
+"""``dcat save``: write a release's archive to a file or a stream, for machines without dcat."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from catalog.database import sync_directory
+from catalog.delivery import explain_absence, fetch_archive, open_store
+from catalog.errors import BlockNotFoundError
+from catalog.home import Home
+from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
+from catalog.index.lookup import Resolved, open_lookup
+from catalog.network import Network
+from catalog.platform import Platform
+from catalog.progress import Progress, Step, silent
+from catalog.reference import parse_reference
+from catalog.release import Image
+
+_REPORT_EVERY = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What was written: ``size`` bytes of the image, as ``tar.zst`` or, ``uncompressed``, as ``tar``."""
+
+    resolved: Resolved
+    platform: Platform
+    image: Image
+    size: int
+    uncompressed: bool
+
+
+def save(
+    home: Home,
+    reference: str,
+    output: Path | BinaryIO,
+    *,
+    platform: Platform,
+    network: Network,
+    uncompressed: bool = False,
+    latest: bool = False,
+    progress: Progress = silent,
+) -> Saved:
+    """Write the archive of the image for ``platform`` that ``reference`` means.
+
+    A file appears whole or not at all, in place of one that was there; a stream gets verified bytes only, but has to be thrown
+    away where this raises. What is not here is fetched first.
+    """
+    with open_lookup(home.path) as lookup:
+        resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform, latest=latest)
+    image = resolved.image
+    assert image is not None
+    store = open_store(home, network)
+    with home.lease(f"save {reference}"):
+        try:
+            view = read_archive(image.archive, store)
+            fetch_archive(view, store, progress=progress)
+            pieces = write_tar(view, store) if uncompressed else iter_stored(view, store)
+            size = tar_size(view) if uncompressed else view.size
+            progress(Step("phase", f"Writing {reference} ({resolved.platform})"))
+            with _open(output) as file:
+                written = reported = 0
+                for piece in pieces:
+                    file.write(piece)
+                    written += len(piece)
+                    if written - reported >= _REPORT_EVERY or written == size:
+                        reported = written
+                        progress(Step("total", "written", written, size))
+        except BlockNotFoundError as error:
+            raise explain_absence(error, reference, network) from error
+    return Saved(resolved, resolved.platform or platform, image, written, uncompressed)
+
+
+@contextmanager
+def _open(output: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Give a stream to write to; a file takes its name when all of it is on the disk."""
+    if not isinstance(output, Path):
+        yield output
+        output.flush()
+        return
+    if output.exists() and not output.is_file():
+        with output.open("wb") as device:  # /dev/stdout, a pipe: nothing to be put in place
+            yield device
+        return
+    partial = output.with_name(f".{output.name[:100]}.{secrets.token_hex(6)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(output)
+        sync_directory(output.parent)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
