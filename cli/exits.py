@@ -119,11 +119,23 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
 
 def _hint(error: errors.DcatError, arguments: Sequence[str]) -> str:
     """Find what to try: the same command with what was probably meant, what the error knows, or the command that shows more."""
+    if isinstance(error, errors.PlatformNotFoundError) and error.nearest:
+        return _command([*_without_option(arguments, "--platform"), "--platform", error.nearest[0]])
     if error.nearest:
         for place, argument in enumerate(arguments):
             if f'"{argument}"' in error.message:
                 return _command([*arguments[:place], error.nearest[0], *arguments[place + 1 :]])
     return error.hint or COMMAND_HINTS.get(error.code, "")
+
+
+def _without_option(arguments: Sequence[str], option: str) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if not skip and argument != option and not argument.startswith(option + "="):
+            kept.append(argument)
+        skip = argument == option
+    return kept
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -1,11 +1,10 @@
 """How releases and images look: the JSON of documents and the cells of tables, the same in every command."""
 
-from datetime import datetime
 from typing import Any
 
 from catalog.platform import Platform
-from catalog.release import Image, Release, parse_time
-from cli.text import format_age, format_size
+from catalog.release import Image, Release
+from cli.text import format_count, format_size
 
 
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
@@ -60,14 +59,6 @@ def platforms_of(release: Release) -> str:
     return ",".join(str(platform) for platform in sorted(release.images))
 
 
-def age_of(time: str, now: datetime) -> str:
-    """Write how old a time of the index is; one that cannot be read is shown as it stands there."""
-    try:
-        return format_age(parse_time(time), now)
-    except ValueError:
-        return time
-
-
 def image_fields(platform: Platform, image: Image) -> list[tuple[str, str]]:
     """List what there is to say of an image, whole identifiers first."""
     return [
@@ -75,7 +66,10 @@ def image_fields(platform: Platform, image: Image) -> list[tuple[str, str]]:
         ("cid", str(image.archive)),
         ("config", str(image.config)),
         ("manifest", str(image.manifest)),
-        ("size", f"{format_size(image.size)} stored, {format_size(image.unpacked)} unpacked, {image.layers} layers"),
+        (
+            "size",
+            f"{format_size(image.size)} stored, {format_size(image.unpacked)} unpacked, {format_count(image.layers, 'layer')}",
+        ),
         ("created", image.created or ""),
         *(("registry", reference) for reference in image.registry),
     ]

@@ -75,6 +75,16 @@ def is_on(value: str) -> bool:
     return value.strip().lower() not in {"", "0", "no", "off", "false"}
 
 
+def age_of(time: str, now: datetime) -> str:
+    """Write how old a time of the index is; one that cannot be read is shown as it stands there."""
+    from catalog.release import parse_time
+
+    try:
+        return format_age(parse_time(time), now)
+    except ValueError:
+        return time
+
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?", re.ASCII)
 
 
@@ -87,3 +97,17 @@ def parse_size(option: str, text: str) -> int:
         raise InvalidInputError(f'{option}: "{text}" is no size', hint=f"{option} 20GiB")
     base = 1024 if match[3] else 1000
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
+
+
+_SPAN = re.compile(r"(\d{1,6})\s*(s|min|h|d|w)", re.ASCII)
+_SPAN_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def parse_span(option: str, text: str) -> timedelta:
+    """Read ``90d``, ``12h``, ``30min``; raise `InvalidInputError` otherwise."""
+    from catalog.errors import InvalidInputError
+
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInputError(f'{option}: "{text}" is no length of time', hint=f"{option} 3d")
+    return timedelta(seconds=int(match[1]) * _SPAN_UNITS[match[2]])

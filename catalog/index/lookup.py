@@ -279,8 +279,9 @@ class Lookup:
     def _image_for(self, release: Release, platform: Platform) -> Image:
         image = release.images.get(platform)
         if image is None:
-            there = ", ".join(sorted(str(known) for known in release.images)) or "none"
-            raise PlatformNotFoundError(f"{release.reference} has no image for {platform}", why=f"it has {there}")
+            there = sorted(str(known) for known in release.images)
+            why = f"it has {', '.join(there) or 'none'}"
+            raise PlatformNotFoundError(f"{release.reference} has no image for {platform}", why=why, nearest=there)
         return image
 
     def _unknown_version(self, catalogue: CatalogueRow, name: str, reference: Reference) -> ReleaseNotFoundError:

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from catalog.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
-from cli.output import Document, Table
+from cli.output import Document, Table, fields
+from cli.platforms import wanted_platform
 from cli.text import format_count, format_size
 
 app = command_app()
@@ -28,7 +28,7 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
     """
     from catalog.operations.diff import diff as compare
 
-    found = compare(context.home, old, new, platform=parse_platform(platform) if platform else None)
+    found = compare(context.home, old, new, platform=wanted_platform(platform))
     body: dict[str, Any] = {
         "old": found.old.reference,
         "new": found.new.reference,
@@ -42,11 +42,12 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
     }
     parts: list[str | Table] = [
         f"{found.old.reference} -> {found.new.reference}  {found.platform}",
-        f"  stored   {_change(found.old_image.size, found.new_image.size)}",
-        f"  unpacked {_change(found.old_image.unpacked, found.new_image.unpacked)}",
     ]
-    if found.same:
-        parts.append("  content  the same")
+    facts = [
+        ("stored", _change(found.old_image.size, found.new_image.size)),
+        ("unpacked", _change(found.old_image.unpacked, found.new_image.unpacked)),
+        ("content", "the same" if found.same else ""),
+    ]
     if found.blocks is not None:
         blocks = found.blocks
         body["blocks"] = {
@@ -55,10 +56,9 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
             "new": blocks.new_blocks,
             "new_size": blocks.new_size,
         }
-        parts.append(
-            f"  blocks   {format_size(blocks.common_size)} in common, {format_size(blocks.new_size)} new in "
-            f"{format_count(blocks.new_blocks, 'block')}"
-        )
+        new = f"{format_size(blocks.new_size)} new in {format_count(blocks.new_blocks, 'block')}"
+        facts.append(("blocks", f"{format_size(blocks.common_size)} in common, {new}"))
+    parts.append(fields(facts))
     if found.layers is not None:
         body["layers"] = [
             {

@@ -8,8 +8,8 @@ from catalog.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.releases import age_of, platforms_of, release_body, sizes_of, state_of
-from cli.text import format_count
+from cli.releases import platforms_of, release_body, sizes_of, state_of
+from cli.text import age_of, format_count
 
 app = command_app()
 

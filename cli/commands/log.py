@@ -7,7 +7,7 @@ import typer
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.releases import age_of
+from cli.text import age_of
 
 app = command_app()
 

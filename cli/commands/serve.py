@@ -47,8 +47,9 @@ def serve(
 
     Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
     """
+    from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.opening import open_site
-    from catalog.server.running import run_server
+    from catalog.server.running import Chore, run_server
     from catalog.server.settings import ServerSettings
 
     settings = ServerSettings(
@@ -60,11 +61,24 @@ def serve(
     )
     if public:
         _confirm_public(context, settings)
-    run_server(open_site(context.home, _now), settings, ready=lambda server: _tell(context, server), log=_write_log)
+    chores = [Chore("sharing", RECORD_CHECK_PERIOD, lambda: _share(context))]
+    site = open_site(context.home, _now)
+    run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _share(context: Context) -> None:
+    """Keep the own name alive: sign what is not signed yet or ends soon, and put it where the settings say."""
+    from catalog.home import open_home
+    from catalog.sharing.share import share_own
+    from cli.reach import open_configured_network
+
+    with open_home(context.surroundings.home, now=_now()) as home:
+        with open_configured_network(context.settings, context.surroundings.variables, home) as network:
+            share_own(home, network)
 
 
 def _tell(context: Context, server: "RunningServer") -> None:

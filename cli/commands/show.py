@@ -8,8 +8,8 @@ from catalog.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
-from cli.releases import age_of, image_fields, release_body, state_of
-from cli.text import format_size
+from cli.releases import image_fields, release_body, state_of
+from cli.text import age_of, format_size
 
 if TYPE_CHECKING:
     from catalog.operations.show import ShownImage, ShownRelease
@@ -43,7 +43,10 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
     body["images"] = images
     identifiers = [str(image.image.archive) for image in shown.images]
     closing = f"To load it: dcat pull {entry.reference}" if images else ""
-    return Document("release", body, identifiers, _parts(context, shown), closing)
+    body["first_seen"] = shown.first_seen
+    body["notices"] = [{"kind": notice.kind, "text": notice.text} for notice in shown.notices]
+    warnings = [notice.text for notice in shown.notices if notice.warns]
+    return Document("release", body, identifiers, _parts(context, shown), closing, warnings)
 
 
 def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
@@ -52,7 +55,7 @@ def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
         ("catalogue", f"{row.label} {row.catalogue}" if row.label != row.catalogue else row.catalogue),
         ("published", f"{release.published} ({age_of(release.published, context.now)})"),
         ("state", state_of(release)),
-        *sorted(release.annotations.items()),
+        *((f"annotation {key}", value) for key, value in sorted(release.annotations.items())),
     ]
     parts: list[str | Table] = [shown.entry.reference, fields(head)]
     for image in shown.images:

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
-from cli.releases import age_of
-from cli.text import format_count, format_size
+from cli.text import age_of, format_count, format_size
 
 if TYPE_CHECKING:
     from catalog.operations.status import CatalogueStatus

@@ -1,0 +1,56 @@
+"""Say which image a reference means, without any network. Over the quick look-up only: nothing heavy is imported."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, get_args
+
+from catalog.index.lookup import Lookup, Resolved
+from catalog.platform import Platform
+from catalog.reference import Reference
+from catalog.release import Image
+
+Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]
+FORMS: tuple[Form, ...] = get_args(Form)
+ENGINE_IDS = "engine-image-id"
+"""The note of the trust store that says which digest the engine showed as image ID at last contact: config or manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The release and image that a reference means, and ``text``, the one line in the form that was asked for."""
+
+    resolved: Resolved
+    platform: Platform
+    image: Image
+    image_id: str
+    text: str
+
+
+def resolve(
+    lookup: Lookup,
+    reference: Reference,
+    *,
+    now: datetime,
+    platform: Platform,
+    form: Form = "cid",
+    latest: bool = False,
+    min_age: timedelta | None = None,
+    allow_stale: bool = False,
+) -> Answer:
+    """Resolve a reference for ``platform``; one that names an image by digest or CID is that image, whatever its platform.
+
+    The form ``image-id`` is what the engine showed at last contact, else the config digest. Raises what `Lookup.resolve` does.
+    """
+    resolved = lookup.resolve(reference, now=now, platform=platform, latest=latest, min_age=min_age, allow_stale=allow_stale)
+    image, chosen = resolved.image, resolved.platform
+    if image is None or chosen is None:
+        raise AssertionError("a platform was asked for")
+    image_id = str(image.manifest if lookup.view.note(ENGINE_IDS) == "manifest" else image.config)
+    texts: dict[Form, str] = {
+        "cid": str(image.archive),
+        "ipfs": f"ipfs://{image.archive}",
+        "config": str(image.config),
+        "manifest": str(image.manifest),
+        "image-id": image_id,
+    }
+    return Answer(resolved, chosen, image, image_id, texts[form])

@@ -1,0 +1,61 @@
+"""Show one release with all that is here of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from catalog.blockstores.base import BlockSource
+from catalog.errors import BlockNotFoundError, PlatformNotFoundError
+from catalog.home import Home
+from catalog.image.reader import ArchivedLayer, read_archive
+from catalog.index.entry import IndexedRelease
+from catalog.index.lookup import Notice, open_lookup
+from catalog.platform import Platform
+from catalog.release import Image
+from catalog.trust.store import list_pins
+
+
+@dataclass(frozen=True, slots=True)
+class ShownImage:
+    """An image of the release. ``layers`` are its distinct ones, None where the archive's first blocks are not here."""
+
+    platform: Platform
+    image: Image
+    pinned: bool
+    layers: tuple[ArchivedLayer, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRelease:
+    """The release that a reference means, its images, and what people should know of it."""
+
+    entry: IndexedRelease
+    images: tuple[ShownImage, ...]
+    first_seen: str | None
+    notices: tuple[Notice, ...]
+
+
+def show(home: Home, reference: str, *, platform: Platform | None = None) -> ShownRelease:
+    """Show the release that ``reference`` means, with the images for all platforms, or for one; nothing is fetched."""
+    with open_lookup(home.path) as lookup:
+        resolved = lookup.resolve(reference, now=home.now)
+    release = resolved.release
+    wanted = platform or resolved.platform
+    if wanted is not None and wanted not in release.images:
+        there = [str(known) for known in sorted(release.images)]
+        raise PlatformNotFoundError(
+            f"{release.reference} has no image for {wanted}", why=f"it has {', '.join(there) or 'none'}", nearest=there
+        )
+    with home.trust.read() as connection:
+        pinned = {pin.archive for pin in list_pins(connection)}
+    chosen: Mapping[Platform, Image] = release.images if wanted is None else {wanted: release.images[wanted]}
+    images = tuple(
+        ShownImage(at, image, str(image.archive) in pinned, _layers(image, home.blocks)) for at, image in sorted(chosen.items())
+    )
+    return ShownRelease(IndexedRelease(resolved.catalogue, release), images, resolved.first_seen, resolved.notices)
+
+
+def _layers(image: Image, blocks: BlockSource) -> tuple[ArchivedLayer, ...] | None:
+    try:
+        return read_archive(image.archive, blocks).layers
+    except BlockNotFoundError:
+        return None

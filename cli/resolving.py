@@ -1,0 +1,161 @@
+"""``dcat resolve``, but for its command line: one implementation for the quick answer and for Typer's.
+
+`answer_quickly` reads the common forms of the command line itself, so that no parser is imported; what it does not know,
+Typer reads.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.index.lookup import open_lookup
+from catalog.operations.resolve import FORMS, Answer, Form, resolve
+from catalog.progress import silent
+from catalog.reference import nearest, parse_reference
+from cli.context import Context, Options, make_context
+from cli.exits import UsageError
+from cli.output import Document, Table, fields
+from cli.platforms import wanted_platform
+from cli.text import age_of, parse_span
+
+_SWITCHES = {
+    "--json": "json",
+    "-q": "quiet",
+    "--quiet": "quiet",
+    "--no-input": "no_input",
+    "--yes": "yes",
+    "-y": "yes",
+    "--debug": "debug",
+    "--latest": "latest",
+    "--allow-stale": "allow_stale",
+    "--explain": "explain",
+}
+_VALUES = {"--as": "form", "--platform": "platform", "--progress": "progress", "--min-age": "min_age"}
+_COMMON = {"json", "quiet", "no_input", "yes", "debug", "progress"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed behind ``dcat resolve``."""
+
+    reference: str
+    form: str = "cid"
+    platform: str = ""
+    latest: bool = False
+    min_age: str = ""
+    allow_stale: bool = False
+    explain: bool = False
+
+
+def run_resolve(context: Context, request: Request) -> Document:
+    """Resolve and describe the answer."""
+    if request.form not in FORMS:
+        raise UsageError(
+            f'"{request.form}" is no form of an answer', why=f"they are {', '.join(FORMS)}", nearest=nearest(request.form, FORMS)
+        )
+    form: Form = next(known for known in FORMS if known == request.form)
+    if request.min_age and not request.latest:
+        raise UsageError("--min-age chooses among versions", why="it goes with --latest")
+    with open_lookup(context.surroundings.home) as lookup:
+        answer = resolve(
+            lookup,
+            parse_reference(request.reference),
+            now=context.now,
+            platform=wanted_platform(request.platform),
+            form=form,
+            latest=request.latest,
+            min_age=parse_span("--min-age", request.min_age) if request.min_age else None,
+            allow_stale=request.allow_stale,
+        )
+    for notice in answer.resolved.notices:
+        if not notice.warns:
+            context.note(notice.text)
+    warnings = [notice.text for notice in answer.resolved.notices if notice.warns]
+    parts: list[str | Table] = [answer.text]
+    if request.explain:
+        parts.append(fields(_explain(context, answer)))
+    return Document("resolve", _body(answer, form), [answer.text], parts, warnings=warnings)
+
+
+def answer_quickly(typed: Sequence[str]) -> bool:
+    """Answer ``dcat resolve …`` where its command line is of a common form; say whether it was."""
+    if os.environ.get("DCAT_TIMEOUT"):
+        return False
+    values = _read(typed)
+    if values is None:
+        return False
+    options = Options(**{name: values.pop(name) for name in list(values) if name in _COMMON})
+    context = make_context(options, os.environ, progress=silent)
+    context.show(run_resolve(context, Request(**values)))
+    return True
+
+
+def _read(typed: Sequence[str]) -> dict[str, Any] | None:
+    """Read common options, the verb, then options and one reference; None for any other command line."""
+    values: dict[str, Any] = {}
+    verb = False
+    rest = iter(typed)
+    for word in rest:
+        option, sign, value = word.partition("=")
+        name = _SWITCHES.get(word) or _VALUES.get(option)
+        if name is None:
+            if word == "resolve" and not verb:
+                verb = True
+            elif word and not word.startswith("-") and verb and "reference" not in values:
+                values["reference"] = word
+            else:
+                return None
+        elif not verb and name not in _COMMON:
+            return None
+        elif word in _SWITCHES:
+            values[name] = True
+        else:
+            values[name] = value if sign else next(rest, "-")
+            if values[name].startswith("-"):
+                return None
+    return values if "reference" in values else None
+
+
+def _body(answer: Answer, form: Form) -> dict[str, Any]:
+    found, row = answer.resolved, answer.resolved.catalogue
+    return {
+        "reference": found.release.reference if row.own or not row.alias else f"{row.alias}/{found.release.reference}",
+        "name": found.release.name,
+        "version": found.release.version,
+        "platform": str(answer.platform),
+        "form": form,
+        "value": answer.text,
+        "archive": str(answer.image.archive),
+        "config": str(answer.image.config),
+        "manifest": str(answer.image.manifest),
+        "image_id": answer.image_id,
+        "catalogue": row.catalogue,
+        "alias": row.alias,
+        "snapshot": row.root,
+        "sequence": row.sequence,
+        "checked": row.checked,
+        "expires": row.expires,
+        "published": found.release.published,
+        "first_seen": found.first_seen,
+        "yanked": found.release.yanked,
+        "notices": [{"kind": notice.kind, "text": notice.text} for notice in found.notices],
+    }
+
+
+def _explain(context: Context, answer: Answer) -> list[tuple[str, str]]:
+    found, row = answer.resolved, answer.resolved.catalogue
+    record = "" if row.sequence is None else f"sequence {row.sequence}"
+    if row.checked:
+        record += f", checked {age_of(row.checked, context.now)}"
+    if row.expires:
+        record += f", expires {age_of(row.expires, context.now)}"
+    return [
+        ("release", found.release.reference),
+        ("platform", str(answer.platform)),
+        ("catalogue", row.catalogue if row.label == row.catalogue else f"{row.label} {row.catalogue}"),
+        ("snapshot", row.root or "none yet: not shared"),
+        ("record", record),
+        ("published", f"{found.release.published} ({age_of(found.release.published, context.now)})"),
+        ("first seen", f"{found.first_seen} ({age_of(found.first_seen, context.now)})" if found.first_seen else ""),
+    ]
