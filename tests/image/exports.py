@@ -109,8 +109,8 @@ SAMPLE = make_image([BASE, PACKAGES, APP, EMPTY, APP])
 
 
 def legacy_id(position: int) -> str:
-    """A v1 ID: not the diffID, and such that the first of two equal layers may come later in the tar."""
-    return digest(b"v1 id, descending %d" % position) if position % 2 else f"f{position:x}" + digest(b"%d" % position)[2:]
+    """A v1 ID: not the diffID, and such that the first of two equal layers comes later in a sorted tar."""
+    return f"{0xFFFF - position:04x}{digest(b'%d' % position)[4:]}"
 
 
 def docker_legacy(image: SampleImage, tags: Sequence[str] | None = ("sample:1",)) -> dict[str, bytes | tuple[str, str]]:
