@@ -17,7 +17,7 @@ from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_BLOCKS_A_REQUEST
 from catalog.server.answers import refuse
 from catalog.server.counters import Counters
-from catalog.server.headers import content_headers, tag
+from catalog.server.headers import content_headers
 from catalog.server.negotiation import CAR_TYPE
 from catalog.server.site import Site
 from catalog.server.streaming import StreamedResponse, Workers
@@ -54,10 +54,10 @@ class CatalogueRoutes:
         What is not held is left out, and so is what turns out to be corrupt.
         """
         try:
-            cids = _parse_list(await request.body())
+            cids = await self._workers.run(_parse_list, await request.body())
         except (CidError, ValueError):
             return refuse(400, f"the body is a list of at most {MAX_BLOCKS_A_REQUEST} CIDs, one a line")
-        headers = content_headers(f"{CAR_TYPE}; version=1; order=unk; dups=n", "blocks.car", tag(*map(str, cids)), "no-store")
+        headers = content_headers(f"{CAR_TYPE}; version=1; order=unk; dups=n", "blocks.car", None)
         return StreamedResponse(self._workers, encode_car([], self._read(cids)), 200, headers)
 
     def _read(self, cids: list[Cid]) -> Iterator[Block]:

@@ -17,15 +17,10 @@ _INERT = {
 _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 
 
-def content_headers(content_type: str, filename: str, etag: str, cache_control: str = FOREVER) -> dict[str, str]:
-    """Give what every block, CAR, record and file leaves with: as an attachment, inert."""
-    return {
-        "content-type": content_type,
-        "content-disposition": _attachment(filename),
-        "etag": etag,
-        "cache-control": cache_control,
-        **_INERT,
-    }
+def content_headers(content_type: str, filename: str, etag: str | None) -> dict[str, str]:
+    """Give what every block, CAR, record and file leaves with: as an attachment, inert; without a tag it is not kept."""
+    kept = {"cache-control": "no-store"} if etag is None else {"cache-control": FOREVER, "etag": etag}
+    return {"content-type": content_type, "content-disposition": _attachment(filename), **kept, **_INERT}
 
 
 def tag(*parts: str, weak: bool = False) -> str:

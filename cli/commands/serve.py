@@ -76,9 +76,12 @@ def _share(context: Context) -> None:
     from catalog.sharing.share import share_own
     from cli.reach import open_configured_network
 
-    with open_home(context.surroundings.home, now=_now()) as home:
-        with open_configured_network(context.settings, context.surroundings.variables, home) as network:
-            share_own(home, network)
+    surroundings = context.surroundings
+    with (
+        open_home(surroundings.home, now=_now()) as home,
+        open_configured_network(context.settings, surroundings.variables, home) as network,
+    ):
+        share_own(home, network)
 
 
 def _tell(context: Context, server: "RunningServer") -> None:
