@@ -1,0 +1,376 @@
+"""blocks.sqlite keeps the contract, notices what rots, shrinks, and says clearly when a disk is full or a file damaged."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.blockfile import PAGE_SIZE
+from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.errors import (
+    BlockMismatchError,
+    BlockNotFoundError,
+    CorruptHomeError,
+    NewerHomeError,
+    StorageError,
+)
+from catalog.ipld.cid import RAW, Cid, cid_of
+from catalog.limits import WAL_LIMIT
+from tests.contracts.blockstore import A, B, BlockstoreContract
+from tests.needs import ROOT
+
+
+def blocks_of(count: int, size: int = 40_000, salt: int = 0) -> list[Block]:
+    return [Block(cid_of(data), data) for data in (f"{salt} {n:09}".encode().ljust(size, b".") for n in range(count))]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedBlockstore]:
+    opened = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
+    yield opened
+    opened.close()
+
+
+class TestContract(BlockstoreContract):
+    pass
+
+
+def test_file_is_made_so_that_it_can_shrink(store: EmbeddedBlockstore) -> None:
+    with store.file.reading() as connection:
+        pragmas = [connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("page_size", "auto_vacuum", "journal_mode")]
+    assert pragmas == [PAGE_SIZE, 2, "wal"]
+
+
+def test_blocks_outlive_the_store(tmp_path: Path) -> None:
+    first = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
+    first.put_many([A, B])
+    second = EmbeddedBlockstore(tmp_path / "blocks.sqlite")  # beside the first
+    assert second.get(B.cid) == B.data
+    second.delete([A.cid])
+    assert not first.has(A.cid)
+    first.close()
+    second.close()
+
+
+def test_space_comes_back(store: EmbeddedBlockstore) -> None:
+    blocks = blocks_of(300)
+    store.put_many(blocks)
+    full = store.size().file_size
+    assert full > 300 * 40_000
+    store.delete(block.cid for block in blocks)
+    assert store.file.path.stat().st_size < full / 20
+    assert store.size().blocks == 0
+
+
+def test_write_ahead_log_stays_bounded_under_a_slow_reader(store: EmbeddedBlockstore) -> None:
+    store.put_many(blocks_of(10))
+    reading = store.get_many([block.cid for block in blocks_of(10)])
+    next(reading)  # a reader that goes on for ever holds no state of the file
+    store.put_many(blocks_of(3000, salt=1))
+    assert store.file.path.with_name("blocks.sqlite-wal").stat().st_size <= WAL_LIMIT
+    assert len(list(reading)) == 9
+
+
+def rot(path: Path, cid: Cid) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(
+            "UPDATE payloads SET data = zeroblob(length(data)) WHERE payload_id = (SELECT payload_id FROM blocks WHERE digest = ?)",
+            (cid.digest,),
+        )
+    connection.close()
+
+
+def test_rotten_block_is_never_given_and_can_be_put_again(store: EmbeddedBlockstore) -> None:
+    store.put_many([A, B])
+    rot(store.file.path, B.cid)
+    with pytest.raises(BlockMismatchError):
+        store.get(B.cid)
+    assert store.missing([A.cid, B.cid]) == [B.cid]
+    assert not store.has(B.cid)
+    store.put(*B)
+    assert store.get(B.cid) == B.data
+    assert store.has(B.cid)
+
+
+def test_every_rotten_block_is_found(store: EmbeddedBlockstore) -> None:
+    blocks = blocks_of(50, 500)
+    store.put_many(blocks)
+    bad = [block.cid for block in blocks[::7]]
+    for cid in bad:
+        rot(store.file.path, cid)
+    assert sorted(store.find_rotten()) == sorted(bad)
+    store.put_many(block for block in blocks if block.cid in bad)
+    assert list(store.find_rotten()) == []
+
+
+def test_frame_memo_knows_only_own_frames_and_goes_with_the_block(store: EmbeddedBlockstore) -> None:
+    store.put(*A)  # from outside
+    content = bytes(32)
+    assert store.find_frame(content) is None
+    store.put_batch([NewBlock(A, content)])  # the same block, made here
+    assert store.find_frame(content) == (A.cid, 1)
+    rot(store.file.path, A.cid)
+    with pytest.raises(BlockMismatchError):
+        store.get(A.cid)
+    assert store.find_frame(content) is None  # a block that cannot be read stands in for nothing
+    store.delete([A.cid])
+    store.put(*A)
+    assert store.find_frame(content) is None
+
+
+def test_batch_counts_what_is_new(store: EmbeddedBlockstore) -> None:
+    store.put(*A)
+    assert store.put_batch([NewBlock(A), NewBlock(B), NewBlock(B)]) == (1, len(B.data))
+
+
+def test_sizes_are_told_without_reading(store: EmbeddedBlockstore) -> None:
+    store.put_many([A, B])
+    assert store.sizes([A.cid, B.cid, cid_of(b"absent")]) == {A.cid: 1, B.cid: len(B.data)}
+    assert store.size()[:2] == (2, 1 + len(B.data))
+
+
+def test_full_file_is_a_clean_failure(store: EmbeddedBlockstore) -> None:
+    store.put_many(blocks_of(5))
+    store.file._open_writer().execute("PRAGMA max_page_count = 40").fetchall()
+    with pytest.raises(StorageError, match="cannot be written") as caught:
+        store.put_many(blocks_of(100, salt=2))
+    assert "needs 4000000 bytes, has" in caught.value.why
+    assert store.size().blocks == 5
+    store.file._open_writer().execute("PRAGMA max_page_count = 4294967294").fetchall()
+    store.put_many(blocks_of(100, salt=2))
+    assert list(store.find_rotten()) == []
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.errors import StorageError
+from tests.blockstores.test_embedded import blocks_of
+store = EmbeddedBlockstore(Path(sys.argv[1]))
+store.put_many(blocks_of(20))
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    store.put_many(blocks_of(400, salt=3))
+except StorageError as error:
+    print("refused:", error.why)
+"""
+
+
+@pytest.mark.parametrize("limit", [1_000_000, 2_500_000, 5_000_000, 9_000_000])
+def test_full_disk_leaves_whole_blocks_only(tmp_path: Path, limit: int) -> None:
+    """B15: a file that may not grow stands for a disk that is full."""
+    path = tmp_path / "blocks.sqlite"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(path), str(limit)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("refused:"), done.stderr
+    store = EmbeddedBlockstore(path)
+    assert store.missing(block.cid for block in blocks_of(20)) == []
+    assert list(store.find_rotten()) == []
+    store.put_many(blocks_of(400, salt=3))
+    store.close()
+
+
+def test_read_only_directory_is_read(tmp_path: Path) -> None:
+    writing = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
+    writing.put_many([A, B])
+    writing.close()
+    reading = EmbeddedBlockstore(tmp_path / "blocks.sqlite", read_only=True)
+    assert reading.get(B.cid) == B.data
+    with pytest.raises(StorageError):
+        reading.put(*A)
+    with pytest.raises(BlockNotFoundError):
+        reading.get(cid_of(b"absent"))
+    reading.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, and long enough to have a header" * 50, b"SQLite format 3\x00" + bytes(4000)]
+)
+def test_other_file_is_a_corrupt_home(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "blocks.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(CorruptHomeError):
+        EmbeddedBlockstore(path)
+    assert path.read_bytes() == content
+
+
+def test_foreign_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "blocks.sqlite"
+    foreign = sqlite3.connect(path)
+    foreign.execute("CREATE TABLE their_table (x)")
+    foreign.close()
+    with pytest.raises(CorruptHomeError, match="not a file of dcat"):
+        EmbeddedBlockstore(path)
+
+
+def test_newer_file_names_the_version_needed(store: EmbeddedBlockstore) -> None:
+    with store.file.transaction() as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'blocks-99'")
+        connection.execute("UPDATE needs SET version = '9.1.0'")
+    with pytest.raises(NewerHomeError) as caught:
+        EmbeddedBlockstore(store.file.path)
+    assert "9.1.0" in caught.value.why
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.writing import BlockWriter
+from tests.blockstores.test_embedded import blocks_of
+store = EmbeddedBlockstore(Path(sys.argv[1]))
+for number in range(1000):
+    with BlockWriter(store, batch_size=400_000) as writer:
+        for block in blocks_of(30, salt=int(sys.argv[2]) * 1000 + number):
+            writer.put_node(block)
+    print(number, flush=True)
+"""
+
+
+def kill_writer(path: Path, run: int, after: int) -> int:
+    """Kill a writing process behind its line ``after``; give the number of the last acknowledged set of blocks."""
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path), str(run)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        last = -1
+        for line in process.stdout:
+            last = int(line)
+            if last == after:
+                process.send_signal(signal.SIGKILL)
+        process.wait()
+    return last
+
+
+def check_killed(path: Path, runs: int) -> None:
+    for run in range(runs):
+        last = kill_writer(path, run, after=run % 5)
+        store = EmbeddedBlockstore(path)
+        acknowledged = [block.cid for number in range(last + 1) for block in blocks_of(30, salt=run * 1000 + number)]
+        assert store.missing(acknowledged) == []
+        assert list(store.find_rotten()) == []
+        with store.file.reading() as connection:
+            assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+            assert connection.execute("SELECT (SELECT count(*) FROM blocks) = (SELECT count(*) FROM payloads)").fetchone() == (1,)
+        store.delete(list(store.cids()))
+        store.close()
+
+
+def test_acknowledged_blocks_survive_kill(tmp_path: Path) -> None:
+    check_killed(tmp_path / "blocks.sqlite", 4)
+
+
+@pytest.mark.long
+def test_acknowledged_blocks_survive_many_kills(tmp_path: Path) -> None:
+    check_killed(tmp_path / "blocks.sqlite", 300)
+
+
+@pytest.mark.long
+def test_random_damage_is_always_noticed(tmp_path: Path) -> None:
+    """B11: whatever bytes of the file change, no wrong block is given."""
+    import random
+
+    path = tmp_path / "blocks.sqlite"
+    blocks = blocks_of(100, 20_000)
+    store = EmbeddedBlockstore(path)
+    store.put_many(blocks)
+    store.close()
+    whole = path.read_bytes()
+    choices = random.Random(1)
+    for _ in range(1000):
+        damaged = bytearray(whole)
+        damaged[choices.randrange(len(whole))] ^= 1 << choices.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            store = EmbeddedBlockstore(path)
+        except CorruptHomeError:
+            continue
+        for block in blocks:
+            try:
+                assert store.get(block.cid) == block.data
+            except (BlockMismatchError, BlockNotFoundError, CorruptHomeError):
+                break
+        store.close()
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Any sequence of calls leaves what a dictionary would hold."""
+
+    data = st.integers(0, 12).map(lambda n: f"block {n}".encode() * (1 + n * 900))
+
+    def __init__(self) -> None:
+        super().__init__()
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name) / "blocks.sqlite"
+        self.store = EmbeddedBlockstore(self.path)
+        self.held: dict[Cid, bytes] = {}
+        self.frames: dict[bytes, Cid] = {}
+
+    @rule(data=data)
+    def put(self, data: bytes) -> None:
+        self.store.put(cid_of(data), data)
+        self.held[cid_of(data)] = data
+
+    @rule(many=st.lists(data, max_size=5), frames=st.booleans())
+    def put_batch(self, many: list[bytes], frames: bool) -> None:
+        before = set(self.held)
+        batch = [NewBlock(Block(cid_of(data), data), cid_of(data).digest[::-1] if frames else None) for data in many]
+        added = self.store.put_batch(batch, durable=False)
+        for data in many:
+            self.held[cid_of(data)] = data
+            if frames:
+                self.frames[cid_of(data).digest[::-1]] = cid_of(data)
+        assert added.new_blocks == len(set(self.held) - before)
+
+    @rule(data=data)
+    def delete(self, data: bytes) -> None:
+        self.store.delete([cid_of(data)])
+        self.held.pop(cid_of(data), None)
+        self.frames.pop(cid_of(data).digest[::-1], None)
+
+    @rule()
+    def reopen(self) -> None:
+        self.store.close()
+        self.store = EmbeddedBlockstore(self.path)
+
+    @rule(data=data)
+    def rot(self, data: bytes) -> None:
+        cid = cid_of(data)
+        if cid in self.held:
+            rot(self.path, cid)
+            assert list(self.store.find_rotten()) == [cid]
+            self.store.put(cid, data)
+            self.frames.pop(cid.digest[::-1], None)
+
+    @invariant()
+    def holds_what_was_put(self) -> None:
+        assert sorted(self.store.cids()) == sorted(self.held)
+        assert {block.cid: block.data for block in self.store.get_many(self.held)} == self.held
+        for content, cid in self.frames.items():
+            assert self.store.find_frame(content) == (cid, len(self.held[cid]))
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.folder.cleanup()
+
+
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+
+
+def test_codec_is_kept(store: EmbeddedBlockstore) -> None:
+    store.put(*A)
+    assert [cid.codec for cid in store.cids()] == [RAW]

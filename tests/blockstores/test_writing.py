@@ -1,0 +1,102 @@
+"""The writer keeps what it was given, tells what was new, and hands on the failures of its thread."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
+from catalog.blockstores.writing import BlockWriter, FrameStore
+from catalog.errors import StorageError
+from catalog.image.dag import ChunkSink
+from catalog.ipld.cid import cid_of
+from tests.blockstores.test_embedded import blocks_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedBlockstore]:
+    opened = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_keeps_everything_and_counts(store: EmbeddedBlockstore) -> None:
+    blocks = blocks_of(100)
+    store.put_many(blocks[:10])
+    with BlockWriter(store, batch_size=300_000) as writer:
+        sink: ChunkSink = writer
+        for block in blocks:
+            sink.put_frame(block.cid.digest, block)
+        sink.put_node(blocks[0])
+    assert (writer.count.blocks, writer.count.new_blocks) == (101, 90)
+    assert (writer.count.bytes, writer.count.new_bytes, writer.count.present_bytes) == (101 * 40_000, 90 * 40_000, 11 * 40_000)
+    assert store.missing(block.cid for block in blocks) == []
+
+
+def test_finds_frames_before_and_behind_their_commit(store: EmbeddedBlockstore) -> None:
+    first, second = blocks_of(2)
+    with BlockWriter(store, batch_size=1) as writer:
+        assert writer.find_frame(b"1" * 32) is None
+        writer.put_frame(b"1" * 32, first)
+        assert writer.find_frame(b"1" * 32) == (first.cid, 40_000)
+        writer.put_frame(b"2" * 32, second)
+        writer.flush()
+        assert writer.find_frame(b"1" * 32) == (first.cid, 40_000)
+        assert writer._pending == {}
+    assert writer.count.blocks == 4
+
+
+def test_failure_of_the_thread_reaches_the_caller(store: EmbeddedBlockstore) -> None:
+    store.file._open_writer().execute("PRAGMA max_page_count = 30").fetchall()
+    writer = BlockWriter(store, batch_size=400_000)
+
+    def put_all() -> None:
+        with writer:
+            for block in blocks_of(1000):
+                writer.put_node(block)
+
+    with pytest.raises(StorageError):
+        put_all()
+    assert writer._thread is None
+
+
+def test_block_that_does_not_match_is_refused(store: EmbeddedBlockstore) -> None:
+    from catalog.errors import BlockMismatchError
+
+    with pytest.raises(BlockMismatchError), BlockWriter(store) as writer:
+        writer.put_node(Block(cid_of(b"a"), b"b"))
+
+
+def test_nothing_is_written_behind_an_exception(store: EmbeddedBlockstore) -> None:
+    def give_up() -> None:
+        with BlockWriter(store) as writer:
+            writer.put_node(blocks_of(1)[0])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        give_up()
+    assert store.size().blocks == 0
+
+
+def test_memory_stays_bounded(store: EmbeddedBlockstore) -> None:
+    """A writer waits for the disk instead of queueing."""
+
+    class Slow:
+        batches = 0
+
+        def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
+            assert writer._queue.qsize() <= 2
+            self.batches += 1
+            return BatchCount(len(batch), 0)
+
+        def flush(self) -> None:
+            pass
+
+    slow = Slow()
+    frame_store: FrameStore = slow  # type: ignore[assignment]
+    writer = BlockWriter(frame_store, batch_size=100)
+    with writer:
+        for block in blocks_of(50, 100):
+            writer.put_node(block)
+    assert slow.batches == 50
