@@ -139,6 +139,7 @@ class Context:
             return True
         if not self.interactive:
             return False
+        self.settle()
         return ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
     def ask(self, question: str, *, option: str) -> str:
@@ -155,12 +156,19 @@ class Context:
             if name in self.__dict__:
                 self.__dict__[name].close()
 
+    def settle(self) -> None:
+        """Take bars away before something else is written."""
+        if (end := getattr(self.progress, "close", None)) is not None:
+            end()
+
     def note(self, text: str) -> None:
         """Say something on stderr that is no data."""
+        self.settle()
         self.output.note(text)
 
     def show(self, document: Document) -> None:
         """Print the command's result."""
+        self.settle()
         self.output.show(document)
 
 

@@ -52,6 +52,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+class ReportedError(Exception):
+    """A failure among several results that was reported when it came; only the exit code is left."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"exit {status}")
+        self.status = status
+
+
 class UsageError(errors.InvalidInputError):
     """The command line itself is wrong."""
 
@@ -72,6 +80,8 @@ def expected(error: BaseException) -> errors.DcatError | None:
     """Give the failure as one of ours: the system's refusals to write are expected ones; None for a real surprise."""
     if isinstance(error, errors.DcatError):
         return error
+    if isinstance(error, BrokenPipeError):
+        return errors.StorageError("the output is not complete", why="whoever read it has gone")
     if isinstance(error, OSError) and error.errno in _FULL | _DENIED:
         place = f" {error.filename}" if error.filename else ""
         what = "no space left for" if error.errno in _FULL else "may not write or read"

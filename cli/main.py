@@ -44,13 +44,16 @@ def _run(typed: list[str]) -> int:
 
 
 def _end(error: BaseException, typed: list[str]) -> int:
-    from cli.exits import report
+    from cli.exits import ReportedError, report
     from cli.output import ClosedOutputError
     from cli.text import is_on
 
-    if isinstance(error, ClosedOutputError):
+    if isinstance(error, ReportedError):
+        return error.status
+    if isinstance(error, ClosedOutputError | BrokenPipeError):
         with open(os.devnull, "w") as nowhere:  # where the interpreter's last flush may go
             os.dup2(nowhere.fileno(), 1)
+    if isinstance(error, ClosedOutputError):
         return 0
     ours = typed[: typed.index("--")] if "--" in typed else typed
     return report(error, typed, as_json="--json" in ours, debug="--debug" in ours or is_on(os.environ.get("DCAT_DEBUG", "")))

@@ -1,25 +1,21 @@
 """``dcat publish``: an image into the own catalogue."""
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
-from catalog.platform import parse_platform
 from catalog.reference import parse_reference
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document, Table, fields
-from cli.platforms import this_host
 from cli.releases import release_body
-from cli.text import format_count, format_size, parse_size
+from cli.sources import engine_source, file_source, read_wanted
+from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
-    from catalog.intake import ImageSource, Wanted
+    from catalog.intake import ImageSource
     from catalog.operations.publish import Published
 
 app = command_app()
@@ -65,15 +61,15 @@ def publish(
 
     name, version = _read_target(name, version)
     check_publishable(name, version)
-    wanted = _wanted(platform or [], image if from_ else "", max_size)
+    wanted = read_wanted(platform or [], reference=image if from_ else "", max_size=max_size)
     annotations = _annotations(title, annotation or [])
     source: ImageSource
     if from_:
         if pull:
             raise UsageError("--pull and --from exclude each other", why="what is in a file needs no engine")
-        source = _file_source(from_)
+        source = file_source(from_)
     else:
-        source = _engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
+        source = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
     try:
         done = store(
             context.home, name, version, source, wanted, annotations=annotations, dry_run=dry_run, progress=context.progress
@@ -99,22 +95,6 @@ def _read_target(name: str, version: str) -> tuple[str, str]:
     return reference.name, reference.version
 
 
-def _wanted(platforms: list[str], reference: str, max_size: str) -> "Wanted":
-    from catalog.intake import Wanted
-    from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
-
-    every = "all" in platforms
-    if every and len(platforms) > 1:
-        raise UsageError("--platform all takes every platform; no other can be named beside it")
-    return Wanted(
-        host=this_host(),
-        platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
-        all_platforms=every,
-        reference=reference or None,
-        max_size=parse_size("--max-size", max_size) if max_size else DEFAULT_MAX_IMAGE_SIZE,
-    )
-
-
 def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
     found = {"title": title} if title else {}
     for pair in pairs:
@@ -123,36 +103,6 @@ def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
             raise UsageError(f'"{pair}" is no annotation', hint="--annotation KEY=VALUE")
         found[key] = value
     return found
-
-
-def _file_source(origin: str) -> "ImageSource":
-    from catalog.intake import FolderSource, StreamSource
-
-    if origin == "-":
-        if sys.stdin.isatty():
-            raise UsageError(
-                "--from - reads an image from standard input, and that is a terminal", hint="docker save IMAGE | dcat …"
-            )
-        return StreamSource("standard input", lambda: nullcontext(sys.stdin.buffer))
-    path = Path(origin)
-    if path.is_dir():
-        return FolderSource(path)
-    if not path.is_file():
-        raise NotFoundError(f'there is no file "{origin}"', hint="ls")
-
-    def open_file() -> AbstractContextManager[BinaryIO]:
-        return path.open("rb")
-
-    return StreamSource(origin, open_file, path.stat().st_size)
-
-
-def _engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool) -> "ImageSource":
-    from catalog.intake import EngineSource
-
-    if pull:
-        for platform in wanted.platforms or (None,):
-            context.engine.pull(reference, platform, context.progress)
-    return EngineSource(context.engine, reference)
 
 
 def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, version: str) -> None:

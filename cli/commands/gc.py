@@ -1,0 +1,52 @@
+"""``dcat gc``: what could be freed."""
+
+
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table, fields
+from cli.text import format_count, format_size
+
+app = command_app()
+
+_REASONS = {
+    "own": "your releases",
+    "pinned": "pinned",
+    "pulled": "pulled",
+    "mirrored": "mirrored",
+    "snapshot": "snapshots of catalogues",
+}
+
+
+@app.command()
+@command(long=True)
+def gc(context: Context) -> Document:
+    """Show what could be freed; with --yes, free it.
+
+    Kept is what your catalogue releases, what was pulled, pinned or mirrored, and what a running command counts on. Shared blocks
+    are counted once.
+    """
+    from catalog.operations.gc import collect_garbage
+
+    done = collect_garbage(context.home, delete=context.options.yes, progress=context.progress)
+    body = {
+        "kept": [{"reason": kept.reason, "roots": kept.roots, "blocks": kept.blocks, "bytes": kept.bytes} for kept in done.kept],
+        "garbage": {"blocks": done.blocks, "bytes": done.bytes},
+        "deleted": done.deleted,
+        "file_before": done.file_before,
+        "file_after": done.file_after,
+    }
+    rows = [
+        (_REASONS.get(kept.reason, kept.reason), str(kept.roots), str(kept.blocks), format_size(kept.bytes)) for kept in done.kept
+    ]
+    raw = [(kept.reason, str(kept.roots), str(kept.blocks), str(kept.bytes)) for kept in done.kept]
+    parts: list[str | Table] = (
+        [Table(("KEPT", "ROOTS", "BLOCKS", "SIZE"), rows, frozenset({"ROOTS", "BLOCKS", "SIZE"}), raw)] if rows else []
+    )
+    garbage = f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"
+    if done.deleted:
+        shrunk = f"{format_size(done.file_before)} -> {format_size(done.file_after)}"
+        parts.append(fields([("freed", garbage), ("file", shrunk)]))
+        return Document("gc", body, [], parts)
+    parts.append(fields([("to free", garbage)]))
+    return Document("gc", body, [], parts, "To free it: dcat gc --yes" if done.blocks else "Nothing to free.")

@@ -1,0 +1,44 @@
+"""``dcat pin``: hold bytes here."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document
+from cli.platforms import wanted_platform
+from cli.text import format_size
+
+app = command_app()
+
+ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; dcat help references.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The images for it, not the host's.")]
+
+
+@app.command()
+@command(long=True)
+def pin(context: Context, references: ReferencesArgument, platform: PlatformOption = "") -> Document:
+    """Hold the bytes of releases here.
+
+    What is missing is fetched. Pinned archives survive gc, and this home helps to distribute them.
+    """
+    from catalog.operations.pin import pin as hold
+
+    wanted = wanted_platform(platform)
+    held = [
+        (reference, hold(context.home, reference, platform=wanted, network=context.network, progress=context.progress))
+        for reference in references
+    ]
+    body = [
+        {
+            "reference": reference,
+            "platform": str(done.platform),
+            "archive": str(done.image.archive),
+            "fetched": {"blocks": done.fetched.blocks, "bytes": done.fetched.size},
+        }
+        for reference, done in held
+    ]
+    lines = [f"Pinned {reference}  {done.platform}  {format_size(done.image.size)}" for reference, done in held]
+    warnings = [notice.text for _, done in held for notice in done.resolved.notices if notice.warns]
+    return Document("pin", {"pinned": body}, [str(done.image.archive) for _, done in held], lines, warnings=warnings)

@@ -1,0 +1,137 @@
+"""``dcat pull``: images into the engine."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.errors import DcatError, EngineUnavailableError
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import ReportedError, UsageError, report
+from cli.output import Document, Table, fields
+from cli.platforms import wanted_platform
+from cli.text import format_count, format_size, parse_span
+
+if TYPE_CHECKING:
+    from catalog.clients.docker import Engine
+    from catalog.operations.pull import Pulled
+
+app = command_app()
+
+ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; dcat help references.")]
+TagOption = Annotated[str, typer.Option("--tag", metavar="NAME:VERSION", help="Tag it so, not NAME:VERSION of the release.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Move the tag where it has other content.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
+NoLoadOption = Annotated[bool, typer.Option("--no-load", help="Only into the store here; no engine is needed.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what is here and what would be fetched.")]
+LatestOption = Annotated[bool, typer.Option("--latest", help="The newest version that is not yanked.")]
+MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="With --latest: first seen here that long ago.")]
+StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: although the catalogue's record expired.")]
+
+
+@app.command()
+@command(long=True)
+def pull(
+    context: Context,
+    references: ReferencesArgument,
+    tag: TagOption = "",
+    force: ForceOption = False,
+    platform: PlatformOption = "",
+    no_load: NoLoadOption = False,
+    dry_run: DryRunOption = False,
+    latest: LatestOption = False,
+    min_age: MinAgeOption = "",
+    allow_stale: StaleOption = False,
+) -> None:
+    """Fetch, check and load images, each under exactly one tag.
+
+    Only blocks that are missing travel, only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
+    images are pulled one by one; the exit code is that of the first failure.
+    """
+    from catalog.operations.pull import Choice
+    from catalog.operations.pull import pull as fetch
+
+    if tag and len(references) > 1:
+        raise UsageError("--tag names one tag, and there are several images")
+    if min_age and not latest:
+        raise UsageError("--min-age chooses among versions", why="it goes with --latest")
+    choice = Choice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
+    engine = None if no_load else _engine(context, references[0])
+    status = 0
+    for reference in references:
+        try:
+            done = fetch(
+                context.home,
+                reference,
+                platform=wanted_platform(platform),
+                engine=engine,
+                network=context.network,
+                choice=choice,
+                tag=tag or None,
+                force=force,
+                dry_run=dry_run,
+                progress=context.progress,
+            )
+        except DcatError as error:
+            if len(references) == 1:
+                raise
+            context.settle()
+            failed = report(error, ["pull", reference], as_json=context.options.json, debug=context.options.debug)
+            status = status or failed
+        else:
+            context.show(_document(reference, done))
+    if status:
+        raise ReportedError(status)
+
+
+def _engine(context: Context, reference: str) -> "Engine":
+    try:
+        return context.engine
+    except EngineUnavailableError as error:
+        error.hint += f"; without an engine: dcat save {reference} -o FILE"
+        raise
+
+
+def _document(reference: str, done: "Pulled") -> Document:
+    need = done.need
+    body = {
+        "reference": reference,
+        "release": done.resolved.release.reference,
+        "catalogue": done.resolved.catalogue.catalogue,
+        "alias": done.resolved.catalogue.alias,
+        "platform": str(done.platform),
+        "archive": str(done.image.archive),
+        "config": str(done.image.config),
+        "manifest": str(done.image.manifest),
+        "layers": done.layers,
+        "present_layers": done.present_layers,
+        "present": need.present,
+        "missing": need.missing,
+        "missing_blocks": need.missing_blocks,
+        "fetched": {
+            "blocks": done.fetched.blocks,
+            "bytes": done.fetched.size,
+            "sources": [{"source": use.name, "bytes": use.size} for use in done.fetched.sources],
+        },
+        "tag": done.tag,
+        "image_id": done.image_id,
+        "loaded": done.was_loaded,
+        "dry_run": done.dry_run,
+    }
+    warnings = [notice.text for notice in done.notices if notice.warns]
+    identifiers = [done.image_id or str(done.image.archive)]
+    if done.dry_run:
+        pairs = [
+            ("have", format_size(need.present)),
+            ("need", f"{format_size(need.missing)} in {format_count(need.missing_blocks, 'block')}"),
+        ]
+        parts: list[str | Table] = [f"{reference}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
+        return Document("pull", body, identifiers, parts, f"To do it: dcat pull {reference}", warnings)
+    if done.tag is None:
+        line = f"Stored and checked  {reference}  {done.image.archive}"
+        return Document("pull", body, identifiers, [line], f"To load it: dcat pull {reference}", warnings)
+    if done.was_loaded:
+        line = f"Loaded and checked  {done.tag}  {done.image_id}"
+    else:
+        line = f"In the engine already, with this content  {done.tag}  {done.image_id}"
+    return Document("pull", body, identifiers, [line], f"Run it: docker run --rm {done.tag}", warnings)

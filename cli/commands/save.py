@@ -1,0 +1,74 @@
+"""``dcat save``: a release as a file."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalog.errors import StorageError
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import UsageError
+from cli.output import Document, is_terminal
+from cli.platforms import wanted_platform
+from cli.text import format_size
+
+app = command_app()
+
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Where to; - is standard output.")]
+PlainOption = Annotated[bool, typer.Option("--uncompressed", help="A .tar, which Docker before 23 needs, not a .tar.zst.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
+LatestOption = Annotated[bool, typer.Option("--latest", help="The newest version that is not yanked.")]
+
+
+@app.command()
+@command(long=True)
+def save(
+    context: Context,
+    reference: ReferenceArgument,
+    output: OutputOption,
+    uncompressed: PlainOption = False,
+    platform: PlatformOption = "",
+    latest: LatestOption = False,
+) -> Document | None:
+    """Write a release as an archive that docker load takes.
+
+    For machines without dcat. Every byte was checked; a file appears whole or not at all.
+    """
+    from catalog.operations.save import save as write
+
+    to_stdout = output == "-"
+    if to_stdout and is_terminal(sys.stdout):
+        raise UsageError("an archive does not belong on a terminal", hint=f"dcat save {reference} -o FILE")
+    path = Path(output)
+    if not to_stdout and path.is_dir():
+        raise StorageError(f'"{output}" is a folder', hint=f"dcat save {reference} -o {path / 'image.tar.zst'}")
+    done = write(
+        context.home,
+        reference,
+        sys.stdout.buffer if to_stdout else path,
+        platform=wanted_platform(platform),
+        network=context.network,
+        uncompressed=uncompressed,
+        latest=latest,
+        progress=context.progress,
+    )
+    if to_stdout:
+        return None
+    body = {
+        "reference": done.resolved.release.reference,
+        "platform": str(done.platform),
+        "archive": str(done.image.archive),
+        "path": str(path),
+        "size": done.size,
+        "uncompressed": done.uncompressed,
+    }
+    load = (
+        f"docker load -i {output}"
+        if uncompressed
+        else f"docker load -i {output}   (Docker before 23: zstd -dc {output} | docker load)"
+    )
+    warnings = [notice.text for notice in done.resolved.notices if notice.warns]
+    return Document("save", body, [str(path)], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}", warnings)

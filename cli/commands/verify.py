@@ -1,0 +1,84 @@
+"""``dcat verify``: hash again, and repair."""
+
+from typing import Annotated
+
+import typer
+
+from catalog.errors import VerificationError
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table, fields
+from cli.sources import engine_source, file_source, read_wanted
+from cli.text import format_count, format_size
+
+app = command_app()
+
+ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="Only the blocks of one release.")]
+RepairOption = Annotated[bool, typer.Option("--repair", help="Fetch what is missing or rotten from the configured sources.")]
+ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Repair from an image of the engine.")]
+FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Repair from an exported tar or an OCI layout.")]
+
+
+@app.command()
+@command(long=True)
+def verify(
+    context: Context,
+    reference: ReferenceArgument = "",
+    repair: RepairOption = False,
+    image: ImageOption = "",
+    from_: FromOption = "",
+) -> Document | None:
+    """Hash everything that is stored again.
+
+    Every block is read and checked against its CID, and every archive that is kept here must be whole. Damage is exit code 20.
+    """
+    from catalog.operations.verify import verify as check
+
+    wanted = read_wanted(["all"])
+    source = file_source(from_) if from_ else engine_source(context, image, wanted) if image else None
+    network = context.network if repair or source is not None else None
+    done = check(
+        context.home,
+        reference or None,
+        network=network,
+        repair_from=source,
+        wanted=wanted if source is not None else None,
+        repair=repair,
+        progress=context.progress,
+    )
+    damage = [entry for entry in done.damage if not entry.held_in_part]
+    partial = [entry for entry in done.damage if entry.held_in_part]
+    body = {
+        "blocks": done.blocks,
+        "bytes": done.bytes,
+        "archives": done.archives,
+        "rotten": done.rotten,
+        "repaired": done.repaired,
+        "damage": [
+            {"label": entry.label, "archive": str(entry.archive), "kept_as": entry.reason, "blocks": entry.blocks}
+            for entry in damage
+        ],
+        "held_in_part": [{"label": entry.label, "archive": str(entry.archive), "blocks": entry.blocks} for entry in partial],
+    }
+    pairs = [
+        ("read", f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"),
+        ("archives", f"{done.archives}, {len(damage)} of them damaged"),
+        ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
+        ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
+        ("in part", f"{format_count(len(partial), 'archive')}, whose other layers the engine had" if partial else ""),
+    ]
+    parts: list[str | Table] = [fields(pairs)]
+    if damage:
+        rows = [(entry.label, str(entry.blocks), str(entry.archive)) for entry in damage]
+        parts.append(Table(("DAMAGED", "BLOCKS", "CID"), rows, frozenset({"BLOCKS"})))
+    healthy = not damage and (not done.rotten or done.repaired >= done.rotten or repair or source is not None)
+    document = Document("verify", body, [str(entry.archive) for entry in damage], parts, "All of it matches." if healthy else "")
+    if healthy:
+        return document
+    context.show(document)
+    repaired = repair or source is not None
+    raise VerificationError(
+        f"{format_count(len(damage), 'archive')} of {done.archives} damaged, {format_count(done.rotten, 'block')} rotten",
+        why="no source that was asked had them" if repaired else "stored bytes no longer match their CIDs, or are gone",
+        hint="dcat verify --from FILE  (or --image REF): the image itself" if repaired else "dcat verify --repair",
+    )

@@ -1,0 +1,71 @@
+"""Where an image is taken from, as ``--from`` and ``--image`` name it."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from catalog.errors import EngineUnavailableError, NotFoundError
+from catalog.platform import parse_platform
+from cli.context import Context
+from cli.exits import UsageError
+from cli.platforms import this_host
+from cli.text import parse_size
+
+if TYPE_CHECKING:
+    from catalog.intake import ImageSource, Wanted
+
+
+def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> "Wanted":
+    """Read ``--platform`` (repeatable, or ``all``) and ``--max-size``."""
+    from catalog.intake import Wanted
+    from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
+
+    every = "all" in platforms
+    if every and len(platforms) > 1:
+        raise UsageError("--platform all takes every platform; no other can be named beside it")
+    return Wanted(
+        host=this_host(),
+        platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
+        all_platforms=every,
+        reference=reference or None,
+        max_size=parse_size("--max-size", max_size) if max_size else DEFAULT_MAX_IMAGE_SIZE,
+    )
+
+
+def file_source(origin: str) -> "ImageSource":
+    """Take images from an exported tar, an OCI layout folder, or standard input (``-``)."""
+    from catalog.intake import FolderSource, StreamSource
+
+    if origin == "-":
+        if sys.stdin.isatty():
+            raise UsageError(
+                "--from - reads an image from standard input, and that is a terminal", hint="docker save IMAGE | dcat …"
+            )
+        return StreamSource("standard input", lambda: nullcontext(sys.stdin.buffer))
+    path = Path(origin)
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.is_file():
+        raise NotFoundError(f'there is no file "{origin}"', hint="ls")
+
+    def open_file() -> AbstractContextManager[BinaryIO]:
+        return path.open("rb")
+
+    return StreamSource(origin, open_file, path.stat().st_size)
+
+
+def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "ImageSource":
+    """Take an image from the engine, which pulls it first where that is asked for."""
+    from catalog.intake import EngineSource
+
+    try:
+        engine = context.engine
+    except EngineUnavailableError as error:
+        error.hint += "; without an engine, take an exported image: --from FILE"
+        raise
+    if pull:
+        for platform in wanted.platforms or (None,):
+            engine.pull(reference, platform, context.progress)
+    return EngineSource(engine, reference)
