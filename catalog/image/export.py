@@ -196,14 +196,15 @@ class Export:
 
 def _walk_index(index: bytes, members: Members) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
     """Give the descriptors of manifests in an index and those inside it, each with the names of all that lead to it."""
-    stack: list[tuple[tuple[Descriptor, ...], tuple[str, ...], int]] = [(parse_index(index), (), 1)]
+    stack: list[tuple[bytes, tuple[str, ...], int]] = [(index, (), 1)]
     visited = 0
     while stack:
-        descriptors, inherited, depth = stack.pop()
+        document, inherited, depth = stack.pop()
+        descriptors = parse_index(document)
+        visited += len(descriptors)
+        if visited > MAX_INDEX_ENTRIES:
+            raise ArchiveError(f"the export's indexes have more than {MAX_INDEX_ENTRIES} entries")
         for descriptor in descriptors:
-            visited += 1
-            if visited > MAX_INDEX_ENTRIES:
-                raise ArchiveError(f"the export's indexes have more than {MAX_INDEX_ENTRIES} entries")
             names = tuple(dict.fromkeys((*inherited, *descriptor.names)))
             if descriptor.is_attestation:
                 continue
@@ -211,12 +212,12 @@ def _walk_index(index: bytes, members: Members) -> Iterator[tuple[Descriptor, tu
                 if descriptor.media_type in MANIFEST_TYPES | {""}:
                     yield descriptor, names
                 continue
-            document = _read_blob(descriptor, members)
-            if document is None:
+            nested = _read_blob(descriptor, members)
+            if nested is None:
                 continue
             if depth == MAX_INDEX_DEPTH:
                 raise ArchiveError(f"the export's indexes are nested more than {MAX_INDEX_DEPTH} deep")
-            stack.append((parse_index(document), names, depth + 1))
+            stack.append((nested, names, depth + 1))
 
 
 def _is_index(descriptor: Descriptor, members: Members) -> bool:
