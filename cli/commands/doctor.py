@@ -1,0 +1,48 @@
+"""``dcat doctor``: everything that dcat stands on."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import ReportedError, exit_code
+from cli.output import Document, Table
+
+app = command_app()
+
+NetworkOption = Annotated[bool, typer.Option("--network", help="Only list whom dcat would ask over the network.")]
+
+_WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
+
+
+@app.command()
+@command
+def doctor(context: Context, network: NetworkOption = False) -> None:
+    """Check the engine, the home, the keys and the versions.
+
+    Each line says what was found, and what helps where something is wrong. The exit code is that of the first failure.
+    """
+    from catalog.operations.doctor import diagnose
+
+    checks = diagnose(context.home, lambda: context.engine, context.network)
+    if network:
+        checks = [check for check in checks if check.subject in {"network", "kubo"} or check.subject.startswith("source")]
+    body = [
+        {"subject": check.subject, "state": check.state, "text": check.text, "hint": check.hint}
+        | ({"code": check.error.code, "why": check.error.why} if check.error else {})
+        for check in checks
+    ]
+    rows = []
+    for check in checks:
+        why = f": {check.error.why}" if check.error and check.error.why else ""
+        rows.append((check.subject, _WORDS[check.state], check.text + why))
+        if check.hint:
+            rows.append(("", "try", check.hint))
+    raw = [(check.subject, check.state, check.text, check.hint) for check in checks]
+    failed = [check for check in checks if check.state == "failed"]
+    table = Table(("WHAT", "STATE", "FOUND"), rows, raw=raw)
+    closing = "" if failed else "All is well."
+    context.show(Document("doctor", {"checks": body}, [check.subject for check in failed], [table], closing))
+    if failed:
+        raise ReportedError(exit_code(failed[0].error) if failed[0].error else 1)
