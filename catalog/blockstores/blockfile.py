@@ -47,7 +47,7 @@ INSERT INTO flushes VALUES (1, 0)
 # In another order the file would never shrink (design.md, section 6).
 SCHEMA: Final = Schema(
     name="blocks",
-    revisions=("blocks-1",),
+    revisions=("blocks_1",),
     needs="0.1.0",
     statements=lambda: _STATEMENTS.split(";"),
     pragmas=(f"page_size = {PAGE_SIZE}", "auto_vacuum = INCREMENTAL"),

@@ -122,4 +122,4 @@ def _statements() -> Iterable[str]:
     yield FULL_TEXT
 
 
-SCHEMA: Final = Schema(name="index", revisions=("index-1",), needs="0.1.0", statements=_statements)
+SCHEMA: Final = Schema(name="index", revisions=("index_1",), needs="0.1.0", statements=_statements)

@@ -18,7 +18,7 @@ from catalog.release import Release
 from catalog.snapshot.line import decode_line
 
 INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
-INDEX_REVISION, TRUST_REVISION = "index-1", "trust-1"
+INDEX_REVISION, TRUST_REVISION = "index_1", "trust_1"
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 

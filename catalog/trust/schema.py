@@ -145,4 +145,4 @@ notes: Final = Table(
 )
 
 
-SCHEMA: Final = Schema(name="trust", revisions=("trust-1",), needs="0.1.0", statements=lambda: table_statements(metadata))
+SCHEMA: Final = Schema(name="trust", revisions=("trust_1",), needs="0.1.0", statements=lambda: table_statements(metadata))

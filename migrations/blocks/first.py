@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "blocks-1"
+revision = "blocks_1"
 down_revision = None
 branch_labels = None
 depends_on = None

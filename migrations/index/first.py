@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "index-1"
+revision = "index_1"
 down_revision = None
 branch_labels = None
 depends_on = None

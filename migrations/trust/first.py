@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "trust-1"
+revision = "trust_1"
 down_revision = None
 branch_labels = None
 depends_on = None
