@@ -103,6 +103,7 @@ MAX_BLOCKS_A_REQUEST = 1024
 MAX_CONNECTIONS = 4096  # at most; fewer where the process may open fewer files. The one that waits longest makes room
 MAX_PIPELINED_REQUESTS = 16
 MAX_BUFFERED_BODIES = 32 * MIB  # of all requests whose body is not whole yet
+MAX_STALLED_BYTES = 96 * MIB  # of all answers that wait in memory for their reader
 BODY_TIMEOUT = 30.0
 MIN_READING = 16 * KIB  # what a client takes of its response in each IDLE_TIMEOUT, at least
 STREAM_CHUNK_SIZE = 256 * KIB
@@ -110,6 +111,11 @@ MAX_CAR_BLOCKS = 2**20
 MAX_LOGGED_FIELD = 2 * KIB
 SHUTDOWN_TIMEOUT = 3.0
 RECORD_CHECK_PERIOD = 3600.0
+
+# Following
+CHECKS_AT_ONCE = 8  # names that sources are asked for at the same time
+MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that they are counted
+MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
 
 # Databases and engines
 SHARE_LOCK_TIMEOUT = 600.0  # another command that shares may write a large snapshot, or wait for Kubo

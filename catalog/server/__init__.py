@@ -4,12 +4,13 @@ One port, no state of its own, nothing fetched for strangers. The parts:
 
 - ``running``: listen, run until told to stop, do chores meanwhile
 - ``protocol``: the limits on connections and on how requests are framed, beneath everything else
+- ``crowd``, ``places``: who makes room when there are too many connections; how many requests are answered at once
 - ``guard``: what every request passes before a route is looked for: Host, token, body, a free place
 - ``app``: which path is answered by what; a further part of the server adds its routes there
-- ``gateway``, ``files``, ``car``, ``selection``: ``/ipfs`` as a trustless gateway, and whole UnixFS files
+- ``gateway``, ``negotiation``, ``selection``: ``/ipfs`` as a trustless gateway, and whole UnixFS files
 - ``routing``: ``/ipns`` and ``/routing/v1``: signed records
 - ``catalogue``, ``blocks``: ``/dcat/v1``
-- ``health``: ``/health`` and ``/metrics``
+- ``health``, ``counters``, ``log``: ``/health`` and ``/metrics``, and a line for each request
 - ``site``, ``opening``: what a home shows: the one thing that all of these read from, and how a home becomes one
 
 What is served is what the home's own store holds (`site.Site`).

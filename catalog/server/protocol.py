@@ -4,7 +4,7 @@ uvicorn with httptools answers 200 to a header of 1 MiB, to two Hosts and to non
 subclass does not. What it refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two; a body framed in two ways, or
 where none belongs; a target that is not a path; versions other than 1.0 and 1.1; more pipelined requests than a few. A client that
 takes less than `MIN_READING` of its response in 30 s is cut off. Where more connections are open than the limit, the one that has
-waited longest without a whole request is closed, so slow sockets push each other out and not those who ask.
+waited longest without a whole request is closed (`catalog.server.crowd`).
 """
 
 import asyncio
@@ -18,29 +18,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from catalog.limits import MAX_PIPELINED_REQUESTS, MIN_READING
+from catalog.server.crowd import Stalled, Waiting
 from catalog.server.settings import ServerLimits
 
 _PIECE = 16 * 1024
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
-
-
-class Waiting:
-    """The connections that have no whole request, those that wait longest first."""
-
-    def __init__(self) -> None:
-        self._connections: dict[LimitedProtocol, None] = {}
-
-    def add(self, connection: "LimitedProtocol") -> None:
-        self._connections[connection] = None
-
-    def discard(self, connection: "LimitedProtocol") -> None:
-        self._connections.pop(connection, None)
-
-    def drop_longest(self) -> None:
-        if self._connections:
-            connection = next(iter(self._connections))
-            self.discard(connection)
-            connection.transport.abort()
 
 
 class _RefusedError(Exception):
@@ -64,11 +46,13 @@ class LimitedProtocol(HttpToolsProtocol):
         *,
         limits: ServerLimits,
         waiting: Waiting,
+        stalled: Stalled,
         on_refusal: Callable[[int], None],
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
         self._waiting = waiting
+        self._stalled = stalled
         self._on_refusal = on_refusal
         self._head_size = 0
         self._heads = 0  # how many have begun
@@ -95,11 +79,16 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._done = True
         self._waiting.discard(self)
+        self._stalled.discard(self)
         self._unset_keepalive_if_required()
         for timer in (self._head_timer, self._reading_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def cut_off(self) -> None:
+        """End the connection at once; what was not sent is lost."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
@@ -174,9 +163,12 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_reading(self.transport.get_write_buffer_size())
+        size = self.transport.get_write_buffer_size()
+        self._watch_reading(size)
+        self._stalled.add(self, size)
 
     def resume_writing(self) -> None:
+        self._stalled.discard(self)
         if self._reading_timer is not None:
             self._reading_timer.cancel()
             self._reading_timer = None

@@ -20,9 +20,10 @@ from catalog.errors import InvalidConfigError, LockedError
 from catalog.release import format_time
 from catalog.server.app import create_app
 from catalog.server.counters import Counters
+from catalog.server.crowd import Stalled, Waiting
 from catalog.server.hosts import HostList
 from catalog.server.log import escape
-from catalog.server.protocol import LimitedProtocol, Waiting
+from catalog.server.protocol import LimitedProtocol
 from catalog.server.settings import ServerSettings
 from catalog.server.site import Site
 from catalog.server.streaming import Workers
@@ -76,14 +77,15 @@ def run_server(
     port is taken, `InvalidConfigError` for an address that cannot be listened on.
     """
     listener = _listen(settings)
-    workers, counters, waiting = Workers(), Counters(), Waiting()
+    workers, counters = Workers(), Counters()
     settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits.connections)))
     hosts = HostList(settings, (socket.gethostname(),))
     app = create_app(site, settings, workers, counters, hosts, log)
     protocol = functools.partial(
         LimitedProtocol,
         limits=settings.limits,
-        waiting=waiting,
+        waiting=Waiting(),
+        stalled=Stalled(settings.limits.stalled_bytes),
         on_refusal=lambda status: counters.add("refused_total", 1, f'{{reason="malformed-{status}"}}'),
     )
     config = uvicorn.Config(

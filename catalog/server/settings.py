@@ -23,6 +23,7 @@ class ServerLimits:
     header_size: int = limits.MAX_HEADER_SIZE
     body_size: int = limits.MAX_WRITE_BODY
     buffered_bodies: int = limits.MAX_BUFFERED_BODIES
+    stalled_bytes: int = limits.MAX_STALLED_BYTES
     connections: int = limits.MAX_CONNECTIONS
     in_flight: int = limits.MAX_REQUESTS_IN_FLIGHT
     per_client: int = limits.MAX_REQUESTS_PER_CLIENT

@@ -20,10 +20,11 @@ _THREADS = 8
 
 
 class Workers:
-    """The threads in which a server reads."""
+    """The threads in which a server reads. ``in_hand`` bounds the chunks that were read and not sent: threads are faster."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="dcat-serve")
+        self.in_hand = asyncio.Semaphore(2 * _THREADS)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a worker thread."""
@@ -72,9 +73,17 @@ class StreamedResponse(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        chunk = await self._workers.run(self._pieces.read)
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        while chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            chunk = await self._workers.run(self._pieces.read)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        began = False
+        more = True
+        while more:
+            async with self._workers.in_hand:
+                chunk = await self._workers.run(self._pieces.read)
+                if not began:
+                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                    began = True
+                more = bool(chunk)
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                del chunk
+            if more:
+                # Sending nothing waits until what was sent is taken: only then is the next chunk worth its memory.
+                await send({"type": "http.response.body", "body": b"", "more_body": True})

@@ -27,7 +27,9 @@ def put(served: Served, record: bytes, name: IpnsName | str = KEY.name, content_
     return served.ask(f"/routing/v1/ipns/{name}", "PUT", record, Content_Type=content_type).status
 
 
-@pytest.mark.parametrize("path", [f"/ipns/{KEY.name}?format=ipns-record", f"/routing/v1/ipns/{KEY.name}"])
+@pytest.mark.parametrize(
+    "path", [f"/ipns/{KEY.name}?format=ipns-record", f"/routing/v1/ipns/{KEY.name}"], ids=["gateway", "routing"]
+)
 def test_a_record_is_shown_with_its_age(path: str) -> None:
     record = sign(5)
     with serving(records=Records({KEY.name: record.encoded})) as served:
