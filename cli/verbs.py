@@ -27,9 +27,6 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Share": {
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },
-    "Teammates": {
-        "serve": "Serve the catalogues and images of this home over HTTP.",
-    },
     "Care": {
         "status": "Show the catalogues, their state and what is stored.",
         "verify": "Hash everything that is stored again.",
