@@ -37,7 +37,8 @@ def test_the_root_help_lists_every_verb(dcat: Dcat) -> None:
     for section, verbs in SECTIONS.items():
         assert f"\n{section}:\n" in out
         for verb, summary in verbs.items():
-            assert re.search(rf"^  {verb} +{re.escape(summary[:30])}", out, re.MULTILINE)
+            words = summary.rstrip(".")[:30]
+            assert re.search(rf"^  {verb} +{re.escape(words)}", out, re.MULTILINE)
     assert dcat().out == out == dcat("help").out
 
 
