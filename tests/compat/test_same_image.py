@@ -1,6 +1,7 @@
 """One image, whatever exported it, is one archive; and that archive is the same image in every engine, without dcat."""
 
 import io
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -18,7 +19,7 @@ from catalog.intake import EngineSource, FolderSource, ImageSource, StreamSource
 from catalog.platform import parse_platform
 from catalog.progress import silent
 from tests.compat.engines import PrivateEngine, program
-from tests.compat.images import SmallImage, build, five_layers, layer, many_layers, runnable
+from tests.compat.images import SmallImage, build, five_layers, layer, many_layers, runnable, tar_of
 from tests.needs import lacks
 
 HOST = parse_platform("linux/amd64")
@@ -38,8 +39,12 @@ def take(source: ImageSource, store: EmbeddedBlockstore) -> TakenImage:
     return taken
 
 
+def stream_source(export: bytes) -> StreamSource:
+    return StreamSource("export", lambda: nullcontext(io.BytesIO(export)), len(export))
+
+
 def take_bytes(export: bytes, store: EmbeddedBlockstore) -> TakenImage:
-    return take(StreamSource("export", lambda: nullcontext(io.BytesIO(export)), len(export)), store)
+    return take(stream_source(export), store)
 
 
 def take_engine(engine: PrivateEngine, reference: str, store: EmbeddedBlockstore) -> TakenImage:
@@ -208,3 +213,71 @@ def test_an_archive_out_of_blocks_is_loaded_without_what_is_there(
             assert len(spare) == (0 if engine is podman else 2)
             assert set(connected.tags()) == {"layers:5", "layers:3"}
             assert identity(take(EngineSource(connected, "layers:3"), store).archive)[0] == str(views[1].cid)
+
+
+def hostile_archives(count: int, victims: list[str]) -> Iterator[tuple[SmallImage, bytes]]:
+    """Give archives that try to move tags, in docker's list and in the index, and to bring a second image."""
+    for place in range(count):
+        wanted = SmallImage([layer({"wanted": b"%d" % place})])
+        hidden = SmallImage([layer({"hidden": b"%d" % place})])
+        tags = [victims[place % len(victims)], f"fresh-{place}:1", "wanted:1"]
+        listing = [
+            {
+                "Config": f"blobs/sha256/{image.config_digest.hex}",
+                "Layers": [f"blobs/sha256/{diff_id.hex}" for diff_id in image.diff_ids],
+                "RepoTags": names,
+            }
+            for image, names in ((wanted, tags), (hidden, [victims[-1]]))
+        ]
+        entries = [{**wanted.descriptor, "annotations": {"io.containerd.image.name": f"docker.io/library/{tag}"}} for tag in tags]
+        members = wanted.blobs() | hidden.blobs() | {"manifest.json": json.dumps(listing).encode()}
+        if place % 2:
+            index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
+            members |= {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
+        yield wanted, tar_of(members)
+
+
+def test_foreign_tags_and_hidden_images_never_reach_the_engine(
+    docker20: PrivateEngine, docker29: PrivateEngine, podman: PrivateEngine, store: EmbeddedBlockstore
+) -> None:
+    """C1 and C2: whatever an archive said, one image more is there, and one tag."""
+    victims = ["mine:1", "team/mine:2"]
+    taken = []
+    with BlockWriter(store) as writer:
+        for wanted, archive in hostile_archives(100, victims):
+            source = stream_source(archive)
+            taken += source.take(Wanted(HOST, reference=str(wanted.config_digest)), writer, silent)
+            assert taken[-1].archive.config == wanted.config_digest
+    views = [read_archive(entry.archive.archive, store) for entry in taken]
+    for engine, some in ((docker20, views[:64]), (docker29, views[64:96]), (podman, views[96:])):
+        engine.clear()
+        with engine.connect() as connected:
+            mine = connected.load(iter([five_layers().archive()])).id
+            for victim in victims:
+                connected.tag(mine, *victim.split(":"))
+            tags, images = connected.tags(), set(engine.images())
+            for view in some:
+                loaded = connected.load(write_tar(view, store), tar_size(view))
+                connected.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids)
+                connected.tag(loaded.id, "asked/for", "1")
+                tags["asked/for:1"] = loaded.id
+                images.add(loaded.id)
+            assert connected.tags() == tags
+            assert set(engine.images()) == images
+
+
+@pytest.mark.long
+def test_what_is_loaded_is_what_was_asked_for_on_every_platform(
+    docker20: PrivateEngine, docker29: PrivateEngine, podman: PrivateEngine, store: EmbeddedBlockstore
+) -> None:
+    """C9: no false alarm over 30 images for 3 platforms."""
+    for place in range(30):
+        for architecture in ("amd64", "arm64", "s390x"):
+            layers = [layer({f"{number}": bytes([number]) * 1000 * place}) for number in range(1 + place % 5)]
+            image = SmallImage(layers, {"Labels": {"place": str(place)}}, architecture)
+            view = read_archive(take_bytes(image.archive(), store).archive.archive, store)
+            for engine in (docker20, docker29, podman):
+                with engine.connect() as connected:
+                    loaded = connected.load(write_tar(view, store), tar_size(view))
+                    found = connected.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids)
+                    assert found.platform == parse_platform(f"linux/{architecture}")

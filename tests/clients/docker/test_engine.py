@@ -1,6 +1,8 @@
 """The engine client against real engines: Docker's two stores and podman's socket. Safety rows C1, C2, C9, C11, C12 and C13."""
 
 import io
+import os
+import signal
 import tarfile
 from collections.abc import Iterator
 
@@ -252,6 +254,27 @@ def test_one_load_changes_no_tag(private: PrivateEngine, engine: Engine) -> None
     assert engine.tags() == before
     engine.tag(other, "api", "2.0")
     assert engine.tags() == {**before, "api:2.0": other}
+
+
+def test_an_interrupted_load_leaves_nothing_and_can_be_run_again(private: PrivateEngine, engine: Engine) -> None:
+    """C10: cut off in a blob, an engine may hang at the next load of it; so feeding stops between blobs."""
+    image = SmallImage([layer({"data": bytes([place]) * 3_000_000}) for place in range(4)])
+    archive = image.archive()
+
+    def interrupted() -> Iterator[bytes]:
+        for place, piece in enumerate(pieces(archive)):
+            if place == len(archive) // 70_000 // 2:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield piece
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.load(interrupted())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert private.images() == {}
+    assert engine.load(pieces(archive)).id == shown_id(private, image)
 
 
 def test_what_was_loaded_runs(docker20: PrivateEngine) -> None:
