@@ -7,7 +7,8 @@ Source: ipfs/specs ipns-record.md ("Record Serialization Format", "Record Verifi
 - Keys of the map are ordered by length, then by bytes, as in all DAG-CBOR; ``Value`` and ``Validity`` are byte strings.
 - The signature covers ``data`` as it was sent: nothing is encoded anew before it is verified.
 - A V1 signature is never checked, as the spec has it: it proves nothing.
-- Stricter than the spec: a field that is unknown or comes twice is refused, so that nobody can add to a record that others signed.
+- Stricter than the spec: a field that is unknown or comes twice is refused, and so is any copy that differs, so that nobody can add
+  to a record that others signed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ _SIGNATURE_V2_PREFIX: Final = b"ipns-signature:"
 _SUCCESSOR_KEY: Final = "_dcat_successor"
 _STANDARD_KEYS: Final = frozenset({"Value", "Validity", "ValidityType", "Sequence", "TTL"})
 _VALUE, _SIGNATURE_V1, _VALIDITY_TYPE, _VALIDITY, _SEQUENCE, _TTL, _PUBLIC_KEY, _SIGNATURE_V2, _DATA = range(1, 10)
+_COPIES: Final = frozenset({_VALUE, _SIGNATURE_V1, _VALIDITY_TYPE, _VALIDITY, _SEQUENCE, _TTL})
 _VARINT_FIELDS: Final = frozenset({_VALIDITY_TYPE, _SEQUENCE, _TTL})
 _IPFS_PREFIX: Final = b"/ipfs/"
 
@@ -158,8 +160,8 @@ def _check(name: IpnsName, encoded: bytes, now: datetime | None) -> Record:
     # 5. The signature covers the data as it was sent.
     if not verify_signature(public_key, signature, _SIGNATURE_V2_PREFIX + data):
         raise RecordError(f"the record is not signed by {name}")
-    # 6. The copies for old readers say the same.
-    if fields.get(_SIGNATURE_V1) or fields.get(_VALUE):
+    # 6. The copies for old readers say the same, if any of them is there.
+    if fields.keys() & _COPIES:
         _compare_copies(fields, data)
     # 7. Its life has not ended.
     if now is not None and record.has_expired(now):
