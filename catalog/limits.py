@@ -111,6 +111,7 @@ MAX_CAR_BLOCKS = 2**20
 MAX_LOGGED_FIELD = 2 * KIB
 SHUTDOWN_TIMEOUT = 3.0
 RECORD_CHECK_PERIOD = 3600.0
+LINKS_CHECK_PERIOD = 10.0
 
 # Following
 CHECKS_AT_ONCE = 8  # names that sources are asked for at the same time

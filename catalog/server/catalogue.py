@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from catalog.blockstores.base import Block
-from catalog.errors import BlockMismatchError, BlockNotFoundError, CidError
+from catalog.errors import BlockMismatchError, CidError, UnavailableError
 from catalog.ipld.car import encode_car
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_BLOCKS_A_REQUEST
@@ -64,7 +64,7 @@ class CatalogueRoutes:
         for cid in cids:
             try:
                 yield Block(cid, self._site.blocks.get(cid))
-            except BlockNotFoundError:
+            except UnavailableError:
                 continue
             except BlockMismatchError:
                 self._counters.add("corrupt_blocks_total")

@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.errors import BlockMismatchError, BlockNotFoundError
+from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
 from catalog.release import format_time
 from catalog.server.counters import Counters
 from catalog.server.hosts import HostList
@@ -89,8 +89,7 @@ class Guard:
             if response.status:
                 self._counters.add("aborted_total")
                 raise
-            lacking = isinstance(error, BlockNotFoundError | BlockMismatchError)
-            refusal = RefusedError(404, "lacking", "not held here") if lacking else RefusedError(500, "error", "internal error")
+            refusal = _explain(error)
             await _refuse(refusal, scope, receive, response)
         finally:
             path = scope["raw_path"].decode("latin-1")
@@ -185,6 +184,15 @@ class _Watched:
         await self._send(message)
         if not last and self._transport.is_closing():
             raise ClientGoneError
+
+
+def _explain(error: Exception) -> RefusedError:
+    """Give the answer for a request whose response could not begin."""
+    if isinstance(error, BlockNotFoundError | BlockMismatchError):
+        return RefusedError(404, "lacking", "not held here")
+    if isinstance(error, UnavailableError):
+        return RefusedError(503, "unavailable", "the store behind this server does not answer", {"retry-after": "10"})
+    return RefusedError(500, "error", "internal error")
 
 
 async def _refuse(refused: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,18 +3,37 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from catalog.home import Home
+from catalog.home import INDEX_FILE, TRUST_FILE, Home
 from catalog.ipns.name import IpnsName, parse_ipns_name
+from catalog.keeping import list_roots
+from catalog.limits import LINKS_CHECK_PERIOD
 from catalog.routing.local import LocalRouting
-from catalog.server.site import Site
+from catalog.server.chores import Chore
+from catalog.server.linked import LinkedBlocks
+from catalog.server.site import HeldBlocks, Site
 from catalog.sharing.signing import local_records, own_name
 from catalog.trust.naming import list_subscriptions
 
 
-def open_site(home: Home, now: Callable[[], datetime]) -> Site:
-    """Show a home: the blocks of its own store, the records it keeps. The home stays open for as long as the site is used."""
+def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None = None) -> Site:
+    """Show a home: the blocks of its own store, of a ``node`` those that the home keeps there, and the records it keeps.
+
+    The home stays open for as long as the site is used.
+    """
     home.own_catalogue()  # opens what threads would otherwise open at once
-    return Site(home.blocks, _HomeRecords(home, local_records(home)), lambda: own_name(home), now)
+    records = _HomeRecords(home, local_records(home))
+    if node is None:
+        return Site(home.blocks, records, lambda: own_name(home), now)
+    blocks = LinkedBlocks(home.blocks, node, lambda: list_roots(home), lambda: _state(home))
+    chores = (Chore("looking at what is kept", LINKS_CHECK_PERIOD, blocks.refresh),)
+    return Site(blocks, records, lambda: own_name(home), now, chores)
+
+
+def _state(home: Home) -> tuple[tuple[int, int], ...]:
+    """Give what differs whenever the index or the trust store was written to."""
+    files = [home.path / f"{name}{ending}" for name in (INDEX_FILE, TRUST_FILE) for ending in ("", "-wal")]
+    stats = [file.stat() for file in files if file.exists()]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 class _HomeRecords:

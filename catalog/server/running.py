@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, cast
@@ -19,6 +19,7 @@ import uvicorn
 from catalog.errors import InvalidConfigError, LockedError
 from catalog.release import format_time
 from catalog.server.app import create_app
+from catalog.server.chores import Chore, doing
 from catalog.server.counters import Counters
 from catalog.server.crowd import Stalled, Waiting
 from catalog.server.hosts import HostList
@@ -31,18 +32,6 @@ from catalog.server.streaming import Workers
 _BACKLOG = 1024
 _OTHER_FILES = 128  # what a process keeps open besides its connections: databases, libraries, logs
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-@dataclass(frozen=True, slots=True)
-class Chore:
-    """Something that a running server does every ``every`` seconds, in a thread of its own, the first time at once.
-
-    What it raises is logged, and it runs again at its next time.
-    """
-
-    label: str
-    every: float
-    run: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +127,11 @@ async def _serve(
             loop.call_soon_threadsafe(setattr, server, "should_exit", True)
 
     host, port = listener.getsockname()[:2]
-    async with _signals_handled(loop, stop), _doing(chores, site, log):
+
+    def tell(label: str, error: Exception) -> None:
+        log(f"{format_time(site.now())} {escape(label)} failed: {escape(f'{type(error).__name__}: {error}')}")
+
+    with _signals_handled(loop, stop), doing([*site.chores, *chores], tell):
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.001)
@@ -147,8 +140,8 @@ async def _serve(
         await serving
 
 
-@contextlib.asynccontextmanager
-async def _signals_handled(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> AsyncIterator[None]:
+@contextlib.contextmanager
+def _signals_handled(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -159,27 +152,6 @@ async def _signals_handled(loop: asyncio.AbstractEventLoop, stop: Callable[[], N
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-
-
-@contextlib.asynccontextmanager
-async def _doing(chores: Sequence[Chore], site: Site, log: Callable[[str], None]) -> AsyncIterator[None]:
-    ended = threading.Event()
-
-    def do(chore: Chore) -> None:
-        while True:
-            try:
-                chore.run()
-            except Exception as error:
-                log(f"{format_time(site.now())} {escape(chore.label)} failed: {escape(f'{type(error).__name__}: {error}')}")
-            if ended.wait(chore.every):
-                return
-
-    for chore in chores:
-        threading.Thread(target=do, args=(chore,), name=f"dcat-{chore.label}", daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
 
 
 def _log_mishaps(loop: asyncio.AbstractEventLoop, site: Site, log: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ brought in is not there. What was removed, or let go of, is answered until `gc` 
 
 Considered: a walk from the roots that the index knows. It would cost each request for a leaf a search through millions of links, or
 a second index of all blocks that must never disagree with the first. A shared store (a Kubo node's, which holds other things too)
-is another matter: whoever hands one in as ``blocks`` limits it to what the catalogues link.
+is another matter: of it only those blocks are shown that something which this home keeps links (`catalog.server.linked`).
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from typing import Protocol
 from catalog.blockstores.base import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
+from catalog.server.chores import Chore
 
 
 class HeldBlocks(BlockSource, Protocol):
@@ -46,9 +47,13 @@ class HeldRecords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A home as the server sees it. ``catalogue`` gives the own catalogue's name, None before the first publish."""
+    """A home as the server sees it.
+
+    ``catalogue`` gives the own catalogue's name, None before the first publish; ``chores`` keep the site itself up to date.
+    """
 
     blocks: HeldBlocks
     records: HeldRecords
     catalogue: Callable[[], IpnsName | None]
     now: Callable[[], datetime]
+    chores: tuple[Chore, ...] = ()

@@ -47,10 +47,13 @@ def serve(
 
     Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
     """
+    from catalog.blockstores.kubo import KuboBlockstore
     from catalog.limits import RECORD_CHECK_PERIOD
+    from catalog.server.chores import Chore
     from catalog.server.opening import open_site
-    from catalog.server.running import Chore, run_server
+    from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
+    from cli.reach import open_configured_network
 
     settings = ServerSettings(
         host=host or None,
@@ -62,8 +65,9 @@ def serve(
     if public:
         _confirm_public(context, settings)
     chores = [Chore("sharing", RECORD_CHECK_PERIOD, lambda: _share(context))]
-    site = open_site(context.home, _now)
-    run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
+    with open_configured_network(context.settings, context.surroundings.variables, context.home) as network:
+        site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None)
+        run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
 
 
 def _now() -> datetime:

@@ -15,7 +15,8 @@ from catalog.errors import BlockNotFoundError
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import Cid, cid_of, convert_to_v1, verify_block
 from catalog.ipns.name import IpnsName
-from catalog.server.running import Chore, RunningServer, run_server
+from catalog.server.chores import Chore
+from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
 from catalog.server.site import Site
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import InvalidConfigError, LockedError
-from catalog.server.running import Chore
+from catalog.server.chores import Chore
 from catalog.server.settings import ServerLimits, ServerSettings
 from tests.needs import ROOT
 from tests.server.serving import Blocks, Served, serving

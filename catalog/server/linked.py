@@ -1,0 +1,95 @@
+"""Blocks of a store that holds other things too: only those are shown that something which this home keeps links.
+
+With a Kubo node configured, archives live in the node and nowhere else; the node also holds what its user put there for other
+reasons, and none of that is this server's to show. So the links under everything that the home keeps are known here by their
+digests. They are read from inner nodes, of which an archive has a handful; a new archive is shown once `refresh` has seen it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.ipld.cid import Cid
+from catalog.keeping import Root, mark
+from catalog.server.site import HeldBlocks
+
+
+class LinkedBlocks:
+    """The blocks of ``local``, and of ``shared`` those under ``roots()``.
+
+    ``state()`` is compared to tell whether the roots may have changed since they were looked at.
+    """
+
+    def __init__(
+        self, local: HeldBlocks, shared: HeldBlocks, roots: Callable[[], Iterable[Root]], state: Callable[[], object]
+    ) -> None:
+        self._local = local
+        self._shared = shared
+        self._roots = roots
+        self._state = state
+        self._seen: object = None
+        self._linked: set[bytes] = set()
+        self._whole: set[bytes] = set()  # the roots under which nothing was missing
+
+    def refresh(self) -> None:
+        """Look at what the home keeps now. What it no longer keeps is shown until the server starts anew."""
+        state = self._state()
+        if state == self._seen:
+            return
+        whole = True
+        for root in self._roots():
+            if root.cid.digest not in self._whole:
+                whole = self._add(root) and whole
+        if whole:
+            self._seen = state
+
+    def has(self, cid: Cid) -> bool:
+        return self._local.has(cid) or (cid.digest in self._linked and self._shared.has(cid))
+
+    def get(self, cid: Cid) -> bytes:
+        try:
+            return self._local.get(cid)
+        except BlockNotFoundError:
+            if cid.digest not in self._linked:
+                raise
+            return self._shared.get(cid)
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        for cid in dict.fromkeys(cids):
+            try:
+                yield Block(cid, self.get(cid))
+            except BlockNotFoundError:
+                continue
+
+    def _add(self, root: Root) -> bool:
+        """Note the links under a root; tell whether every node that they lead through was there."""
+        source = _Both(self._local, self._shared)
+        marked: set[bytes] = set()
+        for _ in mark(root, source, marked):
+            pass
+        self._linked |= marked
+        if source.lacked:
+            return False
+        self._whole.add(root.cid.digest)
+        return True
+
+
+class _Both:
+    """Reads nodes from either store, and remembers whether one was in neither."""
+
+    def __init__(self, local: BlockSource, shared: BlockSource) -> None:
+        self._sources = (local, shared)
+        self.lacked = False
+
+    def get(self, cid: Cid) -> bytes:
+        for source in self._sources:
+            try:
+                return source.get(cid)
+            except UnavailableError:
+                continue
+        self.lacked = True
+        raise BlockNotFoundError(f"block {cid} is not here")
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        for cid in cids:
+            yield Block(cid, self.get(cid))
