@@ -67,4 +67,4 @@ def _attachment(filename: str) -> str:
     plain = "".join(c if " " <= c < "\x7f" and c not in '"\\/' else "_" for c in filename)
     if plain == filename:
         return f'attachment; filename="{plain}"'
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"

@@ -1,5 +1,7 @@
 """Lines of the log: one each, no control character, bounded."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,16 @@ def test_any_text_becomes_part_of_one_line(text: str) -> None:
 
 def test_what_was_meant_can_be_told_from_what_was_written() -> None:
     assert escape('a\nb\\nc"d\x1b\xe4\u202e\U0001f40b') == r"a\x0ab\x5cnc\x22d\x1b\xe4\u202e\U0001f40b"
+
+
+def test_a_hundred_thousand_paths_are_as_many_lines() -> None:
+    """Figure of E10."""
+    generator = random.Random(10)
+    for _ in range(10**5):
+        path = "".join(map(chr, generator.choices(range(0x250), k=8))) + generator.choice("\n\r\x1b\x85\u2028\x7f")
+        line = format_request("", "::1", "GET", path, 404, sent=0, seconds=0)
+        assert line.isascii()
+        assert line.isprintable()
 
 
 def test_a_field_is_cut() -> None:
