@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
 from catalog.clients.docker.api import EngineApi, is_refused_by_grammar, message_of
-from catalog.clients.docker.export import open_export
+from catalog.clients.docker.export import open_export, read_config_digest
 from catalog.clients.docker.feeding import Feeding
 from catalog.clients.docker.holdings import Holdings, check_reference, split_reference
 from catalog.clients.docker.inspection import manifests, read_tags
@@ -16,12 +16,9 @@ from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, 
 from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import (
     EngineConflictError,
-    EngineLayerMissingError,
-    EngineUnavailableError,
     ImageIncompleteError,
     ImageNotFoundError,
     InvalidReferenceError,
-    UnavailableError,
 )
 from catalog.limits import ENGINE_IDLE_TIMEOUT
 from catalog.platform import Platform, host_platform, make_platform
@@ -78,6 +75,18 @@ class Engine:
         described = self._holdings.inspect(tag)
         return str(described["Id"]) if described is not None and familiar(tag) in read_tags(described) else None
 
+    def config_digest(self, image: EngineImage) -> ConfigDigest:
+        """Give the digest of the image's config: the one thing that says whether two images are the same in every engine.
+
+        An engine with the containerd store shows it nowhere: its export is read up to the manifest, which is a while for a large
+        image. Ask only where the image ID decides nothing.
+        """
+        if self._info.store != "containerd" or not image.manifest:
+            return ConfigDigest.parse(image.id)
+        platform = image.platform if image.complete else None  # one that lacks layers is exported without them, but not by platform
+        with open_export(self._api, image.id, image.size, platform) as stream:
+            return read_config_digest(stream, image.manifest)
+
     def incomplete(self) -> list[EngineImage]:
         """Give the images that the engine shows but cannot export, by tag; empty for stores that have no such thing."""
         return self._holdings.incomplete()
@@ -98,10 +107,10 @@ class Engine:
         headers = self._api.registry_auth(repository)
         with self._api.request("POST", "/images/create", params=params, headers=headers, stream=True) as response:
             if response.status_code != 200:
-                raise _pull_failed(reference, message_of(response), absent=response.status_code == 404)
+                raise events.pull_failed(reference, message_of(response), absent=response.status_code == 404)
             for event in self._api.events(response):
                 if said := events.failure_of(event):
-                    raise _pull_failed(reference, said)
+                    raise events.pull_failed(reference, said)
                 events.tell(event, progress)
 
     def spare_layers(self, diff_ids: Sequence[DiffID], canonical: Collection[ManifestDigest] = ()) -> frozenset[DiffID]:
@@ -143,7 +152,7 @@ class Engine:
             ]
         if failures:
             self._remove(new)  # this store keeps the record of an image that it could not unpack
-            raise _load_failed(failures[0])
+            raise events.load_failed(failures[0])
         if len(loaded) != 1:
             raise EngineConflictError("the engine did not say which image it loaded", why=f"it named {', '.join(loaded) or 'none'}")
         return LoadedImage(loaded[0])
@@ -230,17 +239,3 @@ def _read_info(api: EngineApi) -> EngineInfo:
         target=api.target.address,
         origin=api.target.origin,
     )
-
-
-def _load_failed(said: str) -> EngineConflictError | EngineUnavailableError:
-    if "no such file or directory" in said or "not found" in said:
-        return EngineLayerMissingError("the engine lacks a layer that was not sent", why=said, hint="send the whole archive")
-    if "no space left" in said:
-        return EngineUnavailableError("the engine's disk is full", why=said, hint="make room where the engine keeps its data")
-    return EngineConflictError("the engine did not load the image", why=said)
-
-
-def _pull_failed(reference: str, said: str, *, absent: bool = False) -> ImageNotFoundError | UnavailableError:
-    if absent or any(part in said for part in ("not found", "manifest unknown", "does not exist", "no matching manifest")):
-        return ImageNotFoundError(f'its registry has no image "{reference}" for the engine', why=said)
-    return UnavailableError(f'the engine could not pull "{reference}"', why=said)

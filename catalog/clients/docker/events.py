@@ -8,6 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from catalog.errors import (
+    EngineConflictError,
+    EngineLayerMissingError,
+    EngineUnavailableError,
+    ImageNotFoundError,
+    UnavailableError,
+)
 from catalog.progress import Progress, Step
 
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
@@ -36,3 +43,19 @@ def tell(event: Mapping[str, Any], progress: Progress) -> None:
         total = detail.get("total")
         label = f"{event.get('status', '')} {event.get('id', '')}".strip()
         progress(Step("part", label, current, total if isinstance(total, int) and total > 0 else None))
+
+
+def load_failed(said: str) -> EngineConflictError | EngineUnavailableError:
+    """Make an error of what the engine said of a load."""
+    if "no such file or directory" in said or "not found" in said:
+        return EngineLayerMissingError("the engine lacks a layer that was not sent", why=said, hint="send the whole archive")
+    if "no space left" in said:
+        return EngineUnavailableError("the engine's disk is full", why=said, hint="make room where the engine keeps its data")
+    return EngineConflictError("the engine did not load the image", why=said)
+
+
+def pull_failed(reference: str, said: str, *, absent: bool = False) -> ImageNotFoundError | UnavailableError:
+    """Make an error of what the engine said of a pull; ``absent`` where the status told that there is none."""
+    if absent or any(part in said for part in ("not found", "manifest unknown", "does not exist", "no matching manifest")):
+        return ImageNotFoundError(f'its registry has no image "{reference}" for the engine', why=said)
+    return UnavailableError(f'the engine could not pull "{reference}"', why=said)

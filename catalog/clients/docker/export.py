@@ -13,8 +13,18 @@ from typing import BinaryIO, cast
 import requests
 
 from catalog.clients.docker.api import EngineApi, message_of
-from catalog.errors import EngineUnavailableError, ImageNotFoundError, PlatformNotFoundError, VerificationError
-from catalog.limits import ENGINE_STAGING_RATE, MIB
+from catalog.digest import ConfigDigest, ManifestDigest
+from catalog.errors import (
+    ArchiveError,
+    EngineUnavailableError,
+    ImageNotFoundError,
+    PlatformNotFoundError,
+    VerificationError,
+)
+from catalog.image.oci import parse_manifest
+from catalog.image.stream import ByteStream
+from catalog.image.tar import read_members
+from catalog.limits import ENGINE_STAGING_RATE, MAX_JSON_SIZE, MIB
 from catalog.platform import Platform
 
 _TAIL = 8192
@@ -40,6 +50,17 @@ def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | N
             if said := stream.last_words():
                 raise EngineUnavailableError(f"the engine broke off its export of {image_id}", why=said) from failure
             raise
+
+
+def read_config_digest(stream: BinaryIO, manifest: str) -> ConfigDigest:
+    """Give the config that the manifest with this digest names, reading an export no further than to that manifest."""
+    wanted = f"blobs/sha256/{manifest.removeprefix('sha256:')}"
+    for member, content in read_members(ByteStream(iter(lambda: stream.read(MIB), b""))):
+        if member.name == wanted and member.size <= MAX_JSON_SIZE:
+            data = b"".join(content)
+            if str(ManifestDigest.of(data)) == manifest:
+                return ConfigDigest(parse_manifest(data).config.digest.raw)
+    raise ArchiveError(f"the engine exports no manifest {manifest}")
 
 
 def platform_json(platform: Platform) -> str:

@@ -21,7 +21,8 @@ def read_image(described: Described, store: StoreKind) -> EngineImage:
     platform = make_platform(
         described.get("Os") or "linux", described.get("Architecture") or "unknown", described.get("Variant") or ""
     )
-    platforms = {platform: available for _, platform, available in manifests(described)} or {platform: True}
+    entries = list(manifests(described))
+    platforms = {entry: available for _, entry, available in entries} or {platform: True}
     return EngineImage(
         id=str(described["Id"]),
         tags=read_tags(described),
@@ -30,6 +31,7 @@ def read_image(described: Described, store: StoreKind) -> EngineImage:
         registry=_registry_references(described, store),
         platforms=platforms,
         complete=platforms.get(platform, True),
+        manifest=next((digest for digest, entry, _ in entries if entry == platform), ""),
         size=int(described.get("Size") or 0),
     )
 

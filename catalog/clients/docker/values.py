@@ -31,7 +31,8 @@ class EngineImage:
     ``docker.io/library/nginx:1.25``), sorted. ``diff_ids`` are the layers, base first, with repetitions. ``registry`` are manifest
     references of registries, whole and sorted (``docker.io/library/nginx@sha256:…``). ``platforms`` says for each platform of the
     image whether the engine holds all of it; ``complete`` says it of this one, and ``missing`` names the layers that are not there
-    as far as can be told. ``size`` is the engine's figure, for progress only.
+    as far as can be told. ``manifest`` is the digest of this platform's manifest in the containerd store, empty elsewhere. ``size``
+    is the engine's figure, for progress only.
     """
 
     id: str
@@ -42,6 +43,7 @@ class EngineImage:
     platforms: Mapping[Platform, bool] = field(default_factory=dict)
     complete: bool = True
     missing: tuple[DiffID, ...] = ()
+    manifest: str = ""
     size: int = 0
 
 

@@ -72,6 +72,7 @@ def test_an_image_is_loaded_checked_tagged_and_saved(private: PrivateEngine, eng
     checked = engine.check_loaded(loaded, image.config_digest, ManifestDigest.of(image.manifest), image.diff_ids)
     assert checked.diff_ids == image.diff_ids
     assert checked.tags == ()
+    assert engine.config_digest(checked) == image.config_digest
     engine.tag(loaded.id, "team/web", "1.0")
     found = engine.find("team/web:1.0")
     assert (found.id, found.tags, found.platform, found.complete) == (loaded.id, ("team/web:1.0",), AMD64, True)
@@ -219,6 +220,7 @@ def test_an_image_that_the_engine_cannot_export_is_known_before(docker29: Privat
         trapped = engine.find(f"{local_registry}/trap:1")
         assert not trapped.complete
         assert trapped.missing == (DiffID.of(BASE),)
+        assert engine.config_digest(trapped) == second.config_digest
         assert trapped.platforms == {AMD64: False}
         assert [image.id for image in engine.incomplete()] == [trapped.id]
         assert engine.incomplete()[0].missing == trapped.missing
@@ -239,6 +241,7 @@ def test_registries_are_named_where_one_was_asked(engine: Engine, local_registry
     engine.pull(reference)
     found = engine.find(reference)
     assert found.registry == (f"{local_registry}/pulled@{digest}",)
+    assert engine.config_digest(found) == image.config_digest
     engine.tag(found.id, "renamed", "1")
     assert engine.find("renamed:1").registry == found.registry
     with pytest.raises(ImageNotFoundError):
@@ -292,6 +295,7 @@ def test_an_engine_names_the_platforms_of_an_index(docker29: PrivateEngine) -> N
             found = engine.find("multi:1", platform)
             assert (found.platform, found.diff_ids, found.complete) == (platform, image.diff_ids, True)
             assert found.platforms == {AMD64: True, ARM64: True}
+            assert engine.config_digest(found) == image.config_digest
             with engine.save(found) as stream:
                 assert f"blobs/sha256/{image.config_digest.hex}" in members_of(stream.read())
         assert engine.find("multi:1").platform == AMD64
