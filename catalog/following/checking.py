@@ -1,12 +1,12 @@
 """Is there a newer record? Everybody is asked at once; what comes is judged by `catalog.trust.decision`."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from catalog.errors import DcatError, RecordExpiredError, RollbackError, UnavailableError
 from catalog.home import Home
+from catalog.index.subscriptions import put_sighting
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import validate_record
 from catalog.limits import CHECKS_AT_ONCE
@@ -14,7 +14,7 @@ from catalog.network import Network
 from catalog.routing.asking import Answer, ask_routings
 from catalog.sharing.signing import local_records
 from catalog.trust.decision import Choice, Verdict, choose_record
-from catalog.trust.store import StoredFloor, get_floor, get_note, list_refused, put_note
+from catalog.trust.store import StoredFloor, get_floor, list_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +71,13 @@ def check_name(home: Home, network: Network, name: IpnsName) -> Check:
     return Check(name, stored, sightings, choice, confirmed=confirmed)
 
 
-def read_sightings(home: Home, name: str) -> list[Sighting]:
-    """Give what each source said when the name was last asked for."""
-    with home.trust.read() as connection:
-        text = get_note(connection, f"seen {name}")
-    return [Sighting(**fields) for fields in json.loads(text)] if text else []
-
-
 def keep_sightings(home: Home, check: Check) -> None:
-    """Remember who said what, for ``status``."""
-    fields = [
-        {"source": seen.source, "sequence": seen.sequence, "failure": seen.failure, "at": seen.at} for seen in check.sightings
-    ]
-    with home.trust.write() as connection:
-        put_note(connection, f"seen {check.name}", json.dumps(fields))
+    """Remember where a record of the name was seen, for ``status``."""
+    seen = [sighting for sighting in check.sightings if sighting.sequence is not None]
+    if seen:
+        with home.index.write() as connection:
+            for sighting in seen:
+                put_sighting(connection, str(check.name), sighting.source, sighting.sequence or 0, sighting.at)
 
 
 def _ask_home(home: Home, name: IpnsName) -> Answer:

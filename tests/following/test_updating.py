@@ -5,11 +5,11 @@ import pytest
 
 from catalog.digest import ConfigDigest
 from catalog.errors import RecordExpiredError, RollbackError, UnavailableError
-from catalog.following.checking import check_name, read_sightings
+from catalog.following.checking import check_name
 from catalog.following.updating import Update, update_followed, update_one
 from catalog.home import Home
 from catalog.index.releases import get_release, iterate_releases
-from catalog.index.subscriptions import get_catalogue
+from catalog.index.subscriptions import get_catalogue, list_sightings
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
@@ -81,8 +81,8 @@ def test_a_first_sync_brings_everything(bob: Home, ann: Home) -> None:
     assert floor is not None
     assert floor.record == record.encoded
     assert local_records(ann).get(record.name) == record.encoded
-    (seen,) = read_sightings(ann, name_of(bob))
-    assert (seen.source, seen.sequence, seen.failure) == ("bob", 1, "")
+    with ann.index.read() as connection:
+        assert list_sightings(connection, name_of(bob)) == [("bob", 1, ann.time)]
 
 
 def test_a_later_sync_brings_what_changed_and_no_more(bob: Home, ann: Home) -> None:
