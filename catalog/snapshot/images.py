@@ -10,7 +10,7 @@ from typing import TypeAlias
 from catalog.blockstores.base import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.release import Release
-from catalog.unixfs.directory import build_directory, find_entry, update_directory
+from catalog.unixfs.directory import build_directory, find_entries, update_directory
 from catalog.unixfs.file import Put
 from catalog.unixfs.hamt import DirectoryLink, Entry
 
@@ -73,14 +73,16 @@ def _insert(tree: _Tree, path: Path, cid: Cid | None) -> None:
 def _write(directory: Cid | None, changes: _Tree, source: BlockSource | None, dag_size: DagSize, put: Put) -> DirectoryLink | None:
     """Store a directory with the changes in it and below it; give ``None`` where nothing is left."""
     entries: dict[str, Entry | None] = {}
+    below: dict[str, Entry] = {}
+    if directory is not None and source is not None:
+        below = find_entries(directory, [name for name, change in changes.items() if isinstance(change, dict)], source)
     for name, change in changes.items():
         if isinstance(change, Cid):
             entries[name] = Entry(name, change, dag_size(change))
         elif change is None:
             entries[name] = None
         else:
-            below = find_entry(directory, name, source) if directory and source else None
-            link = _write(below.cid if below else None, change, source, dag_size, put)
+            link = _write(below[name].cid if name in below else None, change, source, dag_size, put)
             entries[name] = Entry(name, *link) if link else None
     return _store(directory, entries, source, put)
 

@@ -68,10 +68,24 @@ def list_directory(root: Cid, source: BlockSource) -> Iterator[Entry]:
 
 def find_entry(root: Cid, name: str, source: BlockSource) -> Entry | None:
     """Look one name up, reading only the blocks on its path."""
+    return find_entries(root, (name,), source).get(name)
+
+
+def find_entries(root: Cid, names: Iterable[str], source: BlockSource) -> dict[str, Entry]:
+    """Look many names up, reading each block on their paths once; absent ones are left out."""
     node, message = _load(root, source)
     if message.type is UnixFSType.DIRECTORY:
-        return _plain_entries(root, node).get(name)
-    return hamt.find_entry(hamt.decode_shard(root, node, message), name, lambda cid: _decode_shard(cid, source.get(cid)))
+        entries = _plain_entries(root, node)
+        return {name: entries[name] for name in names if name in entries}
+    shards = {root: hamt.decode_shard(root, node, message)}
+
+    def load(cid: Cid) -> Shard:
+        if cid not in shards:
+            shards[cid] = _decode_shard(cid, source.get(cid))
+        return shards[cid]
+
+    found = ((name, hamt.find_entry(shards[root], name, load)) for name in names)
+    return {name: entry for name, entry in found if entry is not None}
 
 
 def resolve_path(root: Cid, path: Iterable[str], source: BlockSource) -> Cid | None:
