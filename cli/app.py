@@ -1,7 +1,6 @@
 """The Typer app: the verbs of `cli.verbs`, each imported when it is asked for, and usage errors in dcat's own words."""
 
 import importlib
-import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from cli.command import (
 )
 from cli.context import Options
 from cli.exits import INTERRUPTED, UsageError
+from cli.output import Output
 from cli.text import escape
 from cli.verbs import FOREIGN, SECTIONS, VERBS, module_of
 
@@ -101,6 +101,9 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     except PARSER_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            Output().print_text(error.format_message())
+            return 0
         raise _usage_error(error) from error
     if status == INTERRUPTED:
         raise KeyboardInterrupt
@@ -123,9 +126,6 @@ def unknown_verb(verb: str, rest: Sequence[str]) -> UsageError:
 def _usage_error(error: Any) -> UsageError:
     context = error.ctx
     path = context.command_path if context is not None else "dcat"
-    if type(error).__name__ == "NoArgsIsHelpError":
-        sys.stdout.write(error.format_message() + "\n")
-        raise SystemExit(0)
     message = error.format_message().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], hint=f"{path} --help")
 

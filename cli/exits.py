@@ -2,12 +2,11 @@
 
 import errno
 import json
-import shlex
 import sys
-import traceback
 from collections.abc import Sequence
 
 from catalog import errors
+from cli.hints import hint_for, to_command
 from cli.output import paint
 from cli.text import escape_lines, redact
 
@@ -31,22 +30,6 @@ EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
     (errors.EngineConflictError, 51),
     (errors.EngineUnavailableError, 52),
 )
-
-# What to type, where the error itself does not know: hints of the library speak of the domain, these name commands.
-COMMAND_HINTS: dict[str, str] = {
-    "release-not-found": "dcat list",
-    "catalogue-not-found": "dcat status",
-    "image-not-found": "docker image ls",
-    "image-incomplete": "dcat doctor",
-    "locked": "dcat status",
-    "block-mismatch": "dcat verify",
-    "block-not-found": "dcat verify",
-    "home-corrupt": "dcat verify",
-    "encoder-mismatch": "dcat doctor",
-    "storage": "dcat gc",
-    "engine-unavailable": "dcat doctor",
-    "invalid-config": "dcat config list",
-}
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -94,6 +77,8 @@ def expected(error: BaseException) -> errors.DcatError | None:
 def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, debug: bool) -> int:
     """Tell people (or the program that listens) about a failure, on stderr; give the exit code."""
     if debug and not isinstance(error, KeyboardInterrupt):
+        import traceback
+
         _write(escape_lines(redact("".join(traceback.format_exception(error)))))
     if isinstance(error, KeyboardInterrupt):
         code, message, why, hint = "interrupted", "interrupted", "", ""
@@ -102,13 +87,13 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
             return INTERRUPTED
         status = INTERRUPTED
     elif (known := expected(error)) is not None:
-        code, message, why, hint = known.code, known.message, known.why, _hint(known, arguments)
+        code, message, why, hint = known.code, known.message, known.why, hint_for(known, arguments)
         status = exit_code(known)
     else:
         code, status = "unexpected", UNEXPECTED
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         why = "this is a fault in dcat, not in what you typed"
-        hint = f"{_command(['--debug', *arguments])}  (and report what it prints)"
+        hint = f"{to_command(['--debug', *arguments])}  (and report what it prints)"
     if as_json:
         body = {
             "schema": "dcat/error/v1",
@@ -125,31 +110,6 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
     lines += [f"  {label}: {escape_lines(redact(text))}" for label, text in (("why", why), ("try", hint)) if text]
     _write("\n".join(lines) + "\n")
     return status
-
-
-def _hint(error: errors.DcatError, arguments: Sequence[str]) -> str:
-    """Find what to try: the same command with what was probably meant, what the error knows, or the command that shows more."""
-    if isinstance(error, errors.PlatformNotFoundError) and error.nearest:
-        return _command([*_without_option(arguments, "--platform"), "--platform", error.nearest[0]])
-    if error.nearest:
-        for place, argument in enumerate(arguments):
-            if f'"{argument}"' in error.message:
-                return _command([*arguments[:place], error.nearest[0], *arguments[place + 1 :]])
-    return error.hint or COMMAND_HINTS.get(error.code, "")
-
-
-def _without_option(arguments: Sequence[str], option: str) -> list[str]:
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if not skip and argument != option and not argument.startswith(option + "="):
-            kept.append(argument)
-        skip = argument == option
-    return kept
-
-
-def _command(arguments: Sequence[str]) -> str:
-    return shlex.join(["dcat", *arguments])
 
 
 def _write(text: str) -> None:

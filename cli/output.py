@@ -70,9 +70,9 @@ class Output:
             if document.closing:
                 self.note(document.closing)
 
-    def print_line(self, text: str) -> None:
-        """Print one line of data as it is."""
-        self._print(escape(text) + "\n")
+    def print_text(self, text: str) -> None:
+        """Print lines of data as they are."""
+        self._print(escape_lines(text) + "\n")
 
     def note(self, text: str) -> None:
         """Say something on stderr that is no data; silent where a machine listens."""

@@ -12,5 +12,5 @@ def version() -> str:
 
 def show_version() -> int:
     """Print ``dcat 0.1.0``."""
-    Output().print_line(f"dcat {version()}")
+    Output().print_text(f"dcat {version()}")
     return 0

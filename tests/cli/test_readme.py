@@ -62,7 +62,7 @@ def test_what_other_tools_call_things_is_none_of_our_verbs() -> None:
 
 
 def test_hints_name_commands_that_exist() -> None:
-    from cli.exits import COMMAND_HINTS
+    from cli.hints import COMMAND_HINTS
 
     for hint in COMMAND_HINTS.values():
         tool, verb, *_ = hint.split()

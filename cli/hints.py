@@ -1,0 +1,59 @@
+"""What to try after a failure: a command to copy. The library's hints speak of the domain; the commands are named here."""
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from catalog.errors import DcatError, PlatformNotFoundError
+
+# By the error's code, from the arguments that were typed; these go before the error's own hint.
+_INSTEAD: dict[str, Callable[[Sequence[str]], str]] = {
+    "engine-conflict": lambda typed: to_command([*typed, "--force"]) if "pull" in typed and "--force" not in typed else "",
+    "record-expired": lambda typed: to_command([*typed, "--allow-stale"]) if "--latest" in typed else "",
+    "unavailable": lambda typed: "dcat config set sources.NAME.url URL" if {"pull", "save", "pin"} & set(typed) else "",
+}
+
+# These, where the error has no hint of its own.
+COMMAND_HINTS: dict[str, str] = {
+    "release-not-found": "dcat list",
+    "catalogue-not-found": "dcat status",
+    "image-not-found": "docker image ls",
+    "image-incomplete": "dcat doctor",
+    "locked": "dcat status",
+    "block-mismatch": "dcat verify",
+    "block-not-found": "dcat verify",
+    "home-corrupt": "dcat doctor",
+    "encoder-mismatch": "dcat doctor",
+    "storage": "dcat gc",
+    "engine-unavailable": "dcat doctor",
+    "invalid-config": "dcat config list",
+    "invalid-name": "dcat help references",
+    "invalid-version": "dcat help references",
+    "invalid-reference": "dcat help references",
+}
+
+
+def hint_for(error: DcatError, typed: Sequence[str]) -> str:
+    """Give what to try: the same command with what was probably meant, what the error knows, or the command that shows more."""
+    if isinstance(error, PlatformNotFoundError) and error.nearest:
+        return to_command([*_without_option(typed, "--platform"), "--platform", error.nearest[0]])
+    if error.nearest:
+        for place, argument in enumerate(typed):
+            if f'"{argument}"' in error.message:
+                return to_command([*typed[:place], error.nearest[0], *typed[place + 1 :]])
+    instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
+    return instead or error.hint or COMMAND_HINTS.get(error.code, "")
+
+
+def to_command(typed: Sequence[str]) -> str:
+    """Write a command line for a shell."""
+    return shlex.join(["dcat", *typed])
+
+
+def _without_option(typed: Sequence[str], option: str) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for argument in typed:
+        if not skip and argument != option and not argument.startswith(option + "="):
+            kept.append(argument)
+        skip = argument == option
+    return kept
