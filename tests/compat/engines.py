@@ -65,7 +65,13 @@ class PrivateEngine:
 
     def load(self, archive: bytes) -> str:
         """Load an archive by the engine's own command and give the reference or ID it names."""
-        return self.run("load", data=archive).decode().strip().rpartition(": ")[2].removeprefix("Loaded image ID: ")
+        return self.run("load", data=archive).decode().strip().rpartition(": ")[2]
+
+    def put(self, archive: bytes, tag: str) -> str:
+        """Load an archive without tags, tag its image, and give its ID."""
+        image_id = self.load(archive)
+        self.run("tag", image_id, tag)
+        return image_id
 
     def images(self) -> dict[str, list[str]]:
         """Give the tags of every image, by ID; untagged ones too, but not what a build left between."""
