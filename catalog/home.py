@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Self
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import Lease, hold_lease
 from catalog.database import CrashPoint, Database, locked, no_crash
-from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError
+from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError, VerificationError
 from catalog.keyfile import read_key_file, write_key_file
 from catalog.release import Release, format_time
 
@@ -176,6 +176,21 @@ class Home:
         self.crash_point("home: between trust and index")
         self._take(self.index, number, update)
 
+    def rebuild_index(self) -> Path:
+        """Put the index aside, where it is damaged, and make it again; give where the old one is.
+
+        No other command may be running in the home.
+        """
+        if "index" in self.__dict__:
+            self.__dict__.pop("index").close()
+        path = self.path / INDEX_FILE
+        aside = path.with_name(f"{INDEX_FILE}.damaged")
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        path.replace(aside)
+        self.index  # noqa: B018  # opening it makes it again
+        return aside
+
     def close(self) -> None:
         """Close what was opened."""
         for part in ("index", "trust", "blocks"):
@@ -190,16 +205,19 @@ class Home:
 
     def _finish(self, index: Database) -> None:
         """Have the index take over what commits of the trust store still owe it."""
+        from catalog.index.rebuilding import is_lost, rebuild_index
         from catalog.index.update import decode_update
         from catalog.trust.store import list_unfinished
 
+        if is_lost(index, self.trust):
+            rebuild_index(index, self.trust, self.blocks)
         with self.trust.read() as connection:
             owed = list_unfinished(connection)
         for note in owed:
             try:
                 self._take(index, note.unfinished_id, decode_update(note.catalogue, note.update))
-            except UnavailableError:
-                continue  # a snapshot whose blocks are gone; the next sync brings them
+            except (UnavailableError, VerificationError):
+                continue  # a snapshot whose blocks are gone or rotten; the next sync brings them
 
     def _take(self, index: Database, number: int, update: "IndexUpdate") -> None:
         from catalog.index.update import take_update

@@ -23,6 +23,8 @@ from catalog.snapshot.line import decode_line, encode_line
 from catalog.snapshot.reader import open_snapshot
 from catalog.trust.contents import Conflict, keep_contents
 
+_TAKEN_KEPT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class IndexUpdate:
@@ -73,7 +75,7 @@ def take_update(
     blocks of a whole snapshot are not here; the update can be taken later.
     """
     if update.whole and update.row is not None and not _is_taken(index, unfinished_id):
-        load_catalogue(index, update.row, _entries(update.row, blocks, differing))
+        load_catalogue(index, update.row, snapshot_entries(update.row, blocks, differing))
     with index.write() as connection:
         if not _take(connection, unfinished_id):
             return
@@ -86,16 +88,8 @@ def take_update(
         add_changes(connection, update.changes)
 
 
-def forget_taken(index: Database, still_noted: int | None) -> None:
-    """Forget which updates were taken before ``still_noted``, the lowest that the trust store still notes (None: it notes none)."""
-    with index.write() as connection:
-        if still_noted is None:
-            connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < (SELECT max(unfinished_id) FROM taken)")
-        else:
-            connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < ?", (still_noted,))
-
-
-def _entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence[Conflict]) -> Iterator[tuple[Release, bytes]]:
+def snapshot_entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence[Conflict]) -> Iterator[tuple[Release, bytes]]:
+    """Give the releases of the snapshot ``row.root`` with their lines, those in conflict as they were."""
     if row.root is None:
         raise UnavailableError(f"the snapshot of {row.label} is not known")
     disputed = {(conflict.name, conflict.version) for conflict in differing}
@@ -110,4 +104,6 @@ def _is_taken(index: Database, unfinished_id: int) -> bool:
 
 
 def _take(connection: Connection, unfinished_id: int) -> bool:
+    # An opening finishes whatever is owed, so what was taken long ago is owed no more.
+    connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < ?", (unfinished_id - _TAKEN_KEPT,))
     return connection.exec_driver_sql("INSERT OR IGNORE INTO taken VALUES (?)", (unfinished_id,)).rowcount > 0
