@@ -4,11 +4,12 @@ Nothing here is a default: without a setting there is nobody to ask, and nothing
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from catalog.blockstores.bundle import BundleSource
 from catalog.blockstores.fetching import RemoteSource
 from catalog.blockstores.http import HttpBlockSource
 from catalog.blockstores.kubo import KuboBlockstore
@@ -17,6 +18,7 @@ from catalog.clients.kubo import KuboClient
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.routing.asking import NamedRouting
+from catalog.routing.bundle import BundleRouting
 from catalog.routing.http import HttpRouting
 from catalog.routing.kubo import KuboRouting
 
@@ -53,12 +55,13 @@ class Network:
     kubo_public: bool = False
     offline: bool = False
     clients: tuple[HttpClient, ...] = ()
+    bundles: tuple[BundleSource, ...] = ()
 
     def close(self) -> None:
         for source in self.sources:
             source.abort()
-        for client in self.clients:
-            client.close()
+        for part in (*self.clients, *self.bundles):
+            part.close()
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +91,16 @@ def open_network(
         block_sources.append(KuboBlockstore(node, offline=False))
         routings.append(KuboRouting(node))
     return Network(tuple(block_sources), tuple(routings), node, kubo is not None and kubo.public, clients=clients)
+
+
+def with_bundle(network: Network, bundle: BundleSource) -> Network:
+    """Ask a bundle before everybody else; it is closed with the network."""
+    return replace(
+        network,
+        sources=(bundle, *network.sources),
+        routings=(BundleRouting(bundle), *network.routings),
+        bundles=(bundle, *network.bundles),
+    )
 
 
 NO_NETWORK = Network(offline=True)

@@ -1,6 +1,6 @@
 """What a command reaches beyond the home: the engine, and the network as settings and environment give it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from catalog.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
@@ -29,8 +29,8 @@ def open_engine(variables: Mapping[str, str]) -> "Engine":
     return connect(environment={name: variables[name] for name in ENGINE_VARIABLES if name in variables})
 
 
-def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home") -> Network:
-    """Set up the sources and the Kubo node of the settings; nobody is asked anything yet."""
+def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[str] = ()) -> Network:
+    """Set up the sources and the Kubo node of the settings, and sources at ``extra`` URLs; nobody is asked anything yet."""
     if settings.offline:
         return NO_NETWORK
     from catalog.clients.proxy import Proxies
@@ -47,6 +47,7 @@ def open_configured_network(settings: "Settings", variables: Mapping[str, str], 
         no_proxy=tuple((_variable(variables, "NO_PROXY") or "").split(",")),
     )
     sources = [SourceSetting(source.url, source.token_file, source.ca_file) for source in settings.sources]
+    sources += [SourceSetting(url) for url in extra]
     return open_network(sources, kubo, proxies=proxies)
 
 

@@ -25,6 +25,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "remove": "Take a release out of the own catalogue.",
     },
     "Share": {
+        "subscribe": "Follow a catalogue: its releases are then found here.",
+        "unsubscribe": "Stop following a catalogue; what was pulled stays.",
+        "catalogues": "List your own catalogue and those you follow, with their names.",
+        "sync": "Refresh what you follow, and share what is pending of your own.",
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },
     "Care": {

@@ -5,7 +5,7 @@ file's. What comes of it is shown whole, remembered once, and may be held agains
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,13 +54,13 @@ def name_of_target(
     target: Target,
     *,
     clients: Mapping[str, HttpClient],
-    bundled: Callable[[Path], list[IpnsName]],
+    bundled: Collection[str] = (),
     fingerprint: IpnsName | None = None,
 ) -> IpnsName:
     """Give the IPNS name that a target means.
 
-    ``clients`` are the sources by URL, ``bundled`` gives the names that a bundle file holds records of. Raises `VerificationError`
-    where it is not the ``fingerprint``, `CatalogueNotFoundError` where there is no one catalogue behind it.
+    ``clients`` are the sources by URL, ``bundled`` the names, as text, that the bundle file holds records of. Raises
+    `VerificationError` where it is not the ``fingerprint``, `CatalogueNotFoundError` where there is no one catalogue behind it.
     """
     if target.kind == "name":
         name = parse_ipns_name(target.text)
@@ -69,7 +69,7 @@ def name_of_target(
     elif target.kind == "domain":
         name = resolve_dnslink(target.text)
     else:
-        name = _one_of(target.text, bundled(Path(target.text)), fingerprint)
+        name = _one_of(target.text, [parse_ipns_name(text) for text in bundled], fingerprint)
     if not name.has_key:
         name.public_key  # noqa: B018  # raises, saying what an RSA name is
     if fingerprint is not None and name != fingerprint:

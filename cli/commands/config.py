@@ -10,17 +10,13 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
 from cli.settings import Setting
+from cli.sharing import confirm_kubo
 from cli.text import redact
 
 app = command_app()
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A setting, such as kubo or sources.NAME.url.")]
 OriginOption = Annotated[bool, typer.Option("--show-origin", help="Say where each value comes from.")]
-
-PUBLIC = (
-    "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
-    "the images' bytes for everybody who has a CID. What others have fetched cannot be taken back."
-)
 
 
 @app.callback()
@@ -61,7 +57,7 @@ def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argumen
     values[key] = known.read(key, value)
     closing = ""
     setting = Setting(key, values[key], "file", str(path))
-    if key == "kubo" and not _confirmed(context, setting.text):
+    if key == "kubo" and not confirm_kubo(context, setting.text):
         closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {setting.text} --yes"
     file.write_file_values(path, values)
     if known.variable and context.surroundings.variables.get(known.variable):
@@ -81,22 +77,6 @@ def unset(context: Context, key: KeyArgument) -> Document:
         file.find_key(key)
         raise InvalidConfigError(f'"{key}" is not set in {path}')
     return Document("config", {"settings": [], "unset": key}, [key], [f"{key} is no longer set in {path}"])
-
-
-def _confirmed(context: Context, target: str) -> bool:
-    """Say once for each target what becomes public, and ask (safety.md A16); the home remembers the yes."""
-    from catalog.release import format_time
-    from catalog.trust.store import confirm_target, is_confirmed
-
-    with context.home.trust.read() as connection:
-        if is_confirmed(connection, target):
-            return True
-    context.note(PUBLIC)
-    if not context.confirm("Share through this node?"):
-        return False
-    with context.home.trust.write() as connection:
-        confirm_target(connection, target, format_time(context.now))
-    return True
 
 
 def _document(settings: list[Setting], show_origin: bool) -> Document:

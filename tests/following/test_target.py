@@ -13,7 +13,7 @@ NAME, OTHER = IpnsKey(b"t" * 32).name, IpnsKey(b"u" * 32).name
 def test_a_name_in_any_form(text: str) -> None:
     target = parse_target(text)
     assert target.kind == "name"
-    assert name_of_target(target, clients={}, bundled=lambda path: []) == NAME
+    assert name_of_target(target, clients={}, bundled=[]) == NAME
 
 
 def test_other_kinds(tmp_path: Path) -> None:
@@ -37,16 +37,16 @@ def test_what_is_no_catalogue_says_what_is(text: str) -> None:
 def test_an_rsa_name_is_refused() -> None:
     target = parse_target("QmVujd5Vb7moysJj8itnGufN7MEtPRCNHkKpNuA4onsRa3")
     with pytest.raises(InvalidIpnsNameError, match="RSA"):
-        name_of_target(target, clients={}, bundled=lambda path: [])
+        name_of_target(target, clients={}, bundled=[])
 
 
 def test_a_fingerprint_fixes_what_stands_behind_a_file() -> None:
     target = Target("file", "bundle.car")
-    assert name_of_target(target, clients={}, bundled=lambda path: [NAME]) == NAME
-    assert name_of_target(target, clients={}, bundled=lambda path: [NAME, OTHER], fingerprint=OTHER) == OTHER
+    assert name_of_target(target, clients={}, bundled=[str(NAME)]) == NAME
+    assert name_of_target(target, clients={}, bundled=[str(NAME), str(OTHER)], fingerprint=OTHER) == OTHER
     with pytest.raises(VerificationError, match=str(OTHER)):
-        name_of_target(target, clients={}, bundled=lambda path: [NAME], fingerprint=OTHER)
+        name_of_target(target, clients={}, bundled=[str(NAME)], fingerprint=OTHER)
     with pytest.raises(CatalogueNotFoundError, match="2 catalogues"):
-        name_of_target(target, clients={}, bundled=lambda path: [NAME, OTHER])
+        name_of_target(target, clients={}, bundled=[str(NAME), str(OTHER)])
     with pytest.raises(CatalogueNotFoundError, match="no catalogue"):
-        name_of_target(target, clients={}, bundled=lambda path: [])
+        name_of_target(target, clients={}, bundled=[])

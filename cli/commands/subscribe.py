@@ -1,0 +1,123 @@
+"""``dcat subscribe``: follow a catalogue."""
+
+import re
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.errors import UnavailableError
+from catalog.release import format_time
+from cli.command import command, command_app
+from cli.context import Context
+from cli.following import update_body, update_warnings
+from cli.output import Document, Table, fields
+from cli.settings import read_file_values, read_url, write_file_values
+from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.following.target import Target
+    from catalog.network import Network
+    from catalog.operations.subscribe import Subscribed
+
+app = command_app()
+
+_SHOWN = 5
+
+AliasArgument = Annotated[str, typer.Argument(metavar="[ALIAS]", help="What you call it: a name of one part.")]
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="NAME|URL|FILE", help="An IPNS name in any form, a domain, a dcat serve URL, or a bundle.")
+]
+ViaOption = Annotated[list[str] | None, typer.Option("--via", metavar="URL", help="A source that has it (repeatable); it is kept.")]
+FingerprintOption = Annotated[
+    str, typer.Option("--fingerprint", metavar="k51...", help="What the catalogue's name must be, whatever a URL or domain says.")
+]
+
+
+@app.command()
+@command(long=True)
+def subscribe(
+    context: Context,
+    alias: AliasArgument,
+    target: TargetArgument = "",
+    via: ViaOption = None,
+    fingerprint: FingerprintOption = "",
+) -> Document:
+    """Follow a catalogue: its releases are then found here.
+
+    Its names stay behind those that you have already: ALIAS/NAME@VERSION always means its own.
+    """
+    from catalog.following.target import name_of_target, parse_target
+    from catalog.ipns.name import parse_ipns_name
+    from catalog.operations.subscribe import subscribe as follow
+
+    if not target:
+        alias, target = "", alias
+    found = parse_target(target)
+    urls = [read_url("--via", url) for url in via or []]
+    if found.kind == "url":
+        urls.append(read_url("the catalogue", found.text))
+    expected = parse_ipns_name(fingerprint) if fingerprint else None
+    with _open_network(context, urls, found) as network:
+        name = name_of_target(
+            found,
+            clients={client.url: client for client in network.clients},
+            bundled=[name for bundle in network.bundles for name in bundle.records],
+            fingerprint=expected,
+        )
+        if not alias:
+            alias = context.ask(f"What do you want to call {name}?", option=f"dcat subscribe ALIAS {target}")
+        done = follow(context.home, network, name, alias, progress=context.progress)
+    for url in urls:
+        _keep_source(context, alias, url)
+    return _document(done)
+
+
+def _open_network(context: Context, urls: list[str], target: "Target") -> "Network":
+    from catalog.blockstores.bundle import BundleSource
+    from catalog.network import with_bundle
+    from cli.reach import open_configured_network
+
+    if target.kind == "url" and context.settings.offline:
+        raise UnavailableError(f"{target.text} cannot be asked", why="the network was forbidden")
+    network = open_configured_network(context.settings, context.surroundings.variables, context.home, urls)
+    return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
+
+
+def _keep_source(context: Context, alias: str, url: str) -> None:
+    """Keep a source that was named, under the alias, unless one of that URL is set already."""
+    path = context.surroundings.config
+    values = read_file_values(path)
+    if url in {source.url for source in context.settings.sources}:
+        return
+    base = re.sub(r"[^a-z0-9]+", "-", alias)
+    names = (base if number == 1 else f"{base}-{number}" for number in count(1))
+    name = next(name for name in names if f"sources.{name}.url" not in values)
+    write_file_values(path, {**values, f"sources.{name}.url": url})
+    context.note(f"Kept {url} as the source {name}: dcat config list")
+
+
+def _document(done: "Subscribed") -> Document:
+    subscription, update = done.subscription, done.update
+    alias, record = subscription.alias, update.record
+    body = update_body(update) | {"first": done.first, "overlap": list(done.overlap)}
+    pairs = []
+    if record is not None:
+        pairs.append(("Name", subscription.catalogue))
+        pairs.append(("Record", f"sequence {record.sequence}, expires {format_time(record.expires)}"))
+    if update.changes is not None:
+        pairs.append(("Index", f"{format_count(update.releases, 'release')}, {format_size(update.fetched)}"))
+    if done.overlap:
+        shown = ", ".join(done.overlap[:_SHOWN]) + (f" and {len(done.overlap) - _SHOWN} more" if len(done.overlap) > _SHOWN else "")
+        pairs.append(("Overlap", f"{shown} mean here what they meant before: use {alias}/{done.overlap[0]} for that of {alias}"))
+    line = f"Subscribed as {alias}" if done.first else f"Followed already, as {alias}; up to date now"
+    parts: list[str | Table] = [fields(pairs), line]
+    return Document(
+        "subscribe",
+        body,
+        [subscription.catalogue],
+        parts,
+        f"New versions: dcat sync {alias}. To look around: dcat search, dcat list",
+        tuple(update_warnings(update)),
+    )

@@ -1,0 +1,106 @@
+"""``dcat sync``: bring what is followed up to date, and share what is pending."""
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.errors import DcatError
+from cli.command import command, command_app
+from cli.context import Context
+from cli.exits import ReportedError, UsageError, exit_code, report
+from cli.following import error_body, update_body, update_lines, update_warnings
+from cli.output import Document
+from cli.sharing import merge_warnings, shared_body
+from cli.text import format_count, format_size, parse_span
+
+if TYPE_CHECKING:
+    from catalog.operations.sync import Synced
+
+app = command_app()
+
+_SHORTEST = 60
+
+AliasesArgument = Annotated[list[str] | None, typer.Argument(metavar="[ALIAS...]", help="Catalogues; all without one.")]
+EveryOption = Annotated[str, typer.Option("--every", metavar="1h", help="Do it again and again, that long apart.")]
+MirrorOption = Annotated[bool, typer.Option("--mirror", help="Also fetch every image, and help to distribute them.")]
+
+
+@app.command()
+@command(long=True)
+def sync(context: Context, aliases: AliasesArgument = None, every: EveryOption = "", mirror: MirrorOption = False) -> None:
+    """Refresh what you follow, and share what is pending of your own.
+
+    Says what changed. What fails for one catalogue keeps nothing else from going on; the exit code is that of the first failure.
+    """
+    if not every:
+        status = _sync_once(context, aliases or [], mirror=mirror, now=context.now)
+        if status:
+            raise ReportedError(status)
+        return
+    pause = parse_span("--every", every).total_seconds()
+    if pause < _SHORTEST:
+        raise UsageError(f"--every is at least {_SHORTEST} seconds", why="sources are asked over the network each time")
+    while True:
+        _sync_once(context, aliases or [], mirror=mirror, now=datetime.now(UTC))
+        context.settle()
+        time.sleep(pause)
+
+
+def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datetime) -> int:
+    from catalog.home import open_home
+    from catalog.operations.sync import sync as refresh
+    from cli.reach import open_configured_network
+
+    surroundings = context.surroundings
+    with (
+        open_home(surroundings.home, now=now) as home,
+        open_configured_network(context.settings, surroundings.variables, home) as network,
+    ):
+        done = refresh(home, network, aliases, mirror=mirror, progress=context.progress)
+    context.show(_document(context, done))
+    error = done.first_error
+    if error is None:
+        return 0
+    for failed in _failures(done):
+        report(failed, ["sync", *aliases], as_json=context.options.json, debug=context.options.debug)
+    return exit_code(error)
+
+
+def _failures(done: "Synced") -> list[DcatError]:
+    found = [update.error for update in done.updates if update.error is not None]
+    return [*found, *([done.share_error] if done.share_error is not None else [])]
+
+
+def _document(context: Context, done: "Synced") -> Document:
+    shared = done.shared
+    body = {
+        "catalogues": [update_body(update) for update in done.updates],
+        "shared": None if shared is None else shared_body(shared),
+        "share_error": None if done.share_error is None else error_body(done.share_error),
+        "mirrored": [
+            {
+                "alias": entry.alias,
+                "archives": entry.archives,
+                "fetched": entry.fetched,
+                "failures": [{"reference": reference, **error_body(error)} for reference, error in entry.failures],
+            }
+            for entry in done.mirrored
+        ],
+    }
+    lines = [line for update in done.updates for line in update_lines(context, update)]
+    warnings = [warning for update in done.updates for warning in update_warnings(update)]
+    for entry in done.mirrored:
+        lines.append(f"{entry.alias}: {format_count(entry.archives, 'image')} held here, {format_size(entry.fetched)} fetched")
+        warnings += [f"{reference} could not be had: {error.message}" for reference, error in entry.failures]
+    if shared is not None:
+        warnings += merge_warnings(shared)
+        where = f"shared ({', '.join(shared.targets)})" if shared.targets else "signed here"
+        lines.append(f"mine: {where}, sequence {shared.record.sequence}")
+        if shared.pending:
+            warnings.append(f"not shared yet: {shared.pending}")
+    if not lines and done.share_error is None:
+        lines = ["Nothing is followed here, and nothing was published"]
+    closing = "" if done.updates or shared else "Follow a catalogue: dcat subscribe ALIAS NAME|URL"
+    return Document("sync", body, [update.alias for update in done.updates if update.changes], lines, closing, tuple(warnings))

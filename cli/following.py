@@ -1,0 +1,98 @@
+"""How followed catalogues look: updates of a sync and of a subscription, the same in both commands."""
+
+from typing import TYPE_CHECKING, Any
+
+from catalog.release import format_time
+from catalog.trust.freshness import format_span
+from cli.context import Context
+from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.errors import DcatError
+    from catalog.following.updating import Update
+
+_LISTED = 20
+
+
+def update_body(update: "Update") -> dict[str, Any]:
+    """Write an update for ``--json``."""
+    record, changes = update.record, update.changes
+    return {
+        "catalogue": update.catalogue,
+        "alias": update.alias,
+        "state": update.state,
+        "sequence": None if record is None else record.sequence,
+        "expires": None if record is None else format_time(record.expires),
+        "releases": update.releases,
+        "fetched": update.fetched,
+        "counts": {} if changes is None else dict(changes.counts),
+        "changes": [] if changes is None else [change_body(change) for change in changes.entries],
+        "conflicts": [
+            {
+                "reference": f"{update.alias}/{conflict.name}@{conflict.version}",
+                "platform": str(conflict.platform),
+                "old": str(conflict.old),
+                "new": str(conflict.new),
+            }
+            for conflict in update.conflicts
+        ],
+        "successor": None if update.successor is None else str(update.successor),
+        "warnings": update_warnings(update),
+        "error": None if update.error is None else error_body(update.error),
+    }
+
+
+def change_body(change: Any) -> dict[str, Any]:
+    """Write one change for ``--json``."""
+    return {"kind": change.kind, "name": change.name, "version": change.version, "platform": change.platform or None}
+
+
+def error_body(error: "DcatError") -> dict[str, Any]:
+    """Write a failure that is one of several results."""
+    return {"code": error.code, "message": error.message, "why": error.why}
+
+
+def update_warnings(update: "Update") -> list[str]:
+    """Say what of an update people must know whatever else came of it."""
+    found = [f"{update.alias}: {warning}" for warning in update.warnings]
+    found += [f"{update.alias}: {error.message}" for error in update.equivocations]
+    for conflict in update.conflicts:
+        found.append(
+            f"{update.alias}/{conflict.name}@{conflict.version} changed its content for {conflict.platform}; the old one stays."
+            f" Accept or refuse it: dcat trust accept {update.alias}/{conflict.name}@{conflict.version}"
+        )
+    if update.state == "suspicious" and update.record is not None:
+        found.append(
+            f"{update.alias}: its sequence jumped to {update.record.sequence}. If its owner confirms that: dcat trust accept"
+            f" {update.alias}; else: dcat trust refuse {update.alias}"
+        )
+    if update.state == "revoked":
+        text = f"{update.alias}: its owner gave this catalogue up; what is here stays, nothing new is taken"
+        if update.successor is not None:
+            text += (
+                f". Its successor is said to be {update.successor}; if its owner confirms that: dcat trust accept {update.alias}"
+            )
+        found.append(text)
+    return found
+
+
+def update_lines(context: Context, update: "Update") -> list[str]:
+    """Say what came of one catalogue: a line, and its changes below."""
+    if update.error is not None:
+        return [f"{update.alias}: {update.error.message}"]
+    record = update.record
+    life = f"sequence {record.sequence}, expires in {format_span(record.expires - context.now)}" if record is not None else ""
+    if update.changes is None:
+        words = {"unchanged": "nothing new", "revoked": "given up by its owner", "suspicious": "unconfirmed"}
+        return [f"{update.alias}: {words.get(update.state, update.state)} ({life})"]
+    head = f"{update.alias}: {format_count(update.releases, 'release')}, {format_size(update.fetched)} fetched ({life})"
+    if update.state == "new":
+        return [head]
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(update.changes.counts.items()))
+    lines = [f"{head}: {kinds or 'no release changed'}"]
+    for change in update.changes.entries[:_LISTED]:
+        platform = f" ({change.platform})" if change.platform else ""
+        lines.append(f"  {change.kind:10} {update.alias}/{change.name}@{change.version}{platform}")
+    if update.changes.total > _LISTED:
+        lines.append(f"  and {update.changes.total - _LISTED} more: dcat log")
+    return lines

@@ -1,0 +1,92 @@
+"""What every command that changed the own catalogue ends with: sign it, share it, and say where it stands."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from catalog.errors import DcatError
+from cli.context import Context
+from cli.text import format_count
+
+PUBLIC = (
+    "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
+    "the images' bytes for everybody who has a CID. What others have fetched cannot be taken back."
+)
+_NEXT = "dcat serve --public, or: dcat config set kubo http://127.0.0.1:5001"
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """What to add to a command's document."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    closing: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def share_changes(context: Context, *, offline: bool = False) -> Sharing:
+    """Sign what the command changed, and share it where that is configured; ``offline`` leaves the second for later.
+
+    The change itself is done and stays: what goes wrong here is a warning, and the next sync tries again.
+    """
+    from catalog.network import NO_NETWORK
+    from catalog.sharing.share import share_own
+
+    network = NO_NETWORK if offline else context.network
+    if network.kubo is not None and not network.kubo_public and confirm_kubo(context, network.kubo.url):
+        network = replace(network, kubo_public=True)
+    try:
+        shared = share_own(context.home, network, progress=context.progress)
+    except DcatError as error:
+        why = f": {error.why}" if error.why else ""
+        return Sharing({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
+    if shared is None:
+        return Sharing({"shared": None})
+    warnings = merge_warnings(shared)
+    body = {"shared": shared_body(shared)}
+    if shared.pending:
+        return Sharing(body, "Not shared yet. Next: dcat sync", (*warnings, f"not shared yet: {shared.pending}"))
+    if shared.targets:
+        where = ", ".join(shared.targets)
+        return Sharing(body, f"Shared ({where}). To follow it: dcat subscribe ALIAS {shared.record.name}", warnings)
+    return Sharing(body, "Not shared yet. Next: dcat sync" if offline else f"Not shared yet. Next: {_NEXT}", warnings)
+
+
+def shared_body(shared: Any) -> dict[str, Any]:
+    """Write how the own catalogue stands for ``--json``."""
+    record = shared.record
+    return {
+        "catalogue": str(record.name),
+        "snapshot": str(record.snapshot_cid),
+        "sequence": record.sequence,
+        "expires": f"{record.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "signed": shared.signed,
+        "targets": list(shared.targets),
+        "pending": shared.pending or None,
+        "merged": None if shared.merged is None else shared.merged.releases,
+    }
+
+
+def merge_warnings(shared: Any) -> tuple[str, ...]:
+    """Say what another home of the same key brought, and what gave way to it."""
+    if shared.merged is None:
+        return ()
+    taken = format_count(len(shared.merged.releases), "release")
+    found = [f"another home of this key had shared sequence {shared.merged.sequence}; {taken} of it were taken in"]
+    for reference, platform, config in shared.merged.lost:
+        found.append(f"{reference} for {platform} was {config} here; what the other home had shared stands")
+    return tuple(found)
+
+
+def confirm_kubo(context: Context, url: str) -> bool:
+    """Say once for each node what becomes public, and ask (safety.md A16); the home remembers the yes."""
+    from catalog.trust.store import confirm_target, is_confirmed
+
+    with context.home.trust.read() as connection:
+        if is_confirmed(connection, url):
+            return True
+    context.note(PUBLIC)
+    if not context.confirm("Share through this node?"):
+        return False
+    with context.home.trust.write() as connection:
+        confirm_target(connection, url, context.home.time)
+    return True
