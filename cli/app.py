@@ -48,6 +48,14 @@ class Verbs(TyperGroup):
                 formatter.write_dl([(verb, summary.rstrip(".")) for verb, summary in verbs.items()])
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from cli.version import show_version
+
+        show_version()
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=Verbs,
     add_completion=False,
@@ -69,15 +77,12 @@ def root(
     progress: ProgressOption = "auto",
     timeout: TimeoutOption = None,
     debug: DebugOption = False,
-    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Give Docker images names on IPFS: publish, resolve, pull, and check every byte."""
     context.obj = Options(json, quiet, no_input, yes, progress, timeout, debug)
-    if version:
-        from cli.version import show_version
-
-        show_version()
-        raise typer.Exit
 
 
 def load_verb(verb: str) -> Any:
@@ -140,7 +145,9 @@ def help_of(verb: str = "") -> str:
     return str(verb_command.get_help(verb_command.make_context(verb, [], parent=root_context, resilient_parsing=True))).rstrip()
 
 
-def options_of(verb: str) -> list[str]:
-    """List the long options of a verb, or of dcat."""
-    command = load_verb(verb) if verb in VERBS else build()
+def options_of(words: Sequence[str]) -> list[str]:
+    """List the long options of the command that a line's words begin with, or of dcat."""
+    command = load_verb(words[0]) if words and words[0] in VERBS else build()
+    if len(words) > 1:
+        command = getattr(command, "commands", {}).get(words[1], command)
     return sorted({option for parameter in command.params for option in parameter.opts if option.startswith("--")} | {"--help"})

@@ -56,7 +56,18 @@ _TAKE_WORDS = {
     "completion": ("install", "show"),
     "help": (*VERBS, "environment", "exit-codes", "references", "settings"),
 }
-_FILE_OPTIONS = {"--from", "--output", "-o", "--repair", "--image"}
+# What follows an option is its value, and no reference: one of these words, or what the shell completes.
+_VALUES: dict[str, tuple[str, ...]] = {
+    "--as": ("cid", "ipfs", "config", "manifest", "image-id"),
+    "--platform": ("linux/amd64", "linux/arm64", "linux/arm/v7"),
+    "--progress": ("auto", "plain", "json", "none"),
+    "--catalogue": ("mine",),
+}
+VALUE_OPTIONS = {
+    *_VALUES,
+    *("--allowed-host", "--annotation", "--from", "--host", "--image", "--limit", "--max-size", "--min-age", "--older-than", "-o"),
+    *("--every", "--fingerprint", "--output", "--port", "--via", "--reason", "--tag", "--timeout", "--title", "--token-file"),
+}
 
 
 def show_candidates(arguments: Sequence[str]) -> int:
@@ -69,21 +80,34 @@ def show_candidates(arguments: Sequence[str]) -> int:
 
 def candidates(line: str) -> list[str]:
     """Find what the last word of ``line``, which begins with ``dcat``, may become."""
-    *before, word = line.lstrip().split(" ") if line.strip() else [""]
+    *before, word = line.lstrip().split(" ")
     words = [typed for typed in before[1:] if typed]
-    verb = next((typed for typed in words if not typed.startswith("-")), "")
-    if words and words[-1] in _FILE_OPTIONS:
-        return []
+    named = [typed for at, typed in enumerate(words) if not typed.startswith("-") and not (at and words[at - 1] in VALUE_OPTIONS)]
+    verb = named[0] if named else ""
+    if words and words[-1] in VALUE_OPTIONS:
+        return [value for value in _VALUES.get(words[-1], ()) if value.startswith(word)]
     if word.startswith("-"):
-        return [option for option in _options(verb) if option.startswith(word)]
+        return [option for option in _options(words) if option.startswith(word)]
     if not verb:
         return [known for known in VERBS if known.startswith(word)]
     if verb in _TAKE_WORDS:
-        taken = sum(not typed.startswith("-") for typed in words)
-        return [known for known in _TAKE_WORDS[verb] if known.startswith(word)] if taken == 1 else []
+        return [known for known in _words_of(named) if known.startswith(word)]
     if verb in _TAKE_NAMES:
         return _names(word)
     return _references(word) if verb in _TAKE_REFERENCES else []
+
+
+def _words_of(typed: Sequence[str]) -> Sequence[str]:
+    """Give what may follow the words of a verb that takes words of its own."""
+    if len(typed) == 1:
+        return _TAKE_WORDS[typed[0]]
+    if typed[0] == "completion":
+        return tuple(SCRIPTS)
+    if typed[0] == "config" and typed[1] != "list" and len(typed) == 2:
+        from cli.settings import KEYS
+
+        return tuple(KEYS)
+    return ()
 
 
 def _names(word: str) -> list[str]:
@@ -108,7 +132,7 @@ def _references(word: str) -> list[str]:
         return [f"{names[0]}@{version}" for version in lookup.complete_versions(names[0], "", MOST_CANDIDATES)] or [names[0] + "@"]
 
 
-def _options(verb: str) -> list[str]:
+def _options(words: Sequence[str]) -> list[str]:
     from cli.app import options_of
 
-    return options_of(verb)
+    return options_of([word for word in words if not word.startswith("-")])

@@ -67,6 +67,9 @@ class Surroundings:
         """Where the home is: ``DCAT_HOME``, else the platform's data directory."""
         if self.variables.get("DCAT_HOME"):
             return Path(self.variables["DCAT_HOME"]).expanduser()
+        if sys.platform == "linux":  # as platformdirs has it, whose import takes as long as the rest of `resolve`
+            data = self.variables.get("XDG_DATA_HOME", "").strip()
+            return (Path(data) if data else Path("~/.local/share").expanduser()) / "dcat"
         from platformdirs import user_data_path
 
         return user_data_path("dcat", appauthor=False)

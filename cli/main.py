@@ -8,6 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+QUICK_VERSION = (("--version",), ("-V",))
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run dcat with ``arguments`` (else the process's) and give the exit code."""
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: list[str]) -> int:
-    if typed in (["--version"], ["-V"]):
+    if tuple(typed) in QUICK_VERSION:
         from cli.version import show_version
 
         return show_version()
