@@ -115,7 +115,7 @@ class Context:
         """The opened home; opening makes what is missing, migrates what is old, and finishes what a crash left."""
         from catalog.home import open_home
 
-        return open_home(self.surroundings.home, now=self.now)
+        return open_home(self.surroundings.home, now=self.now, crash_point=crash_point(self.surroundings.variables))
 
     @cached_property
     def engine(self) -> "Engine":

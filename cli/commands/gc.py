@@ -1,7 +1,5 @@
 """``dcat gc``: what could be freed."""
 
-
-
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
