@@ -7,6 +7,7 @@ calls for images hide the parameters and time limits that large images need.
 import json
 import re
 import socket
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,15 +18,17 @@ import docker.auth
 import docker.constants
 import docker.errors
 import docker.tls
+import docker.utils
 import requests
 import urllib3.exceptions
 
 from catalog.clients.docker.target import EngineTarget
-from catalog.errors import EngineUnavailableError
+from catalog.errors import EngineUnavailableError, UnavailableError
 from catalog.limits import CONNECT_TIMEOUT
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _RESTART = "restart the Docker daemon (systemctl restart docker) and run the command again"
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on settings of another shape
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 
 
@@ -37,9 +40,17 @@ class EngineApi:
         self.target = target
         self.idle_timeout = idle_timeout
         try:
+            docker.utils.parse_host(target.host)
             _knock(target.host, idle_timeout)
+        except (docker.errors.DockerException, OSError, ValueError) as error:
+            raise _unreachable(target, str(error), elsewhere) from error
+        try:
             self._client = _client(target, idle_timeout)
-        except (docker.errors.DockerException, OSError) as error:
+        except _MALFORMED as error:
+            raise EngineUnavailableError(
+                "Docker's settings cannot be read", why=str(error), hint="look at config.json in DOCKER_CONFIG or ~/.docker"
+            ) from error
+        except docker.errors.DockerException as error:
             raise _unreachable(target, str(error), elsewhere) from error
         try:
             self.version = self._newest_version()
@@ -122,9 +133,21 @@ class EngineApi:
             sock.settimeout(self.idle_timeout)
 
     def registry_auth(self, repository: str) -> Mapping[str, str]:
-        """Give the header with the user's login for the registry of ``repository``, as ``docker pull`` sends it."""
-        registry, _ = docker.auth.resolve_repository_name(repository)
-        header = docker.auth.get_config_header(self._client, registry)
+        """Give the header with the user's login for the registry of ``repository``, as ``docker pull`` sends it.
+
+        Raises `UnavailableError` where the user's settings are malformed, or name a credential helper that does not give it.
+        """
+        settings = self.target.config_dir / "config.json"
+        try:
+            with warnings.catch_warnings(action="ignore"):  # a helper that is not installed is warned of, and then fails
+                if settings.exists():
+                    self._client.reload_config(str(settings))
+                registry, _ = docker.auth.resolve_repository_name(repository)
+                header = docker.auth.get_config_header(self._client, registry)
+        except (docker.errors.DockerException, *_MALFORMED) as error:
+            raise UnavailableError(
+                f'the login for the registry of "{repository}" cannot be had', why=str(error), hint=f"look at {settings}"
+            ) from error
         return {"X-Registry-Auth": header.decode() if isinstance(header, bytes) else header} if header else {}
 
     def refused(self, response: requests.Response, what: str) -> EngineUnavailableError:
@@ -204,9 +227,6 @@ def _client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
     # The version is asked for by us: docker-py would do so before the surroundings are shut out.
     client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
     client.trust_env = False  # neither a proxy, nor a password, nor another authority of the surroundings is meant for an engine
-    settings = target.config_dir / "config.json"
-    if settings.exists():
-        client.reload_config(str(settings))
     return client
 
 
@@ -215,6 +235,8 @@ def _unreachable(target: EngineTarget, why: str, elsewhere: str | None) -> Engin
         hint = _RESTART
     elif "Permission denied" in why:
         hint = "this user may not use the socket: be a member of the group that owns it (docker), or use a rootless engine"
+    elif target.host.startswith("ssh:"):
+        hint = "forward its socket (ssh -L /tmp/docker.sock:/var/run/docker.sock …) and set DOCKER_HOST to unix:///tmp/docker.sock"
     elif elsewhere:
         hint = f"another engine listens at {elsewhere}: set DOCKER_HOST to it"
     else:

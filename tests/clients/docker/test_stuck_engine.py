@@ -5,6 +5,7 @@ import os
 import signal
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -82,6 +83,21 @@ def test_a_load_that_stalls_while_it_talks_ends(fake: FakeEngine, engine: Engine
         engine.load(iter([small_image().archive()]), progress=steps.append)
     assert names_a_restart(caught.value)
     assert len(steps) == 1
+
+
+@pytest.mark.long
+def test_the_real_limit_is_a_minute(fake: FakeEngine) -> None:
+    def stall(request: Request) -> None:
+        request.read_body()
+        fake.released.wait(100)
+
+    fake.behaviours["/images/load"] = stall
+    with connect(fake.host, environment={}) as engine:
+        start = time.monotonic()
+        with pytest.raises(EngineUnavailableError) as caught:
+            engine.load(iter([small_image().archive()]))
+        assert 60 <= time.monotonic() - start <= 61
+    assert "restart the Docker daemon" in caught.value.hint
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 100_000])

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from catalog.clients.docker import connect
 from catalog.clients.docker.target import TlsFiles, choose_target, other_socket
-from catalog.errors import EngineUnavailableError
+from catalog.errors import EngineUnavailableError, NotFoundError, UnavailableError
 from tests.fakes.engine import fake_engine
 
 
@@ -99,6 +99,52 @@ def test_a_context_that_is_not_there_is_an_error(tmp_path: Path, meta: str | Non
     assert '"gone"' in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        "[" * 100_000,
+        '{"auths": 7}',
+        '{"auths": {"x": 7}}',
+        '{"credHelpers": 7}',
+        '{"auths": {"x": {"auth": "?"}}}',
+    ],
+)
+def test_settings_of_any_kind_do_not_keep_from_the_engine(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
+    folder = tmp_path_factory.mktemp("s")
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    with fake_engine(folder) as fake, connect(fake.host, environment={"DOCKER_CONFIG": str(folder)}) as engine:
+        assert engine.info().version == "0.fake"
+        with pytest.raises((NotFoundError, UnavailableError)):
+            engine.pull("web:1")
+
+
+@pytest.mark.parametrize("content", ["[]", '{"auths": 7}', '{"auths": {"x": {"auth": "?"}}}'])
+def test_settings_that_docker_py_chokes_on_are_an_error(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """docker-py reads the real environment's settings, too, whatever it is told."""
+    folder = tmp_path_factory.mktemp("s")
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    with fake_engine(folder) as fake, pytest.raises(EngineUnavailableError) as caught:
+        connect(fake.host, environment={})
+    assert "settings" in caught.value.message
+
+
+def test_a_login_that_cannot_be_had_is_an_error(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("l")
+    (folder / "config.json").write_text('{"credsStore": "that-does-not-exist"}', encoding="utf-8")
+    with fake_engine(folder) as fake, connect(fake.host, environment={"DOCKER_CONFIG": str(folder)}) as engine:
+        with pytest.raises(UnavailableError) as caught:
+            engine.pull("registry.example/web:1")
+        assert "registry.example/web" in caught.value.message
+
+
 def test_the_socket_of_another_engine_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
     home = tmp_path_factory.mktemp("h")
     assert other_socket({"XDG_RUNTIME_DIR": str(home), "HOME": str(home)}) in {None, "unix:///run/podman/podman.sock"}
@@ -121,7 +167,7 @@ def test_contexts_and_hosts_reach_their_engine(tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize(
-    "host", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "fd://3", "tcp://", "nonsense://x", "ssh://h"]
+    "host", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "fd://3", "tcp://", "nonsense://x", "ssh://h", "tcp://[::1"]
 )
 def test_an_engine_that_is_not_there_is_named(host: str) -> None:
     with pytest.raises(EngineUnavailableError) as caught:
