@@ -11,7 +11,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     image/                     any export of an image -> the one canonical archive and its DAG; deltas between two
     snapshot/                  a catalogue as an immutable DAG
     clients/                   HTTP, Kubo, Docker: I/O without a domain
-    database, keyfile          the home's SQLite files, and its private key's
+    sqlite, database, keyfile  the home's SQLite files, and its private key's
     blockstores/, routing/     where blocks and records are
     network                    what a command may reach: the configured sources and the Kubo node
     trust/                     may this replace what we hold? what was seen, who owns a name

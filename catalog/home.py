@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Self
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import Lease, hold_lease
-from catalog.database import CrashPoint, Database, locked, no_crash
+from catalog.database import Database
 from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError, VerificationError
 from catalog.keyfile import read_key_file, write_key_file
 from catalog.release import Release, format_time
+from catalog.sqlite import CrashPoint, locked, no_crash
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -6,8 +6,8 @@ import secrets
 import stat
 from pathlib import Path
 
-from catalog.database import CrashPoint, no_crash, sync_directory
 from catalog.errors import CatalogueNotFoundError, StorageError
+from catalog.sqlite import CrashPoint, no_crash, sync_directory
 
 _MAX_KEY_FILE = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -291,7 +291,7 @@ def test_writer_that_waits_too_long_is_told_who_waits(tmp_path: Path, monkeypatc
     open_schema(tmp_path / "test.sqlite", FIRST)
     holder = connect(tmp_path / "test.sqlite")
     holder.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr("catalog.database.connect.__kwdefaults__", {"read_only": False, "timeout": 0.01})
+    monkeypatch.setattr("catalog.sqlite.connect.__kwdefaults__", {"read_only": False, "timeout": 0.01})
     database = Database(tmp_path / "test.sqlite", FIRST)
     with pytest.raises(LockedError, match="held by another process"), database.write():
         pass

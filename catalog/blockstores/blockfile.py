@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from catalog.database import CrashPoint, Schema, connect, no_crash, open_schema, translated
+from catalog.database import Schema, open_schema
 from catalog.errors import StorageError
-from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
+from catalog.limits import WAL_LIMIT
+from catalog.sqlite import CrashPoint, bound_log, connect, no_crash, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8
@@ -94,7 +95,7 @@ class BlockFile:
         """
         with self._write_lock, translated(self.path, needs):
             connection = self._open_writer()
-            self._bound_log(connection)
+            bound_log(connection, self.path)
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -131,12 +132,3 @@ class BlockFile:
         if self._writer is None:
             self._writer = connect(self.path)
         return self._writer
-
-    def _bound_log(self, connection: sqlite3.Connection) -> None:
-        """Wait for readers and empty the write-ahead log, where they kept it from being emptied on the way."""
-        try:
-            size = self.path.with_name(self.path.name + "-wal").stat().st_size
-        except FileNotFoundError:
-            return
-        if size > WAL_LIMIT - 2 * BLOCK_BATCH_SIZE:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

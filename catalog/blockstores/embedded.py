@@ -16,10 +16,10 @@ from typing import Final, NamedTuple
 
 from catalog.blockstores.base import Block
 from catalog.blockstores.blockfile import BlockFile
-from catalog.database import CrashPoint, no_crash
 from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.ipld.cid import Cid, cid_from_digest, verify_block
 from catalog.limits import BLOCK_BATCH_SIZE
+from catalog.sqlite import CrashPoint, no_crash
 
 _CIDS_A_QUERY: Final = 5000
 _DELETES_A_TRANSACTION: Final = 1000

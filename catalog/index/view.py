@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from catalog.database import connect, translated
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.order import encode_order
 from catalog.release import Release
 from catalog.snapshot.line import decode_line
+from catalog.sqlite import connect, translated
 
 INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
 INDEX_REVISION, TRUST_REVISION = "index_1", "trust_1"
