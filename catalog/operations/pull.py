@@ -146,6 +146,9 @@ def _check_tag(engine: Engine, name: str, version: str, image: Image, *, force: 
         return False
     if owner in {str(image.config), str(image.manifest)}:
         return True
+    # A containerd store names an image by its manifest, and one from a registry has that registry's: the config tells.
+    if engine.config_digest(engine.find(f"{name}:{version}")) == image.config:
+        return True
     if not force:
         raise EngineConflictError(
             f'the engine has a tag "{name}:{version}" with other content',
