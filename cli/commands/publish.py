@@ -11,6 +11,7 @@ from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document, Table, fields
 from cli.releases import release_body
+from cli.sharing import Sharing, share_changes
 from cli.sources import engine_source, file_source, read_wanted
 from cli.text import format_count, format_size
 
@@ -33,6 +34,7 @@ AnnotationOption = Annotated[
     list[str] | None, typer.Option("--annotation", metavar="KEY=VALUE", help="Say more of it; may be given again.")
 ]
 MaxSizeOption = Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Refuse images that unpack to more, as 20GiB.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network now: sign it, and share it at the next sync.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be stored; change nothing.")]
 
 
@@ -50,6 +52,7 @@ def publish(
     annotation: AnnotationOption = None,
     max_size: MaxSizeOption = "",
     dry_run: DryRunOption = False,
+    offline: OfflineOption = False,
 ) -> Document:
     """Store an image and release it under a name and a version.
 
@@ -78,7 +81,8 @@ def publish(
         if not from_ and not image:
             _suggest_latest(context, error, name, version)
         raise
-    return _document(context, done)
+    sharing = Sharing() if dry_run else share_changes(context, offline=offline)
+    return _document(context, done, sharing)
 
 
 def _read_target(name: str, version: str) -> tuple[str, str]:
@@ -116,15 +120,19 @@ def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, vers
     error.hint = f"dcat publish {name} {version} --image {latest}"
 
 
-def _document(context: Context, done: "Published") -> Document:
+def _document(context: Context, done: "Published", sharing: Sharing) -> Document:
     release, count = done.release, done.count
-    body = release_body(release, reference=release.reference, catalogue=done.catalogue, alias="") | {
-        "changed": done.changed,
-        "dry_run": done.dry_run,
-        "created_catalogue": done.created,
-        "added": [str(platform) for platform in done.added],
-        "stored": {"blocks": count.blocks, "bytes": count.bytes, "new_blocks": count.new_blocks, "new_bytes": count.new_bytes},
-    }
+    body = (
+        release_body(release, reference=release.reference, catalogue=done.catalogue, alias="")
+        | {
+            "changed": done.changed,
+            "dry_run": done.dry_run,
+            "created_catalogue": done.created,
+            "added": [str(platform) for platform in done.added],
+            "stored": {"blocks": count.blocks, "bytes": count.bytes, "new_blocks": count.new_blocks, "new_bytes": count.new_bytes},
+        }
+        | sharing.body
+    )
     if done.created:
         home = context.surroundings.home
         context.note(f"No catalogue yet: created one in {home} ({done.catalogue}, key 0600)")
@@ -143,5 +151,4 @@ def _document(context: Context, done: "Published") -> Document:
         pairs.append(("stored", f"{new}, {format_size(count.present_bytes)} already here"))
     parts: list[str | Table] = [head, fields(pairs)]
     identifiers = [str(image.archive) for _, image in sorted(release.images.items())]
-    closing = f"To load it again: dcat pull {release.reference}" if not done.dry_run else ""
-    return Document("publish", body, identifiers, parts, closing, done.warnings)
+    return Document("publish", body, identifiers, parts, sharing.closing, (*done.warnings, *sharing.warnings))

@@ -7,6 +7,7 @@ import typer
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
+from cli.sharing import share_changes
 
 app = command_app()
 
@@ -24,7 +25,9 @@ def remove(context: Context, reference: ReferenceArgument) -> Document:
     from catalog.operations.remove import remove as take_out
 
     done = take_out(context.home, reference)
+    sharing = share_changes(context)
     entry = done.entry
-    body = {"reference": entry.reference, "removed": entry.release.removed, "changed": done.changed}
+    body = {"reference": entry.reference, "removed": entry.release.removed, "changed": done.changed} | sharing.body
     line = f"Removed {entry.reference}" if done.changed else f"{entry.reference} was removed already, {entry.release.removed}"
-    return Document("remove", body, [entry.reference], [line], "Its bytes are freed by: dcat gc --yes" if done.changed else "")
+    closing = "Its bytes are freed by: dcat gc --yes" if done.changed else ""
+    return Document("remove", body, [entry.reference], [line], closing, sharing.warnings)

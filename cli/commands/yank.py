@@ -8,6 +8,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
+from cli.sharing import share_changes
 from cli.text import escape
 
 app = command_app()
@@ -31,11 +32,12 @@ def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = 
     from catalog.operations.yank import yank as mark
 
     done = mark(context.home, reference, None if undo else reason.strip())
+    sharing = share_changes(context)
     release = done.entry.release
-    body = {"reference": done.entry.reference, "yanked": release.yanked, "changed": done.changed}
+    body = {"reference": done.entry.reference, "yanked": release.yanked, "changed": done.changed} | sharing.body
     if undo:
         line = f"{done.entry.reference} is no longer yanked" if done.changed else f"{done.entry.reference} was not yanked"
     else:
         line = f"Yanked {done.entry.reference}: {escape(release.yanked or '')}"
     closing = "" if undo or not done.changed else f"To take it back: dcat yank {done.entry.reference} --undo"
-    return Document("yank", body, [done.entry.reference], [line], closing)
+    return Document("yank", body, [done.entry.reference], [line], closing, sharing.warnings)

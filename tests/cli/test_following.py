@@ -1,0 +1,130 @@
+"""Two people on one machine: one publishes and serves, the other follows, over real HTTP."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Dcat, Ran
+from tests.cli.images import write_image
+from tests.cli.test_commands import ok, read_json
+from tests.fakes.served_home import served_home
+
+OTHER_NAME = "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe"
+
+
+@pytest.fixture
+def as_bob(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run dcat in the publisher's home."""
+
+    def run(*arguments: str) -> Ran:
+        with monkeypatch.context() as patch:
+            patch.setenv("DCAT_HOME", str(tmp_path / "bob"))
+            patch.setenv("DCAT_CONFIG", str(tmp_path / "bob.toml"))
+            return dcat(*arguments)
+
+    return run
+
+
+@pytest.fixture
+def bob(as_bob: Dcat, tmp_path: Path) -> Iterator[str]:
+    """Serve a catalogue with one release; give the URL."""
+    ok(as_bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar"), "--title", "A web server"))
+    with served_home(tmp_path / "bob") as url:
+        yield url
+
+
+def test_publishing_signs_and_says_what_is_next(as_bob: Dcat, tmp_path: Path) -> None:
+    ran = as_bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar"))
+    assert "Not shared yet. Next: dcat serve --public" in ran.err
+    document = read_json(as_bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "2"), "--json"))
+    shared = document["shared"]
+    assert isinstance(shared, dict)
+    assert (shared["sequence"], shared["signed"], shared["pending"]) == (2, True, None)
+    offline = as_bob("publish", "web", "1.2", "--from", write_image(tmp_path / "three.tar", "3"), "--offline")
+    assert "Not shared yet. Next: dcat sync" in offline.err
+
+
+def test_a_teammate_subscribes_syncs_and_pulls(bob: str, as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
+    subscribed = dcat("subscribe", "bob", bob)
+    assert "Subscribed as bob" in ok(subscribed)
+    assert "Kept http://127.0.0.1" in subscribed.err
+    assert ok(dcat("list", "-q")) != ""
+    cid = ok(as_bob("resolve", "web@1.0"))
+    assert ok(dcat("resolve", "web@1.0")) == ok(dcat("resolve", "bob/web@1.0")) == cid
+    ok(as_bob("publish", "web", "2.0", "--from", write_image(tmp_path / "two.tar", "2")))
+    synced = ok(dcat("sync"))
+    assert "published  bob/web@2.0" in synced
+    assert "Stored and checked" in ok(dcat("pull", "bob/web@2.0", "--no-load"))
+    assert ok(dcat("save", "bob/web@2.0", "-o", str(tmp_path / "out.tar.zst")))
+    assert "bob: nothing new" in ok(dcat("sync", "bob"))
+
+
+def test_json_of_what_is_followed(bob: str, dcat: Dcat) -> None:
+    subscribed = read_json(dcat("subscribe", "bob", bob, "--json"))
+    assert (subscribed["state"], subscribed["releases"], subscribed["sequence"]) == ("new", 1, 1)
+    listed = read_json(dcat("catalogues", "--json"))["catalogues"]
+    assert isinstance(listed, list)
+    assert [(entry["alias"], entry["role"], entry["sequence"]) for entry in listed] == [("bob", "subscribed", 1)]
+    assert listed[0]["seen"][0]["sequence"] == 1
+    synced = read_json(dcat("sync", "--json"))
+    assert isinstance(synced["catalogues"], list)
+    assert synced["catalogues"][0]["state"] == "unchanged"
+    ended = read_json(dcat("unsubscribe", "bob", "--json"))
+    assert ended["alias"] == "bob"
+    assert dcat("resolve", "bob/web@1.0").code == 10
+    again = read_json(dcat("subscribe", "bob", str(ended["catalogue"]), "--json"))
+    assert again["releases"] == 1
+
+
+def test_a_name_needs_a_source(bob: str, as_bob: Dcat, dcat: Dcat) -> None:
+    catalogue = read_json(as_bob("status", "--json"))["catalogues"]
+    assert isinstance(catalogue, list)
+    name = str(catalogue[0]["catalogue"])
+    alone = dcat("subscribe", "bob", name)
+    assert alone.code == 31
+    assert "no source is configured" in alone.err
+    assert "Subscribed as bob" in ok(dcat("subscribe", "bob", name, "--via", bob))
+    assert (
+        dcat("subscribe", "bob", bob, "--fingerprint", "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe").code == 20
+    )
+
+
+def test_an_alias_is_needed_and_must_be_free(bob: str, dcat: Dcat, tmp_path: Path) -> None:
+    missing = dcat("subscribe", bob)
+    assert missing.code == 24
+    assert f"dcat subscribe ALIAS {bob}" in missing.err
+    ok(dcat("publish", "bob/tool", "1", "--from", write_image(tmp_path / "tool.tar", "9")))
+    taken = dcat("subscribe", "bob", bob)
+    assert taken.code == 24
+    assert "begins with it" in taken.err
+
+
+def test_a_new_subscription_changes_no_reference(bob: str, dcat: Dcat, tmp_path: Path) -> None:
+    ok(dcat("publish", "web", "1.0", "--from", write_image(tmp_path / "mine.tar", "7")))
+    mine = ok(dcat("resolve", "web@1.0"))
+    assert "Overlap" in ok(dcat("subscribe", "bob", bob))
+    assert ok(dcat("resolve", "web@1.0")) == mine
+    assert ok(dcat("resolve", "bob/web@1.0")) != mine
+
+
+def test_a_server_that_sleeps_is_named(dcat: Dcat, as_bob: Dcat, tmp_path: Path) -> None:
+    ok(as_bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")))
+    with served_home(tmp_path / "bob") as url:
+        ok(dcat("subscribe", "bob", url))
+    ran = dcat("sync")
+    assert ran.code == 31
+    assert url.removeprefix("http://") in ran.err
+    assert ok(dcat("resolve", "bob/web@1.0"))
+    assert dcat("sync", "carol").code == 10
+
+
+def test_mirroring_holds_every_image(bob: str, dcat: Dcat) -> None:
+    ok(dcat("subscribe", "bob", bob))
+    assert "1 image held here" in ok(dcat("sync", "bob", "--mirror"))
+    assert read_json(dcat("status", "--json"))["pins"] == 1
+
+
+@pytest.mark.parametrize("text", ["nonsense", "k51qzi5uqu5d", "ftp://x"])
+def test_what_is_no_catalogue(dcat: Dcat, text: str) -> None:
+    assert dcat("subscribe", "bob", text).code == 2
