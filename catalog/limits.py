@@ -74,6 +74,9 @@ MAX_DELTA_PREFIX_BLOCKS = 8192
 MAX_DELTA_WINDOW = 2**26
 MAX_DELTA_NODE_SIZE = 64 * KIB
 MAX_DELTA_DEPTH = 8
+MAX_DELTA_CACHE = GIB  # of those that a server made
+MAX_DELTA_JOBS = 4  # made at once by a server, and at most one for each core
+DELTA_WAIT = 8.0  # for how long a request waits for one to be made
 
 # Sources
 CONNECT_TIMEOUT = 5.0

@@ -9,9 +9,10 @@ One port, no state of its own, nothing fetched for strangers. The parts:
 - ``app``: which path is answered by what; a further part of the server adds its routes there
 - ``gateway``, ``negotiation``, ``selection``: ``/ipfs`` as a trustless gateway, and whole UnixFS files
 - ``routing``: ``/ipns`` and ``/routing/v1``: signed records
-- ``catalogue``, ``blocks``: ``/dcat/v1``
+- ``catalogue``, ``deltas``: ``/dcat/v1``
 - ``health``, ``counters``, ``log``: ``/health`` and ``/metrics``, and a line for each request
-- ``site``, ``opening``: what a home shows: the one thing that all of these read from, and how a home becomes one
+- ``site``, ``opening``, ``linked``, ``chores``: what a home shows: the one thing that all of these read from; how a home becomes
+  one, with or without a Kubo node; what keeps it up to date
 
 What is served is what the home's own store holds (`site.Site`).
 """

@@ -11,6 +11,9 @@ _HELP = {
     "aborted_total": "Responses that were cut off because they could not be completed.",
     "corrupt_blocks_total": "Blocks of the own store that did not match their CID when they were read.",
     "records_taken_total": "IPNS records taken in from others.",
+    "deltas_made_total": "Deltas made on request.",
+    "deltas_sent_total": "Deltas sent.",
+    "delta_saved_bytes_total": "Bytes that deltas saved: of the blocks which they stood for, less their own.",
 }
 _ROUTES = frozenset({"ipfs", "ipns", "routing", "dcat", "health", "metrics"})
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from catalog.deltacache import KeptDelta, open_delta_cache
 from catalog.home import INDEX_FILE, TRUST_FILE, Home
+from catalog.index.releases import find_archive
+from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.keeping import list_roots
 from catalog.limits import LINKS_CHECK_PERIOD
@@ -13,6 +16,7 @@ from catalog.server.linked import LinkedBlocks
 from catalog.server.site import HeldBlocks, Site
 from catalog.sharing.signing import local_records, own_name
 from catalog.trust.naming import list_subscriptions
+from catalog.trust.store import list_pins
 
 
 def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None = None) -> Site:
@@ -23,10 +27,10 @@ def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None =
     home.own_catalogue()  # opens what threads would otherwise open at once
     records = _HomeRecords(home, local_records(home))
     if node is None:
-        return Site(home.blocks, records, lambda: own_name(home), now)
+        return Site(home.blocks, records, lambda: own_name(home), now, _HomeDeltas(home, home.blocks))
     blocks = LinkedBlocks(home.blocks, node, lambda: list_roots(home), lambda: _state(home))
     chores = (Chore("looking at what is kept", LINKS_CHECK_PERIOD, blocks.refresh),)
-    return Site(blocks, records, lambda: own_name(home), now, chores)
+    return Site(blocks, records, lambda: own_name(home), now, _HomeDeltas(home, blocks), chores)
 
 
 def _state(home: Home) -> tuple[tuple[int, int], ...]:
@@ -54,3 +58,26 @@ class _HomeRecords:
             return True
         with self._home.trust.read() as connection:
             return any(parse_ipns_name(followed.catalogue) == name for followed in list_subscriptions(connection))
+
+
+class _HomeDeltas:
+    """Deltas between the archives of this home's catalogues and of what its user pinned."""
+
+    def __init__(self, home: Home, blocks: HeldBlocks) -> None:
+        self._home = home
+        self._blocks = blocks
+        self._cache = open_delta_cache(home)
+
+    def offers(self, base: Cid, target: Cid) -> bool:
+        with self._home.index.read() as connection:
+            unknown = {str(cid) for cid in (base, target) if not find_archive(connection, cid)}
+        if unknown:
+            with self._home.trust.read() as connection:
+                unknown -= {pin.archive for pin in list_pins(connection)}
+        return not unknown
+
+    def find(self, base: Cid, target: Cid) -> KeptDelta | None:
+        return self._cache.find(base, target)
+
+    def make(self, base: Cid, target: Cid) -> KeptDelta:
+        return self._cache.make(base, target, self._blocks)

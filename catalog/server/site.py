@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Protocol
 
 from catalog.blockstores.base import BlockSource
+from catalog.deltacache import KeptDelta
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
@@ -45,6 +46,22 @@ class HeldRecords(Protocol):
         ...
 
 
+class OfferedDeltas(Protocol):
+    """The deltas that may be asked for."""
+
+    def offers(self, base: Cid, target: Cid) -> bool:
+        """Tell whether both are archives of releases that this home knows."""
+        ...
+
+    def find(self, base: Cid, target: Cid) -> KeptDelta | None:
+        """Give a delta that was made before, or None."""
+        ...
+
+    def make(self, base: Cid, target: Cid) -> KeptDelta:
+        """Make a delta and keep it; raise as `DeltaCache.make` does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A home as the server sees it.
@@ -56,4 +73,5 @@ class Site:
     records: HeldRecords
     catalogue: Callable[[], IpnsName | None]
     now: Callable[[], datetime]
+    deltas: OfferedDeltas | None = None
     chores: tuple[Chore, ...] = ()

@@ -18,7 +18,7 @@ from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
-from catalog.server.site import Site
+from catalog.server.site import OfferedDeltas, Site
 
 NOW = datetime(2026, 11, 24, 6, 33, 30, tzinfo=UTC)
 
@@ -154,12 +154,13 @@ def serving(
     limits: ServerLimits | None = None,
     catalogue: IpnsName | None = None,
     chores: tuple[Chore, ...] = (),
+    deltas: OfferedDeltas | None = None,
     now: datetime = NOW,
 ) -> Iterator[Served]:
     """Run a server in a thread until the block ends."""
     settings = settings or ServerSettings(port=0, limits=limits or ServerLimits())
     held, known = blocks or Blocks(), records or Records()
-    site = Site(held, known, lambda: catalogue, lambda: now)
+    site = Site(held, known, lambda: catalogue, lambda: now, deltas)
     log: list[str] = []
     started = threading.Event()
     found: list[RunningServer] = []

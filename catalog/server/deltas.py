@@ -1,0 +1,116 @@
+"""``GET /dcat/v1/delta/<base>/<target>``: what somebody who holds the one archive needs to make the other (``dcat-delta/1``).
+
+A delta is made when it is first asked for, in a thread of its own, into a file from which it is sent: its header states the size of
+every frame, so nothing can be sent before all is made. As many are made at once as there are cores, and no more than a few, since
+each takes the memory of a section; whoever comes too many, or asks for one that takes longer than a request should, is told when
+to come back (429). Deltas are made only between archives that some release of this home's catalogues has.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from catalog import limits
+from catalog.deltacache import KeptDelta
+from catalog.errors import CidError, DeltaError, UnavailableError, VerificationError
+from catalog.ipld.cid import Cid, convert_to_v1, parse_cid
+from catalog.limits import MAX_DELTA_JOBS, STREAM_CHUNK_SIZE
+from catalog.server.answers import refuse
+from catalog.server.counters import Counters
+from catalog.server.headers import content_headers, is_unchanged, tag
+from catalog.server.site import OfferedDeltas
+from catalog.server.streaming import StreamedResponse, Workers
+
+DELTA_TYPE = "application/vnd.dcat.delta"
+_REMEMBERED = 60.0  # seconds for which a pair that gave no delta is not tried again
+_MOST_REMEMBERED = 1024
+
+_Pair = tuple[Cid, Cid]
+
+
+class DeltaRoutes:
+    """The handler of ``/dcat/v1/delta``."""
+
+    def __init__(self, deltas: OfferedDeltas, workers: Workers, counters: Counters) -> None:
+        self._deltas = deltas
+        self._workers = workers
+        self._counters = counters
+        self._most_jobs = min(os.cpu_count() or 1, MAX_DELTA_JOBS)
+        self._makers = ThreadPoolExecutor(self._most_jobs, thread_name_prefix="dcat-delta")
+        self._jobs: dict[_Pair, asyncio.Future[KeptDelta]] = {}
+        self._failed: dict[_Pair, float] = {}
+
+    def routes(self) -> list[Route]:
+        return [Route("/dcat/v1/delta/{base}/{target}", self.give, methods=["GET"])]
+
+    async def give(self, request: Request) -> Response:
+        """Give a delta, making it where there is none yet."""
+        try:
+            pair = (
+                convert_to_v1(parse_cid(request.path_params["base"])),
+                convert_to_v1(parse_cid(request.path_params["target"])),
+            )
+        except CidError:
+            return refuse(400, "base and target are the CIDs of archives")
+        kept = await self._workers.run(self._deltas.find, *pair)
+        if kept is None:
+            if pair[0] == pair[1] or self._failed_lately(pair) or not await self._workers.run(self._deltas.offers, *pair):
+                return refuse(404, "no delta between these archives is offered here")
+            job = self._start(pair)
+            if job is None:
+                return refuse(429, "busy: other deltas are being made", {"retry-after": "2"})
+            done, _ = await asyncio.wait({job}, timeout=limits.DELTA_WAIT)
+            if not done:
+                return refuse(429, "the delta is being made", {"retry-after": "5"})
+            if job.exception() is not None:
+                return self._explain(pair, job.exception())
+            kept = job.result()
+        return self._send(request, pair, kept)
+
+    def _start(self, pair: _Pair) -> "asyncio.Future[KeptDelta] | None":
+        """Give the job that makes a pair's delta, a new one where none is under way; None where too many are."""
+        job = self._jobs.get(pair)
+        if job is None and len(self._jobs) < self._most_jobs:
+            job = asyncio.get_running_loop().run_in_executor(self._makers, self._deltas.make, *pair)
+            self._jobs[pair] = job
+            job.add_done_callback(lambda ended: self._end(pair, ended))
+        return job
+
+    def _end(self, pair: _Pair, job: "asyncio.Future[KeptDelta]") -> None:
+        del self._jobs[pair]
+        if not job.cancelled() and job.exception() is None:
+            self._counters.add("deltas_made_total")
+
+    def _explain(self, pair: _Pair, error: BaseException | None) -> Response:
+        if not isinstance(error, UnavailableError | DeltaError | VerificationError):
+            return refuse(503, "the delta could not be made here", {"retry-after": "60"})
+        if len(self._failed) >= _MOST_REMEMBERED:
+            self._failed.clear()
+        self._failed[pair] = time.monotonic()
+        return refuse(404, "no delta between these archives can be made here")
+
+    def _failed_lately(self, pair: _Pair) -> bool:
+        failed = self._failed.get(pair)
+        return failed is not None and time.monotonic() - failed < _REMEMBERED
+
+    def _send(self, request: Request, pair: _Pair, kept: KeptDelta) -> Response:
+        headers = content_headers(DELTA_TYPE, f"{pair[1]}.delta", tag(*map(str, pair), str(kept.size)))
+        if is_unchanged(request.headers, headers["etag"]):
+            return Response(status_code=304, headers={"etag": headers["etag"]})
+        self._counters.add("deltas_sent_total")
+        self._counters.add("delta_saved_bytes_total", max(kept.new_bytes - kept.size, 0))
+        headers["content-length"] = str(kept.size)
+        return StreamedResponse(self._workers, _read(kept.path), 200, headers)
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(STREAM_CHUNK_SIZE):
+            yield piece
