@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +96,13 @@ class PrivateEngine:
 @pytest.fixture(scope="session")
 def docker20() -> Iterator[PrivateEngine]:
     """Debian's Docker 20.10: the classic store, no zstd."""
+    with run_docker20() as engine:
+        yield engine
+
+
+@contextmanager
+def run_docker20() -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself."""
     dockerd, containerd = program("dockerd"), program("containerd")
     if dockerd is None or containerd is None:
         lacks("docker20", "dockerd is not installed (.ci/packages installs Debian's docker.io)")
@@ -104,6 +112,13 @@ def docker20() -> Iterator[PrivateEngine]:
 @pytest.fixture(scope="session")
 def docker29() -> Iterator[PrivateEngine]:
     """Docker 29 with the containerd store, as new installs have it."""
+    with run_docker29() as engine:
+        yield engine
+
+
+@contextmanager
+def run_docker29() -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself."""
     folder = built_engines("docker-v*")
     if folder is None:
         lacks("docker29", "it is not built (.ci/engines builds it)")
@@ -154,6 +169,13 @@ def skopeo(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def local_registry() -> Iterator[str]:
     """A registry on loopback, as ``host:port``, which engines use over plain HTTP."""
+    with run_registry() as address:
+        yield address
+
+
+@contextmanager
+def run_registry() -> Iterator[str]:
+    """Run the registry of that fixture by itself."""
     path = program("docker-registry")
     if path is None:
         lacks("docker29", "docker-registry, which it pulls from, is not installed (.ci/packages installs it)")
