@@ -8,13 +8,13 @@ A file is there whole or not at all: it is written beside and renamed. It holds 
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from catalog.blockstores.base import BlockSource
-from catalog.errors import DeltaError, StorageError
+from catalog.blockstores.base import Block, BlockSource
+from catalog.errors import DeltaError, LockedError, StorageError
 from catalog.home import Home
 from catalog.image.delta_writer import write_delta
 from catalog.ipld.cid import Cid, convert_to_v1
@@ -49,8 +49,8 @@ class DeltaCache:
             return kept
         return None
 
-    def make(self, base: Cid, target: Cid, source: BlockSource) -> KeptDelta:
-        """Write the delta of a pair and keep it; memory is that of one section.
+    def make(self, base: Cid, target: Cid, source: BlockSource, *, stopped: Callable[[], bool] = lambda: False) -> KeptDelta:
+        """Write the delta of a pair and keep it; memory is that of one section. It ends early once ``stopped()`` says so.
 
         Raises `BlockNotFoundError` where ``source`` does not hold both archives, `DeltaError` where a delta is not worth its while,
         `StorageError` where there is no room for it.
@@ -60,7 +60,7 @@ class DeltaCache:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with frames.open("w+b") as written:
-                delta = write_delta(base, target, source, written, max_size=self._max_size // 2)
+                delta = write_delta(base, target, _Stoppable(source, stopped), written, max_size=self._max_size // 2)
                 if delta.size >= delta.new_bytes:
                     raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are smaller")
                 written.seek(0)
@@ -115,6 +115,24 @@ class DeltaCache:
             with suppress(FileNotFoundError):
                 if new_bytes.isascii() and new_bytes.isdecimal():
                     yield KeptDelta(path, path.stat().st_size, int(new_bytes))
+
+
+class _Stoppable:
+    """A block source that gives nothing more once it is stopped."""
+
+    def __init__(self, source: BlockSource, stopped: Callable[[], bool]) -> None:
+        self._source = source
+        self._stopped = stopped
+
+    def get(self, cid: Cid) -> bytes:
+        if self._stopped():
+            raise LockedError("stopped before the delta was made")
+        return self._source.get(cid)
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        if self._stopped():
+            raise LockedError("stopped before the delta was made")
+        return self._source.get_many(cids)
 
 
 def open_delta_cache(home: Home) -> DeltaCache:

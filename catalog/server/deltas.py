@@ -10,7 +10,6 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from starlette.requests import Request
@@ -43,7 +42,7 @@ class DeltaRoutes:
         self._workers = workers
         self._counters = counters
         self._most_jobs = min(os.cpu_count() or 1, MAX_DELTA_JOBS)
-        self._makers = ThreadPoolExecutor(self._most_jobs, thread_name_prefix="dcat-delta")
+        self._makers = workers.open_pool(self._most_jobs)
         self._jobs: dict[_Pair, asyncio.Future[KeptDelta]] = {}
         self._failed: dict[_Pair, float] = {}
 
@@ -78,7 +77,7 @@ class DeltaRoutes:
         """Give the job that makes a pair's delta, a new one where none is under way; None where too many are."""
         job = self._jobs.get(pair)
         if job is None and len(self._jobs) < self._most_jobs:
-            job = asyncio.get_running_loop().run_in_executor(self._makers, self._deltas.make, *pair)
+            job = asyncio.get_running_loop().run_in_executor(self._makers, self._deltas.make, *pair, self._workers.closed)
             self._jobs[pair] = job
             job.add_done_callback(lambda ended: self._end(pair, ended))
         return job

@@ -79,5 +79,5 @@ class _HomeDeltas:
     def find(self, base: Cid, target: Cid) -> KeptDelta | None:
         return self._cache.find(base, target)
 
-    def make(self, base: Cid, target: Cid) -> KeptDelta:
-        return self._cache.make(base, target, self._blocks)
+    def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
+        return self._cache.make(base, target, self._blocks, stopped=stopped)

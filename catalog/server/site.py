@@ -57,7 +57,7 @@ class OfferedDeltas(Protocol):
         """Give a delta that was made before, or None."""
         ...
 
-    def make(self, base: Cid, target: Cid) -> KeptDelta:
+    def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
         """Make a delta and keep it; raise as `DeltaCache.make` does."""
         ...
 

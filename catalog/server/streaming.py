@@ -5,6 +5,7 @@ least `STREAM_CHUNK_SIZE`. A body that cannot be completed ends without its fina
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -24,14 +25,29 @@ class Workers:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="dcat-serve")
+        self._others: list[ThreadPoolExecutor] = []
+        self._closed = threading.Event()
         self.in_hand = asyncio.Semaphore(2 * _THREADS)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
+    def open_pool(self, threads: int) -> ThreadPoolExecutor:
+        """Give further threads, for what takes longer; it asks `closed` now and then, since a thread cannot be stopped."""
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="dcat-serve-long")
+        self._others.append(pool)
+        return pool
+
+    def closed(self) -> bool:
+        """Tell whether the server has ended."""
+        return self._closed.is_set()
+
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let go of the threads; what runs in them is not waited for."""
+        self._closed.set()
+        for pool in (self._pool, *self._others):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Pieces:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from catalog import limits
 from catalog.deltacache import DeltaCache, KeptDelta
-from catalog.errors import BlockNotFoundError, DeltaError, StorageError
+from catalog.errors import BlockNotFoundError, DeltaError, LockedError, StorageError
 from catalog.home import open_home
 from catalog.image.dag import StoredArchive
 from catalog.image.delta_reader import read_delta
@@ -113,7 +113,7 @@ class SlowDeltas:
     def find(self, base: Cid, target: Cid) -> KeptDelta | None:
         return KeptDelta(self._file, 5, 50) if (base, target) in self.made else None
 
-    def make(self, base: Cid, target: Cid) -> KeptDelta:
+    def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
         assert self.gate.wait(20)
         if self.failure is not None:
             raise self.failure
@@ -197,3 +197,16 @@ def test_room_is_made_by_what_was_not_used(pair: Pair, tmp_path: Path) -> None:
     ways = max(sizes) * 2 + 1500 - sum(sizes)
     DeltaCache(tmp_path, max_size=sum(sizes) + ways).make(*ends[::-1], pair.blocks)
     assert [file.exists() for file in (made.path, old, older, unfinished)] == [True, ways >= 1000, ways >= 2000, False]
+
+
+def test_one_that_is_under_way_ends_with_the_server(pair: Pair, tmp_path: Path) -> None:
+    asked = 0
+
+    def stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 3
+
+    with pytest.raises(LockedError):
+        DeltaCache(tmp_path).make(pair.base.archive, pair.target.archive, pair.blocks, stopped=stopped)
+    assert not list(tmp_path.iterdir())
