@@ -24,7 +24,9 @@ from catalog.limits import MAX_DELTA_PREFIX_BLOCKS, MAX_DELTA_PREFIX_SIZE, MAX_D
 WIRE_LEVEL: Final = 3  # of a delta that is made while somebody waits
 PUBLISHED_LEVEL: Final = 12  # of one that is made once and fetched often
 _MIN_WINDOW_LOG: Final = 10
-_SECTION_SIZE: Final = 16 * MIB  # half of what is allowed: with its prefix it fits into the window, and into memory
+# Together 2^25, so that zstd's window and buffers are half of what the format allows: as small a delta, in less time and memory.
+_SECTION_SIZE: Final = 12 * MIB
+_PREFIX_SIZE: Final = 20 * MIB
 
 
 class Output(Protocol):
@@ -68,8 +70,8 @@ def write_delta(
     written = 0
     for payload, aims in _payloads(new, source):
         indexes = chooser.choose(aims, len(payload))
-        prefix = b"".join(map(content_of, read_blocks([base_blocks[index].cid for index in indexes], source)))
-        frame = _compress(payload, prefix, level)
+        dictionary = _read_prefix([base_blocks[index].cid for index in indexes], source)
+        frame = _compress(payload, dictionary, level)
         sections.append(DeltaSection(len(payload), len(frame), merge_ranges(indexes)))
         written += len(frame)
         if max_size is not None and written > max_size:
@@ -135,7 +137,7 @@ class _PrefixChooser:
     def choose(self, aims: Sequence[float], size: int) -> list[int]:
         """Give the indexes of blocks of the base, ascending, for a section of ``size`` bytes."""
         self._spare += 4 * size
-        budget = min(MAX_DELTA_PREFIX_SIZE, self._spare)
+        budget = min(_PREFIX_SIZE, self._spare)
         order: Sequence[int] = range(len(self._lost))
         if len(self._lost) > MAX_DELTA_PREFIX_BLOCKS or sum(self._sizes) > budget:
             ordered = sorted(aims)
@@ -156,9 +158,17 @@ def _distance(index: int, aims: Sequence[float]) -> float:
     return min(abs(aims[near] - index) for near in (position - 1, position) if 0 <= near < len(aims))
 
 
-def _compress(payload: bytearray, prefix: bytes, level: int) -> bytes:
+def _read_prefix(cids: Sequence[Cid], source: BlockSource) -> ZstdDict | None:
+    prefix = bytearray()
+    for block in read_blocks(cids, source):
+        prefix += content_of(block)
+    return ZstdDict(prefix, is_raw=True) if len(prefix) >= MIN_PREFIX else None
+
+
+def _compress(payload: bytearray, prefix: ZstdDict | None, level: int) -> bytes:
     """Give the one frame of a section: its size in it, no checksum, no dictionary ID."""
-    window_log = (min(len(payload) + len(prefix), MAX_DELTA_WINDOW) - 1).bit_length()
+    reach = len(payload) + (len(prefix) if prefix else 0)
+    window_log = (min(reach, MAX_DELTA_WINDOW) - 1).bit_length()
     options: dict[int, int] = {
         CompressionParameter.compression_level: level,
         CompressionParameter.window_log: max(window_log, _MIN_WINDOW_LOG),
@@ -167,5 +177,6 @@ def _compress(payload: bytearray, prefix: bytes, level: int) -> bytes:
         CompressionParameter.checksum_flag: 0,
         CompressionParameter.dict_id_flag: 0,
     }
-    dictionary = ZstdDict(prefix, is_raw=True).as_prefix if len(prefix) >= MIN_PREFIX else None
-    return ZstdCompressor(options=options, zstd_dict=dictionary).compress(payload, ZstdCompressor.FLUSH_FRAME)
+    return ZstdCompressor(options=options, zstd_dict=prefix.as_prefix if prefix else None).compress(
+        payload, ZstdCompressor.FLUSH_FRAME
+    )

@@ -10,7 +10,6 @@ if sys.version_info >= (3, 14):
         ZstdDecompressor,
         ZstdDict,
         ZstdError,
-        get_frame_info,
     )
 else:
     from backports.zstd import (
@@ -20,7 +19,6 @@ else:
         ZstdDecompressor,
         ZstdDict,
         ZstdError,
-        get_frame_info,
     )
 
 __all__ = [
@@ -30,5 +28,4 @@ __all__ = [
     "ZstdDecompressor",
     "ZstdDict",
     "ZstdError",
-    "get_frame_info",
 ]
