@@ -64,7 +64,7 @@ def serve(
     )
     if public:
         _confirm_public(context, settings)
-    chores = [Chore("sharing", RECORD_CHECK_PERIOD, lambda: _share(context))]
+    chores = [Chore("renewal", RECORD_CHECK_PERIOD, lambda: _renew(context))]
     with open_configured_network(context.settings, context.surroundings.variables, context.home) as network:
         site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None)
         run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
@@ -74,10 +74,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _share(context: Context) -> None:
-    """Keep the own name alive: sign what is not signed yet or ends soon, and put it where the settings say."""
+def _renew(context: Context) -> None:
+    """Keep names alive while others are served; each time with a home of its own, opened at that moment."""
     from catalog.home import open_home
-    from catalog.sharing.share import share_own
+    from catalog.operations.renew import renew
     from cli.reach import open_configured_network
 
     surroundings = context.surroundings
@@ -85,7 +85,8 @@ def _share(context: Context) -> None:
         open_home(surroundings.home, now=_now()) as home,
         open_configured_network(context.settings, surroundings.variables, home) as network,
     ):
-        share_own(home, network)
+        for failure in renew(home, network):
+            context.output.warn(failure)
 
 
 def _tell(context: Context, server: "RunningServer") -> None:

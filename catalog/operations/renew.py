@@ -1,0 +1,22 @@
+"""Keep names alive: the own record signed anew in time, those of followed catalogues offered on."""
+
+from catalog.following.offering import offer_record
+from catalog.home import Home
+from catalog.ipns.name import parse_ipns_name
+from catalog.network import Network
+from catalog.sharing.share import share_own
+from catalog.trust.naming import list_subscriptions
+
+
+def renew(home: Home, network: Network) -> list[str]:
+    """Sign what is not signed yet or ends soon, and put it and the followed catalogues' records where that is due.
+
+    Gives what could not be done, in words; the next call tries it again. Raises what `share_own` raises, once all else was done.
+    """
+    with home.trust.read() as connection:
+        followed = list_subscriptions(connection)
+    failures = [offer_record(home, network, parse_ipns_name(subscription.catalogue)) for subscription in followed]
+    shared = share_own(home, network)
+    if shared is not None:
+        failures.append(shared.pending)
+    return [failure for failure in failures if failure]
