@@ -9,11 +9,11 @@ from catalog.blockstores.base import BlockSource
 from catalog.blockstores.fetching import Fetched, FetchingBlockstore
 from catalog.clients.timeouts import Timeouts
 from catalog.digest import DiffID
-from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.errors import UnavailableError
 from catalog.home import Home
 from catalog.image.reader import ArchiveView
 from catalog.image.walk import walk
-from catalog.ipld.cid import DAG_PB, Cid
+from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.network import Network
 from catalog.progress import Progress, silent
@@ -39,7 +39,10 @@ def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection
     for layer in view.layers:
         if layer.diff_id in without:
             continue
-        leaves = {block.cid: block.size for block in walk(layer.cid, store)}
+        if layer.cid.codec == RAW:  # a layer of one chunk: nothing to walk
+            leaves = {layer.cid: layer.stored_size}
+        else:
+            leaves = {block.cid: block.size for block in walk(layer.cid, store)}
         for cid in store.local.missing(leaves):
             missing += leaves[cid]
             blocks += 1
@@ -56,8 +59,8 @@ def fetch_archive(
     return store.fetch_dag([cid for cid in _children(view.cid, store) if cid not in left_out], size=view.size, progress=progress)
 
 
-def explain_absence(error: BlockNotFoundError, reference: str, network: Network) -> UnavailableError:
-    """Say of a missing block what it means for the release that it belongs to, and why nobody was asked."""
+def explain_absence(error: UnavailableError, reference: str, network: Network) -> UnavailableError:
+    """Say of blocks that are missing what it means for the release that they belong to, and why nobody was asked."""
     if network.offline:
         why = "its blocks are not here, and the network was forbidden"
     elif not network.sources:

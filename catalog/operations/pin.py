@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from catalog.blockstores.fetching import Fetched
 from catalog.delivery import explain_absence, fetch_archive, open_store
-from catalog.errors import BlockNotFoundError
+from catalog.errors import UnavailableError
 from catalog.home import Home
 from catalog.image.reader import read_archive
 from catalog.index.lookup import Resolved, open_lookup
@@ -44,7 +44,7 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network, pro
     with home.lease(f"pin {reference}"):
         try:
             fetched = fetch_archive(read_archive(image.archive, store), store, progress=progress)
-        except BlockNotFoundError as error:
+        except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         release = resolved.release
         entry = Pin(

@@ -11,7 +11,7 @@ from catalog.blockstores.fetching import Fetched, FetchingBlockstore
 from catalog.clients.docker import Engine
 from catalog.delivery import Need, count_need, explain_absence, fetch_archive, open_store
 from catalog.digest import DiffID, ManifestDigest
-from catalog.errors import BlockNotFoundError, EngineConflictError, EngineLayerMissingError, InvalidReferenceError
+from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home import Home
 from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
 from catalog.index.lookup import Notice, Resolved, open_lookup
@@ -105,7 +105,7 @@ def pull(
                 image_id = engine.tag_owner(name, version) if was_there else _load(engine, view, store, spare, progress)
                 if not was_there:
                     engine.tag(str(image_id), name, version)
-        except BlockNotFoundError as error:
+        except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         _remember(home, resolved, image, platform, engine)
     tagged = f"{name}:{version}" if engine is not None else None

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from catalog.database import sync_directory
 from catalog.delivery import explain_absence, fetch_archive, open_store
-from catalog.errors import BlockNotFoundError
+from catalog.errors import UnavailableError
 from catalog.home import Home
 from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
 from catalog.index.lookup import Resolved, open_lookup
@@ -70,7 +70,7 @@ def save(
                     if written - reported >= _REPORT_EVERY or written == size:
                         reported = written
                         progress(Step("total", "written", written, size))
-        except BlockNotFoundError as error:
+        except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
     return Saved(resolved, resolved.platform or platform, image, written, uncompressed)
 

@@ -1,0 +1,141 @@
+"""Publishing: a version never changes, the same again is no change, and what is asked for comes first."""
+
+import pytest
+
+from catalog.errors import ArchiveError, InvalidNameError, InvalidVersionError, PlatformNotFoundError, ReleaseConflictError
+from catalog.home import Home
+from catalog.index.history import list_changes
+from catalog.index.releases import get_release
+from catalog.intake import Wanted
+from catalog.operations.publish import publish
+from catalog.operations.remove import remove
+from catalog.platform import Platform
+from catalog.release import Release
+from tests.compat.images import SmallImage, index_archive
+from tests.image import exports
+from tests.operations.conftest import HOST, Publish, source_of, stream_of
+
+OTHER = exports.make_image([exports.BASE, exports.APP])
+
+
+def released(home: Home, name: str, version: str) -> Release:
+    with home.index.read() as connection:
+        return get_release(connection, home.own_catalogue() or "", name, version)
+
+
+def kinds(home: Home) -> list[str]:
+    with home.index.read() as connection:
+        return [change.kind for change in list_changes(connection)]
+
+
+def test_the_first_publish_makes_the_catalogue(home: Home, put: Publish) -> None:
+    assert home.own_catalogue() is None
+    done = put("web", "1.0", annotations={"title": "The web"})
+    assert done.created
+    assert done.changed
+    assert done.catalogue.startswith("k51")
+    assert done.added == (HOST,)
+    image = released(home, "web", "1.0").images[HOST]
+    assert image.config.hex == exports.SAMPLE.config_hex
+    assert image.layers == len(exports.SAMPLE.layers)
+    assert released(home, "web", "1.0").annotations == {"title": "The web"}
+    assert not put("web", "1.1").created
+
+
+def test_the_same_again_changes_nothing_and_says_so(home: Home, put: Publish) -> None:
+    first = put("web", "1.0")
+    again = put("web", "1.0")
+    assert not again.changed
+    assert again.release == first.release
+    assert again.count.new_blocks == 0
+    assert kinds(home) == ["published"]
+
+
+def test_other_content_is_refused_and_the_old_one_stays(home: Home, put: Publish) -> None:
+    before = put("web", "1.0").release
+    with pytest.raises(ReleaseConflictError, match="other content"):
+        put("web", "1.0", OTHER)
+    assert released(home, "web", "1.0") == before
+
+
+def test_another_platform_is_added(home: Home, put: Publish) -> None:
+    put("web", "1.0")
+    arm = exports.make_image([exports.BASE], Platform("linux", "arm", "v6"))
+    done = put("web", "1.0", arm)
+    assert done.added == (Platform("linux", "arm", "v6"),)
+    assert set(released(home, "web", "1.0").images) == {HOST, Platform("linux", "arm", "v6")}
+    assert kinds(home) == ["platform", "published"]
+
+
+def test_another_title_is_no_conflict(home: Home, put: Publish) -> None:
+    put("web", "1.0", annotations={"title": "old", "source": "here"})
+    assert put("web", "1.0", annotations={"title": "new"}).changed
+    assert released(home, "web", "1.0").annotations == {"title": "new", "source": "here"}
+
+
+def test_what_was_removed_returns_only_with_its_content(home: Home, put: Publish) -> None:
+    put("web", "1.0")
+    remove(home, "web@1.0")
+    with pytest.raises(ReleaseConflictError):
+        put("web", "1.0", OTHER)
+    assert released(home, "web", "1.0").removed is not None
+    assert put("web", "1.0").changed
+    assert released(home, "web", "1.0").removed is None
+
+
+def test_a_dry_run_counts_and_keeps_nothing(home: Home, put: Publish) -> None:
+    done = put("web", "1.0", dry_run=True)
+    assert done.dry_run
+    assert home.own_catalogue() is None
+    assert home.blocks.size().blocks == 0
+    real = put("web", "1.0")
+    assert (done.count.new_blocks, done.count.new_bytes) == (real.count.new_blocks, real.count.new_bytes)
+    assert done.release.images == real.release.images
+    assert put("web", "1.1", dry_run=True).count.new_blocks == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "error"),
+    [
+        ("Web", "1.0", InvalidNameError),
+        ("web.tar.zst", "1.0", InvalidNameError),
+        ("web", "-1", InvalidVersionError),
+        ("web", "latest", InvalidVersionError),
+        ("web", "bafybeibxyxpz3pdqkbxjo2to2v5j34rnozfoayrcno5zqzoy6yqi5cae6y", InvalidVersionError),
+    ],
+)
+def test_what_is_outside_the_grammar_stores_nothing(
+    home: Home, put: Publish, name: str, version: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        put(name, version)
+    assert not home.path.exists() or home.blocks.size().blocks == 0
+
+
+def test_an_export_that_lies_releases_nothing(home: Home) -> None:
+    members = exports.docker_25(exports.SAMPLE)
+    members[exports.blob(exports.APP)] = exports.PACKAGES
+    with pytest.raises(ArchiveError):
+        publish(home, "web", "1.0", stream_of(exports.make_tar(members)), Wanted(HOST))
+    assert home.own_catalogue() is None
+    assert publish(home, "web", "1.0", source_of(exports.SAMPLE), Wanted(HOST)).changed
+
+
+def test_secrets_in_the_configuration_are_warned_of(put: Publish) -> None:
+    image = exports.make_image(
+        [exports.APP], labels={"com.example.api-key": "x1"}, config={"Env": ["DB_PASSWORD=hunter2", "PATH=/bin"]}
+    )
+    (warning,) = put("web", "1.0", image).warnings
+    assert "DB_PASSWORD" in warning
+    assert "hunter2" not in warning
+
+
+def test_all_platforms_of_a_file(home: Home) -> None:
+    arm = Platform("linux", "arm64")
+    images = {HOST: SmallImage([exports.BASE, exports.APP]), arm: SmallImage([exports.BASE], architecture="arm64")}
+    export = stream_of(index_archive(images, "docker.io/library/web:1.0"))
+    assert set(publish(home, "all", "1", export, Wanted(HOST, all_platforms=True)).added) == {HOST, arm}
+    assert publish(home, "host", "1", export, Wanted(HOST)).added == (HOST,)
+    assert publish(home, "one", "1", export, Wanted(HOST, (arm,))).added == (arm,)
+    with pytest.raises(PlatformNotFoundError, match="s390x"):
+        publish(home, "none", "1", export, Wanted(HOST, (Platform("linux", "s390x"),)))
