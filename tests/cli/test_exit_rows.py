@@ -156,7 +156,8 @@ def test_42_newer_home(dcat: Dcat, home: Path) -> None:
 
 def test_51_tag_with_other_content(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dcat("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")).code == 0
-    engine = SimpleNamespace(tag_owner=lambda *_: "sha256:" + "0" * 64, close=lambda: None)
+    other = "sha256:" + "0" * 64
+    engine = SimpleNamespace(tag_owner=lambda *_: other, config_digest=lambda *_: None, find=lambda *_: None, close=lambda: None)
     monkeypatch.setattr("cli.reach.open_engine", lambda _: engine)
     err = expect(dcat, ["pull", "web@1.0"], 51, "engine-conflict")
     assert "try: dcat pull web@1.0 --force" in err
