@@ -19,5 +19,5 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def quick() -> Iterator[Served]:
     """A server whose time limits are scaled down."""
-    with serving(limits=replace(ServerLimits(), header_timeout=0.4, body_timeout=0.4, idle_timeout=0.4)) as server:
+    with serving(limits=replace(ServerLimits(), header_timeout=1.0, body_timeout=1.0, idle_timeout=1.0)) as server:
         yield server

@@ -58,15 +58,17 @@ def memory_of(pid: int) -> int:
     return int(line.split()[1]) * 1024
 
 
-def time_of_a_request(port: int) -> float:
+def time_of_a_request(port: int, content: bytes = BLOCK, status: int = 200) -> float:
     """Ask for one block again and again; give the time that it normally takes, in seconds."""
     times: list[float] = []
     for _ in range(51):
         began = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         with contextlib.closing(connection):
-            connection.request("GET", f"/ipfs/{cid_of(BLOCK)}?format=raw")
-            assert connection.getresponse().read() == BLOCK
+            connection.request("GET", f"/ipfs/{cid_of(content)}?format=raw")
+            response = connection.getresponse()
+            assert response.status == status
+            assert response.read() == content or status != 200
         times.append(time.monotonic() - began)
     return statistics.median(times)
 
@@ -103,3 +105,10 @@ def test_slow_readers_cost_bounded_memory() -> None:
         time.sleep(3)
         assert time_of_a_request(port) <= 0.2
         assert memory_of(pid) - sum(map(len, LARGE)) <= 200 * MIB
+
+
+@pytest.mark.long
+def test_what_is_not_held_is_said_at_once() -> None:
+    """Figure of E8: 404 within 20 ms."""
+    with serving_process() as (port, _):
+        assert time_of_a_request(port, b"not held", 404) <= 0.02

@@ -12,7 +12,7 @@ from catalog.limits import KIB
 from catalog.server.settings import ServerLimits
 from tests.server.serving import Blocks, Served, serving
 
-QUICK = replace(ServerLimits(), header_timeout=0.4, body_timeout=0.4, idle_timeout=0.4)
+QUICK = replace(ServerLimits(), header_timeout=1.0, body_timeout=1.0, idle_timeout=1.0)
 GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /dcat/v1/blocks HTTP/1.1\r\nHost: localhost\r\n"
 GOOD = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
