@@ -2,8 +2,11 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +22,7 @@ from catalog.image.dag import LayerWriter, build_archive
 from catalog.image.encoder import compress_chunk
 from catalog.image.reader import iter_stored, read_archive, write_tar
 from catalog.platform import Platform
+from tests.image.bomb import MAX_SIZE
 from tests.image.exports import (
     APP,
     BASE,
@@ -43,6 +47,7 @@ from tests.image.exports import (
     write_folder,
 )
 from tests.image.memory import MemoryBlocks
+from tests.needs import ROOT
 
 Members = dict[str, bytes | tuple[str, str]]
 
@@ -290,6 +295,15 @@ def test_bombs_end_at_the_limit(compress: Callable[[bytes], bytes], outer: bool)
     with pytest.raises(ArchiveError, match="inflates to more than"):
         read_export(pieces(data), lambda: Counting(MemoryBlocks()), max_size=limit).choose()
     assert taken <= limit + (1 << 20)
+
+
+@pytest.mark.parametrize("compression", ["zstd", *(pytest.param(name, marks=pytest.mark.long) for name in ("gzip", "xz", "bzip2"))])
+def test_a_bomb_of_ten_gib_in_little_memory(compression: str) -> None:
+    command = [sys.executable, "-m", "tests.image.bomb", compression]
+    figures = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    print(compression, figures)
+    assert figures["taken"] <= MAX_SIZE + (1 << 20)
+    assert figures["peak"] <= 200 << 20
 
 
 def test_a_zstd_window_above_the_limit_is_refused() -> None:
