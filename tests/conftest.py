@@ -3,13 +3,14 @@
 import pytest
 
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, local_registry, podman, skopeo
+from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
 
-__all__ = ["docker20", "docker29", "local_registry", "podman", "skopeo"]
+__all__ = ["docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run all tests that need an engine, so that each engine starts once."""
     for item in items:
-        if ENGINE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+        if (ENGINE_FIXTURES | KUBO_FIXTURES).intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("engines"))

@@ -5,7 +5,10 @@ from catalog.ipns.name import IpnsName
 
 
 class KuboRouting:
-    """A Kubo node's routing; slow by nature (a full look-up), so each call has its own time limit."""
+    """A Kubo node's routing; slow by nature (a full look-up), so each call has its own time limit in seconds.
+
+    ``allow_offline`` lets a node without peers keep a record for itself.
+    """
 
     def __init__(self, client: KuboClient, *, timeout: float = 60.0, allow_offline: bool = True, name: str = "kubo") -> None:
         self._client = client
@@ -14,9 +17,9 @@ class KuboRouting:
         self.name = name
 
     def get(self, name: IpnsName) -> bytes | None:
-        """Give the record that the node finds, unvalidated, or None."""
-        raise NotImplementedError
+        """Give the record that the node finds, unvalidated, or None; raise `UnavailableError` where it cannot be asked."""
+        return self._client.get_record(str(name), timeout=self._timeout)
 
     def put(self, name: IpnsName, record: bytes) -> None:
-        """Have the node offer ``record``."""
-        raise NotImplementedError
+        """Have the node offer ``record``; where it knows a better one nothing is said."""
+        self._client.put_record(str(name), record, allow_offline=self._allow_offline, timeout=self._timeout)

@@ -1,0 +1,155 @@
+"""How Kubo's RPC is spoken to: requests, lines of answers, and what its errors mean.
+
+Errors before the first byte are a status of 4xx or 500 with ``{"Message", "Code", "Type": "error"}`` or plain text; later ones
+are a line of that form, or a trailer that nobody here sees.
+Source: kubo's go-ipfs-cmds, http/; docs/reference/kubo/rpc.
+"""
+
+import itertools
+import json
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final
+
+from catalog import limits
+from catalog.clients import multipart
+from catalog.clients.http import Body, HttpClient
+from catalog.clients.response import HttpResponse
+from catalog.errors import BlockNotFoundError, SourceTimeoutError, UnavailableError
+
+_ANSWERS: Final = (200, 400, 401, 403, 404, 405, 429, 500, 501)
+_MAX_REPLY: Final = 64 * limits.MIB
+_NOT_FOUND: Final = ("could not find", "not found", "blockstore: block not found")
+_TIMED_OUT: Final = ("context deadline exceeded", "context canceled", "Client.Timeout")
+
+
+class KuboRefusalError(UnavailableError):
+    """The node answered a command with an error; ``text`` is its own word."""
+
+    def __init__(self, name: str, command: str, text: str) -> None:
+        super().__init__(f"the Kubo node at {name} refuses {command}", why=text)
+        self.text = text
+
+
+class UnknownCommandError(UnavailableError):
+    """The node does not know the command, or not over RPC."""
+
+
+class KuboRpc:
+    """Commands of one node, whatever they are."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self.url = http.url
+        self.name = http.name
+        self.timeouts = http.timeouts
+
+    def abort(self, threads: Collection[int] | None = None) -> None:
+        """Cut the requests of the threads of these identifiers, or all."""
+        self._http.abort(threads)
+
+    def close(self) -> None:
+        """Abort, and let go of the connections."""
+        self._http.close()
+
+    def ask(
+        self,
+        command: str,
+        arguments: Iterable[str] = (),
+        options: dict[str, str] | None = None,
+        *,
+        timeout: float,
+        body: Body | None = None,
+    ) -> dict[str, Any]:
+        """Run a command and give the last line of its answer."""
+        last: dict[str, Any] = {}
+        for line in self.lines(command, arguments, options, timeout=timeout, body=body):
+            last = line
+        return last
+
+    def lines(
+        self,
+        command: str,
+        arguments: Iterable[str] = (),
+        options: dict[str, str] | None = None,
+        *,
+        timeout: float,
+        body: Body | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Run a command and give the lines of its answer as they come; raise what a line says went wrong."""
+        with self.open(command, arguments, options or {}, timeout=timeout, body=body) as response:
+            pending = b""
+            for piece in itertools.chain(response.chunks(_MAX_REPLY), (b"\n",)):
+                *whole, pending = (pending + piece).split(b"\n")
+                for text in whole:
+                    if text.strip():
+                        yield self._parse_line(command, text)
+
+    def open(  # with a body the time limit is ours: Kubo's counts from before the upload
+        self, command: str, arguments: Iterable[str], options: dict[str, str], *, timeout: float, body: Body | None = None
+    ) -> HttpResponse:
+        query = (
+            [("arg", argument) for argument in arguments]
+            + list(options.items())
+            + [("timeout", f"{max(1, round(timeout * 1000))}ms")] * (body is None)
+        )
+        try:
+            response = self._http.open(
+                "POST",
+                f"/api/v0/{command}",
+                query=query,
+                body=body if body is not None else b"",
+                content_type=multipart.CONTENT_TYPE if body is not None else None,
+                answers=_ANSWERS,
+                first_byte=timeout + self.timeouts.first_byte,
+            )
+        except SourceTimeoutError as error:
+            raise SourceTimeoutError(f"the Kubo node at {self.name} does not answer {command} in time", why=_join(error)) from error
+        except UnavailableError as error:
+            hint = "is the daemon running, and is this the address of its RPC (not of its gateway)?"
+            raise UnavailableError(f"the Kubo node at {self.name} cannot be used", why=_join(error), hint=hint) from error
+        if response.status == 200:
+            return response
+        with response:
+            raise self._read_refusal(command, response)
+
+    def _read_refusal(self, command: str, response: HttpResponse) -> UnavailableError:
+        text = response.read_all(limits.MAX_ERROR_BODY).decode(errors="replace").strip()
+        is_json = response.media_type == "application/json"
+        message = str(self._parse_object(command, text.encode()).get("Message", text)) if is_json else text[:500]
+        if response.status in {401, 403}:
+            hint = "name a file with its token (API.Authorizations), or have the node allow the commands that dcat needs"
+            return UnavailableError(f"the Kubo node at {self.name} does not let us in", why=f"{command}: {message}", hint=hint)
+        if response.status == 405 or (response.status in {400, 404, 501} and not is_json and command == "version"):
+            hint = "Kubo's RPC has port 5001 where nobody changed it; 8080 is its gateway"
+            return UnavailableError(f"what answers at {self.name} is no Kubo RPC", why=f"{response.status}: {message}", hint=hint)
+        if response.status == 404:
+            return UnknownCommandError(
+                f"the Kubo node at {self.name} has no {command}", why="it is too old, or closed to this command"
+            )
+        return self._refusal(command, message)
+
+    def _refusal(self, command: str, message: str) -> UnavailableError:
+        if any(text in message for text in _TIMED_OUT):
+            return SourceTimeoutError(f"the Kubo node at {self.name} did not end {command} in time", why=message)
+        if any(text in message for text in _NOT_FOUND):
+            return BlockNotFoundError(f"the Kubo node at {self.name} does not have it", why=message)
+        return KuboRefusalError(self.name, command, message)
+
+    def _parse_line(self, command: str, text: bytes) -> dict[str, Any]:
+        line = self._parse_object(command, text)
+        if line.get("Type") == "error" and "Message" in line:
+            raise self._refusal(command, str(line["Message"]))
+        return line
+
+    def _parse_object(self, command: str, text: bytes) -> dict[str, Any]:
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UnavailableError(
+                f"what answers at {self.name} is no Kubo RPC", why=f"its answer to {command} is no JSON"
+            ) from error
+        return line if isinstance(line, dict) else {}
+
+
+def _join(error: UnavailableError) -> str:
+    return f"{error.message}: {error.why}" if error.why else error.message

@@ -1,0 +1,178 @@
+"""Blocks, pins and records through real Kubo nodes."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.blockstores.http import HttpBlockSource
+from catalog.blockstores.kubo import KuboBlockstore
+from catalog.blockstores.memory import MemoryBlockstore
+from catalog.clients.http import HttpClient
+from catalog.clients.kubo import KuboClient
+from catalog.clients.timeouts import Timeouts
+from catalog.errors import BlockMismatchError, BlockNotFoundError, SourceTimeoutError, UnavailableError
+from catalog.ipld.cid import Cid, cid_of, parse_cid
+from catalog.ipns.key import create_key
+from catalog.ipns.record import create_record
+from catalog.routing.http import HttpRouting
+from catalog.routing.kubo import KuboRouting
+from tests.compat.kubo import KuboNode
+from tests.fakes.dags import make_dag, make_leaves, make_node
+
+Nodes = tuple[KuboNode, KuboNode]
+VALIDITY = 4_102_444_800 * 10**9  # the year 2100: nodes ask the real clock
+
+
+@pytest.fixture
+def client(kubo: KuboNode) -> Iterator[KuboClient]:
+    client = KuboClient(kubo.url)
+    yield client
+    client.close()
+
+
+def test_a_dag_goes_in_pinned_and_comes_out(client: KuboClient, kubo: KuboNode) -> None:
+    root, blocks = make_dag(make_leaves(100, seed=11))
+    store = KuboBlockstore(client)
+    store.put_dag(root, (block for block in blocks if block != root))
+    assert client.is_pinned(root.cid)
+    assert client.version() == "0.42.0"
+    kubo.run("repo", "gc")
+    assert store.missing(block.cid for block in blocks) == []
+    assert next(iter(store.get_dag(root.cid))) == root
+    assert {block.cid for block in store.get_dag(root.cid)} == {block.cid for block in blocks}
+    client.remove_pin(str(root.cid))
+    client.remove_pin(str(root.cid))
+    kubo.run("repo", "gc")
+    assert len(store.missing(block.cid for block in blocks)) == len(blocks)
+    assert list(store.get_dag(root.cid)) == []
+
+
+def test_an_incomplete_dag_is_not_called_pinned(kubo: KuboNode) -> None:
+    client = KuboClient(kubo.url, timeouts=Timeouts().scaled(20))
+    leaves = make_leaves(3, seed=12)
+    root = make_node(leaves)
+    with pytest.raises(UnavailableError, match=r"did not pin|in time"):
+        client.import_blocks(leaves[1:], root, pin_wait=1)
+    assert not client.is_pinned(root.cid)
+    client.close()
+
+
+def test_a_block_that_lies_ends_the_import(client: KuboClient) -> None:
+    leaf = make_leaves(1, seed=13)[0]
+    with pytest.raises(BlockMismatchError):
+        KuboBlockstore(client).put(leaf.cid, b"other")
+    assert not client.has_block(leaf.cid)
+    with pytest.raises(UnavailableError):
+        client.import_blocks([Block(leaf.cid, b"other")])  # the node checks as well
+
+
+def test_one_pin_moves_from_one_snapshot_to_the_next(client: KuboClient, kubo: KuboNode) -> None:
+    store = KuboBlockstore(client)
+    name = "dcat:k51test"
+    archives = [make_dag(make_leaves(40, seed=seed)) for seed in (21, 22, 23)]
+    snapshots = [make_node([root for root, _ in archives[: number + 1]]) for number in range(3)]
+    for number, snapshot in enumerate(snapshots):
+        store.put_pinned(name, snapshot, lambda number=number: archives[number][1])  # type: ignore[misc]
+        assert client.find_pins(name) == [str(snapshot.cid)]
+        store.put_pinned(name, snapshot, list)  # again is nothing new
+        assert client.find_pins(name) == [str(snapshot.cid)]
+    kubo.run("repo", "gc")
+    assert store.missing(block.cid for _, blocks in archives for block in blocks) == []
+    store.put_pinned(name, snapshots[0], list)  # two releases were removed
+    kubo.run("repo", "gc")
+    assert store.missing(block.cid for block in archives[0][1]) == []
+    assert len(store.missing(block.cid for block in archives[2][1])) == len(archives[2][1])
+    client.remove_pins(name)
+    assert client.find_pins(name) == []
+
+
+def test_what_gc_took_between_import_and_pin_goes_in_again(
+    client: KuboClient, kubo: KuboNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = KuboBlockstore(client)
+    name = "dcat:k51gc"
+    first, (archive, blocks) = make_node(make_leaves(2, seed=31)), make_dag(make_leaves(5, seed=32))
+    store.put_pinned(name, first, lambda: make_leaves(2, seed=31))
+    second = make_node([first, archive])
+    update = client.update_pin
+
+    def update_after_gc(old: str, new: Cid) -> None:
+        kubo.run("repo", "gc")
+        update(old, new, timeout=1)
+
+    monkeypatch.setattr(client, "update_pin", update_after_gc)
+    store.put_pinned(name, second, lambda: blocks)
+    assert client.find_pins(name) == [str(second.cid)]
+    client.remove_pins(name)
+
+
+def test_absent_blocks(client: KuboClient) -> None:
+    absent = cid_of(b"absent everywhere")
+    with pytest.raises(BlockNotFoundError):
+        KuboBlockstore(client).get(absent)
+    with pytest.raises(SourceTimeoutError):
+        client.get_block(absent, offline=False, timeout=0.3)
+
+
+def test_blocks_come_from_the_other_node(kubo_nodes: Nodes) -> None:
+    root, blocks = make_dag(make_leaves(300, seed=41), width=100)
+    KuboBlockstore(KuboClient(kubo_nodes[0].url)).put_dag(root, blocks)
+    local = MemoryBlockstore()
+    other = KuboClient(kubo_nodes[1].url)
+    assert len(KuboBlockstore(other).missing([block.cid for block in blocks])) == len(blocks)
+    fetched = FetchingBlockstore(local, [KuboBlockstore(other, offline=False)]).fetch_dag([root.cid])
+    assert fetched.blocks == len(blocks)
+    assert set(local.cids()) == {block.cid for block in blocks}
+    other.close()
+
+
+def test_nobody_has_it(kubo_nodes: Nodes) -> None:
+    timeouts = Timeouts().scaled(20)
+    client = KuboClient(kubo_nodes[1].url, timeouts=timeouts)
+    store = FetchingBlockstore(MemoryBlockstore(), [KuboBlockstore(client, offline=False)], timeouts=timeouts)
+    with pytest.raises(UnavailableError, match="no source has") as caught:
+        store.fetch_dag([cid_of(b"nobody has it", 0x70)])
+    assert "in time" in caught.value.why
+    client.close()
+
+
+@pytest.mark.parametrize("cid_version", ["0", "1"])
+def test_the_gateway_is_a_source(kubo: KuboNode, cid_version: str) -> None:
+    """What plain ``ipfs add`` made, by the node's own gateway."""
+    content = random.Random(51).randbytes(1_280_000)
+    root = kubo.run("add", "-Q", f"--cid-version={cid_version}", data=content + cid_version.encode()).decode().strip()
+    local = MemoryBlockstore()
+    client = HttpClient(kubo.gateway)
+    source = HttpBlockSource(client)
+    cid = parse_cid(root)
+    assert cid.version == int(cid_version)
+    fetched = FetchingBlockstore(local, [source]).fetch_dag([cid])
+    assert fetched.blocks == 6
+    assert not source.batch > 16
+    with pytest.raises(UnavailableError):
+        source.get(cid_of(b"absent at the gateway"))
+    client.close()
+
+
+def test_a_record_goes_from_one_node_to_the_other(kubo_nodes: Nodes) -> None:
+    key = create_key()
+    record = create_record(key, b"/ipfs/bafkqaaa", sequence=5, validity=VALIDITY)
+    nodes = [KuboClient(node.url) for node in kubo_nodes]
+    routings = [KuboRouting(node, timeout=20) for node in nodes]
+    assert routings[1].get(key.name) is None
+    routings[0].put(key.name, record.encoded)
+    assert routings[0].get(key.name) == record.encoded
+    assert routings[1].get(key.name) == record.encoded
+    routings[0].put(key.name, record.encoded)  # the same again
+    older = create_record(key, b"/ipfs/bafkqaaa", sequence=4, validity=VALIDITY)
+    routings[0].put(key.name, older.encoded)  # it keeps the better one, and nothing is said
+    assert routings[0].get(key.name) == record.encoded
+    gateway = HttpClient(kubo_nodes[0].gateway)
+    assert HttpRouting(gateway).get(key.name) == record.encoded
+    assert HttpRouting(gateway).get(create_key().name) is None
+    for client in nodes:
+        client.close()
+    gateway.close()
