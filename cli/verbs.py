@@ -12,6 +12,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "save": "Write a release as an archive that docker load takes.",
         "pin": "Hold the bytes of releases here.",
         "unpin": "Let go of the bytes of releases; they stay in the index.",
+        "outdated": "List pulled releases and engine tags that have a newer version.",
     },
     "Look around": {
         "list": "List names, or the releases of some.",
@@ -23,12 +24,16 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Own catalogue": {
         "yank": "Mark a release as not to be used; nothing is deleted.",
         "remove": "Take a release out of the own catalogue.",
+        "key": "Show, move or give up the key of your own catalogue.",
+        "recover": "Take in what your key signed elsewhere: after a restored backup, or in a new home.",
     },
     "Share": {
         "subscribe": "Follow a catalogue: its releases are then found here.",
         "unsubscribe": "Stop following a catalogue; what was pulled stays.",
         "catalogues": "List your own catalogue and those you follow, with their names.",
         "sync": "Refresh what you follow, and share what is pending of your own.",
+        "trust": "Decide about changes in catalogues that you follow.",
+        "prefer": "Have a name mean another catalogue's from now on.",
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },
     "Care": {

@@ -74,7 +74,7 @@ def take_own_record(home: Home, record: Record, *, shared_up_to: int = 0, publis
         catalogue,
         own=True,
         title=shown.title,
-        root=str(record.snapshot_cid),
+        root=shown.root if record.revoked else str(record.snapshot_cid),
         sequence=record.sequence,
         expires=format_time(record.expires),
         checked=home.time,

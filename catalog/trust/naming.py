@@ -24,6 +24,9 @@ ON CONFLICT (name) DO UPDATE SET catalogue_id = excluded.catalogue_id, rank = ex
 WHERE excluded.rank < owners.rank AND NOT owners.preferred
 AND owners.catalogue_id NOT IN (SELECT catalogue_id FROM catalogues WHERE own)
 """
+_INHERIT = """
+INSERT OR IGNORE INTO contents SELECT ?, name, version, platform, config, first_seen, current FROM contents WHERE catalogue_id = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +174,24 @@ def next_tick(connection: Connection) -> int:
     tick = int(get_note(connection, _TICK) or 0) + 1
     put_note(connection, _TICK, str(tick))
     return tick
+
+
+def succeed(connection: Connection, old: str, new: str, at: str) -> Subscription:
+    """Follow ``new`` in place of the revoked ``old``, by the user's own act.
+
+    It takes over the alias, the names, and what the releases were seen with, so that references mean what they meant and content
+    that moved is noticed. One that is followed already keeps its own alias.
+    """
+    former = get_subscription(connection, old)
+    numbers = {"old": catalogue_id(connection, old), "new": catalogue_id(connection, new)}
+    row = connection.execute(select(catalogues).where(catalogues.c.catalogue_id == numbers["new"])).one()
+    values = {"subscribed": None, "synced": 0}
+    if row.subscribed is None:
+        connection.execute(update(catalogues).where(catalogues.c.catalogue_id == numbers["old"]).values(alias=None, **values))
+        changed = {"alias": former.alias, "position": former.position, "subscribed": at, "synced": 0}
+        connection.execute(update(catalogues).where(catalogues.c.catalogue_id == numbers["new"]).values(changed))
+    else:
+        connection.execute(update(catalogues).where(catalogues.c.catalogue_id == numbers["old"]).values(values))
+    connection.execute(update(owners).where(owners.c.catalogue_id == numbers["old"]).values(catalogue_id=numbers["new"]))
+    connection.exec_driver_sql(_INHERIT, (numbers["new"], numbers["old"]))
+    return get_subscription(connection, new)

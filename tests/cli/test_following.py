@@ -128,3 +128,62 @@ def test_mirroring_holds_every_image(bob: str, dcat: Dcat) -> None:
 @pytest.mark.parametrize("text", ["nonsense", "k51qzi5uqu5d", "ftp://x"])
 def test_what_is_no_catalogue(dcat: Dcat, text: str) -> None:
     assert dcat("subscribe", "bob", text).code == 2
+
+
+def test_a_key_moves_to_a_new_home_with_all_its_releases(bob: str, as_bob: Dcat, dcat: Dcat, home: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "passphrase"
+    secret.write_text("correct horse\n")
+    file = str(tmp_path / "key.pem")
+    assert as_bob("key", "export", "-o", file).code == 2
+    ok(as_bob("key", "export", "-o", file, "--passphrase-file", str(secret)))
+    assert as_bob("key", "export", "-o", file, "--plain").code == 41
+    assert dcat("key", "import", file).code == 2
+    assert dcat("recover").code == 31
+    ok(dcat("key", "import", file, "--passphrase-file", str(secret)))
+    assert read_json(dcat("key", "show", "--json"))["catalogue"] == read_json(as_bob("key", "show", "--json"))["catalogue"]
+    ok(dcat("config", "set", "sources.old.url", bob))
+    assert "Taken in: 1 release" in ok(dcat("recover"))
+    assert ok(dcat("resolve", "web@1.0")) == ok(as_bob("resolve", "web@1.0"))
+
+
+def test_a_given_up_catalogue_ends_for_everybody(bob: str, as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
+    ok(dcat("subscribe", "bob", bob))
+    file = str(tmp_path / "revocation")
+    ok(as_bob("key", "revocation", "-o", file))
+    assert "nothing new" in ok(dcat("sync", "bob"))
+    assert as_bob("key", "revoke", file).code == 2
+    assert "Given up" in ok(as_bob("key", "revoke", file, "--yes"))
+    ran = dcat("sync", "bob")
+    assert ran.code == 0
+    assert "gave this catalogue up" in ran.err
+    assert ok(dcat("resolve", "bob/web@1.0"))
+    assert as_bob("publish", "web", "2.0", "--from", write_image(tmp_path / "two.tar", "2")).code == 0
+    assert dcat("subscribe", "again", bob).code in (10, 24)
+
+
+def test_what_is_outdated(bob: str, as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
+    ok(dcat("subscribe", "bob", bob))
+    ok(dcat("pull", "bob/web@1.0", "--no-load"))
+    assert "Nothing newer is known for 1 name" in ok(dcat("outdated"))
+    ok(as_bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "2")))
+    ok(dcat("sync"))
+    assert ok(dcat("outdated", "-q")) == "web@1.1\n"
+    assert ok(dcat("outdated", "--min-age", "3d", "-q")) == ""
+
+
+def test_a_name_moves_when_its_user_says_so(bob: str, dcat: Dcat, tmp_path: Path) -> None:
+    ok(dcat("subscribe", "bob", bob))
+    mine = write_image(tmp_path / "mine.tar", "7")
+    refused = dcat("publish", "web", "1.0", "--from", mine)
+    assert refused.code == 24
+    ok(dcat("prefer", "web", "mine"))
+    ok(dcat("publish", "web", "1.0", "--from", mine))
+    assert ok(dcat("resolve", "web@1.0")) != ok(dcat("resolve", "bob/web@1.0"))
+    assert "means that of the catalogue" in ok(dcat("prefer", "web", "bob"))
+    assert ok(dcat("resolve", "web@1.0")) == ok(dcat("resolve", "bob/web@1.0"))
+    assert dcat("prefer", "web", "nobody").code == 10
+
+
+def test_nothing_waits_for_a_decision(dcat: Dcat) -> None:
+    assert "Nothing waits" in ok(dcat("trust", "list"))
+    assert dcat("trust", "accept", "bob").code == 10

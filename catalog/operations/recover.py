@@ -1,0 +1,14 @@
+"""Bring the own catalogue back in step with what its key signed elsewhere: after a restored backup, or in a new home."""
+
+from catalog.home import Home
+from catalog.network import Network
+from catalog.progress import Progress, silent
+from catalog.sharing.share import Shared, recover_own
+
+
+def recover(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
+    """Take in every record of the own name that any source has and this home did not sign, and sign above them.
+
+    Raises `UnavailableError` where no source answered, `RollbackError` where the key was revoked.
+    """
+    return recover_own(home, network, progress=progress)

@@ -1,0 +1,68 @@
+"""``dcat outdated``: what has a newer version."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog.errors import EngineUnavailableError
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table
+from cli.text import age_of, format_count, parse_span
+
+if TYPE_CHECKING:
+    from catalog.operations.outdated import Outdated
+
+app = command_app()
+
+NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Names; all that are here without one.")]
+MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="Newer versions first seen here that long ago.")]
+StaleOption = Annotated[bool, typer.Option("--allow-stale", help="Although a catalogue's record expired.")]
+
+
+@app.command()
+@command
+def outdated(
+    context: Context, names: NamesArgument = None, min_age: MinAgeOption = "", allow_stale: StaleOption = False
+) -> Document:
+    """List pulled releases and engine tags that have a newer version.
+
+    Offline: it tells what is known here. How old a version is counts from when this home first saw it.
+    """
+    from catalog.operations.outdated import outdated as compare
+
+    span = parse_span("--min-age", min_age) if min_age else None
+    found = compare(context.home, names or (), engine_tags=_engine_tags(context), min_age=span, allow_stale=allow_stale)
+    rows = [
+        (entry.reference, entry.newest, ", ".join(entry.places), age_of(entry.first_seen, context.now) if entry.first_seen else "")
+        for entry in found.outdated
+    ]
+    raw = [(entry.reference, entry.newest, ",".join(entry.places), entry.first_seen or "") for entry in found.outdated]
+    if rows:
+        parts: list[str | Table] = [Table(("HAVE", "NEWEST", "WHERE", "FIRST SEEN"), rows, raw=raw)]
+    else:
+        parts = (
+            [f"Nothing newer is known for {format_count(found.names, 'name')}"] if found.names else ["Nothing was pulled here yet"]
+        )
+    closing = f"To get it: dcat pull {found.outdated[0].newest}" if found.outdated else ""
+    body = {"names": found.names, "outdated": [_body(entry) for entry in found.outdated]}
+    warnings = tuple(notice.text for notice in found.notices if notice.warns)
+    return Document("outdated", body, [entry.newest for entry in found.outdated], parts, closing, warnings)
+
+
+def _engine_tags(context: Context) -> list[str]:
+    try:
+        return list(context.engine.tags())
+    except EngineUnavailableError:
+        return []  # what was pulled into the store is compared all the same
+
+
+def _body(entry: "Outdated") -> dict[str, object]:
+    return {
+        "reference": entry.reference,
+        "newest": entry.newest,
+        "catalogue": entry.catalogue,
+        "alias": entry.alias,
+        "first_seen": entry.first_seen,
+        "places": list(entry.places),
+    }

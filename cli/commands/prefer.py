@@ -1,0 +1,31 @@
+"""``dcat prefer``: whose a name is."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document
+
+app = command_app()
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, without a version.")]
+AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS|mine", help="The catalogue that it is to mean.")]
+
+
+@app.command()
+@command
+def prefer(context: Context, name: NameArgument, alias: AliasArgument) -> Document:
+    """Have a name mean another catalogue's from now on.
+
+    A name belongs to the catalogue that brought it here first; only this moves it.
+    """
+    from catalog.operations.prefer import prefer as move
+
+    done = move(context.home, name, alias)
+    body = {"name": done.name, "catalogue": done.catalogue, "alias": done.alias, "before": done.before}
+    whose = "your own catalogue" if done.alias == "mine" else f'the catalogue "{done.alias}"'
+    warnings = () if done.has_releases else (f'{whose} has no release of "{name}" yet',)
+    closing = f"dcat list {name}" if done.has_releases else ""
+    return Document("prefer", body, [done.catalogue], [f'"{name}" means that of {whose} now'], closing, warnings)
