@@ -13,7 +13,7 @@ from catalog.blockstores.base import Block, BlockSource
 from catalog.blockstores.kubo import KuboBlockstore
 from catalog.clients.kubo import KuboClient
 from catalog.database import locked
-from catalog.errors import BlockNotFoundError
+from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home import Home
 from catalog.ipld.cid import DAG_PB, Cid, parse_cid
 from catalog.ipld.dag_pb import decode_node
@@ -53,8 +53,7 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
         if state.root != str(root):
             progress(Step("phase", "Sharing the catalogue through Kubo"))
             last = parse_cid(state.root) if state.root else None
-            _put_dag(home, KuboBlockstore(client), root, last)
-            client.set_pin(pin_name(record), root)
+            _put_dag(home, KuboBlockstore(client), pin_name(record), root, last)
             state = KuboState(str(root))
             _remember(home, client.url, state)
         if state.sequence < record.sequence:
@@ -68,9 +67,19 @@ def pin_name(record: Record) -> str:
     return f"dcat {record.name}"
 
 
-def _put_dag(home: Home, node: KuboBlockstore, root: Cid, last: Cid | None) -> None:
-    others = (block for block in new_blocks(home.blocks, root, last) if block.cid != root)
-    node.put_dag(Block(root, home.blocks.get(root)), others)
+def _put_dag(home: Home, node: KuboBlockstore, pin: str, root: Cid, last: Cid | None) -> None:
+    block = Block(root, home.blocks.get(root))
+
+    def others(known: Cid | None) -> Iterator[Block]:
+        return (other for other in new_blocks(home.blocks, root, known) if other.cid != root)
+
+    try:
+        node.put_pinned(pin, block, lambda: others(last))
+    except UnavailableError:
+        if last is None:
+            raise
+        # Somebody took the pin away there, and GC what it held: all that is here goes once more.
+        node.put_pinned(pin, block, lambda: others(None))
 
 
 def new_blocks(blocks: BlockSource, root: Cid, last: Cid | None) -> Iterator[Block]:
