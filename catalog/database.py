@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from catalog.errors import CorruptHomeError, NewerHomeError, StorageError
 from catalog.sqlite import CrashPoint as CrashPoint  # part of what this module offers
-from catalog.sqlite import bound_log, no_crash, translated
+from catalog.sqlite import bound_log, no_crash, system_translated, translated
 from catalog.sqlite import connect as connect
 from catalog.sqlite import locked as locked
 from catalog.sqlite import sync_directory as sync_directory
@@ -55,7 +55,7 @@ def open_schema(path: Path, schema: Schema, *, read_only: bool = False, crash_po
 
     Any number of processes may do this at once. Raises `NewerHomeError`, `CorruptHomeError`, `StorageError`, `LockedError`.
     """
-    with translated(path):
+    with translated(path), system_translated(path):
         revision = read_revision(path)
         if revision == schema.head:
             return
@@ -81,8 +81,10 @@ def read_revision(path: Path) -> str | None:
     with translated(path):
         connection = connect(path, read_only=True)
         try:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
-                if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            # In one statement: another process may be making the file.
+            tables, known = connection.execute("SELECT count(*), total(name = 'alembic_version') FROM sqlite_master").fetchone()
+            if not known:
+                if tables:
                     raise CorruptHomeError(f"{path} is not a file of dcat", why="it holds other tables and no revision")
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
