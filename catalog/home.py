@@ -28,7 +28,7 @@ from catalog.database import Database
 from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError, VerificationError
 from catalog.keyfile import read_key_file, write_key_file
 from catalog.release import Release, format_time
-from catalog.sqlite import CrashPoint, locked, no_crash
+from catalog.sqlite import CrashPoint, locked, no_crash, sync_directory
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -249,6 +249,7 @@ def open_home(
             raise CatalogueNotFoundError(f"there is no home at {path}", why="nothing was published or subscribed to yet")
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(path.parent)
         except OSError as error:
             raise StorageError(f"the home {path} cannot be made", why=error.strerror or str(error)) from error
     elif not read_only and not os.access(path, os.W_OK):

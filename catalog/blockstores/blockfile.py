@@ -16,12 +16,10 @@ from typing import Final
 
 from catalog.database import Schema, open_schema
 from catalog.errors import StorageError
-from catalog.limits import WAL_LIMIT
 from catalog.sqlite import CrashPoint, bound_log, connect, no_crash, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8
-_FREED_PAGES_A_TRANSACTION: Final = WAL_LIMIT // PAGE_SIZE // 4
 
 _STATEMENTS: Final = """
 CREATE TABLE payloads (payload_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
@@ -88,15 +86,19 @@ class BlockFile:
                 connection.close()
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, needs: int | None = None) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, durable: bool = True, compact: bool = False, needs: int | None = None) -> Iterator[sqlite3.Connection]:
         """Give a connection that holds the write lock; what it did is committed when this ends, or undone when it raises.
 
-        Not ``durable``, it survives kill -9 but perhaps not a power cut. ``needs`` is how many bytes are to be written.
+        Not ``durable``, it survives kill -9 but perhaps not a power cut. With ``compact``, the commit gives the space of what was
+        deleted back to the file system: it moves as many pages from the file's end as were freed, which go through the log, so
+        free a bounded piece at a time. ``needs`` is how many bytes are to be written.
         """
         with self._write_lock, translated(self.path, needs):
             connection = self._open_writer()
             bound_log(connection, self.path)
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            # `PRAGMA incremental_vacuum` looks for each page in the whole list of free ones: 1 GB took half a minute.
+            connection.execute(f"PRAGMA auto_vacuum = {'FULL' if compact else 'INCREMENTAL'}").fetchall()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -108,13 +110,8 @@ class BlockFile:
                 raise
             self._crash_point("blocks: after commit")
 
-    def shrink(self) -> None:
-        """Give free pages back to the file system, a bounded piece of the log at a time."""
-        free = 1
-        while free:
-            with self.transaction() as connection:
-                connection.execute(f"PRAGMA incremental_vacuum({_FREED_PAGES_A_TRANSACTION})").fetchall()
-                (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    def truncate_log(self) -> None:
+        """Move what stands in the write-ahead log into the file, so that a file that shrank is short."""
         with self._write_lock, translated(self.path):
             self._open_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from catalog.errors import InvalidIpnsNameError, StorageError
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import MAX_RECORD_SIZE
+from catalog.sqlite import CrashPoint, no_crash, sync_directory
 
 _SUFFIX = ".ipns-record"
 
@@ -23,8 +24,9 @@ class LocalRouting:
 
     name = "this home"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, crash_point: CrashPoint = no_crash) -> None:
         self._directory = directory
+        self._crash_point = crash_point
 
     def get(self, name: IpnsName) -> bytes | None:
         """Give the record that was put last, unvalidated, or None."""
@@ -42,18 +44,21 @@ class LocalRouting:
         path = self._path(name)
         temporary = path.with_name(f".{secrets.token_hex(8)}.new")
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_directory()
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.write(record)
                     file.flush()
+                    self._crash_point("records: before fsync")
                     os.fsync(file.fileno())
+                self._crash_point("records: before rename")
                 temporary.replace(path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            self._sync_directory()
+            self._crash_point("records: after rename")
+            sync_directory(self._directory)
         except OSError as error:
             raise StorageError(f"the record of {name} cannot be kept", why=str(error)) from error
 
@@ -80,9 +85,7 @@ class LocalRouting:
     def _path(self, name: IpnsName) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
 
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _make_directory(self) -> None:
+        if not self._directory.is_dir():
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(self._directory.parent)

@@ -8,7 +8,7 @@ import typer
 
 from catalog.errors import DcatError
 from cli.command import command, command_app
-from cli.context import Context
+from cli.context import Context, crash_point
 from cli.exits import ReportedError, UsageError, exit_code, report
 from cli.following import error_body, update_body, update_lines, update_warnings
 from cli.output import Document
@@ -55,7 +55,7 @@ def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datet
 
     surroundings = context.surroundings
     with (
-        open_home(surroundings.home, now=now) as home,
+        open_home(surroundings.home, now=now, crash_point=crash_point(surroundings.variables)) as home,
         open_configured_network(context.settings, surroundings.variables, home) as network,
     ):
         done = refresh(home, network, aliases, mirror=mirror, progress=context.progress)
