@@ -334,3 +334,11 @@ def test_file_without_wal_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with database.read() as reading:
         assert reading.exec_driver_sql("SELECT count(*) FROM first").scalar_one() == 1
     database.close()
+
+
+def test_what_others_raise_within_passes(tmp_path: Path) -> None:
+    """A pipe that breaks while a list is read is no failure of the disk."""
+    database = Database(tmp_path / "test.sqlite", FIRST)
+    with pytest.raises(BrokenPipeError), database.read():
+        raise BrokenPipeError
+    database.close()

@@ -10,7 +10,6 @@ with an index of our own (fast, but crash safety and shrinking would be ours to 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,11 +17,12 @@ from catalog.blockstores.base import Block
 from catalog.blockstores.blockfile import BlockFile
 from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.ipld.cid import Cid, cid_from_digest, verify_block
-from catalog.limits import BLOCK_BATCH_SIZE
+from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
 from catalog.sqlite import CrashPoint, no_crash
 
 _CIDS_A_QUERY: Final = 5000
-_DELETES_A_TRANSACTION: Final = 1000
+_DELETES_A_TRANSACTION: Final = 10_000
+_FREED_A_TRANSACTION: Final = WAL_LIMIT // 3
 
 
 class NewBlock(NamedTuple):
@@ -136,7 +136,7 @@ class EmbeddedBlockstore:
             for (cid, data), content in batch:
                 digest = cid.digest
                 if digest in self._rotten and digest not in known:
-                    delete_blocks(connection, [digest])
+                    delete_some(connection, iter([digest]))
                 elif digest in known or connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall():
                     if content is not None:
                         connection.execute("UPDATE blocks SET content = ? WHERE digest = ? AND content IS NULL", (content, digest))
@@ -168,16 +168,18 @@ class EmbeddedBlockstore:
 
     def delete(self, cids: Iterable[Cid]) -> None:
         """Forget the blocks, and give their space back to the file system."""
-        stream = iter(cids)
-        while some := [cid.digest for cid in islice(stream, _DELETES_A_TRANSACTION)]:
-            with self.file.transaction() as connection:
-                delete_blocks(connection, some)
-            self._rotten.difference_update(some)
-        self.shrink()
+        digests = iter([cid.digest for cid in cids])
+        taken = 1
+        while taken:
+            with self.file.transaction(compact=True) as connection:
+                taken, _ = delete_some(connection, digests)
+        self.file.truncate_log()
 
     def shrink(self) -> None:
-        """Give free pages back to the file system."""
-        self.file.shrink()
+        """Give space that is still free within the file back to the file system; `delete` and sweeping do that by themselves."""
+        with self.file.transaction(compact=True) as connection:
+            connection.execute("UPDATE flushes SET flushes = flushes + 1")  # a commit without a change moves nothing
+        self.file.truncate_log()
 
     def cids(self) -> Iterator[Cid]:
         """Give the CID (CIDv1) of every block that is here."""
@@ -228,8 +230,19 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
     return rows[0][0] if rows else None
 
 
-def delete_blocks(connection: sqlite3.Connection, digests: Sequence[bytes]) -> int:
-    """Delete the blocks with these digests within a transaction of their file; give how many were there."""
+def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes]) -> tuple[int, int]:
+    """Take digests, and delete their blocks, until a bounded number of bytes is freed; call it in a compacting transaction.
+
+    Gives how many digests were taken (0: there are no more), and how many of their blocks were there.
+    """
+    taken = deleted = freed = 0
     for digest in digests:
-        connection.execute("DELETE FROM payloads WHERE payload_id = (SELECT payload_id FROM blocks WHERE digest = ?)", (digest,))
-    return connection.executemany("DELETE FROM blocks WHERE digest = ?", ((digest,) for digest in digests)).rowcount
+        taken += 1
+        for size, payload_id in connection.execute("SELECT size, payload_id FROM blocks WHERE digest = ?", (digest,)).fetchall():
+            connection.execute("DELETE FROM payloads WHERE payload_id = ?", (payload_id,))
+            connection.execute("DELETE FROM blocks WHERE digest = ?", (digest,))
+            deleted += 1
+            freed += size
+        if freed >= _FREED_A_TRANSACTION or taken >= _DELETES_A_TRANSACTION:
+            break
+    return taken, deleted

@@ -13,15 +13,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 
-from catalog.blockstores.embedded import EmbeddedBlockstore, delete_blocks
+from catalog.blockstores.embedded import EmbeddedBlockstore, delete_some
 from catalog.errors import LockedError
 from catalog.ipld.cid import Cid
 from catalog.limits import LEASE_TIME
 from catalog.release import format_time
-
-_SWEPT_A_TRANSACTION = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +62,20 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
     Whoever sweeps found ``cids`` while no other lease held. Raises `LockedError` as soon as one does: what is left then stays, and
     so does everything that a command which began meanwhile may count on.
     """
-    deleted = 0
-    stream = iter(cids)
-    while some := [cid.digest for cid in islice(stream, _SWEPT_A_TRANSACTION)]:
-        with blocks.file.transaction() as connection:
+    digests = iter([cid.digest for cid in cids])
+    total, taken = 0, 1
+    while taken:
+        with blocks.file.transaction(compact=True) as connection:
             for lease in _holding(connection, now):
                 if own is None or lease.lease_id != own.lease_id:
                     raise LockedError(
                         f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
                         why="blocks that it may count on cannot be deleted",
                     )
-            deleted += delete_blocks(connection, some)
-    return deleted
+            taken, deleted = delete_some(connection, digests)
+        total += deleted
+    blocks.file.truncate_log()
+    return total
 
 
 def _holding(connection: sqlite3.Connection, now: datetime) -> list[Lease]:

@@ -374,3 +374,24 @@ TestStoreMachine.settings = settings(max_examples=15, stateful_step_count=20, de
 def test_codec_is_kept(store: EmbeddedBlockstore) -> None:
     store.put(*A)
     assert [cid.codec for cid in store.cids()] == [RAW]
+
+
+def test_log_stays_bounded_while_blocks_are_deleted(store: EmbeddedBlockstore) -> None:
+    """Giving space back moves pages; it is done a piece at a time."""
+    blocks = blocks_of(2500)
+    store.put_many(blocks)
+    largest = 0
+
+    def watch(label: str) -> None:
+        nonlocal largest
+        largest = max(largest, store.file.path.with_name("blocks.sqlite-wal").stat().st_size)
+
+    store.file._crash_point = watch
+    store.delete(block.cid for block in blocks[::2])
+    assert largest <= WAL_LIMIT
+    assert store.missing(block.cid for block in blocks[1::2]) == []
+    assert list(store.find_rotten()) == []
+    with store.file.reading() as connection:
+        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    store.shrink()
