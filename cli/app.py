@@ -18,7 +18,8 @@ from cli.command import (
     YesOption,
 )
 from cli.context import Options
-from cli.exits import INTERRUPTED, UsageError
+from cli.exits import INTERRUPTED
+from cli.failures import UsageError
 from cli.output import Output
 from cli.text import escape
 from cli.verbs import FOREIGN, SECTIONS, VERBS, module_of

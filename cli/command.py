@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.context import Context, Options, limit_time, make_context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document
 from cli.progress import open_progress
 

@@ -4,18 +4,16 @@ This is where the environment ends: below `cli` nothing reads it, values are han
 """
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from catalog.errors import AmbiguousReferenceError, LockedError
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
 from cli.text import escape_lines, is_on, redact
 
@@ -31,8 +29,7 @@ if TYPE_CHECKING:
 PROGRESS_MODES = ("auto", "plain", "json", "none")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The options that every command takes."""
 
     json: bool = False
@@ -56,8 +53,7 @@ class Options:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """The environment's variables, and the two directories that they may move."""
 
     variables: Mapping[str, str]
@@ -93,15 +89,15 @@ class Surroundings:
         return is_on(self.variables.get("DCAT_OFFLINE", ""))
 
 
-@dataclass(frozen=True)
 class Context:
-    """One run of one command."""
+    """One run of one command: what was asked for, the surroundings, the one `now`, and where results and progress go."""
 
-    options: Options
-    output: Output
-    surroundings: Surroundings
-    now: datetime
-    progress: "Progress"
+    def __init__(self, options: Options, output: Output, surroundings: Surroundings, now: datetime, progress: "Progress") -> None:
+        self.options = options
+        self.output = output
+        self.surroundings = surroundings
+        self.now = now
+        self.progress = progress
 
     @cached_property
     def settings(self) -> "Settings":
@@ -201,7 +197,7 @@ def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
     def reach(_label: str) -> None:
         remaining[0] -= 1
         if remaining[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), 9)
 
     return reach
 
@@ -216,6 +212,8 @@ def limit_time(seconds: float | None) -> Iterator[None]:
     if seconds is None:
         yield
         return
+    import signal
+
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 
 from catalog import errors
+from cli.failures import ReportedError as ReportedError
+from cli.failures import UsageError as UsageError
 from cli.hints import hint_for, to_command
 from cli.output import paint
 from cli.text import escape_lines, redact
@@ -33,20 +35,6 @@ EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-class ReportedError(Exception):
-    """A failure among several results that was reported when it came; only the exit code is left."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(f"exit {status}")
-        self.status = status
-
-
-class UsageError(errors.InvalidInputError):
-    """The command line itself is wrong."""
-
-    code = "usage"
 
 
 def exit_code(error: BaseException) -> int:

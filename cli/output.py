@@ -9,8 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from cli.text import escape, escape_lines, redact
 
@@ -21,8 +20,7 @@ class ClosedOutputError(Exception):
     """Whoever read our output has gone: nothing failed, and there is nobody to tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under headings. ``right`` names the columns of numbers; ``raw`` are the rows for machines, where theirs are others."""
 
     columns: tuple[str, ...]
@@ -31,8 +29,7 @@ class Table:
     raw: Sequence[Sequence[str]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """What a command has to say.
 
     ``schema`` is the middle of ``dcat/<schema>/v1``, ``body`` the rest of the JSON document; ``identifiers`` is what ``-q`` prints.
@@ -45,11 +42,10 @@ class Document:
     identifiers: Sequence[str] = ()
     parts: Sequence["str | Table"] = ()
     closing: str = ""
-    warnings: Sequence[str] = field(default=())
+    warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """The two streams and how to write on them."""
 
     json: bool = False

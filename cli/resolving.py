@@ -6,15 +6,14 @@ Typer reads.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog.index.lookup import open_lookup
 from catalog.operations.resolve import FORMS, Answer, Form, resolve
 from catalog.progress import silent
 from catalog.reference import nearest, parse_reference
 from cli.context import Context, Options, make_context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
 from cli.text import age_of, parse_span
@@ -35,8 +34,7 @@ _VALUES = {"--as": "form", "--platform": "platform", "--progress": "progress", "
 _COMMON = {"json", "quiet", "no_input", "yes", "debug", "progress"}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was typed behind ``dcat resolve``."""
 
     reference: str

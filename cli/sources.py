@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from catalog.errors import EngineUnavailableError, NotFoundError
 from catalog.platform import parse_platform
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.platforms import this_host
 from cli.text import parse_size
 

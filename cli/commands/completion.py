@@ -8,7 +8,7 @@ import typer
 from cli.command import command, command_app
 from cli.completion import SCRIPTS
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document
 
 app = command_app()

@@ -6,7 +6,8 @@ import typer
 
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import ReportedError, exit_code
+from cli.exits import exit_code
+from cli.failures import ReportedError
 from cli.output import Document, Table
 
 app = command_app()

@@ -7,7 +7,7 @@ import typer
 from catalog.reference import nearest
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document
 from cli.topics import TOPICS
 from cli.verbs import VERBS

@@ -8,7 +8,7 @@ from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFound
 from catalog.reference import parse_reference
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.releases import release_body
 from cli.sharing import Sharing, share_changes

@@ -7,7 +7,8 @@ import typer
 from catalog.errors import DcatError, EngineUnavailableError
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import ReportedError, UsageError, report
+from cli.exits import report
+from cli.failures import ReportedError, UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
 from cli.text import format_count, format_size, parse_span

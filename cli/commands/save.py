@@ -9,7 +9,7 @@ import typer
 from catalog.errors import StorageError
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document, is_terminal
 from cli.platforms import wanted_platform
 from cli.text import format_size

@@ -6,7 +6,7 @@ import typer
 
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document, Table
 from cli.text import escape
 

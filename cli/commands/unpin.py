@@ -7,7 +7,7 @@ import typer
 from catalog.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
-from cli.exits import UsageError
+from cli.failures import UsageError
 from cli.output import Document
 from cli.text import format_count, parse_span
 
