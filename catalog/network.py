@@ -60,8 +60,12 @@ class Network:
     def close(self) -> None:
         for source in self.sources:
             source.abort()
-        for part in (*self.clients, *self.bundles):
-            part.close()
+        for client in self.clients:
+            client.close()
+        for bundle in self.bundles:
+            bundle.close()
+        if self.kubo is not None:
+            self.kubo.close()
 
     def __enter__(self) -> Self:
         return self

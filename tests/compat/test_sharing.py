@@ -1,0 +1,131 @@
+"""One publishes through a Kubo node, another follows through a second one: IPFS and nothing else between them."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from catalog.ipns.name import parse_ipns_name
+from catalog.ipns.record import check_record
+from tests.cli.conftest import Ran, run_process
+from tests.cli.images import write_image
+from tests.compat.kubo import KuboNode
+
+Nodes = tuple[KuboNode, KuboNode]
+Dcat = Callable[..., Ran]
+
+
+def person(tmp_path: Path, name: str, node: KuboNode | None) -> Dcat:
+    """Give the dcat of one person: a process, a home, settings and a node of their own."""
+    settings = tmp_path / f"{name}.toml"
+
+    def run(*arguments: str) -> Ran:
+        return run_process(
+            arguments,
+            DCAT_HOME=str(tmp_path / name),
+            DCAT_CONFIG=str(settings),
+            DOCKER_HOST=f"unix://{tmp_path}/no-engine.sock",
+        )
+
+    if node is not None:
+        ok(run("config", "set", "kubo", node.url, "--yes"))
+    return run
+
+
+def ok(ran: Ran) -> str:
+    assert ran.code == 0, ran
+    return ran.out
+
+
+def name_of(dcat: Dcat) -> str:
+    return str(json.loads(ok(dcat("key", "show", "--json")))["catalogue"])
+
+
+def test_by_ipfs_alone(kubo_nodes: Nodes, tmp_path: Path) -> None:
+    node_a, node_b = kubo_nodes
+    bob, ann = person(tmp_path, "bob", node_a), person(tmp_path, "ann", node_b)
+    published = bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar"), "--json")
+    document = json.loads(ok(published))
+    assert document["shared"]["targets"] == ["kubo"], published
+    name = name_of(bob)
+    assert "Subscribed as bob" in ok(ann("subscribe", "bob", name))
+    cid = ok(bob("resolve", "web@1.0")).strip()
+    assert ok(ann("resolve", "bob/web@1.0")).strip() == cid
+    ok(ann("pull", "bob/web@1.0", "--no-load"))
+    target = tmp_path / "out.tar.zst"
+    ok(ann("save", "bob/web@1.0", "-o", str(target)))
+
+    # Without dcat: names, index and archives are plain IPNS and UnixFS.
+    lines = node_b.run("cat", f"/ipns/{name}/releases.ndjson").decode().splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["web"]
+    path = f"/ipns/{name}/images/web/1.0.linux-amd64.tar.zst"
+    assert node_b.run("cat", path) == target.read_bytes()
+    assert node_b.run("resolve", path).decode().strip() == f"/ipfs/{cid}"
+
+    # An upgrade: the next version comes by a sync.
+    ok(bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "2")))
+    assert "bob/web@1.1" in ok(ann("sync"))
+    ok(ann("pull", "bob/web@1.1", "--no-load"))
+
+
+def test_the_pin_keeps_what_is_released_and_frees_what_is_not(kubo: KuboNode, tmp_path: Path) -> None:
+    bob = person(tmp_path, "bob", kubo)
+    ok(bob("publish", "keep", "1", "--from", write_image(tmp_path / "one.tar")))
+    ok(bob("publish", "drop", "1", "--from", write_image(tmp_path / "two.tar", "in no other test")))
+    kept, dropped = (ok(bob("resolve", reference)).strip() for reference in ("keep@1", "drop@1"))
+    kubo.run("repo", "gc")
+    for cid in (kept, dropped):
+        kubo.run("block", "stat", "--offline", cid)
+    ok(bob("remove", "drop@1"))
+    kubo.run("repo", "gc")
+    kubo.run("block", "stat", "--offline", kept)
+    with pytest.raises(AssertionError):
+        kubo.run("block", "stat", "--offline", dropped)
+    pins = kubo.run("pin", "ls", "--names", "--type", "recursive").decode()
+    assert pins.count(name_of(bob)) == 1
+
+
+def test_a_node_that_is_down_leaves_the_share_pending(kubo: KuboNode, tmp_path: Path) -> None:
+    bob = person(tmp_path, "bob", None)
+    ok(bob("config", "set", "kubo", "http://127.0.0.1:9", "--yes"))
+    ran = bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar"))
+    assert ran.code == 0
+    assert "Not shared yet. Next: dcat sync" in ran.err
+    ok(bob("config", "set", "kubo", kubo.url, "--yes"))
+    assert "mine: shared (kubo)" in ok(bob("sync"))
+    kubo.run("block", "stat", "--offline", ok(bob("resolve", "web@1.0")).strip())
+
+
+def test_nothing_is_shared_through_a_node_before_that_was_confirmed(kubo: KuboNode, tmp_path: Path) -> None:
+    """Safety A16."""
+    bob = person(tmp_path, "bob", None)
+    ok(bob("config", "set", "kubo", kubo.url))
+    ran = bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar", "unconfirmed"))
+    assert ran.code == 0
+    assert "was not confirmed" in ran.err
+    with pytest.raises(AssertionError):
+        kubo.run("block", "stat", "--offline", ok(bob("resolve", "web@1.0")).strip())
+
+
+def test_a_follower_keeps_the_name_alive(kubo_nodes: Nodes, tmp_path: Path) -> None:
+    node_a, node_b = kubo_nodes
+    bob, ann = person(tmp_path, "bob", node_a), person(tmp_path, "ann", node_b)
+    ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")))
+    name = name_of(bob)
+    ok(ann("subscribe", "bob", name))
+    ok(ann("sync"))
+    record = node_b.run("name", "get", name)
+    assert check_record(parse_ipns_name(name), record).sequence == 1
+
+
+def test_the_key_never_goes_to_the_node(kubo: KuboNode, tmp_path: Path) -> None:
+    bob = person(tmp_path, "bob", kubo)
+    ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")))
+    assert name_of(bob) not in kubo.run("key", "list", "-l", "--ipns-base", "base36").decode()
+    seed = (tmp_path / "bob" / "key").read_bytes()[4:36]
+    found = subprocess.run(
+        ["grep", "-rlF", "--binary-files=text", seed.hex(), str(kubo.repository)], capture_output=True, check=False
+    )
+    assert found.stdout == b""
