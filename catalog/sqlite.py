@@ -66,7 +66,8 @@ def locked(path: Path, timeout: float = BUSY_TIMEOUT) -> Iterator[None]:
 
     Where the file system has no locks, SQLite's own must do.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with system_translated(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + timeout
         while True:
