@@ -21,14 +21,13 @@ _UPDATE_WAIT = 60.0
 class KuboBlockstore:
     """A node's blocks: what it holds itself (``offline``), or also what its network has."""
 
-    batch = 16
-    lanes = 16
-    eager = True
-
     def __init__(self, client: KuboClient, *, offline: bool = True, name: str = "kubo") -> None:
         self._client = client
         self._offline = offline
         self.name = name
+        self.batch = 16 if offline else 256
+        self.lanes = 8 if offline else 4
+        self.eager = offline
 
     @property
     def gives_dags(self) -> bool:
@@ -44,13 +43,32 @@ class KuboBlockstore:
         return data
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those that the node has, in their order; a search that ends without one ends it."""
-        for cid in dict.fromkeys(cids):
-            try:
-                data = self.get(cid)
-            except BlockNotFoundError:
-                continue
-            yield Block(cid, data)
+        """Give those that the node has.
+
+        Over its network it gathers ``batch`` at a time; where a search ends without a block, what came is given before
+        `SourceTimeoutError` is raised.
+        """
+        pending = iter(dict.fromkeys(cids))
+        while some := list(islice(pending, self.batch)):
+            late: SourceTimeoutError | None = None
+            left = dict.fromkeys(some)
+            if not self._offline:
+                try:
+                    for block in self._client.gather_blocks(some):
+                        if block.cid in left:
+                            del left[block.cid]
+                            yield block
+                except SourceTimeoutError as error:
+                    late = error
+            for cid in left:
+                try:
+                    data = self._client.get_block(cid, offline=True, timeout=self._client.timeouts.first_byte)
+                except BlockNotFoundError:
+                    continue
+                verify_block(cid, data)
+                yield Block(cid, data)
+            if late is not None:
+                raise late
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
         """Give the blocks of the DAG, verified, depth first, until one is missing."""

@@ -74,19 +74,32 @@ class KuboRpc:
         *,
         timeout: float,
         body: Body | None = None,
+        first_byte: float | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Run a command and give the lines of its answer as they come; raise what a line says went wrong."""
-        with self.open(command, arguments, options or {}, timeout=timeout, body=body) as response:
+        with self.open(command, arguments, options or {}, timeout=timeout, body=body, first_byte=first_byte) as response:
             pending = b""
-            for piece in itertools.chain(response.chunks(_MAX_REPLY), (b"\n",)):
+            for piece in itertools.chain(response.chunks(_MAX_REPLY, paced=False), (b"\n",)):
                 *whole, pending = (pending + piece).split(b"\n")
                 for text in whole:
                     if text.strip():
                         yield self._parse_line(command, text)
 
-    def open(  # with a body the time limit is ours: Kubo's counts from before the upload
-        self, command: str, arguments: Iterable[str], options: dict[str, str], *, timeout: float, body: Body | None = None
+    def open(
+        self,
+        command: str,
+        arguments: Iterable[str],
+        options: dict[str, str],
+        *,
+        timeout: float,
+        body: Body | None = None,
+        first_byte: float | None = None,
     ) -> HttpResponse:
+        """Run a command and give its answer, of status 200.
+
+        ``timeout`` goes along for Kubo, except with a body: there Kubo counts from before the upload, and only our own limit holds.
+        ``first_byte`` is ours for the beginning of the answer, if that is another one.
+        """
         query = (
             [("arg", argument) for argument in arguments]
             + list(options.items())
@@ -100,7 +113,7 @@ class KuboRpc:
                 body=body if body is not None else b"",
                 content_type=multipart.CONTENT_TYPE if body is not None else None,
                 answers=_ANSWERS,
-                first_byte=timeout + self.timeouts.first_byte,
+                first_byte=first_byte or timeout + self.timeouts.first_byte,
             )
         except SourceTimeoutError as error:
             raise SourceTimeoutError(f"the Kubo node at {self.name} does not answer {command} in time", why=_join(error)) from error

@@ -76,8 +76,8 @@ class HttpResponse:
         except (ValueError, TypeError):
             return default
 
-    def chunks(self, limit: int) -> Iterator[bytes]:
-        """Give the decoded body as it comes.
+    def chunks(self, limit: int, *, paced: bool = True) -> Iterator[bytes]:
+        """Give the decoded body as it comes; with ``paced`` not slower than the least rate (news of work are no data).
 
         Raises `UnavailableError` past ``limit`` bytes and where the body is cut short, `SourceTimeoutError` where it is too slow;
         the time that the caller takes between two pieces is not the source's.
@@ -102,7 +102,7 @@ class HttpResponse:
             if received > limit:
                 raise self._too_long(limit)
             if waited >= self._timeouts.rate_window:
-                if in_window < self._timeouts.min_rate * waited:
+                if paced and in_window < self._timeouts.min_rate * waited:
                     raise SourceTimeoutError(f"{self.name} is too slow", why=f"{in_window} bytes in {waited:.1f} s")
                 in_window, waited = 0, 0.0
             yield piece

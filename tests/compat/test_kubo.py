@@ -145,7 +145,7 @@ def test_the_gateway_is_a_source(kubo: KuboNode, cid_version: str) -> None:
     content = random.Random(51).randbytes(1_280_000)
     root = kubo.run("add", "-Q", f"--cid-version={cid_version}", data=content + cid_version.encode()).decode().strip()
     local = MemoryBlockstore()
-    client = HttpClient(kubo.gateway)
+    client = HttpClient(kubo.gateway, timeouts=Timeouts().scaled(10))
     source = HttpBlockSource(client)
     cid = parse_cid(root)
     assert cid.version == int(cid_version)
