@@ -1,16 +1,13 @@
-"""Which images an export holds, and the one that is meant.
+"""The one image of an export that is meant: chosen by tag, digest and platform, and held against its config.
 
-An export says it twice, in docker's ``manifest.json`` and in the OCI index: of an image that both name, docker's list of layers is
-taken (docker 25.0.0 wrote the OCI one in random order) and the names of both. Whatever they say, an image counts only if its
-config's bytes match the digest they are named by, and its layers match the config.
+Whatever an export says, an image counts only if its config's bytes match the digest they are named by, and its layers the config.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final, NoReturn, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NoReturn
 
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import (
     AmbiguousReferenceError,
     ArchiveError,
@@ -18,35 +15,12 @@ from catalog.errors import (
     ImageNotFoundError,
     PlatformNotFoundError,
 )
-from catalog.image.config import ImageConfig, parse_config
+from catalog.image.config import ImageConfig
 from catalog.image.dag import StoredLayer
-from catalog.image.document import decode_object
-from catalog.image.oci import (
-    INDEX_TYPES,
-    MANIFEST_TYPES,
-    Descriptor,
-    check_layout,
-    parse_docker_manifest,
-    parse_index,
-    parse_manifest,
-)
-from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
+from catalog.image.listing import Candidate, Members, list_candidates
 from catalog.platform import Platform
 
-_CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
 _LISTED: Final = 8  # how many names, layers or platforms a message lists
-
-
-class Members(Protocol):
-    """What an export holds, by member name; links are followed, absent members are None."""
-
-    def document(self, name: str) -> bytes | None:
-        """Give a small member's bytes; one under ``blobs/sha256/`` matched its name."""
-        ...
-
-    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
-        """Give the member as a layer whose blocks are in the sink, inflated where it was compressed; it should have that diffID."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +44,13 @@ class ExportedImage:
         return self.image.digest
 
 
-@dataclass(slots=True)
-class _Candidate:
-    """An image that the export names. ``config`` is None where its bytes are absent; ``platform`` is then as the index claims."""
-
-    config: bytes | None
-    image: ImageConfig | None
-    layers: tuple[str, ...]
-    platform: Platform | None
-    manifest: ManifestDigest | None = None
-    names: list[str] = field(default_factory=list)
-    failure: ArchiveError | None = None
-
-    @property
-    def label(self) -> str:
-        if self.image is not None:
-            return str(self.image.digest)
-        return str(self.manifest) if self.manifest else "an image without a config"
-
-
 class Export:
     """All images of one export."""
 
     def __init__(self, members: Members) -> None:
         self._members = members
-        docker, index = members.document("manifest.json"), members.document("index.json")
-        if docker is None and index is None:
-            raise ArchiveError("this is no image export", why="it has neither manifest.json nor index.json")
-        self._is_oci_only = docker is None
-        self._candidates: list[_Candidate] = []
-        if docker is not None:
-            for item in parse_docker_manifest(docker):
-                self._add(_read_config(members, item.config, None), item.layers, item.tags, None)
-        if index is not None:
-            layout = members.document("oci-layout")
-            if layout is not None:
-                check_layout(layout)
-            self._add_index(index)
+        self._is_oci_only = members.document("manifest.json") is None
+        self._candidates = list_candidates(members)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -137,7 +81,7 @@ class Export:
             raise ImageNotFoundError(f"the export {what}", hint=f"it holds {_list(self.names)}" if self.names else "")
         return self._complete(_choose_one(meant, platform, host))
 
-    def _complete(self, candidate: _Candidate) -> ExportedImage:
+    def _complete(self, candidate: Candidate) -> ExportedImage:
         if candidate.failure is not None:
             raise candidate.failure
         if candidate.config is None or candidate.image is None:
@@ -160,101 +104,8 @@ class Export:
                 )
         return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), candidate.manifest, self._is_oci_only)
 
-    def _add(
-        self,
-        found: tuple[bytes | None, ImageConfig | None, ArchiveError | None],
-        layers: tuple[str, ...],
-        names: Iterable[str],
-        descriptor: Descriptor | None,
-    ) -> None:
-        config, image, failure = found
-        manifest = ManifestDigest(descriptor.digest.raw) if descriptor else None
-        for known in self._candidates:
-            if config is not None and known.config == config:
-                known.names += [name for name in names if name not in known.names]
-                known.manifest = known.manifest or manifest
-                return
-        platform = image.platform if image else (descriptor.platform if descriptor else None)
-        if len(self._candidates) == MAX_INDEX_ENTRIES:
-            raise ArchiveError(f"the export names more than {MAX_INDEX_ENTRIES} images")
-        self._candidates.append(_Candidate(config, image, layers, platform, manifest, list(names), failure))
 
-    def _add_index(self, index: bytes) -> None:
-        for descriptor, names in _walk_index(index, self._members):
-            blob = _blob_name(descriptor)
-            document = _read_blob(descriptor, self._members)
-            if document is None:
-                self._add((None, None, None), (), names, descriptor)
-                continue
-            manifest = parse_manifest(document)
-            if manifest.is_image:
-                config = _read_config(self._members, _blob_name(manifest.config), manifest.config)
-                self._add(config, tuple(_blob_name(layer) for layer in manifest.layers), names, descriptor)
-            elif descriptor.platform is not None and names:
-                raise ArchiveError(f"{blob} is named like an image and is none")
-
-
-def _walk_index(index: bytes, members: Members) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
-    """Give the descriptors of manifests in an index and those inside it, each with the names of all that lead to it."""
-    stack: list[tuple[bytes, tuple[str, ...], int]] = [(index, (), 1)]
-    visited = 0
-    while stack:
-        document, inherited, depth = stack.pop()
-        descriptors = parse_index(document)
-        visited += len(descriptors)
-        if visited > MAX_INDEX_ENTRIES:
-            raise ArchiveError(f"the export's indexes have more than {MAX_INDEX_ENTRIES} entries")
-        for descriptor in descriptors:
-            names = tuple(dict.fromkeys((*inherited, *descriptor.names)))
-            if descriptor.is_attestation:
-                continue
-            if not _is_index(descriptor, members):
-                if descriptor.media_type in MANIFEST_TYPES | {""}:
-                    yield descriptor, names
-                continue
-            nested = _read_blob(descriptor, members)
-            if nested is None:
-                continue
-            if depth == MAX_INDEX_DEPTH:
-                raise ArchiveError(f"the export's indexes are nested more than {MAX_INDEX_DEPTH} deep")
-            stack.append((nested, names, depth + 1))
-
-
-def _is_index(descriptor: Descriptor, members: Members) -> bool:
-    if descriptor.media_type:
-        return descriptor.media_type in INDEX_TYPES
-    document = members.document(_blob_name(descriptor))
-    return document is not None and "manifests" in decode_object(document, _blob_name(descriptor))
-
-
-def _read_blob(descriptor: Descriptor, members: Members) -> bytes | None:
-    document = members.document(_blob_name(descriptor))
-    if document is not None and len(document) != descriptor.size:
-        raise ArchiveError(f"{_blob_name(descriptor)} has {len(document)} bytes", why=f"its descriptor says {descriptor.size}")
-    return document
-
-
-def _read_config(
-    members: Members, name: str, descriptor: Descriptor | None
-) -> tuple[bytes | None, ImageConfig | None, ArchiveError | None]:
-    """Give a config's bytes and meaning; a failure is kept, because it matters only if this image is the one that is wanted."""
-    try:
-        config = _read_blob(descriptor, members) if descriptor else members.document(name)
-        if config is None:
-            return None, None, None
-        match = _CONFIG_NAME.fullmatch(name)
-        if match and ConfigDigest.of(config).hex != match[1]:
-            raise ArchiveError(f"the config {name} does not match its name", why=f"it has {ConfigDigest.of(config)}")
-        return config, parse_config(config), None
-    except ArchiveError as error:
-        return None, None, error
-
-
-def _blob_name(descriptor: Descriptor) -> str:
-    return f"blobs/sha256/{descriptor.digest.hex}"
-
-
-def _choose_one(meant: list[_Candidate], platform: Platform | None, host: Platform | None) -> _Candidate:
+def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platform | None) -> Candidate:
     """Narrow candidates down to one: by platform first, then there must be no other."""
     complete = [candidate for candidate in meant if candidate.config is not None]
     platforms = sorted({candidate.platform for candidate in complete if candidate.platform})
@@ -278,8 +129,14 @@ def _choose_one(meant: list[_Candidate], platform: Platform | None, host: Platfo
     return fitting[0]
 
 
-def _refuse_incomplete(candidate: _Candidate, missing: Iterable[str]) -> NoReturn:
+def _refuse_incomplete(candidate: Candidate, missing: Iterable[str]) -> NoReturn:
     names = list(missing)
+    if candidate.withheld.intersection(names):
+        raise ImageIncompleteError(
+            f"the export lacks parts of image {candidate.label}",
+            why=f"its publisher forbids to distribute {_list(candidate.withheld.intersection(names))}",
+            hint="images on such layers (Windows bases) cannot be published",
+        )
     what = "its config" if candidate.config is None else ""
     if names:
         layers = f"{len(names)} of its layers ({_list(names)})"
@@ -291,7 +148,7 @@ def _refuse_incomplete(candidate: _Candidate, missing: Iterable[str]) -> NoRetur
     )
 
 
-def _is_named(candidate: _Candidate, reference: str) -> bool:
+def _is_named(candidate: Candidate, reference: str) -> bool:
     digests = [candidate.image.digest.hex] if candidate.image else []
     if candidate.manifest:
         digests.append(candidate.manifest.hex)

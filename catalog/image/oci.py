@@ -6,7 +6,7 @@ Source: OCI image-spec, manifest.md, image-index.md, descriptor.md; moby's image
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from catalog.digest import Digest
@@ -48,12 +48,17 @@ class Descriptor:
     digest: Digest
     size: int
     platform: Platform | None
-    annotations: Mapping[str, str]
+    annotations: Mapping[str, str] = field(hash=False)
     artifact_type: str
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.annotations[key] for key in NAME_ANNOTATIONS if self.annotations.get(key)))
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether this is a layer that may not be distributed; what its ``urls`` say is never asked."""
+        return "nondistributable" in self.media_type or "foreign" in self.media_type
 
     @property
     def is_attestation(self) -> bool:

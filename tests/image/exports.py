@@ -32,6 +32,11 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def gzipped(data: bytes, level: int = 9) -> bytes:
+    """gzip that gives the same bytes in the next second too."""
+    return gzip.compress(data, level, mtime=0)
+
+
 def dump(document: object) -> bytes:
     return json.dumps(document).encode()
 
@@ -146,6 +151,7 @@ def oci_blobs(
     *,
     layer_type: str = OCI_LAYER,
     config_type: str = OCI_CONFIG,
+    urls: Sequence[str] = (),
     **manifest_fields: object,
 ) -> tuple[dict[str, bytes], bytes]:
     """The blobs of one image, and its manifest (one of them)."""
@@ -155,7 +161,7 @@ def oci_blobs(
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
             "config": descriptor(image.config, config_type),
-            "layers": [descriptor(layer, layer_type) for layer in layers],
+            "layers": [descriptor(layer, layer_type, **({"urls": list(urls)} if urls else {})) for layer in layers],
             **manifest_fields,
         }
     )
@@ -207,7 +213,7 @@ def attestation(subject: bytes) -> tuple[dict[str, bytes], dict[str, object]]:
 
 def containerd(
     image: SampleImage,
-    compress: Callable[[bytes], bytes] = gzip.compress,
+    compress: Callable[[bytes], bytes] = gzipped,
     *,
     others: Sequence[SampleImage] = (),
     platform: Platform | None = None,
@@ -249,7 +255,7 @@ def podman(image: SampleImage, tags: Sequence[str] = ("docker.io/library/sample:
     return members
 
 
-def oci_archive(image: SampleImage, compress: Callable[[bytes], bytes] = gzip.compress) -> dict[str, bytes]:
+def oci_archive(image: SampleImage, compress: Callable[[bytes], bytes] = gzipped) -> dict[str, bytes]:
     """podman save --format oci-archive, skopeo oci-archive: no manifest.json, no media type in the index."""
     blobs, manifest = oci_blobs(image, compress, layer_type=f"{OCI_LAYER}+gzip")
     names = {"org.opencontainers.image.ref.name": "docker.io/library/sample:1"}

@@ -258,3 +258,29 @@ def test_a_broken_image_beside_the_wanted_one_does_no_harm() -> None:
     assert export.choose("a:1").config == SAMPLE.config
     with pytest.raises(ArchiveError, match="not strict JSON"):
         export.choose("broken:1")
+
+
+def test_layers_that_may_not_be_distributed_are_said_so() -> None:
+    """C7: `urls` are never asked; a foreign layer that is there is a layer like any other."""
+    foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    blobs, manifest = oci_blobs(SAMPLE, layer_type=foreign, urls=["http://169.254.169.254/"])
+    members = {**blobs, "index.json": index_of(descriptor(manifest, OCI_MANIFEST))}
+    assert read(make_tar(members), MemoryBlocks()).choose().config == SAMPLE.config
+    del members[blob(BASE)]
+    with pytest.raises(ImageIncompleteError, match="lacks parts") as caught:
+        read(make_tar(members), MemoryBlocks()).choose()
+    assert "forbids to distribute" in caught.value.why
+
+
+def test_documents_are_read_once_however_often_they_are_named() -> None:
+    """1024 entries for one image whose documents have 4 MiB each cost one reading of each, not 1024."""
+    padded = SampleImage(SAMPLE.config + b" " * (4_000_000 - len(SAMPLE.config)), SAMPLE.layers)
+    blobs, manifest = oci_blobs(padded)
+    large = manifest + b" " * (4_000_000 - len(manifest))
+    layers = [blob(layer) for layer in SAMPLE.layers]
+    items = [{"Config": blob(padded.config), "Layers": layers, "RepoTags": [f"a:{number}"]} for number in range(1024)]
+    index = index_of(*[descriptor(large, OCI_MANIFEST)] * 1024)
+    members = {**blobs, blob(large): large, "index.json": index, "manifest.json": dump(items)}
+    export = read(make_tar(members), MemoryBlocks())
+    assert len(export.names) == 1024
+    assert export.choose("a:1000").config == padded.config

@@ -1,0 +1,199 @@
+"""Which images an export names: in docker's ``manifest.json``, in the OCI index, or in both.
+
+Of an image that both name, docker's list of layers is taken (docker 25.0.0 wrote the OCI one in random order) and the names of
+both. Attestations, signatures and other artifacts are passed over; a manifest, config or layer that is named and absent is no error
+here: engines export indexes of platforms that they never had. Each document is read once, however often it is named.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from catalog.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.errors import ArchiveError
+from catalog.image.config import ImageConfig, parse_config
+from catalog.image.dag import StoredLayer
+from catalog.image.document import decode_object
+from catalog.image.oci import (
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    Descriptor,
+    ImageManifest,
+    check_layout,
+    parse_docker_manifest,
+    parse_index,
+    parse_manifest,
+)
+from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
+from catalog.platform import Platform
+
+_CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
+
+
+class Members(Protocol):
+    """What an export holds, by member name; links are followed, absent members are None."""
+
+    def document(self, name: str) -> bytes | None:
+        """Give a small member's bytes; one under ``blobs/sha256/`` matched its name."""
+        ...
+
+    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
+        """Give the member as a layer whose blocks are in the sink, inflated where it was compressed; it should have that diffID."""
+        ...
+
+
+class _Config(NamedTuple):
+    """A config, or why it is none; all None where it is absent."""
+
+    data: bytes | None = None
+    image: ImageConfig | None = None
+    failure: ArchiveError | None = None
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An image that an export names; ``layers`` are member names.
+
+    ``config`` is None where its bytes are absent or wrong (``failure``); ``platform`` is then as the index claims. ``withheld`` are
+    layers that their publisher forbids to distribute, so that exports leave them out.
+    """
+
+    config: bytes | None
+    image: ImageConfig | None
+    layers: tuple[str, ...]
+    platform: Platform | None
+    manifest: ManifestDigest | None = None
+    names: list[str] = field(default_factory=list)
+    failure: ArchiveError | None = None
+    withheld: frozenset[str] = frozenset()
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        if self.image is not None:
+            return str(self.image.digest)
+        return str(self.manifest) if self.manifest else "without a config"
+
+
+def list_candidates(members: Members) -> list[Candidate]:
+    """Give every image that the export names, complete or not; raise `ArchiveError` where its documents are malformed."""
+    docker, index = members.document("manifest.json"), members.document("index.json")
+    if docker is None and index is None:
+        raise ArchiveError("this is no image export", why="it has neither manifest.json nor index.json")
+    lister = _Lister(members)
+    if docker is not None:
+        lister.add_docker(docker)
+    if index is not None:
+        layout = members.document("oci-layout")
+        if layout is not None:
+            check_layout(layout)
+        lister.add_index(index)
+    return lister.candidates
+
+
+class _Lister:
+    def __init__(self, members: Members) -> None:
+        self.candidates: list[Candidate] = []
+        self._members = members
+        self._configs: dict[str, _Config] = {}
+        self._manifests: dict[Descriptor, ImageManifest | None] = {}
+        self._indexes: dict[Descriptor, tuple[Descriptor, ...] | None] = {}
+
+    def add_docker(self, document: bytes) -> None:
+        for item in parse_docker_manifest(document):
+            self._add(self._read_config(item.config, None), item.layers, item.tags)
+
+    def add_index(self, document: bytes) -> None:
+        for descriptor, names in self._walk(parse_index(document)):
+            manifest = self._read_manifest(descriptor)
+            if manifest is None:
+                self._add(_Config(), (), names, descriptor)
+            elif manifest.is_image:
+                config = self._read_config(blob_name(manifest.config), manifest.config)
+                layers = tuple(blob_name(layer) for layer in manifest.layers)
+                withheld = frozenset(blob_name(layer) for layer in manifest.layers if layer.is_withheld)
+                self._add(config, layers, names, descriptor, withheld)
+
+    def _add(
+        self,
+        found: _Config,
+        layers: tuple[str, ...],
+        names: Iterable[str],
+        descriptor: Descriptor | None = None,
+        withheld: frozenset[str] = frozenset(),
+    ) -> None:
+        manifest = ManifestDigest(descriptor.digest.raw) if descriptor else None
+        for known in self.candidates:
+            if found.image is not None and known.image is not None and known.image.digest == found.image.digest:
+                known.names += [name for name in names if name not in known.names]
+                known.manifest = known.manifest or manifest
+                known.withheld |= withheld
+                return
+        platform = descriptor.platform if descriptor else None
+        if found.image is not None:
+            platform = found.image.platform
+        if len(self.candidates) == MAX_INDEX_ENTRIES:
+            raise ArchiveError(f"the export names more than {MAX_INDEX_ENTRIES} images")
+        self.candidates.append(Candidate(found.data, found.image, layers, platform, manifest, list(names), found.failure, withheld))
+
+    def _walk(self, top: tuple[Descriptor, ...]) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
+        """Give the descriptors of manifests in an index and those inside it, each with the names of all that lead to it."""
+        stack: list[tuple[tuple[Descriptor, ...], tuple[str, ...], int]] = [(top, (), 1)]
+        visited = 0
+        while stack:
+            descriptors, inherited, depth = stack.pop()
+            visited += len(descriptors)
+            if visited > MAX_INDEX_ENTRIES:
+                raise ArchiveError(f"the export's indexes have more than {MAX_INDEX_ENTRIES} entries")
+            for descriptor in descriptors:
+                if descriptor.is_attestation:
+                    continue
+                names = tuple(dict.fromkeys((*inherited, *descriptor.names)))
+                nested = self._read_index(descriptor)
+                if nested is not None:
+                    if depth == MAX_INDEX_DEPTH:
+                        raise ArchiveError(f"the export's indexes are nested more than {MAX_INDEX_DEPTH} deep")
+                    stack.append((nested, names, depth + 1))
+                elif descriptor.media_type in MANIFEST_TYPES | {""}:
+                    yield descriptor, names
+
+    def _read_index(self, descriptor: Descriptor) -> tuple[Descriptor, ...] | None:
+        """Give the entries of a nested index; None for anything else, and where it is absent."""
+        if descriptor not in self._indexes:
+            self._indexes[descriptor] = None
+            if descriptor.media_type in INDEX_TYPES | {""}:
+                document = self._read_blob(descriptor)
+                if document is not None and (descriptor.media_type or "manifests" in decode_object(document, "an index")):
+                    self._indexes[descriptor] = parse_index(document)
+        return self._indexes[descriptor]
+
+    def _read_manifest(self, descriptor: Descriptor) -> ImageManifest | None:
+        if descriptor not in self._manifests:
+            document = self._read_blob(descriptor)
+            self._manifests[descriptor] = None if document is None else parse_manifest(document)
+        return self._manifests[descriptor]
+
+    def _read_config(self, name: str, descriptor: Descriptor | None) -> _Config:
+        """Give a config's bytes and meaning; a failure is kept, because it matters only if this image is the one that is wanted."""
+        if name not in self._configs:
+            try:
+                data = self._read_blob(descriptor) if descriptor else self._members.document(name)
+                match = _CONFIG_NAME.fullmatch(name)
+                if data is not None and match and ConfigDigest.of(data).hex != match[1]:
+                    raise ArchiveError(f"the config {name} does not match its name", why=f"it has {ConfigDigest.of(data)}")
+                self._configs[name] = _Config() if data is None else _Config(data, parse_config(data))
+            except ArchiveError as error:
+                self._configs[name] = _Config(failure=error)
+        return self._configs[name]
+
+    def _read_blob(self, descriptor: Descriptor) -> bytes | None:
+        document = self._members.document(blob_name(descriptor))
+        if document is not None and len(document) != descriptor.size:
+            raise ArchiveError(f"{blob_name(descriptor)} has {len(document)} bytes", why=f"its descriptor says {descriptor.size}")
+        return document
+
+
+def blob_name(descriptor: Descriptor) -> str:
+    """Give the member that a descriptor points at."""
+    return f"blobs/sha256/{descriptor.digest.hex}"
