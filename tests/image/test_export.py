@@ -277,8 +277,8 @@ def test_documents_are_read_once_however_often_they_are_named() -> None:
     padded = SampleImage(SAMPLE.config + b" " * (4_000_000 - len(SAMPLE.config)), SAMPLE.layers)
     blobs, manifest = oci_blobs(padded)
     large = manifest + b" " * (4_000_000 - len(manifest))
-    layers = [blob(layer) for layer in SAMPLE.layers]
-    items = [{"Config": blob(padded.config), "Layers": layers, "RepoTags": [f"a:{number}"]} for number in range(1024)]
+    config, layers = blob(padded.config), [blob(layer) for layer in SAMPLE.layers]
+    items = [{"Config": config, "Layers": layers, "RepoTags": [f"a:{number}"]} for number in range(1024)]
     index = index_of(*[descriptor(large, OCI_MANIFEST)] * 1024)
     members = {**blobs, blob(large): large, "index.json": index, "manifest.json": dump(items)}
     export = read(make_tar(members), MemoryBlocks())
