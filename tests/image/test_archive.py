@@ -21,6 +21,7 @@ from catalog.image.dag import LayerWriter, build_archive
 from catalog.image.encoder import compress_chunk
 from catalog.image.reader import iter_stored, read_archive, write_tar
 from catalog.platform import Platform
+from catalog.progress import Step
 from tests.image.bomb import MAX_SIZE
 from tests.image.exports import (
     APP,
@@ -357,3 +358,27 @@ def test_a_sink_that_fails_is_heard() -> None:
 
     with pytest.raises(DcatError, match="the disk is full"):
         publish(make_tar(LEGACY), Full())
+
+
+def test_a_ratio_that_no_real_layer_has_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.image.compression.SUSPICIOUS_RATIO_FROM", 1 << 20)
+    steps: list[Step] = []
+    data = make_tar(oci_archive(make_image([bytes(4 << 20)]), zstandard.ZstdCompressor(level=19).compress))
+    read_export(pieces(data), lambda: LayerWriter(MemoryBlocks()), progress=steps.append).choose()
+    assert [step.label for step in steps if step.kind == "warning"] == ["zstd data inflates to more than 200 times its size"]
+
+
+def test_documents_beyond_what_memory_is_meant_for_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of small members is not kept: it flows by like layers, and only what is needed as a document is missed."""
+    monkeypatch.setattr("catalog.image.archive.MAX_HELD_JSON_SIZE", 19_800)
+    flood = {f"flood/{number}": b'{"x":1}' * 1400 for number in range(20)}
+    assert str(publish(make_tar({**LEGACY, **flood}), MemoryBlocks()).archive) == EXPECTED
+    with pytest.raises(ArchiveError, match="is no document"):
+        read(make_tar({**flood, **LEGACY}), MemoryBlocks())
+
+
+def test_progress_counts_each_member() -> None:
+    steps: list[Step] = []
+    read_export(pieces(make_tar(LEGACY)), lambda: LayerWriter(MemoryBlocks()), progress=steps.append)
+    ended = {step.label: step.of for step in steps if step.kind == "part" and step.done == step.of}
+    assert ended == {f"{legacy_id(0)}/layer.tar": len(BASE), f"{legacy_id(1)}/layer.tar": len(PACKAGES)}
