@@ -66,7 +66,22 @@ _VALUES: dict[str, tuple[str, ...]] = {
 VALUE_OPTIONS = {
     *_VALUES,
     *("--allowed-host", "--annotation", "--from", "--host", "--image", "--limit", "--max-size", "--min-age", "--older-than", "-o"),
-    *("--every", "--fingerprint", "--output", "--port", "--via", "--reason", "--tag", "--timeout", "--title", "--token-file"),
+    *(
+        "--every",
+        "--fingerprint",
+        "--format",
+        "--name",
+        "--passphrase-file",
+        "--successor",
+        "--output",
+        "--port",
+        "--via",
+        "--reason",
+        "--tag",
+        "--timeout",
+        "--title",
+        "--token-file",
+    ),
 }
 
 
