@@ -75,6 +75,9 @@ MAX_DELTA_WINDOW = 2**26
 MAX_DELTA_NODE_SIZE = 64 * KIB
 MAX_DELTA_DEPTH = 8
 MAX_DELTA_CACHE = GIB  # of those that a server made
+MAX_DELTA_CHAIN = 8  # published deltas that are taken one after the other
+MAX_DELTA_BASES = 3  # images that a server is asked for a delta from
+REBUILT_BATCH_SIZE = 2 * MIB  # of blocks that a delta rebuilt, in one transaction: what a kill may cost
 MAX_DELTA_JOBS = 4  # made at once by a server, and at most one for each core
 DELTA_WAIT = 8.0  # for how long a request waits for one to be made
 
