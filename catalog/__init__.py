@@ -18,6 +18,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     index/                     releases, subscriptions, history, search, and the quick look-up
     home                       the opened home: the one place that wires the parts together
     intake, delivery, keeping  images into blocks; what is needed of an archive here; what is kept and why
+    copying                    images out of a release, or out of a file that somebody added to IPFS
     deltacache                 the deltas that a server made, for the next one who asks
     sharing/, following/       the own catalogue out to others, theirs in
     operations/                one verb a file, twin of a command

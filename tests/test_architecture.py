@@ -26,7 +26,7 @@ LAYERS = [
     ["catalog.trust"],
     ["catalog.index"],
     ["catalog.home"],
-    ["catalog.intake", "catalog.delivery", "catalog.keeping", "catalog.deltacache"],
+    ["catalog.intake", "catalog.delivery", "catalog.keeping", "catalog.copying", "catalog.deltacache"],
     ["catalog.sharing"],
     ["catalog.following"],
     ["catalog.operations"],
