@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog.blockstores.base import Block, Blockstore
-from catalog.blockstores.fetch import Fetch
-from catalog.blockstores.sources import RemoteSource, SourceState, SourceUse
+from catalog.blockstores.fetch import Fetch, find_missing
+from catalog.blockstores.sources import DeltaSource, RemoteSource, SourceState, SourceUse
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
-from catalog.ipld.cid import Cid
+from catalog.ipld.cid import Cid, convert_to_v1
 from catalog.progress import Progress, silent
 
 __all__ = ["Fetched", "FetchingBlockstore", "RemoteSource", "SourceUse"]
@@ -54,6 +54,15 @@ class FetchingBlockstore:
         self._states = [SourceState(number, source) for number, source in enumerate(sources)]
         self._lock = threading.Lock()
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether there is anybody to ask."""
+        return bool(self._states)
+
+    def delta_sources(self) -> list[SourceState]:
+        """Give the sources that may make deltas, but for those that are left alone now; whoever takes bytes counts them there."""
+        return [state for state in self._states if isinstance(state.source, DeltaSource) and not state.is_dropped]
+
     def get(self, cid: Cid) -> bytes:
         """Give a block from here or from the first source that has it; raise `UnavailableError` with what each source said."""
         for block in self.get_many([cid]):
@@ -65,13 +74,17 @@ class FetchingBlockstore:
 
         Raises `UnavailableError` where one is nowhere and a source could not be asked.
         """
-        wanted = list(dict.fromkeys(cids))
-        absent = set(self.local.missing(wanted))
+        wanted = list({convert_to_v1(cid): cid for cid in cids}.values())
+        absent = set(find_missing(self.local, wanted))
+        present = dict.fromkeys(cid for cid in wanted if cid not in absent)
         try:
-            yield from self.local.get_many(cid for cid in wanted if cid not in absent)
-        except BlockMismatchError:  # it rotted: which one, each tells
-            absent |= self._drop_rotten(wanted)
-            yield from self.local.get_many(cid for cid in wanted if cid not in absent)
+            for block in self.local.get_many(list(present)):
+                present.pop(block.cid, None)
+                yield block
+        except BlockMismatchError:  # one rotted: which, each tells
+            rotten = self._drop_rotten(present)
+            absent |= rotten
+            yield from self.local.get_many(cid for cid in present if cid not in rotten)
         if absent:
             fetch = self._begin(size=None, traverse=False)
             fetch.want([cid for cid in wanted if cid in absent])

@@ -1,9 +1,10 @@
 """Blocks over HTTP: a teammate's dcat server, or any trustless gateway.
 
-A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of those that it has. A server that
-does not know this is asked as a trustless gateway: ``/ipfs/<cid>?format=raw`` for a block, ``?format=car`` for a whole DAG. Which
-of the two it is shows with the first request. Whatever comes back is compared with its CID before it is given; what nobody asked
-for is counted, and ends it. Sources: ipfs/specs, http-gateways/trustless-gateway.md; design.md sections 6 and 8.
+A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of those that it has, and makes deltas
+(``GET /dcat/v1/delta/<base>/<target>``). A server that does not know this is asked as a trustless gateway:
+``/ipfs/<cid>?format=raw`` for a block, ``?format=car`` for a whole DAG. Which of the two it is shows with the first request.
+Whatever comes back is compared with its CID before it is given; what nobody asked for is counted, and ends it.
+Sources: ipfs/specs, http-gateways/trustless-gateway.md; design.md sections 6 and 8.
 """
 
 import contextlib
@@ -13,6 +14,7 @@ from itertools import islice
 
 from catalog import limits
 from catalog.blockstores.base import Block
+from catalog.blockstores.sources import OfferedDelta
 from catalog.clients.http import HttpClient
 from catalog.clients.response import HttpResponse
 from catalog.errors import BlockNotFoundError, CodecError, UnwantedBlocksError
@@ -22,12 +24,14 @@ from catalog.ipld.cid import DAG_PB, Cid, convert_to_v1, verify_block
 
 _CAR = "application/vnd.ipld.car"
 _RAW = "application/vnd.ipld.raw"
+_DELTA = "application/vnd.dcat.delta"
 _CAR_OPTIONS = (
     "; version=1; order=dfs; dups=n",
     (("format", "car"), ("dag-scope", "all"), ("car-order", "dfs"), ("car-dups", "n")),
 )
 _NO_SUCH_REQUEST = (301, 302, 303, 400, 403, 404, 405, 410, 501)
 _NOT_HERE = (404, 410, 451)
+_BUSY = (429, 503)
 _SECTION_OVERHEAD = 64
 
 
@@ -74,7 +78,7 @@ class HttpBlockSource:
 
         Raises `UnwantedBlocksError` where the server floods, `CodecError` where its CAR is none, and what `HttpClient.open` raises.
         """
-        pending = iter(dict.fromkeys(cids))
+        pending = iter({convert_to_v1(cid): cid for cid in cids}.values())
         while batch := list(islice(pending, limits.MAX_BLOCKS_A_REQUEST)):
             if self._is_dcat is not False:
                 yield from self._post(batch)
@@ -106,6 +110,27 @@ class HttpBlockSource:
                 if key.codec == DAG_PB:
                     with contextlib.suppress(CodecError):  # a node that is none ends the walk of whoever asked
                         expected.update(convert_to_v1(link.cid) for link in dag_pb.decode_node(block.data).links)
+
+    @contextlib.contextmanager
+    def open_delta(self, base: Cid, target: Cid) -> Iterator[OfferedDelta | None]:
+        """Ask a dcat server for a delta, and wait for a while if it has to be made; None where it gives none, or is too busy."""
+        with self._ask_for_delta("GET", base, target) as response:
+            size = None if response is None else _delta_size(response)
+            yield None if response is None or size is None else OfferedDelta(size, response.chunks(size))
+
+    def find_delta_size(self, base: Cid, target: Cid) -> int | None:
+        """Ask a dcat server how large a delta would be."""
+        with self._ask_for_delta("HEAD", base, target) as response:
+            return None if response is None else _delta_size(response)
+
+    @contextlib.contextmanager
+    def _ask_for_delta(self, method: str, base: Cid, target: Cid) -> Iterator[HttpResponse | None]:
+        if self._is_dcat is False:
+            yield None
+            return
+        path = f"/dcat/v1/delta/{base}/{target}"
+        with self._client.open(method, path, accept=_DELTA, answers=(200, *_NO_SUCH_REQUEST, *_BUSY)) as response:
+            yield response if response.status == 200 and response.media_type == _DELTA else None
 
     def abort(self, threads: Collection[int] | None = None) -> None:
         """Cut what is under way in other threads."""
@@ -167,3 +192,9 @@ class HttpBlockSource:
             raise UnwantedBlocksError(
                 f"{self.name} sends blocks that nobody asked for", why=f"{unwanted} of {received} bytes, among them {block.cid}"
             )
+
+
+def _delta_size(response: HttpResponse) -> int | None:
+    """Give the stated size of a delta; one that states none is not taken."""
+    length = response.header("Content-Length") or ""
+    return int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None

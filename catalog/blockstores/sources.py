@@ -2,9 +2,10 @@
 
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from catalog.blockstores.base import Block, BlockSource
 from catalog.errors import BlockMismatchError, CodecError, DcatError, SourceTimeoutError, UnavailableError, UnwantedBlocksError
@@ -52,6 +53,26 @@ class DagSource(Protocol):
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
         """Give the blocks of the DAG, verified; its end means nothing."""
+        ...
+
+
+class OfferedDelta(NamedTuple):
+    """A delta file that a source sends: its size, and its bytes as they come; nothing of it is checked yet."""
+
+    size: int
+    pieces: Iterator[bytes]
+
+
+@runtime_checkable
+class DeltaSource(Protocol):
+    """A source that can also make deltas between archives that it holds."""
+
+    def open_delta(self, base: Cid, target: Cid) -> AbstractContextManager[OfferedDelta | None]:
+        """Ask for a delta; None where it gives none."""
+        ...
+
+    def find_delta_size(self, base: Cid, target: Cid) -> int | None:
+        """Ask how large the delta would be; None where it gives none."""
         ...
 
 
