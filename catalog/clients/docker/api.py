@@ -24,7 +24,7 @@ import urllib3.exceptions
 
 from catalog.clients.docker.target import EngineTarget
 from catalog.errors import EngineUnavailableError, UnavailableError
-from catalog.limits import CONNECT_TIMEOUT
+from catalog.limits import CONNECT_TIMEOUT, MIB
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _RESTART = "restart the Docker daemon (systemctl restart docker) and run the command again"
@@ -121,10 +121,10 @@ class EngineApi:
                     if isinstance(event, dict):
                         yield event
 
-    def read(self, response: requests.Response, size: int) -> bytes:
-        """Give up to ``size`` bytes of a streamed body, none at its end."""
+    def body(self, response: requests.Response) -> Iterator[bytes]:
+        """Give a streamed body as its pieces come: gathering them in larger ones costs as much again as reading them."""
         with self._translated():
-            return response.raw.read(size, decode_content=False) or b""
+            yield from response.raw.stream(MIB, decode_content=False)
 
     def limit_silence(self, response: requests.Response) -> None:
         """Once the answer has begun, only ``idle_timeout`` is borne, whatever the patience was before."""

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-import requests
-
 from catalog.clients.docker.api import EngineApi, message_of
 from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import (
@@ -42,7 +40,7 @@ def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | N
         if response.status_code != 200:
             raise api.refused(response, f"to export {image_id}")
         api.limit_silence(response)
-        stream = _ExportStream(api, response)
+        stream = _ExportStream(api.body(response))
         try:
             # Engines flush 32 KiB at a time; whoever hashes and cuts wants larger pieces.
             yield cast(BinaryIO, io.BufferedReader(stream, MIB))
@@ -70,27 +68,34 @@ def platform_json(platform: Platform) -> str:
 
 
 class _ExportStream(io.RawIOBase):
-    def __init__(self, api: EngineApi, response: requests.Response) -> None:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__()
-        self._api = api
-        self._response = response
+        self._pieces = pieces
+        self._piece = memoryview(b"")  # what is left of the last one
         self._tail = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        data = self._api.read(self._response, len(buffer))
-        buffer[: len(data)] = data
-        self._tail = data[-_TAIL:] if len(data) >= _TAIL else (self._tail + data)[-_TAIL:]
-        return len(data)
+        if not self._piece:
+            self._piece = memoryview(self._next())
+        size = min(len(buffer), len(self._piece))
+        buffer[:size] = self._piece[:size]
+        self._piece = self._piece[size:]
+        return size
 
     def last_words(self) -> str | None:
         """Give the engine's own message if that is how the stream ends."""
-        while data := self._api.read(self._response, MIB):
-            self._tail = (self._tail + data)[-_TAIL:]
+        while self._next():
+            pass
         start = self._tail.rfind(b'{"message":')
         try:
             return str(json.loads(self._tail[start:])["message"]) if start >= 0 else None
         except (ValueError, KeyError, TypeError):
             return None
+
+    def _next(self) -> bytes:
+        piece = next(self._pieces, b"")
+        self._tail = piece if len(piece) >= _TAIL else (self._tail + piece)[-_TAIL:]
+        return piece
