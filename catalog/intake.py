@@ -3,8 +3,10 @@
 Every way ends in the same `TakenImage`, so that the same image gives the same archive CID whatever it came by.
 """
 
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -54,12 +56,22 @@ class ImageSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class EngineSource:
     """An image that an engine holds, by reference or ID."""
 
-    engine: Engine
-    reference: str
+    def __init__(self, engine: Engine, reference: str) -> None:
+        self.engine = engine
+        self.reference = reference
+        self._ahead: tuple[list[EngineImage], AbstractContextManager[BinaryIO]] | None = None
+
+    def begin(self, wanted: Wanted) -> None:
+        """Have the engine begin its export while the caller gets ready to `take` it, which must follow.
+
+        A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
+        there whole.
+        """
+        images = self._find_complete(wanted)
+        self._ahead = images, _open_ahead(self.engine, images[0])
 
     def find(self, wanted: Wanted) -> list[EngineImage]:
         """Give the wanted images as the engine describes them, without reading them."""
@@ -75,16 +87,22 @@ class EngineSource:
         """Have the engine export each image by its ID, so that no tag comes along, and take it in as it flows by."""
         check_encoder()
         product = "podman" if self.engine.info().store == "podman" else "Docker"
+        images, first = self._ahead or (self._find_complete(wanted), None)
+        self._ahead = None
         taken = []
-        for image in [require_complete(image, self.reference) for image in self.find(wanted)]:
+        for image in images:
             layers = f"{len(image.diff_ids)} layer{'' if len(image.diff_ids) == 1 else 's'}"
             progress(Step("phase", f"Reading {self.reference} from {product} ({image.platform}, {layers})"))
-            with self.engine.save(image) as stream:
+            opening, first = first or self.engine.save(image), None
+            with opening as stream:
                 pieces = _report(_pieces_of(stream), image.size, progress)
                 export = read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
             exported = export.choose(platform=image.platform)
             taken.append(_store(exported, sink, registry=image.registry))
         return taken
+
+    def _find_complete(self, wanted: Wanted) -> list[EngineImage]:
+        return [require_complete(image, self.reference) for image in self.find(wanted)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +159,28 @@ def _store(exported: ExportedImage, sink: ChunkSink, registry: tuple[str, ...] =
         )
     archive = build_archive(exported.config, list(exported.layers), sink)
     return TakenImage(archive, exported.image, registry, note)
+
+
+def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:
+    """Ask for an export in a thread, which nobody has to wait for where the export is given up."""
+    opened: Future[tuple[ExitStack, BinaryIO]] = Future()
+
+    def ask() -> None:
+        stack = ExitStack()
+        try:
+            opened.set_result((stack, stack.enter_context(engine.save(image))))
+        except BaseException as error:  # it is raised where the export is read
+            opened.set_exception(error)
+
+    threading.Thread(target=ask, name="engine-save", daemon=True).start()
+
+    @contextmanager
+    def wait() -> Iterator[BinaryIO]:
+        stack, stream = opened.result()
+        with stack:
+            yield stream
+
+    return wait()
 
 
 def _pieces_of(stream: BinaryIO) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 _ALL_HEX_64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _RESERVED_ENDINGS = (".tar.zst", ".delta")
-UNPUBLISHABLE_VERSION = "latest"
+_UNPUBLISHABLE_VERSION = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,18 @@ def check_version(version: str) -> str:
     if _ALL_HEX_64.fullmatch(version) or _read_cid(version) is not None:
         raise InvalidVersionError(f'"{version}" is no version', why="it reads as a digest or a CID")
     return version
+
+
+def check_publishable(name: str, version: str) -> None:
+    """Raise unless this name and version may be published."""
+    check_name(name)
+    check_version(version)
+    if version == _UNPUBLISHABLE_VERSION:
+        raise InvalidVersionError(
+            f'"{version}" cannot be published',
+            why="a version never changes, and that one means the newest",
+            hint="name the version",
+        )
 
 
 def parse_reference(text: str) -> Reference:

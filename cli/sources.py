@@ -14,7 +14,7 @@ from cli.platforms import this_host
 from cli.text import parse_size
 
 if TYPE_CHECKING:
-    from catalog.intake import ImageSource, Wanted
+    from catalog.intake import EngineSource, ImageSource, Wanted
 
 
 def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> "Wanted":
@@ -56,7 +56,7 @@ def file_source(origin: str) -> "ImageSource":
     return StreamSource(origin, open_file, path.stat().st_size)
 
 
-def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "ImageSource":
+def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "EngineSource":
     """Take an image from the engine, which pulls it first where that is asked for."""
     from catalog.intake import EngineSource
 

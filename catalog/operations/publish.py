@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from catalog.blockstores.base import Block
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockCounter, BlockWriter, WriteCount
-from catalog.errors import InvalidInputError, InvalidVersionError, ReleaseConflictError, ReleaseNotFoundError
+from catalog.errors import InvalidInputError, ReleaseConflictError, ReleaseNotFoundError
 from catalog.home import Home
 from catalog.image.dag import FrameRef
 from catalog.image.secrets import find_secrets
@@ -21,7 +21,7 @@ from catalog.intake import EngineSource, ImageSource, TakenImage, Wanted
 from catalog.limits import MAX_PLATFORMS
 from catalog.platform import Platform
 from catalog.progress import Progress, Step, silent
-from catalog.reference import UNPUBLISHABLE_VERSION, check_name, check_version
+from catalog.reference import check_publishable
 from catalog.release import Image, Release
 from catalog.snapshot.line import encode_line
 from catalog.trust.naming import check_own_name
@@ -74,6 +74,7 @@ def publish(
             taken = source.take(wanted, counter, progress)
             count = counter.count
         else:
+            home.index, home.trust  # noqa: B018  # making the files takes a while, in which the engine stages the image
             with BlockWriter(home.blocks) as writer:
                 taken = source.take(wanted, _Counted(writer, progress), progress)
             count = writer.count
@@ -90,18 +91,6 @@ def publish(
             if changed:
                 home.put_own([release], _changes(catalogue, existing, release, added, home.time))
     return Published(catalogue, created, release, added, changed, False, count, warnings)
-
-
-def check_publishable(name: str, version: str) -> None:
-    """Raise unless this name and version may be published."""
-    check_name(name)
-    check_version(version)
-    if version == UNPUBLISHABLE_VERSION:
-        raise InvalidVersionError(
-            f'"{UNPUBLISHABLE_VERSION}" cannot be published',
-            why="a version never changes, and that one means the newest",
-            hint="name the version",
-        )
 
 
 def check_name_is_free(home: Home, name: str) -> None:

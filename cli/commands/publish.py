@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
-from catalog.reference import parse_reference
+from catalog.reference import check_publishable, parse_reference
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -59,9 +59,6 @@ def publish(
     The image is NAME:VERSION of the engine, unless --image or --from says another. The first publish makes the catalogue and its
     key.
     """
-    from catalog.operations.publish import check_publishable
-    from catalog.operations.publish import publish as store
-
     name, version = _read_target(name, version)
     check_publishable(name, version)
     wanted = read_wanted(platform or [], reference=image if from_ else "", max_size=max_size)
@@ -72,8 +69,13 @@ def publish(
             raise UsageError("--pull and --from exclude each other", why="what is in a file needs no engine")
         source = file_source(from_)
     else:
-        source = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
+        source = from_engine = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
     try:
+        if not from_ and not _is_released(context, name, version):
+            from_engine.begin(wanted)  # what follows is imported and opened in the meantime
+        from catalog.sharing.share import share_own  # noqa: F401
+        from catalog.operations.publish import publish as store
+
         done = store(
             context.home, name, version, source, wanted, annotations=annotations, dry_run=dry_run, progress=context.progress
         )
@@ -97,6 +99,15 @@ def _read_target(name: str, version: str) -> tuple[str, str]:
             f'"{name}" names no version', why="there is no implicit version", hint=f"dcat publish {name} 1.0"
         )
     return reference.name, reference.version
+
+
+def _is_released(context: Context, name: str, version: str) -> bool:
+    """Look whether the release exists, so that most likely there is nothing to do; `publish` decides."""
+    from catalog.index.view import open_view
+
+    with open_view(context.surroundings.home) as view:
+        own = view.own()
+        return own is not None and view.release(own.catalogue, name, version) is not None
 
 
 def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
