@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from catalog.errors import CorruptHomeError, NewerHomeError, StorageError
+from catalog.limits import KIB, MIB
 from catalog.sqlite import CrashPoint as CrashPoint  # part of what this module offers
 from catalog.sqlite import bound_log, no_crash, system_translated, translated
 from catalog.sqlite import connect as connect
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
 _NO_WAL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
+
+_CACHE_SIZE = 32 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +134,17 @@ class Database:
             self._engine.dispose()
             self._engine = None
 
+    def _open(self) -> sqlite3.Connection:
+        connection = connect(self.path, read_only=self.read_only)
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_SIZE // KIB}")  # digests in no order touch pages everywhere
+        return connection
+
     def _connect(self) -> "Engine":
         if self._engine is None:
             from sqlalchemy import create_engine, event
             from sqlalchemy.pool import QueuePool
 
-            engine = create_engine(
-                "sqlite+pysqlite://", creator=lambda: connect(self.path, read_only=self.read_only), poolclass=QueuePool
-            )
+            engine = create_engine("sqlite+pysqlite://", creator=self._open, poolclass=QueuePool)
 
             @event.listens_for(engine, "begin")
             def begin(connection: "Connection") -> None:

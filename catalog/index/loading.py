@@ -3,7 +3,9 @@
 Readers see the old releases until the new ones are complete, then those: never some of both (safety A6).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection, select, update
@@ -18,6 +20,27 @@ from catalog.sqlite import locked
 
 _RELEASES_A_TRANSACTION = 20_000
 _LOAD_TIMEOUT = 600.0
+_CONTENTS = """
+SELECT name, version, platform, config FROM releases JOIN images USING (release_id) WHERE generation = ? ORDER BY name, sort
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Releases that are in the index and that nobody sees yet."""
+
+    generation: int
+    releases: int
+
+    def contents(self, connection: Connection) -> Iterator[tuple[str, str, str, bytes]]:
+        """Give (name, version, platform, config digest) of every image, by name."""
+        for row in connection.exec_driver_sql(_CONTENTS, (self.generation,)):
+            yield row[0], row[1], row[2], row[3]
+
+    def names(self, connection: Connection) -> Iterator[str]:
+        """Give every name once."""
+        for (name,) in connection.exec_driver_sql("SELECT name FROM names WHERE generation = ? ORDER BY name", (self.generation,)):
+            yield name
 
 
 def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tuple[Release, bytes]]) -> int:
@@ -25,6 +48,19 @@ def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tupl
 
     One load at a time is done in a home. Gives the number of releases. When it fails, what was shown before is still shown.
     """
+    with prepare_catalogue(database, entries) as prepared, database.write() as connection:
+        show_prepared(connection, row, prepared)
+    return prepared.releases
+
+
+def show_prepared(connection: Connection, row: CatalogueRow, prepared: Prepared) -> None:
+    """Make prepared releases all that the catalogue of ``row`` has."""
+    _show(connection, row, prepared.generation)
+
+
+@contextmanager
+def prepare_catalogue(database: Database, entries: Iterable[tuple[Release, bytes]]) -> Iterator[Prepared]:
+    """Load ``entries`` where nobody sees them; what is not shown by `show_prepared` inside the block is dropped again."""
     with locked(database.path.with_name("load.lock"), _LOAD_TIMEOUT):
         _sweep(database)
         with database.write() as connection:
@@ -39,9 +75,8 @@ def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tupl
             count += len(batch)
         with database.write() as connection:
             refresh_names(connection, generation, writer.finish(connection))
-            _show(connection, row, generation)
+        yield Prepared(generation, count)
         _sweep(database)
-    return count
 
 
 def sweep_generations(database: Database) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text
 
 from catalog.digest import ManifestDigest
 from catalog.errors import ReleaseNotFoundError
@@ -170,7 +170,7 @@ def find_archive(connection: Connection, archive_cid: Cid) -> list[tuple[str, Re
         select(catalogues.c.catalogue, releases.c.line)
         .join(releases, catalogues.c.generation == releases.c.generation)
         .join(images, images.c.release_id == releases.c.release_id)
-        .where(images.c.archive == archive_cid.digest)
+        .where(_holds(archive_cid))
         .distinct()
     )
     return [(catalogue, decode_line(line)) for catalogue, line in connection.execute(statement)]
@@ -180,7 +180,7 @@ def manifests_of(connection: Connection, archives: Iterable[Cid]) -> list[Manife
     """Give the canonical manifest digests of the archives that some release holds."""
     found = []
     for archive_cid in archives:
-        statement = select(images.c.manifest).where(images.c.archive == archive_cid.digest).limit(1)
+        statement = select(images.c.manifest).where(_holds(archive_cid)).limit(1)
         found += [ManifestDigest(raw) for raw in connection.execute(statement).scalars()]
     return found
 
@@ -208,3 +208,9 @@ def put_rows(connection: Connection, generation: int, batch: list[tuple[Release,
         connection.exec_driver_sql(_INSERT, added)
     if image_rows:
         connection.exec_driver_sql(_INSERT_IMAGE, image_rows)
+
+
+def _holds(archive_cid: Cid) -> ColumnElement[bool]:
+    """Say that an image is an archive, in the words of the index over them."""
+    shortened = func.substr(images.c.archive, text("1"), text("6")) == archive_cid.digest[:6]
+    return and_(shortened, images.c.archive == archive_cid.digest)

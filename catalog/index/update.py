@@ -14,7 +14,7 @@ from catalog.blockstores.base import BlockSource
 from catalog.database import Database
 from catalog.errors import UnavailableError
 from catalog.index.history import Change, add_changes
-from catalog.index.loading import load_catalogue
+from catalog.index.loading import Prepared, load_catalogue, show_prepared
 from catalog.index.releases import put_releases, remove_releases
 from catalog.index.subscriptions import CatalogueRow, show_catalogue
 from catalog.ipld.cid import parse_cid
@@ -67,20 +67,28 @@ def decode_update(catalogue: str, fields: Mapping[str, Any]) -> IndexUpdate:
 
 
 def take_update(
-    index: Database, unfinished_id: int, update: IndexUpdate, blocks: BlockSource, differing: Sequence[Conflict] = ()
+    index: Database,
+    unfinished_id: int,
+    update: IndexUpdate,
+    blocks: BlockSource,
+    differing: Sequence[Conflict] = (),
+    prepared: Prepared | None = None,
 ) -> None:
     """Bring the index to what the update says, unless that was done already.
 
-    ``differing`` are the conflicts of the catalogue, whose old contents a whole snapshot keeps. Raises `UnavailableError` where
-    blocks of a whole snapshot are not here; the update can be taken later.
+    ``differing`` are the conflicts of the catalogue, whose old contents a whole snapshot keeps; ``prepared`` are its releases
+    where they are in the index already. Raises `UnavailableError` where blocks of a whole snapshot are not here; the update can be
+    taken later.
     """
-    if update.whole and update.row is not None and not _is_taken(index, unfinished_id):
+    if update.whole and update.row is not None and prepared is None and not _is_taken(index, unfinished_id):
         load_catalogue(index, update.row, snapshot_entries(update.row, blocks, differing))
     with index.write() as connection:
         if not _take(connection, unfinished_id):
             return
         if update.row is not None:
             show_catalogue(connection, update.row)
+            if prepared is not None:
+                show_prepared(connection, update.row, prepared)
         if update.releases:
             put_releases(connection, update.catalogue, update.releases)
         if update.gone:
@@ -93,9 +101,12 @@ def snapshot_entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence
     if row.root is None:
         raise UnavailableError(f"the snapshot of {row.label} is not known")
     disputed = {(conflict.name, conflict.version) for conflict in differing}
-    for release in open_snapshot(parse_cid(row.root), blocks).read():
-        kept = keep_contents(release, differing) if (release.name, release.version) in disputed else release
-        yield kept, encode_line(kept)[:-1]
+    for release, line in open_snapshot(parse_cid(row.root), blocks).read_lines():
+        if (release.name, release.version) in disputed:
+            kept = keep_contents(release, differing)
+            yield kept, encode_line(kept)[:-1]
+        else:
+            yield release, line
 
 
 def _is_taken(index: Database, unfinished_id: int) -> bool:

@@ -149,16 +149,15 @@ class View:
         """Give (catalogue, release) of what holds an archive, config or manifest (``column``), newest version first."""
         if column not in {"archive", "config", "manifest"}:
             raise ValueError(column)
+        indexed = "substr(archive, 1, 6) = substr(?1, 1, 6) AND " if column == "archive" else ""
         rows = self._ask(
             "SELECT catalogues.catalogue, releases.line, images.platform FROM images JOIN releases USING (release_id) "  # noqa: S608
             "JOIN catalogues USING (generation) "
-            f"WHERE images.{column} = ? AND (? IS NULL OR catalogue = ?) AND (? IS NULL OR name = ?) "
-            "ORDER BY name, sort DESC, platform",
+            f"WHERE {indexed}images.{column} = ?1 "
+            + ("" if catalogue is None else "AND releases.generation = ?2 AND releases.name = ?3 ")
+            + "ORDER BY name, sort DESC, platform",
             digest,
-            catalogue,
-            catalogue,
-            name,
-            name,
+            *(() if catalogue is None else (self._generations.get(catalogue), name)),
         )
         return [(found, Row(line, platform)) for found, line, platform in rows]
 

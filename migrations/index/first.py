@@ -110,13 +110,7 @@ STATEMENTS = (
      WITHOUT ROWID
     """,
     """
-    CREATE INDEX images_by_archive ON images (archive)
-    """,
-    """
-    CREATE INDEX images_by_config ON images (config)
-    """,
-    """
-    CREATE INDEX images_by_manifest ON images (manifest)
+    CREATE INDEX images_by_archive ON images (substr(archive, 1, 6))
     """,
     """
     CREATE VIRTUAL TABLE names_fts USING fts5(name, versions, title, description, labels, tokenize = 'unicode61', prefix = '2 3')
