@@ -105,9 +105,14 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def draws(stream: TextIO) -> bool:
+    """Whether ``stream`` is a terminal that can take back what it shows."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def has_colour(stream: TextIO) -> bool:
     """Whether colour belongs on ``stream`` (https://no-color.org: set and not empty means none)."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return draws(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:

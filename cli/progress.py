@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from catalog.progress import Progress, Step, silent
-from cli.output import has_colour, is_terminal, paint
+from cli.output import draws, has_colour, paint
 from cli.text import escape, format_count, format_size, redact
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def open_progress(options: "Options | None") -> Iterator[Progress]:
         return
     mode = options.progress
     if mode == "auto":
-        mode = "json" if options.json else "none" if options.quiet else "bars" if is_terminal(sys.stderr) else "plain"
+        mode = "json" if options.json else "none" if options.quiet else "bars" if draws(sys.stderr) else "plain"
     renderer: JsonLines | Lines | BarLines | Warnings
     if mode == "json":
         renderer = JsonLines()

@@ -5,22 +5,32 @@ from pathlib import Path
 
 from catalog.blockstores.embedded import StoreSize
 from catalog.home import Home
-from catalog.index.subscriptions import CatalogueRow, count_releases, list_catalogues
+from catalog.index.catalogue import CatalogueRow
+from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.release import parse_time
 from catalog.trust.contents import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
-from catalog.trust.store import list_pins
+from catalog.trust.naming import list_subscriptions
+from catalog.trust.store import get_floor, list_pins, list_unshared
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueStatus:
-    """One catalogue. ``freshness`` is None for a followed one that was never synced."""
+    """One catalogue. ``freshness`` is None for a followed one that was never synced; ``seen`` names where its record was seen.
+
+    ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that nobody confirmed; ``unshared``
+    counts releases of the own one that changed since it was last signed.
+    """
 
     row: CatalogueRow
-    names: int
-    releases: int
-    conflicts: int
-    freshness: Freshness | None
+    names: int = 0
+    releases: int = 0
+    conflicts: int = 0
+    freshness: Freshness | None = None
+    seen: tuple[str, ...] = ()
+    revoked: bool = False
+    unconfirmed: bool = False
+    unshared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +45,34 @@ class Status:
 
 def status(home: Home) -> Status:
     """Look at everything that is here; nobody is asked."""
-    with home.trust.read() as connection:
-        conflicts = list_conflicts(connection)
-        pins = len(list_pins(connection))
     with home.index.read() as connection:
-        catalogues = []
-        for row in list_catalogues(connection):
-            names, releases = count_releases(connection, row.catalogue)
-            waiting = sum(conflict.catalogue == row.catalogue for conflict in conflicts)
-            catalogues.append(CatalogueStatus(row, names, releases, waiting, _freshness(home, row)))
+        rows = {row.catalogue: row for row in list_catalogues(connection)}
+        counts = {name: count_releases(connection, name) for name in rows}
+        seen = {name: tuple(source for source, _, _ in list_sightings(connection, name)) for name in rows}
+    with home.trust.read() as connection:
+        conflicts = [conflict.catalogue for conflict in list_conflicts(connection)]
+        pins = len(list_pins(connection))
+        unshared = len({(release.name, release.version) for _, release in list_unshared(connection)})
+        for followed in list_subscriptions(connection):
+            rows.setdefault(followed.catalogue, CatalogueRow(followed.catalogue, alias=followed.alias))
+        floors = {name: get_floor(connection, name) for name in rows}
+    catalogues = []
+    for name, row in rows.items():
+        names, releases = counts.get(name, (0, 0))
+        floor = floors[name]
+        catalogues.append(
+            CatalogueStatus(
+                row=row,
+                names=names,
+                releases=releases,
+                conflicts=conflicts.count(name),
+                freshness=_freshness(home, row),
+                seen=seen.get(name, ()),
+                revoked=floor is not None and floor.floor.revoked,
+                unconfirmed=floor is not None and floor.shown is not None,
+                unshared=unshared if row.own else 0,
+            )
+        )
     return Status(home.path, tuple(catalogues), home.blocks.size(), pins)
 
 

@@ -36,7 +36,12 @@ def status(context: Context) -> Document:
                 "names": entry.names,
                 "releases": entry.releases,
                 "conflicts": entry.conflicts,
-                "state": entry.freshness.age.value if entry.freshness else "never synced",
+                "age": entry.freshness.age.value if entry.freshness else None,
+                "seen": list(entry.seen),
+                "revoked": entry.revoked,
+                "unconfirmed": entry.unconfirmed,
+                "unshared": entry.unshared,
+                "state": _state(entry),
             }
             for entry in found.catalogues
         ],
@@ -70,7 +75,12 @@ def status(context: Context) -> Document:
         )
     )
     closing = "" if rows else "No catalogue yet. The first publish makes one: dcat publish NAME VERSION"
-    return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing)
+    warnings = [
+        f'catalogue "{entry.row.label}": {entry.freshness.text}'
+        for entry in found.catalogues
+        if entry.freshness is not None and entry.freshness.warns
+    ]
+    return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
 
 
 def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
@@ -95,14 +105,23 @@ def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
 
 def _state(entry: "CatalogueStatus") -> str:
     words = []
-    if entry.row.own:
-        words.append("not shared yet" if entry.row.sequence is None else "signed")
+    if entry.revoked:
+        words.append("given up by its owner")
+    elif entry.row.own:
+        if entry.row.sequence is None:
+            words.append("not shared yet")
+        elif entry.unshared:
+            words.append(f"{format_count(entry.unshared, 'change')} not shared yet")
+        else:
+            words.append(f"shared ({', '.join(entry.seen)})" if entry.seen else "signed, seen nowhere else yet")
     elif entry.freshness is None:
         words.append("never synced")
     elif entry.freshness.latest_refused:
         words.append("exact versions only")
     else:
         words.append(entry.freshness.age.value)
+    if entry.unconfirmed:
+        words.append("unconfirmed jump: dcat trust list")
     if entry.conflicts:
-        words.append(format_count(entry.conflicts, "conflict"))
+        words.append(f"{format_count(entry.conflicts, 'conflict')}: dcat trust list")
     return ", ".join(words)

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from catalog.progress import Step
 from cli.context import Options
 from cli.progress import BarLines, describe, open_progress
+from tests.cli.conftest import run_on_terminal
+from tests.cli.images import write_image
 
 STEPS = [
     Step("phase", "Reading web:1.0 from Docker (linux/amd64, 2 layers)"),
@@ -78,6 +81,14 @@ def test_bars_leave_the_total_as_a_line(capsys: pytest.CaptureFixture[str]) -> N
     assert "  total  200 B, 72.4 MB stored, 61.0 MB already here, 3 new blocks" in err
     assert "\x1b[2J" not in err
     assert err.count("  total  200 B,") == 1
+
+
+def test_bars_are_drawn_on_a_terminal_that_can(home: Path, tmp_path: Path) -> None:
+    arguments = ["publish", "web", "1.0", "--from", write_image(tmp_path / "image.tar"), "--dry-run"]
+    assert "\x1b[2K" in run_on_terminal(arguments).out
+    for ran in (run_on_terminal(arguments, TERM="dumb"), run_on_terminal([*arguments, "--progress", "plain"], NO_COLOR="1")):
+        assert "\x1b" not in ran.out
+        assert f"Reading {tmp_path}" in ran.out
 
 
 def test_a_short_command_has_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
