@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from catalog.index.history import Change
+    from catalog.index.loading import Prepared
     from catalog.index.update import IndexUpdate
     from catalog.ipns.key import IpnsKey
 
@@ -162,10 +163,11 @@ class Home:
 
         self.commit(IndexUpdate(catalogue, releases=releases, changes=changes), check_and_claim)
 
-    def commit(self, update: "IndexUpdate", trust: Callable[["Connection"], None]) -> None:
+    def commit(self, update: "IndexUpdate", trust: Callable[["Connection"], None], *, prepared: "Prepared | None" = None) -> None:
         """Change the trust store, then the index, so that what a crash leaves between is finished when the home is opened again.
 
-        ``trust`` works in the trust store's transaction; when it raises, nothing is changed.
+        ``trust`` works in the trust store's transaction; when it raises, nothing is changed. ``prepared`` are the releases of a
+        whole snapshot where the index has them already, unseen.
         """
         from catalog.index.update import encode_update
         from catalog.trust.store import add_unfinished
@@ -175,7 +177,7 @@ class Home:
             trust(connection)
             number = add_unfinished(connection, update.catalogue, encode_update(update))
         self.crash_point("home: between trust and index")
-        self._take(self.index, number, update)
+        self._take(self.index, number, update, prepared)
 
     def rebuild_index(self) -> Path:
         """Put the index aside, where it is damaged, and make it again; give where the old one is.
@@ -220,17 +222,17 @@ class Home:
             except (UnavailableError, VerificationError):
                 continue  # a snapshot whose blocks are gone or rotten; the next sync brings them
 
-    def _take(self, index: Database, number: int, update: "IndexUpdate") -> None:
+    def _take(self, index: Database, number: int, update: "IndexUpdate", prepared: "Prepared | None" = None) -> None:
         from catalog.index.update import take_update
         from catalog.trust.contents import list_conflicts
         from catalog.trust.store import clear_unfinished
 
         differing = []
-        if update.whole:
+        if update.whole and prepared is None:
             with self.trust.read() as connection:
                 conflicts = list_conflicts(connection, state=None, catalogue=update.catalogue)
             differing = [conflict for conflict in conflicts if conflict.state != "accepted"]
-        take_update(index, number, update, self.blocks, differing)
+        take_update(index, number, update, self.blocks, differing, prepared)
         with self.trust.write() as connection:
             clear_unfinished(connection, number)
 

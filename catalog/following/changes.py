@@ -31,7 +31,7 @@ class ChangeList:
 
     def history(self) -> list[Change]:
         """Give what the history keeps: every entry, or one that counts."""
-        if self.total <= MAX_LISTED_CHANGES:
+        if self.total == len(self.entries):
             return self.entries
         return [Change(self.catalogue, self.at, "synced", detail=dict(self.counts))]
 

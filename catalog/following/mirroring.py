@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.delivery import open_store
+from catalog.delivery import fetch_archive, open_store
 from catalog.errors import CatalogueNotFoundError, DcatError
 from catalog.home import Home
+from catalog.image.reader import read_archive
 from catalog.index.releases import list_names, list_releases
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import parse_cid
@@ -51,15 +52,18 @@ def mirror_catalogue(home: Home, network: Network, catalogue: str, alias: str, *
 
 
 def _releases(home: Home, catalogue: str) -> list[Release]:
+    """Give all releases with images, of each name the oldest first: deltas lead from older ones to newer ones."""
     found: list[Release] = []
     after = ("", "")
     with home.index.read() as connection:
         while page := list_names(connection, catalogue=catalogue, after=after, limit=_PAGE):
             for entry in page:
                 before: str | None = None
+                versions: list[Release] = []
                 while some := list_releases(connection, catalogue, entry.name, before=before, limit=_PAGE):
-                    found += [release for release in some if release.images]
+                    versions += [release for release in some if release.images]
                     before = some[-1].version
+                found += reversed(versions)
             after = (page[-1].name, page[-1].catalogue)
     return found
 
@@ -74,7 +78,7 @@ def _hold(
     progress: Progress,
 ) -> int:
     progress(Step("phase", f"Mirroring {release.reference} ({platform})"))
-    fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
+    fetched = fetch_archive(home, read_archive(image.archive, store), store, progress=progress)
     pin = Pin(str(image.archive), catalogue, release.name, release.version, str(platform), "mirrored", home.time)
     with home.trust.write() as connection:
         put_pin(connection, pin)

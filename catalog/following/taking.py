@@ -17,6 +17,7 @@ from catalog.following.changes import ChangeList, describe
 from catalog.following.checking import Check
 from catalog.home import Home
 from catalog.index.history import Change
+from catalog.index.loading import prepare_catalogue
 from catalog.index.releases import get_release
 from catalog.index.subscriptions import CatalogueRow, get_catalogue
 from catalog.index.update import IndexUpdate
@@ -30,7 +31,7 @@ from catalog.sharing.signing import local_records
 from catalog.snapshot.difference import Change as Difference
 from catalog.snapshot.difference import diff_snapshots
 from catalog.snapshot.reader import Snapshot, open_snapshot
-from catalog.trust.contents import Conflict, keep_contents, see_contents
+from catalog.trust.contents import Conflict, has_contents, keep_contents, see_contents, see_first_contents
 from catalog.trust.decision import Choice, Verdict, floor_of
 from catalog.trust.naming import claim_names, finish_first_sync
 from catalog.trust.store import get_floor, raise_floor, refuse_record, show_above_floor
@@ -78,7 +79,11 @@ def take_record(
     else:
         store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE, progress=progress)
         progress(Step("phase", f"Reading {snapshot.catalogue.releases} releases of {alias}"))
-        changes, conflicts = _take_whole(home, choice, record, row, open_snapshot(snapshot.root, home.blocks), first)
+        local = open_snapshot(snapshot.root, home.blocks)
+        with home.trust.read() as connection:
+            known = has_contents(connection, row.catalogue)
+        take_whole = _take_whole if known else _take_first
+        changes, conflicts = take_whole(home, choice, record, row, local, first)
     local_records(home).put(record.name, record.encoded)
     return Taken(snapshot, changes, tuple(conflicts), store.fetch_many([]).sources, differences is None)
 
@@ -168,10 +173,9 @@ def _take_whole(
     snapshot: Snapshot,
     first: Callable[[Connection], None] | None,
 ) -> tuple[ChangeList, list[Conflict]]:
-    changes = ChangeList(row.catalogue, home.time)
-    changes.counts["published"] = snapshot.catalogue.releases
+    """Take a catalogue whose releases are known, anew: each is compared with what it was seen with."""
+    changes = _counted(row, home.time, snapshot)
     conflicts: list[Conflict] = []
-    history = [Change(row.catalogue, home.time, "synced", detail=dict(changes.counts))]
 
     def trust(connection: Connection) -> None:
         if first is not None:
@@ -183,8 +187,43 @@ def _take_whole(
             conflicts.extend(see_contents(connection, row.catalogue, releases, home.time, held=held))
         finish_first_sync(connection, row.catalogue)
 
-    home.commit(IndexUpdate(row.catalogue, row=row, changes=history, whole=True), trust)
+    home.commit(IndexUpdate(row.catalogue, row=row, changes=changes.history(), whole=True), trust)
     return changes, conflicts
+
+
+def _take_first(
+    home: Home,
+    choice: Choice,
+    record: Record,
+    row: CatalogueRow,
+    snapshot: Snapshot,
+    first: Callable[[Connection], None] | None,
+) -> tuple[ChangeList, list[Conflict]]:
+    """Take a catalogue of which nothing was seen before: its lines are read once, and nobody waits while they are."""
+    changes = _counted(row, home.time, snapshot)
+
+    with prepare_catalogue(home.index, snapshot.read_lines()) as prepared:
+
+        def trust(connection: Connection) -> None:
+            if first is not None:
+                first(connection)
+            _take_floor(connection, choice, record)
+            with home.index.read() as reading:
+                see_first_contents(connection, row.catalogue, prepared.contents(reading), home.time)
+                names = prepared.names(reading)
+                while batch := list(islice(names, _BATCH)):
+                    claim_names(connection, row.catalogue, batch)
+            finish_first_sync(connection, row.catalogue)
+
+        home.commit(IndexUpdate(row.catalogue, row=row, changes=changes.history(), whole=True), trust, prepared=prepared)
+    return changes, []
+
+
+def _counted(row: CatalogueRow, at: str, snapshot: Snapshot) -> ChangeList:
+    """Say of a catalogue that was loaded whole how many releases it has, not which."""
+    changes = ChangeList(row.catalogue, at)
+    changes.counts["synced"] = snapshot.catalogue.releases
+    return changes
 
 
 def _claiming(connection: Connection, catalogue: str, releases: Iterable[Release]) -> Iterator[Release]:

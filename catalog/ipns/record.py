@@ -190,7 +190,7 @@ def _read_data(name: IpnsName, data: bytes, encoded: bytes) -> Record:
 
 def _decode_map(data: bytes) -> Mapping[str, object]:
     try:
-        return dag_cbor.decode_map(data)
+        return dag_cbor.decode_map(data, any_order=True)
     except CodecError as error:
         raise RecordError("the record's data is no map of DAG-CBOR", why=error.message) from error
 

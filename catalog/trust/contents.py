@@ -100,6 +100,22 @@ def see_contents(
     return found
 
 
+def has_contents(connection: Connection, catalogue: str) -> bool:
+    """Tell whether anything of a catalogue was seen here before."""
+    statement = select(contents.c.name).join(catalogues).where(catalogues.c.catalogue == catalogue).limit(1)
+    return connection.execute(statement).first() is not None
+
+
+def see_first_contents(connection: Connection, catalogue: str, images: Iterable[tuple[str, str, str, bytes]], at: str) -> None:
+    """Note the contents (name, version, platform, config digest) of a catalogue of which nothing was seen before."""
+    number = catalogue_id(connection, catalogue)
+    stream = iter(images)
+    while batch := list(islice(stream, _BATCH)):
+        connection.exec_driver_sql(
+            _INSERT, [(number, name, version, platform, config, at) for name, version, platform, config in batch]
+        )
+
+
 def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
     """Give the release as the index shows it while its content is in conflict, or was refused.
 
