@@ -1,5 +1,22 @@
-"""What is needed of an archive, brought here: by a delta from an older image where one is smaller, else block by block."""
+"""What is needed of an archive, brought here: by a delta from an older image where one is smaller, else block by block.
 
-from catalog.delivery.archive import Need, count_need, explain_absence, fetch_archive, open_store
+`archive` is what operations call; `upgrade` finds older images and deltas, `choosing` decides, `applying` turns one into blocks.
+"""
 
-__all__ = ["Need", "count_need", "explain_absence", "fetch_archive", "open_store"]
+from catalog.delivery.archive import Delivered, Need, count_need, explain_absence, fetch_archive, open_store, plan_delta
+from catalog.delivery.savings import Savings, find_savings
+from catalog.delivery.upgrade import PlannedDelta, TakenDelta
+
+__all__ = [
+    "Delivered",
+    "Need",
+    "PlannedDelta",
+    "Savings",
+    "TakenDelta",
+    "count_need",
+    "explain_absence",
+    "fetch_archive",
+    "find_savings",
+    "open_store",
+    "plan_delta",
+]

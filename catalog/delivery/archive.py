@@ -1,4 +1,4 @@
-"""Bring what is needed of an archive here: of which layers, from here first, then from every source, each block verified."""
+"""Bring what is needed of an archive here: of which layers, from here first, by a delta, then from every source, verified."""
 
 import shutil
 from collections.abc import Collection
@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.blockstores.base import BlockSource
-from catalog.blockstores.fetching import Fetched, FetchingBlockstore
+from catalog.blockstores.fetching import FetchingBlockstore, SourceUse
 from catalog.clients.timeouts import Timeouts
+from catalog.delivery.savings import add_saving
+from catalog.delivery.upgrade import PlannedDelta, TakenDelta, Upgrade
 from catalog.digest import DiffID
-from catalog.errors import UnavailableError
+from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home import Home
-from catalog.image.reader import ArchiveView
+from catalog.image.reader import ArchivedLayer, ArchiveView
 from catalog.image.walk import walk
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
+from catalog.limits import MIN_DELTA_NEED
 from catalog.network import Network
 from catalog.progress import Progress, silent
 
@@ -28,6 +31,17 @@ class Need:
     missing_blocks: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What was brought: ``blocks`` blocks, and ``size`` bytes that travelled with a delta's among them, for ``need.missing``."""
+
+    need: Need
+    blocks: int
+    size: int
+    sources: tuple[SourceUse, ...]
+    delta: TakenDelta | None = None
+
+
 def open_store(home: Home, network: Network, timeouts: Timeouts | None = None) -> FetchingBlockstore:
     """Give the home's blocks with every source of ``network`` behind them."""
     return FetchingBlockstore(home.blocks, network.sources, timeouts=timeouts, free_space=lambda: _free_space(home.path))
@@ -37,26 +51,40 @@ def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection
     """Tell what of an archive has to travel, leaving out the layers ``without``. Inner nodes that are not here are fetched."""
     missing = blocks = 0
     for layer in view.layers:
-        if layer.diff_id in without:
-            continue
-        if layer.cid.codec == RAW:  # a layer of one chunk: nothing to walk
-            leaves = {layer.cid: layer.stored_size}
-        else:
-            leaves = {block.cid: block.size for block in walk(layer.cid, store)}
-        for cid in store.local.missing(leaves):
-            missing += leaves[cid]
-            blocks += 1
+        if layer.diff_id not in without:
+            size, number = _count_missing(layer, store, store)
+            missing += size
+            blocks += number
     return Need(view.size - missing, missing, blocks)
 
 
+def plan_delta(home: Home, view: ArchiveView, store: FetchingBlockstore, need: Need, progress: Progress) -> PlannedDelta | None:
+    """Tell by which delta `fetch_archive` would bring what is needed; None where blocks are as good."""
+    if need.missing < MIN_DELTA_NEED or not store.has_sources:
+        return None
+    return Upgrade(home, store, view).plan(need.missing, progress)
+
+
 def fetch_archive(
-    view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
-) -> Fetched:
-    """Bring an archive here, whole but for the layers ``without``; what is here already does not travel."""
+    home: Home, view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
+) -> Delivered:
+    """Bring an archive here, whole but for the layers ``without``; what is here already does not travel.
+
+    Where an older image is here whole, a delta may make the most of it.
+    """
+    taken = None
+    if store.has_sources:
+        at_most = _bound_missing(view, store, without)
+        if at_most >= MIN_DELTA_NEED:
+            taken = Upgrade(home, store, view).take(at_most, lambda: count_need(view, store, without).missing, progress)
     left_out = {layer.cid for layer in view.layers if layer.diff_id in without}
-    if not left_out:
-        return store.fetch_dag([view.cid], size=view.size, progress=progress)
-    return store.fetch_dag([cid for cid in _children(view.cid, store) if cid not in left_out], size=view.size, progress=progress)
+    roots = [cid for cid in _children(view.cid, store) if cid not in left_out] if left_out else [view.cid]
+    fetched = store.fetch_dag(roots, size=view.size, progress=progress)
+    missing, blocks, size = fetched.size, fetched.blocks, fetched.size
+    if taken is not None:
+        add_saving(home, taken)
+        missing, blocks, size = missing + taken.blocks_size, blocks + taken.blocks, size + taken.size
+    return Delivered(Need(max(view.size - missing, 0), missing, blocks), fetched.blocks, size, fetched.sources, taken)
 
 
 def explain_absence(error: UnavailableError, reference: str, network: Network) -> UnavailableError:
@@ -70,6 +98,28 @@ def explain_absence(error: UnavailableError, reference: str, network: Network) -
     return UnavailableError(
         f'the bytes of "{reference}" are not here', why=why, hint="name a source that has them, or import a bundle"
     )
+
+
+def _bound_missing(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID]) -> int:
+    """Tell what has to travel at most, without asking anybody: of a layer whose inner nodes are not here, all of it."""
+    missing = 0
+    for layer in view.layers:
+        if layer.diff_id not in without:
+            try:
+                missing += _count_missing(layer, store, store.local)[0]
+            except BlockNotFoundError:
+                missing += layer.stored_size
+    return missing
+
+
+def _count_missing(layer: ArchivedLayer, store: FetchingBlockstore, nodes: BlockSource) -> tuple[int, int]:
+    """Give bytes and number of a layer's blocks that are not here, reading inner nodes from ``nodes``."""
+    if layer.cid.codec == RAW:  # a layer of one chunk: nothing to walk
+        leaves = {layer.cid: layer.stored_size}
+    else:
+        leaves = {block.cid: block.size for block in walk(layer.cid, nodes)}
+    absent = store.local.missing(leaves)
+    return sum(leaves[cid] for cid in absent), len(absent)
 
 
 def _children(root: Cid, store: BlockSource) -> list[Cid]:

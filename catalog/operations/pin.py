@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from catalog.blockstores.fetching import Fetched
-from catalog.delivery import explain_absence, fetch_archive, open_store
+from catalog.delivery import Delivered, explain_absence, fetch_archive, open_store
 from catalog.errors import UnavailableError
 from catalog.home import Home
 from catalog.image.reader import read_archive
@@ -24,7 +23,7 @@ class Pinned:
     resolved: Resolved
     platform: Platform
     image: Image
-    fetched: Fetched
+    fetched: Delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network, pro
     store = open_store(home, network)
     with home.lease(f"pin {reference}"):
         try:
-            fetched = fetch_archive(read_archive(image.archive, store), store, progress=progress)
+            fetched = fetch_archive(home, read_archive(image.archive, store), store, progress=progress)
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         release = resolved.release

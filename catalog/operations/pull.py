@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from catalog.blockstores.fetching import Fetched, FetchingBlockstore
+from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.clients.docker import Engine
-from catalog.delivery import Need, count_need, explain_absence, fetch_archive, open_store
+from catalog.delivery import Delivered, Need, PlannedDelta, count_need, explain_absence, fetch_archive, open_store, plan_delta
 from catalog.digest import DiffID, ManifestDigest
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home import Home
@@ -43,7 +43,7 @@ class Pulled:
 
     ``tag`` is the engine's tag that points to the image now, None where nothing was loaded; ``image_id`` what the engine shows for
     it. ``present_layers`` of ``layers`` were in the engine already. ``was_loaded`` is false where the engine had the image under
-    this very tag.
+    this very tag. ``fetched`` is None, and ``planned`` the delta that would be taken, where nothing was to be done.
     """
 
     resolved: Resolved
@@ -52,11 +52,12 @@ class Pulled:
     need: Need
     layers: int
     present_layers: int
-    fetched: Fetched
+    fetched: Delivered | None
     tag: str | None
     image_id: str | None
     was_loaded: bool
     dry_run: bool
+    planned: PlannedDelta | None = None
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -93,23 +94,25 @@ def pull(
             spare = engine.spare_layers(view.image.diff_ids, _known_manifests(home)) if engine is not None else frozenset()
             if was_there:
                 spare = frozenset(view.image.diff_ids)
-            need = count_need(view, store, spare)
-            present = sum(diff_id in spare for diff_id in view.image.diff_ids)
-            figures = resolved, resolved.platform or platform, image, need, len(view.image.diff_ids), present
+            layers = len(view.image.diff_ids), sum(diff_id in spare for diff_id in view.image.diff_ids)
+            asked = resolved, resolved.platform or platform, image
             if dry_run:
-                return Pulled(*figures, Fetched(), None, None, was_loaded=False, dry_run=True)
-            progress(Step("phase", _describe(reference, resolved, view, present)))
-            fetched = fetch_archive(view, store, spare, progress)
+                need = count_need(view, store, spare)
+                planned = plan_delta(home, view, store, need, progress)
+                return Pulled(*asked, need, *layers, None, None, None, was_loaded=False, dry_run=True, planned=planned)
+            progress(Step("phase", _describe(reference, resolved, view, layers[1])))
+            fetched = fetch_archive(home, view, store, spare, progress)
             image_id = None
             if engine is not None:
-                image_id = engine.tag_owner(name, version) if was_there else _load(engine, view, store, spare, progress)
+                image_id = engine.tag_owner(name, version) if was_there else _load(home, engine, view, store, spare, progress)
                 if not was_there:
                     engine.tag(str(image_id), name, version)
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         _remember(home, resolved, image, platform, engine)
     tagged = f"{name}:{version}" if engine is not None else None
-    return Pulled(*figures, fetched, tagged, image_id, was_loaded=engine is not None and not was_there, dry_run=False)
+    was_loaded = engine is not None and not was_there
+    return Pulled(*asked, fetched.need, *layers, fetched, tagged, image_id, was_loaded=was_loaded, dry_run=False)
 
 
 def resolve_image(home: Home, reference: str, platform: Platform, choice: Choice = Choice()) -> Resolved:
@@ -168,12 +171,14 @@ def _read(image: Image, store: FetchingBlockstore, reference: str) -> ArchiveVie
     return view
 
 
-def _load(engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress) -> str:
+def _load(
+    home: Home, engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress
+) -> str:
     try:
         loaded = engine.load(write_tar(view, store, spare), tar_size(view, spare), progress)
     except EngineLayerMissingError:
         # A layer that the engine had a moment ago is gone: it gets all of them.
-        fetch_archive(view, store, progress=progress)
+        fetch_archive(home, view, store, progress=progress)
         loaded = engine.load(write_tar(view, store), tar_size(view), progress)
     return engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id
 

@@ -6,6 +6,7 @@ import typer
 
 from cli.command import command, command_app
 from cli.context import Context
+from cli.deltas import delta_body, fetched_body
 from cli.output import Document
 from cli.platforms import wanted_platform
 from cli.text import format_size
@@ -35,7 +36,8 @@ def pin(context: Context, references: ReferencesArgument, platform: PlatformOpti
             "reference": reference,
             "platform": str(done.platform),
             "archive": str(done.image.archive),
-            "fetched": {"blocks": done.fetched.blocks, "bytes": done.fetched.size},
+            "delta": delta_body(done.fetched.delta, done.fetched.delta.blocks_size if done.fetched.delta else 0),
+            "fetched": fetched_body(done.fetched),
         }
         for reference, done in held
     ]

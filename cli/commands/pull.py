@@ -7,6 +7,7 @@ import typer
 from catalog.errors import DcatError, EngineUnavailableError
 from cli.command import command, command_app
 from cli.context import Context
+from cli.deltas import delta_body, describe_delta, fetched_body
 from cli.exits import report
 from cli.failures import ReportedError, UsageError
 from cli.output import Document, Table, fields
@@ -95,6 +96,7 @@ def _engine(context: Context, reference: str) -> "Engine":
 
 def _document(reference: str, done: "Pulled") -> Document:
     need = done.need
+    taken = done.fetched.delta if done.fetched is not None else None
     body = {
         "reference": reference,
         "release": done.resolved.release.reference,
@@ -109,30 +111,28 @@ def _document(reference: str, done: "Pulled") -> Document:
         "present": need.present,
         "missing": need.missing,
         "missing_blocks": need.missing_blocks,
-        "fetched": {
-            "blocks": done.fetched.blocks,
-            "bytes": done.fetched.size,
-            "sources": [{"source": use.name, "bytes": use.size} for use in done.fetched.sources],
-        },
+        "delta": delta_body(done.planned, need.missing) if done.dry_run else delta_body(taken, taken.blocks_size if taken else 0),
+        "fetched": fetched_body(done.fetched),
         "tag": done.tag,
         "image_id": done.image_id,
         "loaded": done.was_loaded,
         "dry_run": done.dry_run,
     }
     warnings = [notice.text for notice in done.notices if notice.warns]
+    how: list[str | Table] = [f"  {describe_delta(taken, taken.blocks_size)}"] if taken is not None and taken.complete else []
     identifiers = [done.image_id or str(done.image.archive)]
     if done.dry_run:
-        pairs = [
-            ("have", format_size(need.present)),
-            ("need", f"{format_size(need.missing)} in {format_count(need.missing_blocks, 'block')}"),
-        ]
+        needed = f"{format_size(need.missing)} in {format_count(need.missing_blocks, 'block')}"
+        if done.planned is not None:
+            needed = describe_delta(done.planned, need.missing)
+        pairs = [("have", format_size(need.present)), ("need", needed)]
         parts: list[str | Table] = [f"{reference}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
         return Document("pull", body, identifiers, parts, f"To do it: dcat pull {reference}", warnings)
     if done.tag is None:
         line = f"Stored and checked  {reference}  {done.image.archive}"
-        return Document("pull", body, identifiers, [line], f"To load it: dcat pull {reference}", warnings)
+        return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {reference}", warnings)
     if done.was_loaded:
         line = f"Loaded and checked  {done.tag}  {done.image_id}"
     else:
         line = f"In the engine already, with this content  {done.tag}  {done.image_id}"
-    return Document("pull", body, identifiers, [line], f"Run it: docker run --rm {done.tag}", warnings)
+    return Document("pull", body, identifiers, [line, *how], f"Run it: docker run --rm {done.tag}", warnings)
