@@ -1,0 +1,34 @@
+"""``make bench``: all suites, or with ``python -m tests.benchmarks SUITE …`` some of them."""
+
+import importlib
+import sys
+
+from tests.benchmarks.harness import Figure, Report, write_results
+from tests.benchmarks.images import FOLDER
+
+SUITES = ("store", "start", "publish", "pull", "memory")
+
+
+def main(wanted: list[str]) -> int:
+    """Run the suites, print their figures as they come, and keep them in a file."""
+    unknown = sorted(set(wanted) - set(SUITES))
+    if unknown:
+        print(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    figures: list[Figure] = []
+    try:
+        for suite in wanted or SUITES:
+            report = Report(suite)
+            figures_of_suite = report.figures
+            try:
+                importlib.import_module(f"tests.benchmarks.{suite}").measure(report)
+            finally:
+                figures += figures_of_suite
+    finally:
+        if figures:
+            print(f"written to {write_results(figures, FOLDER / 'results')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
