@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.delivery import fetch_archive
 from catalog.errors import ArchiveError, PlatformNotFoundError
+from catalog.home import Home
 from catalog.image.dag import ChunkSink, StoredArchive, StoredLayer
 from catalog.image.reader import ArchiveView, read_archive, write_tar
 from catalog.intake import StreamSource, TakenImage, Wanted
@@ -27,7 +28,8 @@ class ReleaseSource:
     A stranger's archive is read whole before it is taken: its metadata must be canonical and every layer match its diffID.
     """
 
-    def __init__(self, reference: str, release: Release, store: FetchingBlockstore) -> None:
+    def __init__(self, home: Home, reference: str, release: Release, store: FetchingBlockstore) -> None:
+        self._home = home
         self._reference = reference
         self._release = release
         self._store = store
@@ -60,7 +62,7 @@ class ReleaseSource:
                 f"the archive of {self._reference} holds another image than its catalogue says",
                 why=f"its config is {view.config_digest} for {view.image.platform}",
             )
-        fetch_archive(view, self._store, progress=progress)
+        fetch_archive(self._home, view, self._store, progress=progress)
         done = 0
         for piece in write_tar(view, self._store):
             done += len(piece)

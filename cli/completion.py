@@ -65,7 +65,19 @@ _VALUES: dict[str, tuple[str, ...]] = {
 }
 VALUE_OPTIONS = {
     *_VALUES,
-    *("--allowed-host", "--annotation", "--from", "--host", "--image", "--limit", "--max-size", "--min-age", "--older-than", "-o"),
+    *(
+        "--allowed-host",
+        "--annotation",
+        "--copy",
+        "--from",
+        "--host",
+        "--image",
+        "--limit",
+        "--max-size",
+        "--min-age",
+        "--older-than",
+        "-o",
+    ),
     *(
         "--every",
         "--fingerprint",
@@ -99,6 +111,8 @@ def candidates(line: str) -> list[str]:
     words = [typed for typed in before[1:] if typed]
     named = [typed for at, typed in enumerate(words) if not typed.startswith("-") and not (at and words[at - 1] in VALUE_OPTIONS)]
     verb = named[0] if named else ""
+    if words and words[-1] == "--copy":
+        return _references(word)
     if words and words[-1] in VALUE_OPTIONS:
         return [value for value in _VALUES.get(words[-1], ()) if value.startswith(word)]
     if word.startswith("-"):

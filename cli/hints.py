@@ -21,7 +21,7 @@ COMMAND_HINTS: dict[str, str] = {
     "locked": "dcat status",
     "block-mismatch": "dcat verify",
     "block-not-found": "dcat verify",
-    "home-corrupt": "dcat doctor",
+    "home-corrupt": "dcat verify --repair",
     "encoder-mismatch": "dcat doctor",
     "storage": "dcat gc",
     "engine-unavailable": "dcat doctor",

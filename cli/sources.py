@@ -6,8 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from catalog.errors import EngineUnavailableError, NotFoundError
+from catalog.errors import BlockNotFoundError, EngineUnavailableError, NotFoundError
 from catalog.platform import parse_platform
+from catalog.reference import parse_reference
 from cli.context import Context
 from cli.failures import UsageError
 from cli.platforms import this_host
@@ -34,10 +35,31 @@ def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str 
     )
 
 
-def file_source(origin: str) -> "ImageSource":
-    """Take images from an exported tar, an OCI layout folder, or standard input (``-``)."""
+def release_source(context: Context, reference: str) -> "ImageSource":
+    """Take the images of a release that is known here, own or followed."""
+    from catalog.copying import ReleaseSource
+    from catalog.delivery import open_store
+    from catalog.index.lookup import open_lookup
+
+    with open_lookup(context.surroundings.home) as lookup:
+        resolved = lookup.resolve(parse_reference(reference), now=context.now)
+    return ReleaseSource(context.home, reference, resolved.release, open_store(context.home, context.network))
+
+
+def file_source(context: Context, origin: str) -> "ImageSource":
+    """Take images from an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
     from catalog.intake import FolderSource, StreamSource
 
+    if origin.startswith("ipfs://"):
+        from catalog.copying import added_source
+        from catalog.delivery import explain_absence, open_store
+
+        cid = parse_reference(origin).cid
+        assert cid is not None  # parse_reference refuses anything else behind ipfs://
+        try:
+            return added_source(cid, open_store(context.home, context.network))
+        except BlockNotFoundError as error:
+            raise explain_absence(error, origin, context.network) from error
     if origin == "-":
         if sys.stdin.isatty():
             raise UsageError(

@@ -12,7 +12,7 @@ from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.releases import release_body
 from cli.sharing import Sharing, share_changes
-from cli.sources import engine_source, file_source, read_wanted
+from cli.sources import engine_source, file_source, read_wanted, release_source
 from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ app = command_app()
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, or NAME@VERSION or NAME:VERSION.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="[VERSION]", help="A version; it never changes afterwards.")]
 ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Take this image, not NAME:VERSION.")]
-FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Take it from an exported tar or an OCI layout.")]
+FromOption = Annotated[
+    str, typer.Option("--from", metavar="FILE|DIR|-|ipfs://CID", help="Take it from an exported tar or an OCI layout.")
+]
+CopyOption = Annotated[str, typer.Option("--copy", metavar="REF", help="Take it from a release that is known here.")]
 PullOption = Annotated[bool, typer.Option("--pull", help="Have the engine pull the image first.")]
 PlatformOption = Annotated[
     list[str] | None, typer.Option("--platform", metavar="OS/ARCH|all", help="Take the image for it; may be given again.")
@@ -46,6 +49,7 @@ def publish(
     version: VersionArgument = "",
     image: ImageOption = "",
     from_: FromOption = "",
+    copy: CopyOption = "",
     pull: PullOption = False,
     platform: PlatformOption = None,
     title: TitleOption = "",
@@ -56,31 +60,33 @@ def publish(
 ) -> Document:
     """Store an image and release it under a name and a version.
 
-    The image is NAME:VERSION of the engine, unless --image or --from says another. The first publish makes the catalogue and its
-    key.
+    The image is NAME:VERSION of the engine, unless --image, --from or --copy says another. The first publish makes the catalogue
+    and its key.
     """
     name, version = _read_target(name, version)
     check_publishable(name, version)
     wanted = read_wanted(platform or [], reference=image if from_ else "", max_size=max_size)
     annotations = _annotations(title, annotation or [])
     source: ImageSource
+    if (from_ and copy) or (pull and (from_ or copy)) or (image and copy):
+        raise UsageError("--from, --copy and what the engine is asked for (--image, --pull) exclude each other")
     if from_:
-        if pull:
-            raise UsageError("--pull and --from exclude each other", why="what is in a file needs no engine")
-        source = file_source(from_)
+        source = file_source(context, from_)
+    elif copy:
+        source = release_source(context, copy)
     else:
         source = from_engine = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
     try:
-        if not from_ and not _is_released(context, name, version):
+        if not (from_ or copy) and not _is_released(context, name, version):
             from_engine.begin(wanted)  # what follows is imported and opened in the meantime
-        from catalog.sharing.share import share_own  # noqa: F401
         from catalog.operations.publish import publish as store
+        from catalog.sharing.share import share_own  # noqa: F401
 
         done = store(
             context.home, name, version, source, wanted, annotations=annotations, dry_run=dry_run, progress=context.progress
         )
     except ImageNotFoundError as error:
-        if not from_ and not image:
+        if not (from_ or copy or image):
             _suggest_latest(context, error, name, version)
         raise
     sharing = Sharing() if dry_run else share_changes(context, offline=offline)

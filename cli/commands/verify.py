@@ -14,7 +14,9 @@ from cli.text import format_count, format_size
 app = command_app()
 
 ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="Only the blocks of one release.")]
-RepairOption = Annotated[bool, typer.Option("--repair", help="Fetch what is missing or rotten from the configured sources.")]
+RepairOption = Annotated[
+    bool, typer.Option("--repair", help="Fetch what is missing or rotten from the sources; make a damaged index anew.")
+]
 ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Repair from an image of the engine.")]
 FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Repair from an exported tar or an OCI layout.")]
 
@@ -30,12 +32,13 @@ def verify(
 ) -> Document | None:
     """Hash everything that is stored again.
 
-    Every block is read and checked against its CID, and every archive that is kept here must be whole. Damage is exit code 20.
+    Every block is read and checked against its CID; every archive and snapshot that is kept here, and every file of the home, must
+    be whole. Damage is exit code 20.
     """
     from catalog.operations.verify import verify as check
 
     wanted = read_wanted(["all"])
-    source = file_source(from_) if from_ else engine_source(context, image, wanted) if image else None
+    source = file_source(context, from_) if from_ else engine_source(context, image, wanted) if image else None
     network = context.network if repair or source is not None else None
     done = check(
         context.home,
@@ -54,6 +57,7 @@ def verify(
         "archives": done.archives,
         "rotten": done.rotten,
         "repaired": done.repaired,
+        "files": list(done.files),
         "damage": [
             {"label": entry.label, "archive": str(entry.archive), "kept_as": entry.reason, "blocks": entry.blocks}
             for entry in damage
@@ -65,6 +69,7 @@ def verify(
         ("archives", f"{done.archives}, {len(damage)} of them damaged"),
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
+        ("made anew", ", ".join(done.files)),
         ("in part", f"{format_count(len(partial), 'archive')}, whose other layers the engine had" if partial else ""),
     ]
     parts: list[str | Table] = [fields(pairs)]

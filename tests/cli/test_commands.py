@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.ipld.cid import DAG_PB, cid_of
 from cli.verbs import VERBS
 from tests.cli.conftest import Dcat, Ran
 from tests.cli.images import write_image
@@ -64,6 +65,29 @@ def test_publish_from_standard_input(dcat: Dcat, tmp_path: Path, monkeypatch: py
     with open(write_image(tmp_path / "one.tar"), encoding="latin-1") as stream:
         monkeypatch.setattr("sys.stdin", stream)
         assert dcat("publish", "web", "1.0", "--from", "-").code == 0
+
+
+def test_publish_a_copy_of_a_release(stocked: Dcat) -> None:
+    cid = ok(stocked("resolve", "web@1.0"))
+    assert ok(stocked("publish", "team/site", "1", "--copy", "web@1.0", "-q")) == cid
+    ran = stocked("publish", "team/site", "1", "--copy", "web@1.0", "--platform", "all", "--json")
+    assert read_json(ran)["added"] == ["linux/arm64"]
+    assert stocked("publish", "team/site", "1", "--copy", "web@1.1").code == 23
+    assert stocked("publish", "team/site", "2", "--copy", "web@9").code == 10
+    assert stocked("publish", "team/site", "2", "--copy", "web@1.1", "--platform", "linux/arm64").code == 10
+    assert stocked("publish", "team/site", "2", "--copy", "web@1.1", "--from", "x").code == 2
+    assert stocked("save", "team/site@1", "-o", os.devnull).code == 0
+
+
+def test_publish_what_was_added_to_ipfs(stocked: Dcat) -> None:
+    """The archive of a release is such a file; whatever chunks a file has, the canonical archive comes out."""
+    cid = ok(stocked("resolve", "web@1.0"))
+    assert ok(stocked("publish", "again", "1", "--from", f"ipfs://{cid.strip()}", "-q")) == cid
+    absent = cid_of(b"nobody has it", DAG_PB)
+    ran = stocked("publish", "again", "2", "--from", f"ipfs://{absent}")
+    assert ran.code == 31
+    assert "no source is configured" in ran.err
+    assert stocked("publish", "again", "2", "--from", "ipfs://nothing").code == 2
 
 
 def test_a_dry_run_changes_nothing(dcat: Dcat, tmp_path: Path) -> None:
