@@ -54,6 +54,8 @@ _TAKE_NAMES = {"list", "publish", "outdated", "prefer"}
 _TAKE_WORDS = {
     "config": ("get", "list", "set", "unset"),
     "completion": ("install", "show"),
+    "key": ("export", "import", "revocation", "revoke", "show"),
+    "trust": ("accept", "list", "refuse"),
     "help": (*VERBS, "environment", "exit-codes", "references", "settings"),
 }
 # What follows an option is its value, and no reference: one of these words, or what the shell completes.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.completion import VALUE_OPTIONS
+from cli.completion import _TAKE_WORDS, VALUE_OPTIONS
 from cli.verbs import VERBS
 from tests.cli import readme
 from tests.cli.conftest import Dcat
@@ -64,6 +64,13 @@ def test_every_option_with_a_value_is_known() -> None:
                 if parameter.param_type_name == "option" and not parameter.is_flag:
                     known.update(parameter.opts)
     assert known == VALUE_OPTIONS
+
+
+def test_every_command_below_a_verb_is_known() -> None:
+    for verb in VERBS:
+        below = sorted(words.partition(" ")[2] for words, _ in readme.leaves(verb) if " " in words)
+        if below:
+            assert list(_TAKE_WORDS[verb]) == below, verb
 
 
 def test_nothing_goes_wrong_aloud(dcat: Dcat, home: Path) -> None:

@@ -62,6 +62,25 @@ def test_nothing_hostile_reaches_either_stream(text: str) -> None:
             assert not set(stream) & set("\u202e\u2066\u200b\ufeff\u2028")
 
 
+def test_a_hundred_thousand_hostile_cells() -> None:
+    """safety.md F1, through each form of the print layer."""
+    import contextlib
+    import io
+    import random
+
+    chance = random.Random(11)
+    alphabet = [chr(number) for number in (*range(0x20), *range(0x7F, 0xA0), *range(0x2000, 0x2070), 0xFEFF, 0xE0041, 0xD800, 0x41)]
+    cells = ["".join(chance.choices(alphabet, k=8)) for _ in range(100_000)]
+    document = Document("x", {"cells": cells}, cells, [Table(("A",), [(cell,) for cell in cells])])
+    for form in ({}, {"quiet": True}, {"json": True}):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            Output(**form).show(document)
+        assert not set(out.getvalue()) & set(alphabet) - {"\n", "A"} - {
+            chr(n) for n in (*range(0x2000, 0x200B), *range(0x2010, 0x2028), 0x202F, *range(0x2030, 0x2060))
+        }
+
+
 @given(st.text(alphabet="a\t\n", min_size=1))
 def test_a_cell_cannot_forge_columns_or_rows(text: str) -> None:
     import contextlib
