@@ -12,6 +12,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     snapshot/                  a catalogue as an immutable DAG
     clients/                   HTTP, Kubo, Docker: I/O without a domain
     sqlite, database, keyfile  the home's SQLite files, and its private key's
+    wholefile                  files that appear whole or not at all
     blockstores/, routing/     where blocks and records are
     network                    what a command may reach: the configured sources and the Kubo node
     trust/                     may this replace what we hold? what was seen, who owns a name
@@ -19,7 +20,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     home                       the opened home: the one place that wires the parts together
     intake, delivery, keeping  images into blocks; what is needed of an archive here; what is kept and why
     copying                    images out of a release, or out of a file that somebody added to IPFS
-    deltacache                 the deltas that a server made, for the next one who asks
+    deltafile, deltacache      a delta as a file; those that a server made, for the next one who asks
     sharing/, following/       the own catalogue out to others, theirs in
     operations/                one verb a file, twin of a command
     server/                    what `dcat serve` answers

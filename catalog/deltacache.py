@@ -7,22 +7,22 @@ A file is there whole or not at all: it is written beside and renamed. It holds 
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from catalog.blockstores.base import Block, BlockSource
+from catalog.delivery.choosing import is_delta_worth
+from catalog.deltafile import write_delta_file
 from catalog.errors import DeltaError, LockedError, StorageError
 from catalog.home import Home
-from catalog.image.delta_writer import write_delta
 from catalog.ipld.cid import Cid, convert_to_v1
 from catalog.limits import MAX_DELTA_CACHE
 
 DELTAS_DIRECTORY = "deltas"
 _SUFFIX = ".delta"
-_UNFINISHED = ".new"
+_UNFINISHED = ".new-"
 _ABANDONED = 86400.0  # seconds after which an unfinished file is nobody's
 
 
@@ -55,26 +55,19 @@ class DeltaCache:
         Raises `BlockNotFoundError` where ``source`` does not hold both archives, `DeltaError` where a delta is not worth its while,
         `StorageError` where there is no room for it.
         """
-        unfinished = self._directory / f".{secrets.token_hex(8)}{_UNFINISHED}"
-        frames = unfinished.with_suffix(f".frames{_UNFINISHED}")
+        unfinished = self._directory / f"{_UNFINISHED}{secrets.token_hex(8)}"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with frames.open("w+b") as written:
-                delta = write_delta(base, target, _Stoppable(source, stopped), written, max_size=self._max_size // 2)
-                if delta.size >= delta.new_bytes:
-                    raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are smaller")
-                written.seek(0)
-                with unfinished.open("wb") as file:
-                    file.write(delta.head)
-                    shutil.copyfileobj(written, file, 1 << 20)
+            delta = write_delta_file(base, target, _Stoppable(source, stopped), unfinished, max_size=self._max_size // 2)
+            if not is_delta_worth(delta.size, delta.new_bytes):
+                raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are little larger")
             path = self._directory / f"{_name(base, target)}.{delta.new_bytes}{_SUFFIX}"
             self._make_room(delta.size, unfinished.stat().st_mtime)
             unfinished.replace(path)
         except OSError as error:
             raise StorageError("a delta cannot be kept", why=error.strerror or str(error)) from error
         finally:
-            for path_left in (unfinished, frames):
-                path_left.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         return KeptDelta(path, delta.size, delta.new_bytes)
 
     def size(self) -> int:
@@ -97,7 +90,7 @@ class DeltaCache:
                 break
             total -= path.stat().st_size
             path.unlink(missing_ok=True)
-        for path in self._by_age(f".*{_UNFINISHED}"):
+        for path in self._by_age(f"{_UNFINISHED}*"):
             with suppress(FileNotFoundError):
                 if now - path.stat().st_mtime > _ABANDONED:
                     path.unlink()

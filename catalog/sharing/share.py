@@ -16,6 +16,7 @@ from catalog.limits import SHARE_LOCK_TIMEOUT, SUSPICIOUS_SEQUENCE_JUMP
 from catalog.network import Network
 from catalog.progress import Progress, Step, silent
 from catalog.routing.asking import Answer, ask_routings
+from catalog.sharing.deltas import MadeDelta, make_deltas
 from catalog.sharing.kubo import share_to_kubo
 from catalog.sharing.merging import MergeReport, merge_record
 from catalog.sharing.signing import needs_renewal, own_name, own_record, sign_snapshot, take_own_record
@@ -30,7 +31,7 @@ class Shared:
 
     ``record`` is the newest signed record, ``signed`` says that it was made now, ``merged`` what other homes of this key brought.
     ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
-    configured.
+    configured. ``deltas`` are those that were made for new releases.
     """
 
     record: Record
@@ -38,10 +39,13 @@ class Shared:
     merged: MergeReport | None = None
     targets: tuple[str, ...] = ()
     pending: str = ""
+    deltas: tuple[MadeDelta, ...] = ()
 
 
-def share_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared | None:
+def share_own(home: Home, network: Network, *, deltas: bool = False, progress: Progress = silent) -> Shared | None:
     """Sign what is not signed yet, renew what ends soon, and put both where the user configured it; None without a catalogue.
+
+    With ``deltas``, new releases get one from the release published before, where that is worth it.
 
     The record and its snapshot are always kept here. Whatever goes wrong with the network only leaves the share pending. Raises
     `RollbackError` where the key was revoked, or a record far above this home's was found under its name.
@@ -57,11 +61,12 @@ def share_own(home: Home, network: Network, *, progress: Progress = silent) -> S
                 report = _merge(home, network, name, higher)
             except UnavailableError as error:
                 pending = f"another home of this key shared sequence {higher.sequence}, which cannot be read now: {error.message}"
+        made = _make_deltas(home, name, progress) if deltas else []
         record, signed = _sign(home, network, name, report, progress)
     targets: list[str] = []
     if not pending:
         targets, pending = _put(home, network, record, progress)
-    return Shared(record, signed, report, tuple(targets), pending)
+    return Shared(record, signed, report, tuple(targets), pending, tuple(made))
 
 
 def recover_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
@@ -86,6 +91,25 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
         record, signed = _sign(home, network, name, report, progress)
     targets, pending = _put(home, network, record, progress)
     return Shared(record, signed, report, tuple(targets), pending)
+
+
+def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = silent) -> Record:
+    """Write the own catalogue's snapshot anew from the index and sign it: where blocks of the last one are gone for good.
+
+    Raises `UnavailableError` where the root of an archive is neither here nor at any source.
+    """
+    name = own_name(home)
+    if name is None:
+        raise UnavailableError("this home has no catalogue of its own")
+    with home.lease("share"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+        record = own_record(home, name)
+        with home.trust.read() as connection:
+            noted = list_unshared(connection)
+        progress(Step("phase", "Signing the catalogue"))
+        archives = FetchingBlockstore(home.blocks, network.sources)
+        last = record.snapshot_cid if record is not None and not record.revoked else None
+        written = write_own_snapshot(home, str(name), None, (), archives, merged=last)
+        return sign_snapshot(home, written.root, shared_up_to=noted[-1][0] if noted else 0, published=home.time)
 
 
 def _find_higher(home: Home, network: Network, name: IpnsName) -> Record | None:
@@ -127,6 +151,13 @@ def _merge(home: Home, network: Network, name: IpnsName, record: Record) -> Merg
     with home.trust.write() as connection:
         refuse_record(connection, str(name), floor_of(record))
     return report
+
+
+def _make_deltas(home: Home, name: IpnsName, progress: Progress) -> list[MadeDelta]:
+    record = own_record(home, name)
+    if record is not None and record.revoked:
+        return []
+    return make_deltas(home, str(name), record.snapshot_cid if record is not None else None, progress)
 
 
 def _sign(home: Home, network: Network, name: IpnsName, report: MergeReport | None, progress: Progress) -> tuple[Record, bool]:

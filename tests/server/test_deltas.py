@@ -188,7 +188,7 @@ def test_the_cache_keeps_what_was_used_last(pair: Pair, tmp_path: Path) -> None:
 def test_room_is_made_by_what_was_not_used(pair: Pair, tmp_path: Path) -> None:
     ends = (pair.base.archive, pair.target.archive)
     sizes = [DeltaCache(tmp_path / "tried").make(*way, pair.blocks).size for way in (ends, ends[::-1])]
-    old, older, unfinished = (tmp_path / name for name in (f"{A}.{B}.99.delta", f"{A}.{C}.99.delta", ".crashed.new"))
+    old, older, unfinished = (tmp_path / name for name in (f"{A}.{B}.99.delta", f"{A}.{C}.99.delta", ".new-crashed"))
     made = DeltaCache(tmp_path, max_size=10**9).make(*ends, pair.blocks)
     for file, age in ((old, 10), (older, 20), (unfinished, 2 * 86400)):
         file.write_bytes(b"x" * 1000)
