@@ -56,6 +56,17 @@ def list_leases(blocks: EmbeddedBlockstore, now: datetime) -> list[Lease]:
         return _holding(connection, now)
 
 
+def refuse_others(blocks: EmbeddedBlockstore, now: datetime, own: Lease | None = None) -> None:
+    """Raise `LockedError` where a lease other than ``own`` holds."""
+    for lease in list_leases(blocks, now):
+        if own is None or lease.lease_id != own.lease_id:
+            raise LockedError(
+                f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
+                why="blocks that it may count on cannot be deleted",
+                hint="wait for its end",
+            )
+
+
 def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease | None = None) -> int:
     """Delete blocks that nothing refers to, unless a lease other than ``own`` holds; give how many were deleted.
 

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from catalog.blockstores.leasing import Lease, list_leases, sweep
-from catalog.errors import LockedError
+from catalog.blockstores.leasing import refuse_others, sweep
 from catalog.home import Home
 from catalog.keeping import list_roots, mark
 from catalog.progress import Progress, Step, silent
@@ -44,7 +43,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     before = home.blocks.size()
     with home.lease("gc") as own:
         if delete:
-            _refuse_others(home, own)
+            refuse_others(home.blocks, home.now, own)
         progress(Step("phase", "Looking for what is kept"))
         marked: set[bytes] = set()
         kept = _mark_all(home, marked)
@@ -69,13 +68,3 @@ def _mark_all(home: Home, marked: set[bytes]) -> list[Kept]:
         figures[1] += len(sizes)
         figures[2] += sum(sizes.values())
     return [Kept(reason, *figures) for reason, figures in by_reason.items()]
-
-
-def _refuse_others(home: Home, own: Lease) -> None:
-    for lease in list_leases(home.blocks, home.now):
-        if lease.lease_id != own.lease_id:
-            raise LockedError(
-                f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
-                why="blocks that it may count on cannot be deleted",
-                hint="wait for its end",
-            )

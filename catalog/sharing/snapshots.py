@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from catalog.blockstores.base import BlockSource
 from catalog.blockstores.writing import BlockWriter
-from catalog.errors import BlockNotFoundError
+from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home import Home
 from catalog.index.releases import iterate_releases
 from catalog.index.subscriptions import get_catalogue
@@ -23,26 +23,32 @@ def write_own_snapshot(
 
     ``archives`` holds the roots of archives and deltas, whose links state the size of what is under them. ``merged`` is the
     snapshot that was merged in before, which is then the previous one. Where ``last`` or blocks of it are not here, all is written
-    anew.
+    anew from the index; raises `UnavailableError` where that does not show the releases of ``last``.
     """
     with home.index.read() as connection:
-        title = get_catalogue(connection, catalogue).title
+        shown = get_catalogue(connection, catalogue)
     if last is not None:
         with suppress(BlockNotFoundError), BlockWriter(home.blocks) as writer:
             return update_snapshot(
                 last,
                 changed,
-                title=title,
+                title=shown.title,
                 published=home.time,
                 previous=merged,
                 dag_size=dag_sizes(archives),
                 source=home.blocks,
                 put=writer.put_node,
             )
+    if last is not None and shown.root != str(last):
+        raise UnavailableError(
+            "the last snapshot of your catalogue is not here, and the index was made again without it",
+            why=f"a snapshot from this index would leave out the releases of {last}",
+            hint="verify and repair this home from a source that has it",
+        )
     with home.index.read() as connection, BlockWriter(home.blocks) as writer:
         return write_snapshot(
             iterate_releases(connection, catalogue),
-            title=title,
+            title=shown.title,
             published=home.time,
             previous=merged or last,
             dag_size=dag_sizes(archives),

@@ -1,0 +1,148 @@
+"""Whether the files of a home are sound, and what can be done where one is not (safety D6).
+
+SQLite itself says whether a file's structure holds; that its contents can be read is seen by reading them. What is checked here is
+what no hash covers: blocks are hashed by whoever reads them.
+"""
+
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.errors import CodecError, CorruptHomeError, DcatError
+from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
+from catalog.ipld.dag_pb import decode_node
+from catalog.limits import BLOCK_BATCH_SIZE
+from catalog.snapshot.line import decode_line
+from catalog.sqlite import connect, sync_directory
+
+_LINES = {"releases", "unshared"}
+_MOST_PAYLOADS_A_PAGE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """A file of the home that is not sound, and what was seen first."""
+
+    path: Path
+    problem: str
+
+
+def find_damaged_files(home: Home) -> list[DamagedFile]:
+    """Give the files of the home that are damaged; nothing of the home needs to be open, or openable."""
+    found = []
+    for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE):
+        path = home.path / file
+        if path.exists() and (problem := _find_problem(path, contents=file != BLOCKS_FILE)):
+            found.append(DamagedFile(path, problem))
+    return found
+
+
+def salvage_blocks(home: Home) -> int:
+    """Put the damaged file of blocks aside and keep what of it can still be read and matches; give how many blocks that is.
+
+    No other command may be running in the home. A crash leaves the old file or the new one.
+    """
+    if "blocks" in home.__dict__:
+        home.__dict__.pop("blocks").close()
+    path = home.path / BLOCKS_FILE
+    made = path.with_name(f"{BLOCKS_FILE}.salvaged")
+    for ending in ("", "-wal", "-shm"):
+        made.with_name(made.name + ending).unlink(missing_ok=True)
+    store = EmbeddedBlockstore(made, crash_point=home.crash_point)
+    try:
+        count = _copy_readable(path, store)
+    finally:
+        store.close()
+    aside = path.with_name(f"{BLOCKS_FILE}.damaged")
+    aside.unlink(missing_ok=True)
+    aside.hardlink_to(path)
+    home.crash_point("salvage: before rename")
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    made.replace(path)
+    sync_directory(home.path)
+    home.crash_point("salvage: after rename")
+    return count
+
+
+def _find_problem(path: Path, *, contents: bool) -> str:
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            check = "integrity_check" if contents else "quick_check"
+            (said,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
+            if said != "ok":
+                return str(said).splitlines()[-1]
+            if contents:
+                _read_all(connection)
+    except (sqlite3.Error, DcatError) as error:
+        return str(error)
+    return ""
+
+
+def _read_all(connection: sqlite3.Connection) -> None:
+    """Read every row, so that what is no text where text should be, or no line, is noticed."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'").fetchall()
+    for (table,) in tables:
+        rows = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 (a name of the file's own)
+        columns = [column[0] for column in rows.description]
+        line = columns.index("line") if table in _LINES else None
+        for row in rows:
+            if (
+                line is not None
+                and f"{row[columns.index('name')]}@{row[columns.index('version')]}" != decode_line(row[line]).reference
+            ):
+                raise CorruptHomeError(f"a row of {table} holds another release than it says")
+
+
+def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
+    count = pending = 0
+    batch: list[NewBlock] = []
+    try:
+        connection = connect(path, read_only=True)
+    except sqlite3.Error:
+        return 0
+    with closing(connection):
+        for payload_id in range(1, _last_payload(connection) + 1):
+            data = None
+            with suppress(sqlite3.Error):
+                row = connection.execute("SELECT data FROM payloads WHERE payload_id = ?", (payload_id,)).fetchone()
+                data = row[0] if row else None
+            if not isinstance(data, bytes):
+                continue
+            batch.append(_recognised(connection, data))
+            pending += len(data)
+            count += 1
+            if pending >= BLOCK_BATCH_SIZE:
+                store.put_batch(batch, durable=False)
+                batch, pending = [], 0
+    store.put_batch(batch)
+    return count
+
+
+def _recognised(connection: sqlite3.Connection, data: bytes) -> NewBlock:
+    """Give a block for some bytes: with the row that names them, where that can be read, else by what they look like."""
+    digest = sha256(data).digest()
+    with suppress(sqlite3.Error):
+        row = connection.execute("SELECT codec, content FROM blocks WHERE digest = ?", (digest,)).fetchone()
+        if row is not None and row[0] in {RAW, DAG_PB}:
+            content = row[1] if isinstance(row[1], bytes) and len(row[1]) == len(digest) else None
+            return NewBlock(Block(cid_from_digest(digest, row[0]), data), content)
+    codec = RAW
+    with suppress(CodecError):
+        decode_node(data)
+        codec = DAG_PB
+    return NewBlock(Block(cid_from_digest(digest, codec), data))
+
+
+def _last_payload(connection: sqlite3.Connection) -> int:
+    for table in ("payloads", "blocks"):
+        with suppress(sqlite3.Error, TypeError):
+            return int(connection.execute(f"SELECT max(payload_id) FROM {table}").fetchone()[0])  # noqa: S608
+    with suppress(sqlite3.Error):
+        return int(connection.execute("PRAGMA page_count").fetchone()[0]) * _MOST_PAYLOADS_A_PAGE
+    return 0
