@@ -1,7 +1,7 @@
 """Commands of dcat as processes of their own, at what they cost themselves: one process imports everything once and forks for each.
 
-Run as a program it serves `Forks`: a line of JSON in for each command, a line of JSON out with how it ended. A command may be killed or
-interrupted after a time, crash at a crash point, and, with ``faults.c`` preloaded, fail at its n-th operation on a file.
+Run as a program it serves `Forks`: a line of JSON in for each command, a line of JSON out with how it ended. A command may be killed
+or interrupted after a time, crash at a crash point, and, with ``faults.c`` preloaded, fail at its n-th operation on a file.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,7 +46,9 @@ class Forks:
     ``faults`` is the preloaded library (`build_faults`), ``folder`` the folder whose files it watches.
     """
 
-    def __init__(self, variables: Mapping[str, str] | None = None, *, faults: Path | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, variables: Mapping[str, str] | None = None, *, faults: Path | None = None, folder: Path | None = None
+    ) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("DCAT_", "DOCKER_"))}
         environment |= {"DOCKER_HOST": "unix:///nowhere/engine.sock", **(variables or {})}
         self._faults = None if faults is None else [str(faults), str(folder)]
@@ -76,8 +78,8 @@ class Forks:
     ) -> Ended:
         """Run one command in ``home``.
 
-        ``kill_after`` seconds, ``end_by`` is sent. ``fail`` names one of `FAILURES`, the operation that fails, and whether all later
-        ones fail too (0: none does, they are counted). ``record`` is where the operations are written down.
+        ``kill_after`` seconds, ``end_by`` is sent. ``fail`` names one of `FAILURES`, the operation that fails, and whether all
+        later ones fail too (0: none does, they are counted). ``record`` is where the operations are written down.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -163,7 +165,7 @@ def _command(request: dict[str, Any], report: int) -> int:
         os.umask(request["umask"])
     stdin = os.open(request["stdin"] or os.devnull, os.O_RDONLY)
     os.dup2(stdin, 0)
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
     library = None
     if request["faults"] is not None:
         path, folder = request["faults"]

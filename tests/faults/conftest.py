@@ -1,0 +1,36 @@
+"""What the fault kits share: a folder in memory, a process that forks commands, images to publish."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.images import write_image
+from tests.faults.forking import Forks
+
+_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Give an empty folder, in memory where there is such a file system: kill -9 needs no disk, and fsync there costs nothing."""
+    if not os.access(_MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=_MEMORY) as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Give small exported images by the version that they are published under."""
+    made = tmp_path_factory.mktemp("images")
+    return {version: write_image(made / f"{version}.tar", version) for version in ("1.0", "1.1", "old")}
