@@ -5,7 +5,7 @@ from typing import Any
 
 from catalog.errors import DcatError
 from cli.context import Context
-from cli.text import format_count
+from cli.text import format_count, format_size
 
 PUBLIC = (
     "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
@@ -16,15 +16,18 @@ _NEXT = "dcat serve --public, or: dcat config set kubo http://127.0.0.1:5001"
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """What to add to a command's document."""
+    """What to add to a command's document; ``lines`` are fields."""
 
     body: dict[str, Any] = field(default_factory=dict)
     closing: str = ""
     warnings: tuple[str, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
 
 
-def share_changes(context: Context, *, offline: bool = False) -> Sharing:
+def share_changes(context: Context, *, offline: bool = False, deltas: bool = True) -> Sharing:
     """Sign what the command changed, and share it where that is configured; ``offline`` leaves the second for later.
+
+    New releases get a delta each, unless ``deltas`` or the setting is off.
 
     The change itself is done and stays: what goes wrong here is a warning, and the next sync tries again.
     """
@@ -35,7 +38,7 @@ def share_changes(context: Context, *, offline: bool = False) -> Sharing:
     if network.kubo is not None and not network.kubo_public and confirm_kubo(context, network.kubo.url):
         network = replace(network, kubo_public=True)
     try:
-        shared = share_own(context.home, network, progress=context.progress)
+        shared = share_own(context.home, network, deltas=deltas and context.settings.deltas, progress=context.progress)
     except DcatError as error:
         why = f": {error.why}" if error.why else ""
         return Sharing({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
@@ -43,12 +46,14 @@ def share_changes(context: Context, *, offline: bool = False) -> Sharing:
         return Sharing({"shared": None})
     warnings = merge_warnings(shared)
     body = {"shared": shared_body(shared)}
+    closing = "Not shared yet. Next: dcat sync"
     if shared.pending:
-        return Sharing(body, "Not shared yet. Next: dcat sync", (*warnings, f"not shared yet: {shared.pending}"))
-    if shared.targets:
-        where = ", ".join(shared.targets)
-        return Sharing(body, f"Shared ({where}). To follow it: dcat subscribe ALIAS {shared.record.name}", warnings)
-    return Sharing(body, "Not shared yet. Next: dcat sync" if offline else f"Not shared yet. Next: {_NEXT}", warnings)
+        warnings = (*warnings, f"not shared yet: {shared.pending}")
+    elif shared.targets:
+        closing = f"Shared ({', '.join(shared.targets)}). To follow it: dcat subscribe ALIAS {shared.record.name}"
+    elif not offline:
+        closing = f"Not shared yet. Next: {_NEXT}"
+    return Sharing(body, closing, warnings, delta_lines(shared))
 
 
 def shared_body(shared: Any) -> dict[str, Any]:
@@ -63,7 +68,28 @@ def shared_body(shared: Any) -> dict[str, Any]:
         "targets": list(shared.targets),
         "pending": shared.pending or None,
         "merged": None if shared.merged is None else shared.merged.releases,
+        "deltas": [
+            {
+                "release": made.reference,
+                "platform": str(made.platform),
+                "base": made.base,
+                "cid": str(made.delta.cid),
+                "bytes": made.delta.size,
+                "blocks_bytes": made.new_bytes,
+            }
+            for made in shared.deltas
+        ],
     }
+
+
+def delta_lines(shared: Any) -> tuple[tuple[str, str], ...]:
+    """Say which deltas were made, each as a field."""
+    return tuple(("delta", _describe_made(made)) for made in shared.deltas)
+
+
+def _describe_made(made: Any) -> str:
+    sizes = f"{format_size(made.delta.size)} for {format_size(made.new_bytes)} of blocks"
+    return f"{made.reference} ({made.platform}) from {made.base}: {sizes}"
 
 
 def merge_warnings(shared: Any) -> tuple[str, ...]:

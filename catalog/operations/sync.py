@@ -40,8 +40,18 @@ class Synced:
         return self.share_error
 
 
-def sync(home: Home, network: Network, aliases: Sequence[str] = (), *, mirror: bool = False, progress: Progress = silent) -> Synced:
+def sync(
+    home: Home,
+    network: Network,
+    aliases: Sequence[str] = (),
+    *,
+    mirror: bool = False,
+    deltas: bool = True,
+    progress: Progress = silent,
+) -> Synced:
     """Refresh the catalogues of ``aliases``, or all that are followed; with ``mirror``, fetch every image of them too.
+
+    Own releases that are pending get a delta each, unless ``deltas`` is false.
 
     What fails for one catalogue is in its update, and keeps nothing else from going on. Raises `CatalogueNotFoundError` for an
     alias that nothing is followed under.
@@ -56,7 +66,7 @@ def sync(home: Home, network: Network, aliases: Sequence[str] = (), *, mirror: b
     shared, share_error = None, None
     if not aliases:
         try:
-            shared = share_own(home, network, progress=progress)
+            shared = share_own(home, network, deltas=deltas, progress=progress)
         except DcatError as error:
             share_error = error
     return Synced(tuple(updates), shared, share_error, tuple(mirrored))

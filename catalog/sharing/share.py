@@ -5,6 +5,7 @@ Several processes may do this at once: what one of them finds noted as not share
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.database import locked
@@ -16,13 +17,15 @@ from catalog.limits import SHARE_LOCK_TIMEOUT, SUSPICIOUS_SEQUENCE_JUMP
 from catalog.network import Network
 from catalog.progress import Progress, Step, silent
 from catalog.routing.asking import Answer, ask_routings
-from catalog.sharing.deltas import MadeDelta, make_deltas
 from catalog.sharing.kubo import share_to_kubo
 from catalog.sharing.merging import MergeReport, merge_record
 from catalog.sharing.signing import needs_renewal, own_name, own_record, sign_snapshot, take_own_record
 from catalog.sharing.snapshots import write_own_snapshot
 from catalog.trust.decision import floor_of
 from catalog.trust.store import list_refused, list_unshared, refuse_record
+
+if TYPE_CHECKING:
+    from catalog.sharing.deltas import MadeDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Shared:
     merged: MergeReport | None = None
     targets: tuple[str, ...] = ()
     pending: str = ""
-    deltas: tuple[MadeDelta, ...] = ()
+    deltas: "tuple[MadeDelta, ...]" = ()
 
 
 def share_own(home: Home, network: Network, *, deltas: bool = False, progress: Progress = silent) -> Shared | None:
@@ -153,7 +156,9 @@ def _merge(home: Home, network: Network, name: IpnsName, record: Record) -> Merg
     return report
 
 
-def _make_deltas(home: Home, name: IpnsName, progress: Progress) -> list[MadeDelta]:
+def _make_deltas(home: Home, name: IpnsName, progress: Progress) -> "list[MadeDelta]":
+    from catalog.sharing.deltas import make_deltas
+
     record = own_record(home, name)
     if record is not None and record.revoked:
         return []

@@ -38,6 +38,7 @@ AnnotationOption = Annotated[
 ]
 MaxSizeOption = Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Refuse images that unpack to more, as 20GiB.")]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network now: sign it, and share it at the next sync.")]
+NoDeltaOption = Annotated[bool, typer.Option("--no-delta", help="Make no delta from the release published before.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be stored; change nothing.")]
 
 
@@ -57,6 +58,7 @@ def publish(
     max_size: MaxSizeOption = "",
     dry_run: DryRunOption = False,
     offline: OfflineOption = False,
+    no_delta: NoDeltaOption = False,
 ) -> Document:
     """Store an image and release it under a name and a version.
 
@@ -89,7 +91,7 @@ def publish(
         if not (from_ or copy or image):
             _suggest_latest(context, error, name, version)
         raise
-    sharing = Sharing() if dry_run else share_changes(context, offline=offline)
+    sharing = Sharing() if dry_run else share_changes(context, offline=offline, deltas=not no_delta)
     return _document(context, done, sharing)
 
 
@@ -166,6 +168,7 @@ def _document(context: Context, done: "Published", sharing: Sharing) -> Document
     if count.blocks:
         new = f"{format_size(count.new_bytes)} new in {format_count(count.new_blocks, 'block')}"
         pairs.append(("stored", f"{new}, {format_size(count.present_bytes)} already here"))
+    pairs += sharing.lines
     parts: list[str | Table] = [head, fields(pairs)]
     identifiers = [str(image.archive) for _, image in sorted(release.images.items())]
     return Document("publish", body, identifiers, parts, sharing.closing, (*done.warnings, *sharing.warnings))

@@ -12,7 +12,7 @@ from cli.context import Context, crash_point
 from cli.exits import ReportedError, UsageError, exit_code, report
 from cli.following import error_body, update_body, update_lines, update_warnings
 from cli.output import Document
-from cli.sharing import merge_warnings, shared_body
+from cli.sharing import delta_lines, merge_warnings, shared_body
 from cli.text import format_count, format_size, parse_span
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datet
         open_home(surroundings.home, now=now, crash_point=crash_point(surroundings.variables)) as home,
         open_configured_network(context.settings, surroundings.variables, home) as network,
     ):
-        done = refresh(home, network, aliases, mirror=mirror, progress=context.progress)
+        done = refresh(home, network, aliases, mirror=mirror, deltas=context.settings.deltas, progress=context.progress)
     context.show(_document(context, done))
     error = done.first_error
     if error is None:
@@ -98,6 +98,7 @@ def _document(context: Context, done: "Synced") -> Document:
         warnings += merge_warnings(shared)
         where = f"shared ({', '.join(shared.targets)})" if shared.targets else "signed here"
         lines.append(f"mine: {where}, sequence {shared.record.sequence}")
+        lines += [f"{name}: {text}" for name, text in delta_lines(shared)]
         if shared.pending:
             warnings.append(f"not shared yet: {shared.pending}")
     if not lines and done.share_error is None:
