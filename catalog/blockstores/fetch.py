@@ -1,5 +1,6 @@
 """One fetch: lanes ask sources for what a wantlist wants, one thread writes what they bring."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
@@ -14,6 +15,7 @@ from catalog.ipld import dag_pb
 from catalog.ipld.cid import DAG_PB, RAW, Cid, convert_to_v1
 from catalog.progress import Progress, Step
 
+_EMPTY_DIGEST = hashlib.sha256(b"").digest()
 _JOIN = 0.5  # how long the end waits for lanes that were cut; they are daemons
 _SPACE_KEPT = 16 * limits.MIB
 _LEAF_SIZE = 512 * limits.KIB  # a dag-pb child whose whole DAG is no larger is taken for a leaf
@@ -177,7 +179,7 @@ class Fetch:
             if depth > limits.MAX_DAG_DEPTH:
                 raise CodecError("the DAG is too deep", why=f"more than {limits.MAX_DAG_DEPTH} levels")
             fresh = self._see(links)
-            absent = set(self._local.missing([cid for _, cid, _ in fresh]))
+            absent = set(find_missing(self._local, [cid for _, cid, _ in fresh]))
             for key, cid, _ in fresh:
                 if self._traverse and key.codec == DAG_PB and cid not in absent:
                     try:
@@ -220,6 +222,15 @@ _Links = list[tuple[Cid, int | None]]
 
 class _EndedError(Exception):
     """Carries, as its cause, what ends the whole fetch out of a lane."""
+
+
+def find_missing(local: Blockstore, cids: Iterable[Cid]) -> list[Cid]:
+    """Give those that are not here. The empty block is made on the spot: there is nothing to fetch, and bitswap cannot carry it."""
+    missing = local.missing(cids)
+    for cid in missing:
+        if cid.digest == _EMPTY_DIGEST:
+            local.put(cid, b"")
+    return [cid for cid in missing if cid.digest != _EMPTY_DIGEST]
 
 
 def _links_of(block: Block) -> _Links:

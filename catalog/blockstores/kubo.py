@@ -48,7 +48,7 @@ class KuboBlockstore:
         Over its network it gathers ``batch`` at a time; where a search ends without a block, what came is given before
         `SourceTimeoutError` is raised.
         """
-        pending = iter(dict.fromkeys(cids))
+        pending = iter({cid.digest: cid for cid in cids}.values())
         while some := list(islice(pending, self.batch)):
             late: SourceTimeoutError | None = None
             left = dict.fromkeys(some)

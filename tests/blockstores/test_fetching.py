@@ -145,6 +145,30 @@ def test_what_rotted_here_is_fetched_anew(servers: Servers, local: MemoryBlockst
     assert local.get(ROOT.cid) == ROOT.data
 
 
+def test_the_empty_block_is_not_asked_for(servers: Servers, local: MemoryBlockstore) -> None:
+    """A Kubo node cannot bring it: bitswap has no way to carry it."""
+    empty = Block(cid_of(b""), b"")
+    root = make_node([empty, *make_leaves(2)])
+    server = servers.start(blocks=[root, *make_leaves(2)])
+    store = servers.store(local)
+    store.fetch_dag([root.cid])
+    assert local.has(empty.cid)
+    local.delete([empty.cid])
+    asked = len(server.requests)
+    assert store.get(empty.cid) == b""
+    assert len(server.requests) == asked
+
+
+def test_several_that_rotted_are_given_once(servers: Servers, local: MemoryBlockstore) -> None:
+    local.put_many(BLOCKS)
+    for block in BLOCKS[::7]:
+        local._blocks[block.cid.digest] = Block(block.cid, b"rotten")
+    servers.start()
+    given = [block.cid for block in servers.store(local).get_many(CIDS)]
+    assert len(given) == len(CIDS)
+    assert set(given) == CIDS
+
+
 @pytest.mark.parametrize("knows_lists", [True, False])
 @pytest.mark.parametrize("behaviour", OVER_HTTP)
 def test_one_source_that_misbehaves(servers: Servers, local: MemoryBlockstore, behaviour: str, knows_lists: bool) -> None:

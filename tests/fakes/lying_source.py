@@ -2,7 +2,7 @@
 
 It speaks what dcat asks for: ``POST /dcat/v1/blocks``, ``/ipfs/<cid>?format=raw|car``, ``/routing/v1/ipns/<name>``,
 ``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``. `LyingSource.behaviour` is one of `BEHAVIOURS`, and may be changed
-while it runs. It notes every request, and every byte of a body that it sent.
+while it runs. ``cut`` and ``slow-line`` need a figure. It notes every request, and every byte of a body that it sent.
 """
 
 import datetime
@@ -81,6 +81,8 @@ class LyingSource:
     page: tuple[str, bytes] = ("text/html; charset=utf-8", b"<!DOCTYPE html><title>Welcome</title>Log in to go on\n")
     seed: int = 1
     latency: float = 0.0
+    cut: int = 0  # where ``cut`` ends a body
+    rate: int = 0  # bytes a second of ``slow-line``
 
     def __post_init__(self) -> None:
         self.store = {convert_to_v1(block.cid): block for block in self.blocks}
@@ -307,6 +309,19 @@ class _Handler(BaseHTTPRequestHandler):
         if half := body[: self.lying.random.randrange(max(1, len(body)))]:
             self._write(b"%x\r\n%b\r\n" % (len(half), half))
         self._write(b"0\r\n\r\n")
+
+    def _reply_cut(self, body: bytes, media_type: str) -> None:
+        self._send_head(media_type, Content_Length=str(len(body)))
+        self._write(body[: self.lying.cut])
+        self._end()
+
+    def _reply_slow_line(self, body: bytes, media_type: str) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        self._send_head(media_type, Content_Length=str(len(body)))
+        began = time.monotonic()
+        for start in range(0, len(body), 1 << 15):
+            self._write(body[start : start + (1 << 15)])
+            time.sleep(max(0.0, began + start / self.lying.rate - time.monotonic()))
 
     def _reply_stall(self, body: bytes, media_type: str) -> None:
         self.lying.released.wait(60)
