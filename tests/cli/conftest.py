@@ -1,6 +1,8 @@
 """How the tests of the command line run it: in this process, or as a process of its own, with a home of its own."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from tests.cli.images import write_image
 from tests.needs import ROOT
 
 
@@ -47,6 +50,31 @@ def dcat(home: Path, capfd: pytest.CaptureFixture[str]) -> Dcat:
         return Ran(code, out, err)
 
     return run
+
+
+@pytest.fixture
+def stocked(dcat: Dcat, tmp_path: Path) -> Dcat:
+    """Publish web 1.0 (two platforms) and 1.1."""
+    one, arm, two = (tmp_path / name for name in ("one.tar", "arm.tar", "two.tar"))
+    assert dcat("publish", "web", "1.0", "--from", write_image(one), "--title", "A web server").code == 0
+    assert dcat("publish", "web@1.0", "--from", write_image(arm, platform="linux/arm64")).code == 0
+    assert dcat("publish", "web:1.1", "--from", write_image(two, "2")).code == 0
+    return dcat
+
+
+def ok(ran: Ran) -> str:
+    assert (ran.code, ran.err) == (0, ran.err), ran
+    return ran.out
+
+
+def read_json(ran: Ran) -> dict[str, object]:
+    assert ran.code == 0, ran
+    lines = ran.out.splitlines()
+    assert len(lines) == 1
+    document = json.loads(lines[0])
+    assert re.fullmatch(r"dcat/[a-z-]+/v1", document["schema"])
+    assert isinstance(document, dict)
+    return document
 
 
 def run_process(arguments: Sequence[str], stdin: str = "", **variables: str) -> Ran:
