@@ -34,6 +34,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "sync": "Refresh what you follow, and share what is pending of your own.",
         "trust": "Decide about changes in catalogues that you follow.",
         "prefer": "Have a name mean another catalogue's from now on.",
+        "export": "Write releases, or a catalogue, as one file for where there is no network.",
+        "import": "Take in a file that dcat export wrote.",
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },
     "Care": {
@@ -81,4 +83,4 @@ FOREIGN: dict[str, tuple[str, ...]] = {
 
 def module_of(verb: str) -> str:
     """Give the name of the module that holds a verb's command."""
-    return "cli.commands." + (f"{verb}_" if verb in {"list", "help"} else verb)
+    return "cli.commands." + (f"{verb}_" if verb in {"list", "help", "import"} else verb)

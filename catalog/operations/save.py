@@ -1,14 +1,9 @@
 """``dcat save``: write a release's archive to a file or a stream, for machines without dcat."""
 
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from catalog.database import sync_directory
 from catalog.delivery import explain_absence, fetch_archive, open_store
 from catalog.errors import UnavailableError
 from catalog.home import Home
@@ -19,6 +14,7 @@ from catalog.platform import Platform
 from catalog.progress import Progress, Step, silent
 from catalog.reference import parse_reference
 from catalog.release import Image
+from catalog.wholefile import write_whole
 
 _REPORT_EVERY = 4 << 20
 
@@ -62,7 +58,7 @@ def save(
             pieces = write_tar(view, store) if uncompressed else iter_stored(view, store)
             size = tar_size(view) if uncompressed else view.size
             progress(Step("phase", f"Writing {reference} ({resolved.platform})"))
-            with _open(output) as file:
+            with write_whole(output) as file:
                 written = reported = 0
                 for piece in pieces:
                     file.write(piece)
@@ -73,28 +69,3 @@ def save(
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
     return Saved(resolved, resolved.platform or platform, image, written, uncompressed)
-
-
-@contextmanager
-def _open(output: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """Give a stream to write to; a file takes its name when all of it is on the disk."""
-    if not isinstance(output, Path):
-        yield output
-        output.flush()
-        return
-    if output.exists() and not output.is_file():
-        with output.open("wb") as device:  # /dev/stdout, a pipe: nothing to be put in place
-            yield device
-        return
-    partial = output.with_name(f".{output.name[:100]}.{secrets.token_hex(6)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(output)
-        sync_directory(output.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

@@ -1,0 +1,189 @@
+"""Write a bundle: releases, or a whole catalogue, as one file with records, index and images, for where there is no network."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.bundle import write_bundle
+from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.delivery import explain_absence, open_store
+from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
+from catalog.home import Home
+from catalog.image.walk import walk
+from catalog.index.catalogue import CatalogueRow
+from catalog.index.lookup import open_lookup
+from catalog.index.releases import iterate_releases
+from catalog.index.subscriptions import list_catalogues
+from catalog.ipld.cid import DAG_PB, Cid, parse_cid
+from catalog.ipld.dag_pb import decode_node
+from catalog.ipns.name import parse_ipns_name
+from catalog.network import Network
+from catalog.platform import Platform
+from catalog.progress import Progress, Step, silent
+from catalog.reference import parse_reference
+from catalog.release import Image, Release
+from catalog.sharing.signing import local_records
+from catalog.snapshot.reader import open_snapshot
+from catalog.wholefile import write_whole
+
+_BATCH = 256
+_ENDINGS = (b".tar.zst", b".delta")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What a bundle holds: the catalogues with their records, how many images, and its size in bytes."""
+
+    catalogues: tuple[str, ...]
+    images: int
+    blocks: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What goes in: catalogues with their index, and archives by CID with their stored sizes."""
+
+    catalogues: tuple[CatalogueRow, ...]
+    archives: dict[Cid, int]
+
+
+def export_releases(
+    home: Home,
+    references: Sequence[str],
+    output: Path | BinaryIO,
+    *,
+    network: Network,
+    platform: Platform | None = None,
+    since: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Exported:
+    """Write the images of releases (for ``platform``, or all of them), with the index and record of their catalogues.
+
+    Blocks of the images of ``since`` are left out: the receiver must hold those. Raises `UnavailableError` where bytes are neither
+    here nor at a source, and what resolving raises.
+    """
+    found = [_resolve(home, reference, platform) for reference in references]
+    rows = {row.catalogue: row for row, _, _ in found}
+    archives = {image.archive: image.size for _, _, images in found for image in images}
+    return _write(home, _Content(tuple(rows.values()), archives), output, network, _since(home, since), progress)
+
+
+def export_catalogue(
+    home: Home,
+    label: str,
+    output: Path | BinaryIO,
+    *,
+    network: Network,
+    since: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Exported:
+    """Write a whole catalogue, ``mine`` or that of an alias, with every image that it has."""
+    with home.index.read() as connection:
+        rows = [row for row in list_catalogues(connection) if label in (row.label, row.catalogue)]
+        if not rows:
+            raise CatalogueNotFoundError(f'no catalogue "{label}" is shown here')
+        archives = {
+            image.archive: image.size
+            for release in iterate_releases(connection, rows[0].catalogue)
+            for image in release.images.values()
+        }
+    return _write(home, _Content((rows[0],), archives), output, network, _since(home, since), progress)
+
+
+def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[CatalogueRow, Release, list[Image]]:
+    with open_lookup(home.path) as lookup:
+        resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform)
+    images = [resolved.image] if resolved.image is not None else list(resolved.release.images.values())
+    if not images:
+        raise ReleaseNotFoundError(f'"{reference}" holds no image')
+    return resolved.catalogue, resolved.release, images
+
+
+def _since(home: Home, references: Sequence[str]) -> list[Cid]:
+    return [image.archive for reference in references for image in _resolve(home, reference, None)[2]]
+
+
+def _write(
+    home: Home, content: _Content, output: Path | BinaryIO, network: Network, since: list[Cid], progress: Progress
+) -> Exported:
+    store = open_store(home, network)
+    records = _records(home, content.catalogues)
+    with home.lease("export"):
+        for archive, size in content.archives.items():
+            try:
+                store.fetch_dag([archive], size=size, progress=progress)
+            except UnavailableError as error:
+                raise explain_absence(error, str(archive), network) from error
+        progress(Step("phase", "Writing the bundle"))
+        counted = _Counted(_blocks(home, store, content, since))
+        with write_whole(output) as file:
+            size = write_bundle(file, content.archives, counted, records=records, since=since)
+    return Exported(tuple(records), len(content.archives), counted.number, size)
+
+
+def _records(home: Home, rows: Iterable[CatalogueRow]) -> dict[str, bytes]:
+    records = {}
+    for row in rows:
+        record = local_records(home).get(parse_ipns_name(row.catalogue))
+        if record is None or row.root is None:
+            raise AmbiguousReferenceError(
+                f'the catalogue "{row.label}" has no record here yet', why="it was never signed or synced", hint="sync first"
+            )
+        records[row.catalogue] = record
+    return records
+
+
+def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: list[Cid]) -> Iterator[Block]:
+    """Give the index of every catalogue, then the archives, each block once, none that is under ``since``."""
+    done = {block.cid.digest for archive in since for block in walk(archive, store)}
+    for row in content.catalogues:
+        for cid in _index_blocks(home, row):
+            if cid.digest not in done:
+                done.add(cid.digest)
+                yield Block(cid, home.blocks.get(cid))
+    for archive in content.archives:
+        wanted: list[Cid] = []
+        for block in walk(archive, store):
+            if block.cid.digest not in done:
+                done.add(block.cid.digest)
+                wanted.append(block.cid)
+            if len(wanted) >= _BATCH:
+                yield from store.get_many(wanted)
+                wanted = []
+        yield from store.get_many(wanted)
+
+
+def _index_blocks(home: Home, row: CatalogueRow) -> Iterator[Cid]:
+    """Give the blocks of a snapshot that a subscriber reads, and those directories of its images that are here."""
+    root = parse_cid(row.root or "")
+    images = open_snapshot(root, home.blocks).images.cid
+    pending = [root]
+    optional = {images}
+    while pending:
+        cid = pending.pop()
+        if cid in optional and not home.blocks.has(cid):
+            continue
+        yield cid
+        if cid.codec != DAG_PB:
+            continue
+        links = decode_node(home.blocks.get(cid)).links
+        below = [link.cid for link in links if not (link.name or b"").endswith(_ENDINGS)]
+        if cid in optional:
+            optional.update(below)
+        pending += below
+
+
+class _Counted:
+    """Blocks, and how many went by."""
+
+    def __init__(self, blocks: Iterator[Block]) -> None:
+        self._blocks = blocks
+        self.number = 0
+
+    def __iter__(self) -> Iterator[Block]:
+        for block in self._blocks:
+            self.number += 1
+            yield block

@@ -1,0 +1,131 @@
+"""Take a bundle in: records and indexes of what is followed here, and the images of releases. Without any network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from catalog.blockstores.bundle import BundleSource
+from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.delivery import open_store
+from catalog.errors import DcatError, UnavailableError
+from catalog.following.checking import Check, check_name
+from catalog.following.updating import Update, update_one
+from catalog.home import Home
+from catalog.index.entry import qualify
+from catalog.index.releases import find_archive
+from catalog.index.subscriptions import get_catalogue
+from catalog.ipld.cid import Cid
+from catalog.ipns.name import parse_ipns_name
+from catalog.network import NO_NETWORK, with_bundle
+from catalog.platform import Platform
+from catalog.progress import Progress, Step, silent
+from catalog.release import Image, Release
+from catalog.trust.naming import list_subscriptions
+from catalog.trust.store import Pin, put_pin
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedImage:
+    """An image that is whole here now, of a release; ``reference`` is what is typed for it here."""
+
+    catalogue: str
+    reference: str
+    platform: Platform
+    archive: Cid
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a bundle brought.
+
+    ``unknown`` are catalogues in it that are not followed here, ``strangers`` archives of no release that is known here; nothing
+    of either was kept. ``older`` are followed catalogues of which more is known here than the file has: its images are taken, its
+    index is not.
+    """
+
+    updates: tuple[Update, ...]
+    images: tuple[ImportedImage, ...]
+    blocks: int
+    size: int
+    unknown: tuple[str, ...]
+    strangers: tuple[Cid, ...]
+    older: tuple[Update, ...] = ()
+
+    @property
+    def first_error(self) -> DcatError | None:
+        """What a command ends with; a file that is merely old is a failure only where it brought nothing."""
+        updates = self.updates if self.images or self.updates else self.older
+        return next((update.error for update in updates if update.error is not None), None)
+
+
+def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = silent) -> Imported:
+    """Take in what a bundle holds of the own catalogue and of those that are followed; every block is verified as it is read.
+
+    A record is judged as one from any source is: one that is older than what is known here changes nothing. Images of releases
+    that this home knows are kept and held. Raises `UnavailableError` where an image is not whole although its root is in the file.
+    """
+    with home.trust.read() as connection:
+        followed = {entry.catalogue: entry for entry in list_subscriptions(connection)}
+    own = home.own_catalogue()
+    network = with_bundle(NO_NETWORK, bundle)
+    updates: list[Update] = []
+    older: list[Update] = []
+    for catalogue in bundle.records:
+        if catalogue in followed:
+            check = check_name(home, network, parse_ipns_name(catalogue))
+            update = update_one(home, network, check, followed[catalogue].alias, progress=progress)
+            (older if _is_older(check) else updates).append(update)
+    unknown = tuple(name for name in bundle.records if name not in followed and name != own)
+    store = open_store(home, network)
+    images: list[ImportedImage] = []
+    strangers: list[Cid] = []
+    blocks = size = 0
+    with home.lease("import"):
+        for archive in bundle.manifest.roots:
+            known = list(_releases(home, archive))
+            if not known:
+                strangers.append(archive)
+                continue
+            brought = _fetch(store, bundle, archive, known[0][2].size, known[0][0][1], progress)
+            blocks, size = blocks + brought[0], size + brought[1]
+            for (catalogue, reference), (release, platform), image in known:
+                _hold(home, catalogue, release, platform, image)
+                images.append(ImportedImage(catalogue, reference, platform, archive))
+    return Imported(tuple(updates), tuple(images), blocks, size, unknown, tuple(strangers), tuple(older))
+
+
+def _is_older(check: Check) -> bool:
+    """Tell whether the file's record is simply behind what was accepted here."""
+    sequences = [seen.sequence for seen in check.sightings if seen.sequence is not None]
+    return check.stored is not None and bool(sequences) and max(sequences) < check.stored.floor.sequence
+
+
+def _releases(home: Home, archive: Cid) -> Iterator[tuple[tuple[str, str], tuple[Release, Platform], Image]]:
+    with home.index.read() as connection:
+        found = find_archive(connection, archive)
+        rows = {catalogue: get_catalogue(connection, catalogue) for catalogue, _ in found}
+    for catalogue, release in found:
+        for platform, image in release.images.items():
+            if image.archive.digest == archive.digest:
+                yield (catalogue, qualify(rows[catalogue], release.reference)), (release, platform), image
+
+
+def _fetch(
+    store: FetchingBlockstore, bundle: BundleSource, archive: Cid, size: int, reference: str, progress: Progress
+) -> tuple[int, int]:
+    progress(Step("phase", f"Importing {reference}"))
+    try:
+        fetched = store.fetch_dag([archive], size=size, progress=progress)
+    except UnavailableError as error:
+        counts_on = ", ".join(str(cid) for cid in bundle.manifest.since)
+        raise UnavailableError(
+            f"{bundle.name} does not hold all of {reference}",
+            why=f"it counts on images being here that are not: {counts_on}" if counts_on else error.why,
+            hint="import the bundle before it first" if counts_on else "",
+        ) from error
+    return fetched.blocks, fetched.size
+
+
+def _hold(home: Home, catalogue: str, release: Release, platform: Platform, image: Image) -> None:
+    pin = Pin(str(image.archive), catalogue, release.name, release.version, str(platform), "pulled", home.time)
+    with home.trust.write() as connection:
+        put_pin(connection, pin)

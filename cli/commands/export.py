@@ -1,0 +1,73 @@
+"""``dcat export``: a bundle for where there is no network."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from catalog.errors import StorageError
+from catalog.platform import parse_platform
+from cli.command import command, command_app
+from cli.context import Context
+from cli.failures import UsageError
+from cli.output import Document, is_terminal
+from cli.text import format_count, format_size
+
+app = command_app()
+
+ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF...]", help="Releases; dcat help references.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Where to; - is standard output.")]
+CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="A whole catalogue with all its images.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The images for it only.")]
+SinceOption = Annotated[list[str] | None, typer.Option("--since", metavar="REF", help="Leave out what this release has already.")]
+
+
+@app.command()
+@command(long=True)
+def export(
+    context: Context,
+    output: OutputOption,
+    references: ReferencesArgument = None,
+    catalogue: CatalogueOption = "",
+    platform: PlatformOption = "",
+    since: SinceOption = None,
+) -> Document | None:
+    """Write releases, or a catalogue, as one file for where there is no network.
+
+    The file holds the signed record and the index of the catalogue too, so that dcat subscribe takes it as a source. With --since
+    it is smaller, and the receiver must have that release.
+    """
+    from catalog.operations.export import export_catalogue, export_releases
+
+    if bool(references) == bool(catalogue):
+        raise UsageError("name releases, or a catalogue", hint="dcat export REF -o FILE, or: dcat export --catalogue mine -o FILE")
+    if catalogue and platform:
+        raise UsageError("--platform goes with releases, not with --catalogue")
+    to_stdout = output == "-"
+    if to_stdout and is_terminal(sys.stdout):
+        raise UsageError("a bundle does not belong on a terminal", hint="dcat export REF -o FILE")
+    if not to_stdout and Path(output).is_dir():
+        raise StorageError(f'"{output}" is a folder', hint=f"dcat export REF -o {Path(output) / 'bundle.car'}")
+    target = sys.stdout.buffer if to_stdout else Path(output)
+    if catalogue:
+        done = export_catalogue(
+            context.home, catalogue, target, network=context.network, since=since or [], progress=context.progress
+        )
+    else:
+        done = export_releases(
+            context.home,
+            references or [],
+            target,
+            network=context.network,
+            platform=parse_platform(platform) if platform else None,
+            since=since or [],
+            progress=context.progress,
+        )
+    if to_stdout:
+        return None
+    body = {"path": output, "catalogues": list(done.catalogues), "images": done.images, "blocks": done.blocks, "size": done.size}
+    line = f"Wrote {output}: {format_count(done.images, 'image')}, {format_size(done.size)}"
+    return Document(
+        "export", body, [output], [line], f"To take it in: dcat import {output} (or first: dcat subscribe ALIAS {output})"
+    )

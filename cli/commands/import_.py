@@ -1,0 +1,68 @@
+"""``dcat import``: take a bundle in."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.following import update_body, update_lines, update_warnings
+from cli.output import Document
+from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.operations.import_ import Imported
+
+app = command_app()
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What dcat export wrote.")]
+
+
+@app.command()
+@command(long=True)
+def import_(context: Context, file: FileArgument) -> Document:
+    """Take in a file that dcat export wrote.
+
+    No network is used, and nothing in the file is trusted: records are judged and blocks verified as from any other source.
+    """
+    from catalog.blockstores.bundle import BundleSource
+    from catalog.operations.import_ import import_bundle
+
+    with BundleSource(file) as bundle:
+        done = import_bundle(context.home, bundle, progress=context.progress)
+    if done.first_error is not None:
+        raise done.first_error
+    return _document(context, file, done)
+
+
+def _document(context: Context, file: Path, done: "Imported") -> Document:
+    body = {
+        "path": str(file),
+        "catalogues": [update_body(update) for update in done.updates],
+        "images": [
+            {
+                "catalogue": image.catalogue,
+                "reference": image.reference,
+                "platform": str(image.platform),
+                "archive": str(image.archive),
+            }
+            for image in done.images
+        ],
+        "blocks": done.blocks,
+        "size": done.size,
+        "unknown": list(done.unknown),
+        "older": [update.alias for update in done.older],
+        "strangers": [str(cid) for cid in done.strangers],
+    }
+    lines = [line for update in done.updates for line in update_lines(context, update)]
+    lines += [f"{image.reference} ({image.platform})  {image.archive}" for image in done.images]
+    lines.append(f"Imported {format_count(len(done.images), 'image')}, {format_size(done.size)} of it new here")
+    warnings = [warning for update in done.updates for warning in update_warnings(update)]
+    warnings += [f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {file}" for name in done.unknown]
+    warnings += [f"{update.alias}: more is known here than the file has; its images were taken" for update in done.older]
+    if done.strangers:
+        left_out = format_count(len(done.strangers), "image")
+        warnings.append(f"{left_out} in it are of no release that is known here, and were left out")
+    closing = f"To load one: dcat pull {done.images[0].reference}" if done.images else ""
+    return Document("import", body, [str(image.archive) for image in done.images], lines, closing, tuple(warnings))
