@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.errors import ImageNotFoundError
 from catalog.ipld.cid import DAG_PB, cid_of
 from tests.cli.conftest import Dcat, ok, read_json
 from tests.cli.images import write_image
@@ -90,3 +91,19 @@ def test_publish_refuses(dcat: Dcat, tmp_path: Path, arguments: list[str], code:
     assert ran.code == code
     assert part in ran.err
     assert dcat("list").out == ""
+
+
+def test_where_the_engine_has_only_latest_that_is_what_to_try(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine:
+        def find(self, reference: str, platform: object = None) -> None:
+            if not reference.endswith(":latest"):
+                raise ImageNotFoundError(f'the engine has no image "{reference}"', nearest=("wob:1.0",))
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr("cli.reach.open_engine", lambda _: Engine())
+    ran = dcat("publish", "web", "1.0")
+    assert ran.code == 10
+    assert "  try: dcat publish web 1.0 --image web:latest\n" in ran.err
+    assert dcat("publish", "web", "1.0", "--image", "wab:1.0").err.endswith("  try: dcat publish web 1.0 --image wob:1.0\n")
