@@ -109,7 +109,6 @@ def encode_public_key(public_key: bytes) -> bytes:
 
 
 def _decode_pem(data: bytes, passphrase: bytes | None) -> IpnsKey:
-    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -120,7 +119,7 @@ def _decode_pem(data: bytes, passphrase: bytes | None) -> IpnsKey:
         )
     try:
         private = serialization.load_pem_private_key(data, passphrase if encrypted else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except Exception as error:  # its errors have no common class, and OpenSSL's own come through too
         why = "the passphrase is wrong, or the file is damaged" if encrypted else "the PEM cannot be read"
         raise RecordError("not a key that dcat can read", why=why) from error
     if not isinstance(private, Ed25519PrivateKey):
