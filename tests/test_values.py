@@ -90,6 +90,7 @@ def test_the_hosts_platform(machine: str, platform: str) -> None:
 def test_times_are_utc_in_whole_seconds() -> None:
     moment = datetime(2026, 11, 24, 7, 0, 1, 999999, tzinfo=timezone(timedelta(hours=1)))
     assert format_time(moment) == "2026-11-24T06:00:01Z"
+    assert format_time(datetime(987, 1, 2, tzinfo=UTC)) == "0987-01-02T00:00:00Z"
     assert parse_time("2026-11-24T06:00:01Z") == datetime(2026, 11, 24, 6, 0, 1, tzinfo=UTC)
     for text in (
         "2026-11-24",
