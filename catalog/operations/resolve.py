@@ -1,8 +1,7 @@
 """Say which image a reference means, without any network. Over the quick look-up only: nothing heavy is imported."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from catalog.index.lookup import Lookup, Resolved
 from catalog.platform import Platform
@@ -15,8 +14,7 @@ ENGINE_IDS = "engine-image-id"
 """The note of the trust store that says which digest the engine showed as image ID at last contact: config or manifest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The release and image that a reference means, and ``text``, the one line in the form that was asked for."""
 
     resolved: Resolved
