@@ -97,8 +97,7 @@ class BlockFile:
             connection = self._open_writer()
             bound_log(connection, self.path)
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            # `PRAGMA incremental_vacuum` looks for each page in the whole list of free ones: 1 GB took half a minute.
-            connection.execute(f"PRAGMA auto_vacuum = {'FULL' if compact else 'INCREMENTAL'}").fetchall()
+            self._set_compacting(connection, compact)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -122,6 +121,17 @@ class BlockFile:
             self._writer = None
         while not self._readers.empty():
             self._readers.get_nowait().close()
+
+    def _set_compacting(self, connection: sqlite3.Connection, compact: bool) -> None:
+        """Have commits give space back, or not.
+
+        `PRAGMA incremental_vacuum` looks for each page in the whole list of free ones: 1 GB took half a minute. The mode stands in
+        the file and changing it is a commit, so it is changed only where it is another.
+        """
+        full, incremental = 1, 2
+        wanted = full if compact else incremental
+        if connection.execute("PRAGMA auto_vacuum").fetchone() != (wanted,):
+            connection.execute(f"PRAGMA auto_vacuum = {wanted}").fetchall()
 
     def _open_writer(self) -> sqlite3.Connection:
         if self.read_only:
