@@ -13,7 +13,7 @@ from catalog.ipld.cid import Cid
 from catalog.platform import Platform
 
 IMAGE_FORMAT = "dcat-image/1"
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
