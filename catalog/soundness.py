@@ -22,6 +22,12 @@ from catalog.sqlite import connect, sync_directory
 
 _LINES = {"releases", "unshared"}
 _MOST_PAYLOADS_A_PAGE = 64
+# Rows that do not say what they should of their bytes, and bytes without a row or rows without bytes.
+_COUNT_ODD = """
+SELECT count(*) FILTER (WHERE typeof(data) != 'blob' OR size != length(data) OR codec NOT IN (?, ?)),
+    (SELECT count(*) FROM blocks) - (SELECT count(*) FROM payloads)
+FROM blocks LEFT JOIN payloads USING (payload_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ def _find_problem(path: Path, *, contents: bool) -> str:
                 return str(said).splitlines()[-1]
             if contents:
                 _read_all(connection)
+            elif connection.execute(_COUNT_ODD, (RAW, DAG_PB)).fetchone() != (0, 0):
+                return "blocks and their bytes do not agree"
     except (sqlite3.Error, DcatError) as error:
         return str(error)
     return ""

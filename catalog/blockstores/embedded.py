@@ -226,8 +226,14 @@ class EmbeddedBlockstore:
 
 
 def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
-    rows = connection.execute("SELECT data FROM payloads JOIN blocks USING (payload_id) WHERE digest = ?", (cid.digest,)).fetchall()
-    return rows[0][0] if rows else None
+    """Give the bytes that stand under a digest; None where there is no such block. One that lost its bytes has rotted."""
+    rows = connection.execute(
+        "SELECT data FROM blocks LEFT JOIN payloads USING (payload_id) WHERE digest = ?", (cid.digest,)
+    ).fetchall()
+    if not rows:
+        return None
+    data = rows[0][0]
+    return data if isinstance(data, bytes) else b""
 
 
 def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from catalog.blockstores.base import BlockSource, Blockstore
+from catalog.blockstores.base import Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.leasing import refuse_others
 from catalog.blockstores.writing import BlockWriter
@@ -15,27 +15,18 @@ from catalog.errors import (
     CorruptHomeError,
     DcatError,
     UnavailableError,
-    VerificationError,
 )
 from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.walk import walk
 from catalog.index.lookup import open_lookup
-from catalog.index.subscriptions import list_catalogues
 from catalog.intake import ImageSource, Wanted
-from catalog.ipld.cid import Cid, parse_cid
-from catalog.ipns.name import parse_ipns_name
-from catalog.ipns.record import check_record
+from catalog.ipld.cid import Cid
 from catalog.keeping import Root, list_roots
 from catalog.network import NO_NETWORK, Network
 from catalog.progress import Progress, Step, silent
 from catalog.reference import parse_reference
-from catalog.sharing.share import renew_own_snapshot
-from catalog.snapshot.reader import open_snapshot
+from catalog.sharing.repairing import find_damaged_snapshots, renew_damaged_snapshot, repair_snapshots
 from catalog.soundness import DamagedFile, find_damaged_files, salvage_blocks
-from catalog.trust.store import get_floor
-
-_SNAPSHOT = "snapshot of"
-_OWN_SNAPSHOT = f"{_SNAPSHOT} mine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +73,22 @@ def verify(
     file of blocks, with what of it can still be read. Raises `CorruptHomeError` where a file of the home is damaged and stays so.
     """
     files = _check_files(home, repair=repair or repair_from is not None, progress=progress)
-    roots = _roots_of(home, reference)
     rotten: list[Cid] = []
     progress(Step("phase", "Reading every block" if reference is None else f"Reading {reference}"))
     blocks = size = 0
-    for cid, length in _read_all(home.blocks, roots if reference is not None else None, progress):
+    for cid, length in _read_all(home, reference, progress):
         blocks += 1
         size += length
         if length == 0 and home.blocks.missing([cid]):
             rotten.append(cid)
-    damage = _find_damage(home, roots, snapshots=reference is None)
-    archives = len(roots)
+    damage, archives = _find_damage(home, reference)
     if not (repair or repair_from is not None) or not (damage or rotten):
         return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files)
     with home.lease("verify"):
-        _repair(home, damage, network or NO_NETWORK, repair_from, wanted, progress)
+        _repair(home, reference, network or NO_NETWORK, repair_from, wanted, progress)
         home.blocks.delete(home.blocks.missing(rotten))  # what is still rotten is of no use to anybody
-    left = _find_damage(home, roots, snapshots=reference is None)
-    repaired = sum(entry.blocks for entry in damage) - sum(entry.blocks for entry in left)
+    left, archives = _find_damage(home, reference)
+    repaired = max(0, sum(entry.blocks for entry in damage) - sum(entry.blocks for entry in left))
     return Verified(blocks, size, archives, len(rotten), tuple(left), repaired, files)
 
 
@@ -135,9 +124,10 @@ def _roots_of(home: Home, reference: str | None) -> list[Root]:
     return [Root(image.archive, "named", resolved.release.reference) for image in resolved.release.images.values()]
 
 
-def _read_all(store: Blockstore, roots: Sequence[Root] | None, progress: Progress) -> Iterator[tuple[Cid, int]]:
+def _read_all(home: Home, reference: str | None, progress: Progress) -> Iterator[tuple[Cid, int]]:
     """Read blocks and give the size of each, 0 for those that rotted or are gone."""
-    cids = store.cids() if roots is None else _blocks_under(store, roots)
+    store = home.blocks
+    cids = store.cids() if reference is None else _blocks_under(store, _roots_of(home, reference))
     done = 0
     for cid in cids:
         try:
@@ -158,47 +148,22 @@ def _blocks_under(store: Blockstore, roots: Sequence[Root]) -> Iterator[Cid]:
             continue
 
 
-def _find_damage(home: Home, roots: Sequence[Root], *, snapshots: bool) -> list[Damage]:
-    """Give the archives and ``snapshots`` that are not whole.
+def _find_damage(home: Home, reference: str | None) -> tuple[list[Damage], int]:
+    """Give the archives and, without ``reference``, the snapshots that are not whole, and how many archives there are.
 
     An archive that was pulled may be held in part: its engine had the other layers.
     """
-    store = home.blocks
+    store, roots = home.blocks, _roots_of(home, reference)
     found = [
-        Damage(label, cid, "snapshot", 1, held_in_part=False)
-        for label, cid, shown in (_list_snapshots(home) if snapshots else ())
-        if not shown or not _is_readable(cid, store)
+        Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False)
+        for snapshot in (find_damaged_snapshots(home) if reference is None else ())
     ]
-    return found + [
+    found += [
         Damage(root.label, root.cid, root.reason, _count_missing(store, root.cid), root.reason == "pulled")
         for root in roots
         if not is_whole(root.cid, store)
     ]
-
-
-def _list_snapshots(home: Home) -> list[tuple[str, Cid, bool]]:
-    """Give the newest snapshot of every catalogue that has one, and whether the index shows its releases."""
-    found = []
-    with home.index.read() as index, home.trust.read() as trust:
-        for row in list_catalogues(index):
-            if row.root is not None:
-                found.append((f"{_SNAPSHOT} {row.label}", parse_cid(row.root), True))
-            elif (held := get_floor(trust, row.catalogue)) is not None and (
-                encoded := held.shown_record or held.record
-            ) is not None:
-                record = check_record(parse_ipns_name(row.catalogue), encoded)
-                if not record.revoked:
-                    found.append((f"{_SNAPSHOT} {row.label}", record.snapshot_cid, False))
-    return found
-
-
-def _is_readable(snapshot_cid: Cid, store: BlockSource) -> bool:
-    try:
-        for _ in open_snapshot(snapshot_cid, store).read():
-            pass
-    except (UnavailableError, VerificationError):
-        return False
-    return True
+    return found, len(roots)
 
 
 def _count_missing(store: Blockstore, archive_cid: Cid) -> int:
@@ -210,7 +175,7 @@ def _count_missing(store: Blockstore, archive_cid: Cid) -> int:
 
 def _repair(
     home: Home,
-    damage: Sequence[Damage],
+    reference: str | None,
     network: Network,
     repair_from: ImageSource | None,
     wanted: Wanted | None,
@@ -219,21 +184,17 @@ def _repair(
     if repair_from is not None and wanted is not None:
         with BlockWriter(home.blocks) as writer:
             repair_from.take(wanted, writer, progress)
+    if reference is None:
+        repair_snapshots(home, network, progress)  # first: they say what else has to be here
     store = open_store(home, network)
-    for entry in damage:
+    for entry in _find_damage(home, reference)[0] if network.sources else ():
         try:
-            if entry.reason == "snapshot":
-                _repair_snapshot(home, network, store, entry, progress)
-            elif network.sources:
+            if entry.reason != "snapshot":
                 store.fetch_dag([entry.archive], progress=progress)
-        except DcatError as error:
+        except UnavailableError as error:
             progress(Step("warning", f"{entry.label}: {error.message}"))
-
-
-def _repair_snapshot(home: Home, network: Network, store: BlockSource, entry: Damage, progress: Progress) -> None:
-    """Have a snapshot whole again and its releases in the index: from a source, or else, the own one, by writing its successor."""
-    if _is_readable(entry.archive, store):  # which keeps every block that it had to fetch
-        if any(cid == entry.archive and not shown for _, cid, shown in _list_snapshots(home)):
-            home.rebuild_index()
-    elif entry.label == _OWN_SNAPSHOT:
-        renew_own_snapshot(home, network, progress=progress)
+    try:
+        if reference is None:
+            renew_damaged_snapshot(home, network, progress)
+    except DcatError as error:
+        progress(Step("warning", f"your catalogue cannot be signed anew: {error.message}"))

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,16 @@ _MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """Give an empty folder, in memory where there is such a file system: kill -9 needs no disk, and fsync there costs nothing."""
-    if not os.access(_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as made:
+    with in_memory() as made:
+        yield made
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """Make such a folder for as long as this lasts."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as made:
         yield Path(made)
 
 

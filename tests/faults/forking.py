@@ -1,7 +1,7 @@
-"""Commands of dcat as processes of their own, at what they cost themselves: one process imports everything once and forks for each.
+"""Commands of dcat as processes of their own, at what they cost themselves: one process imports everything and forks for each.
 
-Run as a program it serves `Forks`: a line of JSON in for each command, a line of JSON out with how it ended. A command may be killed
-or interrupted after a time, crash at a crash point, and, with ``faults.c`` preloaded, fail at its n-th operation on a file.
+Run as a program it serves `Forks`: a line of JSON in for each command, a line of JSON out with how it ended. One may be killed or
+interrupted after a time, crash at a crash point, and, with ``faults.c`` preloaded, fail at its n-th operation on a file.
 """
 
 import ctypes
