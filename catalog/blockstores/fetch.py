@@ -7,6 +7,7 @@ from time import monotonic
 
 from catalog import limits
 from catalog.blockstores.base import Block, Blockstore
+from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.sources import DagSource, SourceState
 from catalog.blockstores.wantlist import Batch, Wantlist
 from catalog.clients.timeouts import Timeouts
@@ -52,6 +53,7 @@ class Fetch:
         self._received = 0
         self._expected = 0
         self._storing = False
+        self._unflushed: EmbeddedBlockstore | None = None
 
     @property
     def missing(self) -> list[Cid]:
@@ -84,11 +86,21 @@ class Fetch:
     def _store(self, delivered: list[tuple[Block, SourceState]]) -> list[Block]:
         blocks = [block for block, _ in delivered]
         self._storing = True  # if that fails, what came since is not tried again
-        self._local.put_many(blocks)
+        self._put(blocks)
         self._storing = False
         self._received += sum(len(block.data) for block in blocks)
         self._wantlist.stored(sum(len(block.data) for block in blocks))
         return blocks
+
+    def _put(self, blocks: list[Block]) -> None:
+        """Keep blocks so that they survive kill -9 now, and, by the end of the fetch, a power cut: a sync for each handful costs
+        more time than they take to come, and what comes meanwhile would be lost with the process.
+        """
+        if isinstance(self._local, EmbeddedBlockstore):
+            self._local.put_batch([NewBlock(block) for block in blocks], durable=False)
+            self._unflushed = self._local
+        else:
+            self._local.put_many(blocks)
 
     def _report(self, delivered: list[tuple[Block, SourceState]], reported: set[int], progress: Progress) -> None:
         for state in self._sources:
@@ -118,7 +130,9 @@ class Fetch:
             for lane in lanes:
                 lane.join(max(0.0, deadline - monotonic()))
         if not self._storing and (rest := [block for block, _ in self._wantlist.drain()]):
-            self._local.put_many(rest)
+            self._put(rest)
+        if not self._storing and self._unflushed is not None:
+            self._unflushed.flush()
 
     def _start_lane(self, state: SourceState) -> None:
         with self._lock:

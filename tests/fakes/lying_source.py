@@ -286,9 +286,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _write(self, data: bytes) -> None:
+        self.lying.sent += len(data)  # first: whoever reads it all may look at once
         self.wfile.write(data)
         self.wfile.flush()
-        self.lying.sent += len(data)
 
     def _end(self) -> None:
         self.close_connection = True
