@@ -23,11 +23,12 @@ from catalog.trust.store import get_floor, list_unshared
 
 def is_lost(index: Database, trust: Database) -> bool:
     """Tell whether the index shows nothing though the trust store knows of catalogues."""
-    with index.read() as connection:
-        if connection.execute(select(catalogues.c.catalogue).limit(1)).first() is not None:
-            return False
+    # In this order: a catalogue that is being made is shown in the index before the trust store knows of it.
     with trust.read() as connection:
-        return own_catalogue(connection) is not None or bool(list_subscriptions(connection))
+        if own_catalogue(connection) is None and not list_subscriptions(connection):
+            return False
+    with index.read() as connection:
+        return connection.execute(select(catalogues.c.catalogue).limit(1)).first() is None
 
 
 def rebuild_index(index: Database, trust: Database, blocks: BlockSource) -> list[str]:
