@@ -25,7 +25,7 @@ from tests.benchmarks.harness import DCAT, Report, run, surroundings
 MIB = 2**20
 SIZE = 4096  # MiB of the one layer, about
 _FILE = 16  # MiB of each file in it: a quarter is noise, the rest repeats itself
-_TEXT = b"".join(b"%07d of sixteen\n" % number for number in range(43_691))[:MIB]
+_TEXT = b"".join(b"%07d of sixteen\n" % number for number in range(60_000))[:MIB]
 
 
 def measure(report: Report) -> None:
