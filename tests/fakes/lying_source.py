@@ -2,11 +2,14 @@
 
 It speaks what dcat asks for: ``POST /dcat/v1/blocks``, ``/ipfs/<cid>?format=raw|car``, ``/routing/v1/ipns/<name>``,
 ``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``. `LyingSource.behaviour` is one of `BEHAVIOURS`, and may be changed
-while it runs. ``cut`` and ``slow-line`` need a figure. It notes every request, and every byte of a body that it sent.
+while it runs. ``cut`` and ``slow-line`` need a figure. With an ``upstream`` it passes on what an honest server answers, and
+misbehaves with that. It notes every request, and every byte of a body that it sent.
 """
 
 import datetime
 import gzip
+import http.client
+import io
 import random
 import socket
 import ssl
@@ -24,7 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from catalog.blockstores.base import Block
 from catalog.ipld import dag_pb
-from catalog.ipld.car import encode_car
+from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, convert_to_v1, parse_cid
 
 CAR = "application/vnd.ipld.car"
@@ -83,6 +86,7 @@ class LyingSource:
     latency: float = 0.0
     cut: int = 0  # where ``cut`` ends a body
     rate: int = 0  # bytes a second of ``slow-line``
+    upstream: str = ""  # the URL of a server whose answers these are
 
     def __post_init__(self) -> None:
         self.store = {convert_to_v1(block.cid): block for block in self.blocks}
@@ -174,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._note()
+        if self.lying.upstream:
+            self._pass_on(b"")
+            return
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         head, _, rest = parts.path.lstrip("/").partition("/")
@@ -192,6 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._note()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.lying.upstream:
+            self._pass_on(body)
+            return
         if self.path != "/dcat/v1/blocks" or not self.lying.knows_lists:
             self._reply(b"no such thing\n", "text/plain", 405)
             return
@@ -201,6 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._note()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.lying.upstream:
+            self._pass_on(body)
+            return
         if self.path.startswith("/routing/v1/ipns/") and self.headers.get("Content-Type") == RECORD:
             self.lying.records[self.path.rpartition("/")[2]] = body
             self._reply(b"", "text/plain")
@@ -210,6 +223,26 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self) -> None:
         self.lying.requests.append((self.command, self.path, dict(self.headers)))
         time.sleep(self.lying.latency)
+
+    def _pass_on(self, body: bytes) -> None:
+        """Answer as the honest server does, and misbehave with that."""
+        upstream = http.client.HTTPConnection(urlsplit(self.lying.upstream).netloc, timeout=30)
+        headers = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
+        upstream.request(self.command, self.path, body=body or None, headers=headers)
+        reply = upstream.getresponse()
+        data, media_type = reply.read(), reply.headers.get("Content-Type", "")
+        upstream.close()
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        if media_type == RECORD and self.lying.behaviour in {"stale-record", "equivocate"} and name in self.lying.other_records:
+            self.lying.records[name] = data
+            self._answer_record(name)
+        elif media_type.startswith(CAR) and reply.status == 200:
+            reader = CarReader(io.BytesIO(data))
+            self._reply_car(list(reader.roots), list(reader))
+        elif media_type == RAW and reply.status == 200 and self.lying.behaviour in {"wrong-root", "extra-blocks"}:
+            self._reply(next(self.lying.foreign_blocks(len(data) or 1)).data, RAW)
+        else:
+            self._reply(data, media_type, reply.status)
 
     def _answer_block(self, text: str, form: str) -> None:
         cid = convert_to_v1(parse_cid(text))
