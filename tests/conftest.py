@@ -1,11 +1,17 @@
 """What all tests share: the private engines, each a fixture, held by one process of a parallel run."""
 
 import pytest
+from hypothesis import settings
 
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, local_registry, podman, skopeo
 from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
 
 __all__ = ["docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
+
+
+# A loaded machine makes no test wrong: nothing here is asserted by the clock.
+settings.register_profile("dcat", deadline=None)
+settings.load_profile("dcat")
 
 
 @pytest.hookimpl(tryfirst=True)

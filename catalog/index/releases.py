@@ -44,7 +44,8 @@ class NameEntry:
 def put_releases(connection: Connection, catalogue: str, entries: Iterable[Release]) -> None:
     """Add the releases to a catalogue that the index shows, each in place of the one with its name and version."""
     generation = generation_of(connection, catalogue)
-    put_in_generation(connection, generation, ((release, encode_line(release)[:-1]) for release in entries))
+    last = {(release.name, release.version): release for release in entries}  # of several for one, the last stands
+    put_in_generation(connection, generation, ((release, encode_line(release)[:-1]) for release in last.values()))
 
 
 def put_in_generation(connection: Connection, generation: int, entries: Iterable[tuple[Release, bytes]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog.database import Database
@@ -216,6 +216,7 @@ some_releases = st.lists(
 
 @settings(max_examples=15, deadline=None)
 @given(some_releases, some_releases)
+@example([], [make_release("a", "1", 0), make_release("a", "1", 0)])
 def test_edits_end_where_a_load_begins(tmp_path_factory: pytest.TempPathFactory, first: list[Release], then: list[Release]) -> None:
     """Whatever the order of puts, the index is the one that is loaded from the releases that are left."""
     folder = tmp_path_factory.mktemp("index")
