@@ -4,7 +4,7 @@ Nothing here is a default: without a setting there is nobody to ask, and nothing
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,6 +56,7 @@ class Network:
     offline: bool = False
     clients: tuple[HttpClient, ...] = ()
     bundles: tuple[BundleSource, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def close(self) -> None:
         for source in self.sources:
@@ -94,7 +95,14 @@ def open_network(
         node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies)
         block_sources.append(KuboBlockstore(node, offline=False))
         routings.append(KuboRouting(node))
-    return Network(tuple(block_sources), tuple(routings), node, kubo is not None and kubo.public, clients=clients)
+    return Network(
+        tuple(block_sources),
+        tuple(routings),
+        node,
+        kubo is not None and kubo.public,
+        clients=clients,
+        timeouts=timeouts or Timeouts(),
+    )
 
 
 def with_bundle(network: Network, bundle: BundleSource) -> Network:

@@ -44,7 +44,9 @@ class Delivered:
 
 def open_store(home: Home, network: Network, timeouts: Timeouts | None = None) -> FetchingBlockstore:
     """Give the home's blocks with every source of ``network`` behind them."""
-    return FetchingBlockstore(home.blocks, network.sources, timeouts=timeouts, free_space=lambda: _free_space(home.path))
+    return FetchingBlockstore(
+        home.blocks, network.sources, timeouts=timeouts or network.timeouts, free_space=lambda: _free_space(home.path)
+    )
 
 
 def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = ()) -> Need:

@@ -11,7 +11,8 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from catalog.blockstores.fetching import FetchingBlockstore, SourceUse
+from catalog.blockstores.fetching import SourceUse
+from catalog.delivery import open_store
 from catalog.errors import BlockNotFoundError, CatalogueNotFoundError, ReleaseNotFoundError
 from catalog.following.changes import ChangeList, describe
 from catalog.following.checking import Check
@@ -65,7 +66,7 @@ def take_record(
     choice, record = _chosen(check)
     shown = _shown_row(home, str(record.name))
     progress(Step("phase", f"Fetching the index of {alias}"))
-    store = FetchingBlockstore(home.blocks, network.sources)
+    store = open_store(home, network)
     snapshot = open_snapshot(record.snapshot_cid, store)
     last = _open_last(home, shown)
     differences = None

@@ -123,8 +123,9 @@ def _check_public_key(public_key: bytes) -> None:
         raise InvalidIpnsNameError("not an Ed25519 public key", why="its encoding is not canonical")
     if y in _SMALL_ORDER_Y:
         raise InvalidIpnsNameError("not an Ed25519 public key", why="the point is of small order: anyone could sign for it")
-    x_squared = (y * y - 1) * pow(_D * y * y + 1, -1, _P) % _P
-    if pow(x_squared, (_P - 1) // 2, _P) != 1:
+    # x² = u / v has a root where u·v is a square; v is never 0, since -1/d is none.
+    u, v = y * y - 1, _D * y * y + 1
+    if pow(u * v % _P, (_P - 1) // 2, _P) != 1:
         raise InvalidIpnsNameError("not an Ed25519 public key", why="it is no point of the curve")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from catalog.blockstores.base import BlockSource
 from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.delivery import open_store
 from catalog.errors import CodecError, UnavailableError, VerificationError
 from catalog.home import Home
 from catalog.index.subscriptions import list_catalogues
@@ -39,7 +40,7 @@ def find_damaged_snapshots(home: Home) -> list[DamagedSnapshot]:
 
 def repair_snapshots(home: Home, network: Network, progress: Progress = silent) -> None:
     """Fetch what is missing of snapshots, and have the index show them."""
-    store = FetchingBlockstore(home.blocks, network.sources)
+    store = open_store(home, network)
     incomplete = False
     for found in find_damaged_snapshots(home):
         if not _is_readable(found.root, store):  # which keeps every block that it fetches

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.database import locked
+from catalog.delivery import open_store
 from catalog.errors import RollbackError, UnavailableError
 from catalog.home import Home
 from catalog.ipns.name import IpnsName
@@ -109,7 +109,7 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
         with home.trust.read() as connection:
             noted = list_unshared(connection)
         progress(Step("phase", "Signing the catalogue"))
-        archives = FetchingBlockstore(home.blocks, network.sources)
+        archives = open_store(home, network)
         last = record.snapshot_cid if record is not None and not record.revoked else None
         written = write_own_snapshot(home, str(name), None, (), archives, merged=last)
         return sign_snapshot(home, written.root, shared_up_to=noted[-1][0] if noted else 0, published=home.time)
@@ -149,7 +149,7 @@ def _is_new(home: Home, name: IpnsName, record: Record) -> bool:
 
 def _merge(home: Home, network: Network, name: IpnsName, record: Record) -> MergeReport:
     own = own_record(home, name)
-    store = FetchingBlockstore(home.blocks, network.sources)
+    store = open_store(home, network)
     report = merge_record(home, own.snapshot_cid if own is not None else None, record, store)
     with home.trust.write() as connection:
         refuse_record(connection, str(name), floor_of(record))
@@ -174,7 +174,7 @@ def _sign(home: Home, network: Network, name: IpnsName, report: MergeReport | No
     above = [report.sequence] if report is not None else []
     if record is None or noted or report is not None:
         progress(Step("phase", "Signing the catalogue"))
-        archives = FetchingBlockstore(home.blocks, network.sources)
+        archives = open_store(home, network)
         last = record.snapshot_cid if record is not None else None
         changed = [release for _, release in noted]
         written = write_own_snapshot(home, str(name), last, changed, archives, merged=report.root if report else None)
