@@ -67,17 +67,18 @@ class Fetch:
     def run(self, progress: Progress) -> Iterator[Block]:
         """Give each new block after it was stored; raise what ended the fetch, except that `missing` is left to the caller."""
         end = None if self._timeouts.total is None else monotonic() + self._timeouts.total
-        reported: set[int] = set()
         self._wantlist.settle()
         try:
             for state in self._sources:
                 self._start_lane(state)
             while delivered := self._wantlist.collect(end):
                 yield from self._store(delivered)
-                self._report(delivered, reported, progress)
+                self._report(delivered, progress)
             if delivered is not None:
                 self._give_up()
-            self._report([], reported, progress)
+            else:
+                self._leave_behind()
+            self._report([], progress)
         finally:
             self._stop()
         if self._wantlist.crash is not None:
@@ -102,10 +103,10 @@ class Fetch:
         else:
             self._local.put_many(blocks)
 
-    def _report(self, delivered: list[tuple[Block, SourceState]], reported: set[int], progress: Progress) -> None:
+    def _report(self, delivered: list[tuple[Block, SourceState]], progress: Progress) -> None:
         for state in self._sources:
-            if state.is_dropped and state.failure is not None and state.number not in reported:
-                reported.add(state.number)
+            if state.is_dropped and state.failure is not None and not state.is_reported:
+                state.is_reported = True
                 progress(Step("warning", f"{state.explain()}; dropped", figures=(("blocks", state.blocks),)))
         for state in {state.number: state for _, state in delivered}.values():
             progress(Step("part", state.name, state.size))
@@ -117,6 +118,15 @@ class Fetch:
             if state.number in self._wantlist.owing():
                 state.fail(SourceTimeoutError(f"{state.name} does not deliver", why="the time for it ran out"), progressed=True)
         self._wantlist.stop()
+
+    def _leave_behind(self) -> None:
+        """All is here, and some source still owes what another brought in its place: it rests, else each fetch would wait for it
+        anew.
+        """
+        late = self._wantlist.overdue()
+        for state in self._sources:
+            if state.number in late and not state.is_dropped:
+                state.fail(SourceTimeoutError(f"{state.name} does not deliver", why="others did in the meantime"), progressed=True)
 
     def _stop(self) -> None:
         self._wantlist.stop()

@@ -12,6 +12,7 @@ from catalog.errors import BlockMismatchError, CodecError, DcatError, SourceTime
 from catalog.ipld.cid import Cid
 
 _MAX_STRIKES = 2
+_MAX_DOUBLINGS = 4
 
 
 class RemoteSource(BlockSource, Protocol):
@@ -98,8 +99,10 @@ class SourceState:
         self.failure: DcatError | None = None
         self.is_dropped = False
         self.has_lied = False
+        self.is_reported = False  # whether people were told that it was dropped
         self._failed_at = 0.0
         self._strikes = 0
+        self._rests = 0  # since it brought anything: each is twice as long as the one before
         self._lock = threading.Lock()
 
     @property
@@ -127,6 +130,7 @@ class SourceState:
         with self._lock:
             self.blocks += 1
             self.size += size
+            self._rests = 0
 
     def fail(self, error: DcatError, *, progressed: bool) -> None:
         """Judge a failure: whoever lies, stalls or fails twice without having brought anything is dropped."""
@@ -135,13 +139,22 @@ class SourceState:
         self._strikes = 1 if progressed else self._strikes + 1
         self.has_lied = self.has_lied or isinstance(error, BlockMismatchError | UnwantedBlocksError)
         breaks_off = isinstance(error, UnavailableError | CodecError) and not isinstance(error, SourceTimeoutError)
-        self.is_dropped = not breaks_off or self._strikes >= _MAX_STRIKES
+        if not self.is_dropped and (not breaks_off or self._strikes >= _MAX_STRIKES):
+            self.is_dropped = True
+            self._rests += 1
 
     def rest(self, seconds: float) -> None:
-        """A new fetch begins: one that failed longer ago than ``seconds`` is asked again, unless it lied."""
+        """A new fetch begins: one that was dropped longer ago than ``seconds``, or twice that for each time before, is asked again.
+
+        One that lied is not.
+        """
         self._strikes = 0
-        if not self.has_lied and monotonic() - self._failed_at >= seconds:
-            self.is_dropped = False
+        if (
+            self.is_dropped
+            and not self.has_lied
+            and monotonic() - self._failed_at >= seconds * 2 ** min(self._rests - 1, _MAX_DOUBLINGS)
+        ):
+            self.is_dropped = self.is_reported = False
 
     def describe(self) -> str:
         """Say in a few words how it stands with this source, and since when."""

@@ -56,6 +56,7 @@ class Wantlist:
         self._free: dict[Cid, _Want] = {}
         self._links: dict[Cid, int] = {}  # how many a node has
         self._delivered: list[tuple[Block, SourceState]] = []
+        self._batches: set[Batch] = set()  # that lanes are at
         self._asked_dags: set[tuple[int, Cid]] = set()
         self._busy: Counter[int] = Counter()  # lanes that ask, by source
         self._held = 0
@@ -91,6 +92,7 @@ class Wantlist:
                         self._free.pop(key, None)
                         self._wants[key].batches.append(batch)
                     self._busy[source.number] += 1
+                    self._batches.add(batch)
                     return batch
                 self._changed.wait(self._timeouts.hedge / 4 if self._wants else None)
             return None
@@ -204,6 +206,12 @@ class Wantlist:
         with self._changed:
             self._settle()
 
+    def overdue(self) -> set[int]:
+        """Give the numbers of the sources that owe something and have brought nothing for so long that others were asked for it."""
+        with self._changed:
+            now = monotonic()
+            return {batch.source for batch in self._batches if now - batch.progressed >= self._timeouts.hedge}
+
     def _choose(self, source: SourceState) -> tuple[list[Cid], Cid | None]:
         busy = self._busy[source.number]
         if busy >= source.lanes:
@@ -250,6 +258,7 @@ class Wantlist:
                 yield key
 
     def _return(self, batch: Batch) -> list[_Want]:
+        self._batches.discard(batch)
         undelivered = []
         for key in batch.cids:
             want = self._wants.get(key)

@@ -24,9 +24,10 @@ from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.needs import ROOT as REPOSITORY
 
 FAST = Timeouts().scaled(50)
+PATIENT = Timeouts(retry=0.01)
 ROOT, BLOCKS = make_dag(make_leaves(200), width=40)
 CIDS = {block.cid for block in BLOCKS}
-HARMLESS = {"honest", "reorder", "busy-once", "stale-record", "equivocate", "skewed-date", "poison"}
+HARMLESS = {"honest", "busy-once", "stale-record", "equivocate", "skewed-date"}
 OVER_HTTP = [behaviour for behaviour in BEHAVIOURS if behaviour != "slow-tls"]
 
 
@@ -53,7 +54,12 @@ class Servers:
         self.started.append(server)
         return server
 
-    def store(self, local: MemoryBlockstore, timeouts: Timeouts = FAST, **options: int) -> FetchingBlockstore:
+    def store(self, local: MemoryBlockstore, timeouts: Timeouts | None = None, **options: int) -> FetchingBlockstore:
+        """Time limits are scaled down only where somebody makes dcat wait: a busy machine must not look like a source that
+        stalls.
+        """
+        if timeouts is None:
+            timeouts = PATIENT if all(server.behaviour in HARMLESS for server in self.started) else FAST
         sources = [HttpBlockSource(HttpClient(server.url, timeouts=timeouts)) for server in self.started]
         for source in sources:
             self._stack.callback(source.close)
@@ -180,7 +186,7 @@ def test_one_source_that_misbehaves(servers: Servers, local: MemoryBlockstore, b
     except UnavailableError as error:
         failure = error.why
     if failure:
-        assert behaviour not in HARMLESS - {"reorder", "poison"}
+        assert behaviour not in HARMLESS
         assert servers.started[0].url.removeprefix("http://") in failure
         check_nothing_else(local)
     else:
@@ -192,7 +198,7 @@ def test_beside_a_good_source(servers: Servers, local: MemoryBlockstore, behavio
     servers.start(behaviour)
     servers.start()
     steps: list[Step] = []
-    fetched = servers.store(local, Timeouts().scaled(20)).fetch_dag([ROOT.cid], progress=steps.append)
+    fetched = servers.store(local, Timeouts(retry=0.01).scaled(5)).fetch_dag([ROOT.cid], progress=steps.append)
     check_whole(local)
     warned = [step.label for step in steps if step.kind == "warning"]
     failures = [use.failure for use in fetched.sources if use.failure]
@@ -205,9 +211,17 @@ def test_three_that_stall_beside_a_good_one(servers: Servers, local: MemoryBlock
     for _ in range(3):
         servers.start("stall")
     servers.start()
-    fetched = servers.store(local, Timeouts().scaled(10)).fetch_dag([ROOT.cid])
+    steps: list[Step] = []
+    store = servers.store(local, Timeouts().scaled(5))
+    fetched = store.fetch_dag([ROOT.cid], progress=steps.append)
     check_whole(local)
     assert [use.blocks for use in fetched.sources] == [0, 0, 0, len(BLOCKS)]
+    assert sum(step.kind == "warning" for step in steps) == 3
+    asked = [len(server.requests) for server in servers.started[:3]]
+    for block in BLOCKS[:5]:
+        local.delete([block.cid])
+        assert store.get(block.cid) == block.data
+    assert [len(server.requests) for server in servers.started[:3]] == asked  # they rest, and cost nothing more
 
 
 def test_two_good_ones_share_the_work(servers: Servers, local: MemoryBlockstore) -> None:

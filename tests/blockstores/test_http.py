@@ -6,14 +6,12 @@ import pytest
 
 from catalog.blockstores.http import HttpBlockSource
 from catalog.clients.http import HttpClient
-from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, UnavailableError, UnwantedBlocksError
 from catalog.ipld.cid import Cid, cid_of
 from catalog.limits import MAX_BLOCKS_A_REQUEST
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import LyingSource
 
-FAST = Timeouts().scaled(20)
 ROOT, BLOCKS = make_dag(make_leaves(80), width=20)
 ABSENT = cid_of(b"absent")
 
@@ -25,7 +23,7 @@ def server() -> Iterator[LyingSource]:
 
 
 def source_of(server: LyingSource) -> HttpBlockSource:
-    return HttpBlockSource(HttpClient(server.url, timeouts=FAST))
+    return HttpBlockSource(HttpClient(server.url))
 
 
 def test_a_dcat_server_is_asked_once_for_many(server: LyingSource) -> None:

@@ -13,14 +13,12 @@ from catalog.blockstores.kubo import KuboBlockstore
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
-from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError
 from tests.compat.kubo import KuboNode
 from tests.contracts.blockstore import ABSENT, A, B, BlockSourceContract
 from tests.fakes.lying_source import LyingSource
 
 Fill = Callable[[Iterable[Block]], None]
-FAST = Timeouts().scaled(20)
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def fill_server(server: LyingSource) -> Fill:
 class TestDcatServer(BlockSourceContract):
     @pytest.fixture
     def store(self, server: LyingSource) -> Iterator[HttpBlockSource]:
-        source = HttpBlockSource(HttpClient(server.url, timeouts=FAST))
+        source = HttpBlockSource(HttpClient(server.url))
         yield source
         source.close()
 
@@ -55,8 +53,8 @@ class TestGateway(TestDcatServer):
 class TestFetching(BlockSourceContract):
     @pytest.fixture
     def store(self, server: LyingSource) -> Iterator[FetchingBlockstore]:
-        source = HttpBlockSource(HttpClient(server.url, timeouts=FAST))
-        yield FetchingBlockstore(MemoryBlockstore([A]), [source], timeouts=FAST)
+        source = HttpBlockSource(HttpClient(server.url))
+        yield FetchingBlockstore(MemoryBlockstore([A]), [source])
         source.close()
 
     @pytest.fixture

@@ -22,7 +22,8 @@ from tests.fakes.certificates import Certificates, make_certificates
 from tests.fakes.lying_source import LyingSource
 from tests.needs import ROOT
 
-FAST = Timeouts().scaled(20)
+FAST = Timeouts().scaled(20)  # only where somebody makes dcat wait: a busy machine must not look like that
+PATIENT = Timeouts(retry=0.01)
 DATA = bytes(range(256)) * 400
 BLOCK = Block(cid_of(DATA), DATA)
 
@@ -44,7 +45,7 @@ def read_block(client: HttpClient, cid: Cid = BLOCK.cid, limit: int = MIB) -> by
 
 
 def test_a_body_and_what_was_asked_for(source: LyingSource) -> None:
-    client = HttpClient(source.url + "/", timeouts=FAST)
+    client = HttpClient(source.url + "/", timeouts=PATIENT)
     assert read_block(client) == DATA
     method, target, headers = source.requests[0]
     assert (method, target) == ("GET", f"/ipfs/{BLOCK.cid}?format=raw")
@@ -55,7 +56,7 @@ def test_a_body_and_what_was_asked_for(source: LyingSource) -> None:
 
 
 def test_connections_are_kept(source: LyingSource) -> None:
-    client = HttpClient(source.url, timeouts=FAST)
+    client = HttpClient(source.url, timeouts=PATIENT)
     ports = set()
     for cid in (BLOCK.cid, cid_of(b"absent"), BLOCK.cid):
         with client.open("GET", f"/ipfs/{cid}", answers=(200, 404)) as response:
@@ -77,7 +78,7 @@ def test_whoever_is_silent_or_drips_is_cut(source: LyingSource, behaviour: str) 
 def test_a_body_that_breaks_off(source: LyingSource, behaviour: str) -> None:
     source.behaviour = behaviour
     with pytest.raises(UnavailableError):
-        read_block(HttpClient(source.url, timeouts=FAST))
+        read_block(HttpClient(source.url, timeouts=PATIENT))
 
 
 def resident() -> int:
@@ -87,7 +88,7 @@ def resident() -> int:
 @pytest.mark.parametrize("behaviour", ["endless", "gzip-bomb"])
 def test_an_endless_body_ends_at_the_cap(source: LyingSource, behaviour: str) -> None:
     source.behaviour = behaviour
-    client = HttpClient(source.url, timeouts=FAST)
+    client = HttpClient(source.url, timeouts=PATIENT)
     received = 0
     with client.open("GET", f"/ipfs/{BLOCK.cid}") as response, pytest.raises(UnavailableError, match="more than was asked for"):  # noqa: PT012
         chunks = response.chunks(2 * MIB)
@@ -99,14 +100,14 @@ def test_an_endless_body_ends_at_the_cap(source: LyingSource, behaviour: str) ->
 
 
 def test_a_stated_length_above_the_cap_is_refused_unread(source: LyingSource) -> None:
-    client = HttpClient(source.url, timeouts=FAST)
+    client = HttpClient(source.url, timeouts=PATIENT)
     with client.open("GET", f"/ipfs/{BLOCK.cid}") as response, pytest.raises(UnavailableError):
         next(response.chunks(1000))
 
 
 def test_a_page_in_place_of_data_names_the_captive_portal(source: LyingSource) -> None:
     source.behaviour = "page"
-    client = HttpClient(source.url, timeouts=FAST)
+    client = HttpClient(source.url, timeouts=PATIENT)
     with client.open("GET", f"/ipfs/{BLOCK.cid}") as response, pytest.raises(UnavailableError) as caught:
         response.require_media_type("application/vnd.ipld.raw")
     assert "captive portal" in caught.value.hint
@@ -114,7 +115,7 @@ def test_a_page_in_place_of_data_names_the_captive_portal(source: LyingSource) -
 
 def test_busy_is_tried_again_when_the_server_says(source: LyingSource) -> None:
     source.behaviour = "busy-once"
-    assert read_block(HttpClient(source.url, timeouts=FAST)) == DATA
+    assert read_block(HttpClient(source.url, timeouts=PATIENT)) == DATA
     assert len(source.requests) == 2
 
 
@@ -128,7 +129,7 @@ def test_a_wait_beyond_the_budget_is_not_waited(source: LyingSource) -> None:
 def test_redirects_end(source: LyingSource) -> None:
     source.behaviour = "redirect-loop"
     with pytest.raises(UnavailableError, match="more than 3 times"):
-        read_block(HttpClient(source.url, timeouts=FAST))
+        read_block(HttpClient(source.url, timeouts=PATIENT))
     assert len(source.requests) == 4
 
 
@@ -147,7 +148,7 @@ def test_a_connection_that_is_closed_when_it_is_used_again_is_no_failure() -> No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=serve, args=(listener,))
         server.start()
-        client = HttpClient(f"http://127.0.0.1:{listener.getsockname()[1]}", timeouts=FAST)
+        client = HttpClient(f"http://127.0.0.1:{listener.getsockname()[1]}", timeouts=PATIENT)
         assert [read_block(client), read_block(client)] == [b"ok", b"ok"]
         client.close()
         server.join()
@@ -155,7 +156,7 @@ def test_a_connection_that_is_closed_when_it_is_used_again_is_no_failure() -> No
 
 def test_the_token_goes_along_and_is_read_when_used(source: LyingSource, tmp_path: Path) -> None:
     token_file = tmp_path / "token"
-    client = HttpClient(source.url, token_file=token_file, timeouts=FAST)
+    client = HttpClient(source.url, token_file=token_file, timeouts=PATIENT)
     source.token = "secret-1"
     with pytest.raises(InvalidConfigError, match="cannot be read"):
         read_block(client)
@@ -192,10 +193,10 @@ def test_urls_that_are_none(url: str) -> None:
 def test_own_ca(certificates: Certificates) -> None:
     with LyingSource([BLOCK], certificate=certificates.server) as source:
         with pytest.raises(UnavailableError, match="cannot be trusted"):
-            read_block(HttpClient(source.url, timeouts=FAST))
+            read_block(HttpClient(source.url, timeouts=PATIENT))
         assert not source.requests
-        assert read_block(HttpClient(source.url, ca_file=certificates.ca, timeouts=FAST)) == DATA
-        named = HttpClient(source.url.replace("127.0.0.1", "localhost"), ca_file=certificates.ca, timeouts=FAST)
+        assert read_block(HttpClient(source.url, ca_file=certificates.ca, timeouts=PATIENT)) == DATA
+        named = HttpClient(source.url.replace("127.0.0.1", "localhost"), ca_file=certificates.ca, timeouts=PATIENT)
         assert read_block(named) == DATA  # the certificate is checked for the name, the socket goes to the address
 
 
@@ -212,7 +213,7 @@ def test_nothing_listens() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     with pytest.raises(UnavailableError, match="cannot be reached") as caught:
-        read_block(HttpClient(f"http://127.0.0.1:{port}", timeouts=FAST))
+        read_block(HttpClient(f"http://127.0.0.1:{port}", timeouts=PATIENT))
     assert "refused" in caught.value.why
 
 
@@ -250,7 +251,7 @@ def test_ctrl_c_ends_a_request(source: LyingSource) -> None:
 
 
 def test_a_proxy_is_asked_for_what_is_not_here(source: LyingSource) -> None:
-    client = HttpClient("http://gateway.invalid/base", proxies=Proxies(http=source.url), timeouts=FAST)
+    client = HttpClient("http://gateway.invalid/base", proxies=Proxies(http=source.url), timeouts=PATIENT)
     with client.open("GET", f"/ipfs/{BLOCK.cid}", answers=(404,)):
         pass
     assert source.requests[0][1] == f"http://gateway.invalid/base/ipfs/{BLOCK.cid}"

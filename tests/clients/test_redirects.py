@@ -13,12 +13,10 @@ import pytest
 from catalog.blockstores.base import Block
 from catalog.clients.address import Address, look_up
 from catalog.clients.http import HttpClient
-from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import cid_of
 from tests.fakes.lying_source import LyingSource
 
-FAST = Timeouts().scaled(20)
 GATEWAY = "93.184.216.34"  # a public address that stands for the server of the test
 BLOCK = Block(cid_of(b"data"), b"data")
 
@@ -118,7 +116,7 @@ def test_there_are_sixty_cases() -> None:
 @pytest.mark.parametrize("target", BLOCKED)
 def test_a_public_host_leads_nowhere_inside(source: LyingSource, reached: list[tuple[str, int]], target: str) -> None:
     source.target = target.replace("PORT", str(source.port))
-    client = HttpClient(f"http://gateway.example:{source.port}", timeouts=FAST, look_up_host=look_up_names({}))
+    client = HttpClient(f"http://gateway.example:{source.port}", look_up_host=look_up_names({}))
     with pytest.raises(UnavailableError):
         client.open("GET", f"/ipfs/{BLOCK.cid}")
     assert {host for host, _ in reached} <= {GATEWAY}
@@ -134,7 +132,7 @@ def test_the_configured_name_bound_anew(source: LyingSource, reached: list[tuple
     def answer(host: str, port: int) -> list[Address]:
         return [Address(int(socket.AF_INET), (names.pop(0), port))]
 
-    client = HttpClient(f"http://gateway.example:{source.port}", timeouts=FAST, look_up_host=answer)
+    client = HttpClient(f"http://gateway.example:{source.port}", look_up_host=answer)
     with client.open("GET", f"/ipfs/{BLOCK.cid}"):
         pass  # unread: the connection is not kept
     with pytest.raises(UnavailableError):
@@ -146,7 +144,7 @@ def test_the_configured_name_bound_anew(source: LyingSource, reached: list[tuple
 def test_what_is_allowed_still_works(source: LyingSource, reached: list[tuple[str, int]]) -> None:
     with LyingSource([BLOCK]) as other:
         source.target = f"http://other.example:{other.port}/ipfs/{BLOCK.cid}"
-        client = HttpClient(f"http://gateway.example:{source.port}", timeouts=FAST, look_up_host=look_up_names({}))
+        client = HttpClient(f"http://gateway.example:{source.port}", look_up_host=look_up_names({}))
         with client.open("GET", f"/ipfs/{BLOCK.cid}") as response:
             assert response.read_all(100) == b"data"
         client.close()
@@ -159,7 +157,7 @@ def test_never_from_https_to_http(tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path)
     with LyingSource([BLOCK]) as plain, LyingSource([BLOCK], certificate=certificates.server) as source:
         source.behaviour, source.target = "redirect-private", f"{plain.url}/ipfs/{BLOCK.cid}"
-        client = HttpClient(source.url, ca_file=certificates.ca, timeouts=FAST)
+        client = HttpClient(source.url, ca_file=certificates.ca)
         with pytest.raises(UnavailableError) as caught:
             client.open("GET", f"/ipfs/{BLOCK.cid}")
         assert caught.value.why == "from https to http"
@@ -181,7 +179,7 @@ def test_the_token_goes_to_nobody_else(source: LyingSource, tmp_path: Path, stat
             "chain": f"{other.url}/dcat/v1/blocks",
             "user": f"http://canary@127.0.0.1:{other.port}/",
         }[form]
-        client = HttpClient(source.url, token_file=token_file, timeouts=FAST)
+        client = HttpClient(source.url, token_file=token_file)
         body = f"{BLOCK.cid}\n".encode() if method == "POST" else None
         try:
             client.open(method, "/dcat/v1/blocks" if body else f"/ipfs/{BLOCK.cid}", body=body, answers=(200, 404, 405)).close()
@@ -199,7 +197,7 @@ def test_a_realm_elsewhere_is_not_asked(source: LyingSource, tmp_path: Path) -> 
     source.behaviour = "realm"
     with LyingSource() as other:
         source.target = f"{other.url}/token"
-        client = HttpClient(source.url, token_file=token_file, timeouts=FAST)
+        client = HttpClient(source.url, token_file=token_file)
         with pytest.raises(UnavailableError):
             client.open("GET", f"/ipfs/{BLOCK.cid}")
         assert not other.requests
