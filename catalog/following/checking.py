@@ -56,7 +56,7 @@ def check_name(home: Home, network: Network, name: IpnsName) -> Check:
     with home.trust.read() as connection:
         stored = get_floor(connection, str(name))
         refused = list_refused(connection, str(name))
-    answers = ask_routings(network.routings, name, home.now)
+    answers = ask_routings(network.routings, name, home.now, budget=network.timeouts.budget)
     sightings = tuple(_sighting(answer, home.time) for answer in answers)
     floor = stored.floor if stored is not None else None
     try:

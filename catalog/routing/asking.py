@@ -2,7 +2,7 @@
 
 Each answer crosses `validate_record` here, so what comes out is signed by the name's key and alive; whether it may replace what is
 held is decided above (`catalog.trust.decision`). A routing that is slow by nature (a DHT) must not hold up one that is not: once a
-valid record is there, the others have `RECORD_GRACE` seconds left.
+valid record is there, the others have an eighth of the budget left.
 """
 
 import queue
@@ -16,7 +16,7 @@ from typing import Protocol
 from catalog.errors import DcatError, RecordExpiredError
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record, validate_record
-from catalog.limits import RECORD_BUDGET, RECORD_GRACE
+from catalog.limits import RECORD_GRACE_SHARE, SOURCE_BUDGET
 from catalog.routing.base import Routing
 
 
@@ -45,10 +45,10 @@ def ask_routings(
     name: IpnsName,
     now: datetime,
     *,
-    grace: float = RECORD_GRACE,
-    budget: float = RECORD_BUDGET,
+    budget: float = SOURCE_BUDGET,
+    grace: float | None = None,
 ) -> list[Answer]:
-    """Ask all ``routings`` side by side; give what each said, in their order.
+    """Ask all ``routings`` side by side, for ``budget`` seconds; give what each said, in their order.
 
     Nothing is raised for what a routing does. One that has not answered in time is left to itself and counts as failed.
     """
@@ -73,7 +73,7 @@ def ask_routings(
             raise answer
         said[place] = answer
         if answer.record is not None:
-            deadline = min(deadline, monotonic() + grace)
+            deadline = min(deadline, monotonic() + (budget * RECORD_GRACE_SHARE if grace is None else grace))
     late = DcatError("no answer in time")
     return [said.get(place) or Answer(routing.name, failure=late) for place, routing in enumerate(routings)]
 

@@ -82,7 +82,7 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
     if name is None:
         raise UnavailableError("this home has no catalogue of its own to recover", hint="import its key first")
     progress(Step("phase", "Asking every source for the newest record"))
-    answers = ask_routings(network.routings, name, home.now)
+    answers = ask_routings(network.routings, name, home.now, budget=network.timeouts.budget)
     if not any(answer.record is not None or answer.failure is None for answer in answers):
         raise UnavailableError("no source could be asked", why=_explain(answers) or "none is configured")
     records = [answer.record for answer in answers if answer.record is not None]
@@ -117,7 +117,7 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
 
 def _find_higher(home: Home, network: Network, name: IpnsName) -> Record | None:
     """Ask for the own record everywhere; give the highest that this home did not sign."""
-    answers = ask_routings(network.routings, name, home.now)
+    answers = ask_routings(network.routings, name, home.now, budget=network.timeouts.budget)
     records = [answer.record for answer in answers if answer.record is not None]
     own = own_record(home, name)
     held = own.sequence if own is not None else 0
