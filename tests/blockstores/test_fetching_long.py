@@ -2,7 +2,9 @@
 the figures.
 """
 
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +23,13 @@ from catalog.blockstores.http import HttpBlockSource
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
-from catalog.errors import BlockMismatchError, UnavailableError
+from catalog.errors import BlockMismatchError, StorageError, UnavailableError
 from catalog.ipld.car import encode_car
 from catalog.ipld.cid import Cid, verify_block
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.needs import ROOT as REPOSITORY
+from tests.needs import lacks
 
 pytestmark = pytest.mark.long
 ROOT, BLOCKS = make_dag(make_leaves(350, size=30_000), width=60)  # about 10 MB
@@ -183,10 +186,10 @@ FETCHER = """
 """
 
 
-@pytest.mark.parametrize("kills", [50, 200])
-def test_a_fetch_that_is_killed_again_and_again(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "leaves"), [(50, 5300), (200, 16_000)])
+def test_a_fetch_that_is_killed_again_and_again(tmp_path: Path, kills: int, leaves: int) -> None:
     """B10: of the bytes of blocks that had come whole, at most 1 % are fetched twice."""
-    root, blocks = make_dag(make_leaves(5300, seed=3, size=50_000), width=1000)  # about 200 MB
+    root, blocks = make_dag(make_leaves(leaves, seed=3, size=50_000), width=1000)  # about 200 and 600 MB
     size = sum(len(block.data) for block in blocks)
     chance = random.Random(kills)
     path, log = tmp_path / "blocks.sqlite", tmp_path / "log"
@@ -200,7 +203,7 @@ def test_a_fetch_that_is_killed_again_and_again(tmp_path: Path, kills: int) -> N
             while killed < kills and process.poll() is None and (not log.exists() or log.stat().st_size == before):
                 time.sleep(0.005)
             if killed < kills:
-                time.sleep(chance.random() * 4 / kills)
+                time.sleep(chance.random() * size / source.rate / kills / 2)
                 process.send_signal(signal.SIGKILL)
             if process.wait() == 0:
                 break
@@ -211,3 +214,52 @@ def test_a_fetch_that_is_killed_again_and_again(tmp_path: Path, kills: int) -> N
     came = sum(int(line) for line in log.read_text().split())
     print(f"\nB10: {killed} kills, {came - size} bytes ({came / size - 1:.2%}) came twice")
     assert came - size <= size / 100
+
+
+def test_a_disk_of_any_size(tmp_path: Path) -> None:
+    """B15: a file system of each of 100 sizes takes the DAG or refuses it, and what it holds is right."""
+    if os.geteuid() != 0:
+        lacks("netns", "mounting a file system needs root")
+    took = refused = 0
+    with LyingSource(BLOCKS) as source:
+        for number in range(100):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            kib = 256 + number * 320
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", str(folder)], check=True)
+            try:
+                with ExitStack() as stack:
+                    client = stack.enter_context(_Closing(HttpClient(source.url)))
+                    store: EmbeddedBlockstore | None = None
+                    try:
+                        store = EmbeddedBlockstore(folder / "blocks.sqlite")
+                        space = (lambda folder=folder: shutil.disk_usage(folder).free) if number % 2 else None
+                        FetchingBlockstore(store, [HttpBlockSource(client)], free_space=space).fetch_dag([ROOT.cid])
+                        took += 1
+                    except StorageError:
+                        refused += 1
+                    finally:
+                        if store is not None:
+                            store.close()
+                if (folder / "blocks.sqlite").exists() and (folder / "blocks.sqlite").stat().st_size:
+                    check_store(folder / "blocks.sqlite")
+            finally:
+                subprocess.run(["umount", str(folder)], check=True)
+    print(f"\nB15: {took} disks were large enough, {refused} refused")
+    assert took
+    assert refused
+
+
+def check_store(path: Path) -> None:
+    """Whatever is in the store was asked for and is right."""
+    try:
+        store = EmbeddedBlockstore(path)
+    except StorageError:  # not even room to open it
+        return
+    try:
+        held = list(store.cids())
+        assert set(held) <= CIDS
+        for block in store.get_many(held):
+            verify_block(*block)
+    finally:
+        store.close()
