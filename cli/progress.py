@@ -50,8 +50,16 @@ def open_progress(options: "Options | None") -> Iterator[Progress]:
         renderer.close()
 
 
+def name_of(step: Step) -> str:
+    """Write what stands before `describe`."""
+    return "" if any(name == "of_blocks" for name, _ in step.figures) else f"{escape(redact(step.label))}  "
+
+
 def describe(step: Step) -> str:
-    """Write a step's bytes and figures as one line without its label."""
+    """Write a step's bytes and figures as one line without its label; of a delta, with it."""
+    figures = dict(step.figures)
+    if "of_blocks" in figures:  # a delta stood for them
+        return f"{format_size(step.done)} {escape(redact(step.label))} ({format_size(figures['of_blocks'])} of blocks)"
     parts = [f"{format_size(step.done)} of {format_size(step.of)}" if step.of not in {None, step.done} else format_size(step.done)]
     for name, value in step.figures:
         if value:
@@ -120,7 +128,7 @@ class Lines:
             elif step.done == step.of:
                 if step.kind + label not in self._done:
                     self._done.add(step.kind + label)
-                    _say(f"  {label}  {describe(step)}")
+                    _say(f"  {name_of(step)}{describe(step)}")
             elif step.kind == "total" and time.monotonic() - self._last >= LINE_INTERVAL:
                 self._last = time.monotonic()
                 share = f"{100 * step.done // step.of} %  " if step.of else ""
@@ -195,7 +203,7 @@ class BarLines:
         if self._total is not None:
             seconds = max(time.monotonic() - self._started, 0.001)
             rate = f"  {format_size(int(self._total.done / seconds))}/s" if self._total.done else ""
-            _say(f"  {escape(redact(self._total.label))}  {describe(self._total)}{rate}")
+            _say(f"  {name_of(self._total)}{describe(self._total)}{rate}")
             self._total = None
 
     def _say(self, line: str) -> None:

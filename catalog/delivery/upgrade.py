@@ -239,4 +239,4 @@ def _warn(progress: Progress, source: str, error: DcatError) -> None:
 
 def _tell(progress: Progress, label: str, taken: TakenDelta) -> None:
     if taken.complete:
-        progress(Step("total", label, taken.size, taken.size, (("blocks_size", taken.blocks_size),)))
+        progress(Step("total", label, taken.size, taken.size, (("of_blocks", taken.blocks_size),)))
