@@ -11,6 +11,7 @@ SUSPICIOUS_SEQUENCE_JUMP = 10**6
 RECORD_LIFETIME = 30 * 86400
 RECORD_RENEW_BELOW = 20 * 86400
 RECORD_TTL = 300
+OWN_RECORD_PATIENCE = 10.0  # of a publish, for a record that another home of its key signed; a sync waits longer
 RECORD_GRACE_SHARE = 1 / 8  # of the budget: for the slower routings, once one has given a valid record
 OFFER_RECORD_AFTER = 86400  # the DHT forgets after 48 h
 CHECK_NOTE_AFTER = 86400  # since a catalogue was last checked

@@ -31,6 +31,7 @@ def share_changes(context: Context, *, offline: bool = False, deltas: bool = Tru
 
     The change itself is done and stays: what goes wrong here is a warning, and the next sync tries again.
     """
+    from catalog.limits import OWN_RECORD_PATIENCE
     from catalog.network import NO_NETWORK
     from catalog.sharing.share import share_own
 
@@ -38,7 +39,13 @@ def share_changes(context: Context, *, offline: bool = False, deltas: bool = Tru
     if network.kubo is not None and not network.kubo_public and confirm_kubo(context, network.kubo.url):
         network = replace(network, kubo_public=True)
     try:
-        shared = share_own(context.home, network, deltas=deltas and context.settings.deltas, progress=context.progress)
+        shared = share_own(
+            context.home,
+            network,
+            deltas=deltas and context.settings.deltas,
+            patience=OWN_RECORD_PATIENCE,
+            progress=context.progress,
+        )
     except DcatError as error:
         why = f": {error.why}" if error.why else ""
         return Sharing({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))

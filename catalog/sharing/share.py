@@ -13,7 +13,7 @@ from catalog.errors import RollbackError, UnavailableError
 from catalog.home import Home
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
-from catalog.limits import SHARE_LOCK_TIMEOUT, SUSPICIOUS_SEQUENCE_JUMP
+from catalog.limits import SHARE_LOCK_TIMEOUT, SOURCE_BUDGET, SUSPICIOUS_SEQUENCE_JUMP
 from catalog.network import Network
 from catalog.progress import Progress, Step, silent
 from catalog.routing.asking import Answer, ask_routings
@@ -45,10 +45,18 @@ class Shared:
     deltas: "tuple[MadeDelta, ...]" = ()
 
 
-def share_own(home: Home, network: Network, *, deltas: bool = False, progress: Progress = silent) -> Shared | None:
+def share_own(
+    home: Home,
+    network: Network,
+    *,
+    deltas: bool = False,
+    patience: float = SOURCE_BUDGET,
+    progress: Progress = silent,
+) -> Shared | None:
     """Sign what is not signed yet, renew what ends soon, and put both where the user configured it; None without a catalogue.
 
-    With ``deltas``, new releases get one from the release published before, where that is worth it.
+    With ``deltas``, new releases get one from the release published before, where that is worth it. Sources have ``patience``
+    seconds to show a record that another home of this key signed: one that is found later is merged then.
 
     The record and its snapshot are always kept here. Whatever goes wrong with the network only leaves the share pending. Raises
     `RollbackError` where the key was revoked, or a record far above this home's was found under its name.
@@ -56,19 +64,17 @@ def share_own(home: Home, network: Network, *, deltas: bool = False, progress: P
     name = own_name(home)
     if name is None:
         return None
-    higher = _find_higher(home, network, name)
+    higher = _find_higher(home, network, name, patience)
     with home.lease("share"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
-        report, pending = None, ""
+        report = None
         if higher is not None:
             try:
                 report = _merge(home, network, name, higher)
             except UnavailableError as error:
-                pending = f"another home of this key shared sequence {higher.sequence}, which cannot be read now: {error.message}"
+                return _unmerged(home, name, higher, error)
         made = _make_deltas(home, name, progress) if deltas else []
         record, signed = _sign(home, network, name, report, progress)
-    targets: list[str] = []
-    if not pending:
-        targets, pending = _put(home, network, record, progress)
+    targets, pending = _put(home, network, record, progress)
     return Shared(record, signed, report, tuple(targets), pending, tuple(made))
 
 
@@ -115,9 +121,18 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
         return sign_snapshot(home, written.root, shared_up_to=noted[-1][0] if noted else 0, published=home.time)
 
 
-def _find_higher(home: Home, network: Network, name: IpnsName) -> Record | None:
+def _unmerged(home: Home, name: IpnsName, higher: Record, error: UnavailableError) -> Shared:
+    """Leave everything as it is: what cannot be merged yet is not signed over either."""
+    text = f"another home of this key shared sequence {higher.sequence}, which cannot be read now"
+    own = own_record(home, name)
+    if own is None:
+        raise UnavailableError(text, why=error.why or error.message) from error
+    return Shared(own, signed=False, pending=f"{text}: {error.message}")
+
+
+def _find_higher(home: Home, network: Network, name: IpnsName, patience: float) -> Record | None:
     """Ask for the own record everywhere; give the highest that this home did not sign."""
-    answers = ask_routings(network.routings, name, home.now, budget=network.timeouts.budget)
+    answers = ask_routings(network.routings, name, home.now, budget=min(patience, network.timeouts.budget))
     records = [answer.record for answer in answers if answer.record is not None]
     own = own_record(home, name)
     held = own.sequence if own is not None else 0

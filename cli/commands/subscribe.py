@@ -79,7 +79,7 @@ def _open_network(context: Context, urls: list[str], target: "Target") -> "Netwo
     from catalog.network import with_bundle
     from cli.reach import open_configured_network
 
-    if target.kind == "url" and context.settings.offline:
+    if target.kind in ("url", "domain") and context.settings.offline:
         raise UnavailableError(f"{target.text} cannot be asked", why="the network was forbidden")
     network = open_configured_network(context.settings, context.surroundings.variables, context.home, urls)
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
