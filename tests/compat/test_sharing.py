@@ -11,7 +11,8 @@ from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import check_record
 from tests.cli.conftest import Ran, run_process
 from tests.cli.images import write_image
-from tests.compat.kubo import KuboNode
+from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
+from tests.fakes.served_home import served_home
 
 Nodes = tuple[KuboNode, KuboNode]
 Dcat = Callable[..., Ran]
@@ -129,3 +130,26 @@ def test_the_key_never_goes_to_the_node(kubo: KuboNode, tmp_path: Path) -> None:
         ["grep", "-rlF", "--binary-files=text", seed.hex(), str(kubo.repository)], capture_output=True, check=False
     )
     assert found.stdout == b""
+
+
+def test_a_name_outlives_its_owners_absence(kubo_nodes: Nodes, tmp_path: Path) -> None:
+    """The owner's node stops: the follower resolves, syncs, and serves a third home by its own node and by HTTP."""
+    node_b = kubo_nodes[1]
+    processes: list[subprocess.Popen[bytes]] = []
+    node = start_kubo(find_kubo(), tmp_path / "node", processes)
+    try:
+        node.connect(node_b)
+        bob, ann, carol = person(tmp_path, "bob", node), person(tmp_path, "ann", node_b), person(tmp_path, "carol", None)
+        ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar", "of an owner who leaves")))
+        name = name_of(bob)
+        ok(ann("subscribe", "bob", name))
+        ok(ann("pull", "bob/web@1.0", "--no-load"))
+    finally:
+        for process in processes:
+            stop_kubo(process)
+    cid = ok(ann("resolve", "bob/web@1.0"))
+    assert "nothing new" in ok(ann("sync"))
+    with served_home(tmp_path / "ann") as url:
+        assert "Subscribed as bob" in ok(carol("subscribe", "bob", name, "--via", url))
+        ok(carol("pull", "bob/web@1.0", "--no-load"))
+    assert ok(carol("resolve", "bob/web@1.0")) == cid
