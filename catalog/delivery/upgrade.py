@@ -157,7 +157,8 @@ class Upgrade:
             nonlocal received
             for piece in offered.pieces:
                 received += len(piece)
-                progress(Step("total", label, received, offered.size))
+                if received < offered.size:
+                    progress(Step("total", label, received, offered.size))
                 yield piece
 
         try:

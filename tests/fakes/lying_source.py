@@ -1,7 +1,7 @@
 """One local server of blocks and records that can be told to misbehave in about twenty ways.
 
 It speaks what dcat asks for: ``POST /dcat/v1/blocks``, ``/ipfs/<cid>?format=raw|car``, ``/routing/v1/ipns/<name>``,
-``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``. `LyingSource.behaviour` is one of `BEHAVIOURS`, and may be changed
+``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``, ``/dcat/v1/delta/<base>/<target>``. `LyingSource.behaviour` is one of `BEHAVIOURS`, and may be changed
 while it runs. ``cut`` and ``slow-line`` need a figure. With an ``upstream`` it passes on what an honest server answers, and
 misbehaves with that. It notes every request, and every byte of a body that it sent.
 """
@@ -33,6 +33,7 @@ from catalog.ipld.cid import DAG_PB, Cid, cid_of, convert_to_v1, parse_cid
 CAR = "application/vnd.ipld.car"
 RAW = "application/vnd.ipld.raw"
 RECORD = "application/vnd.ipfs.ipns-record"
+DELTA = "application/vnd.dcat.delta"
 
 BEHAVIOURS = (
     "honest",
@@ -75,6 +76,8 @@ class LyingSource:
     records: dict[str, bytes] = field(default_factory=dict)
     other_records: dict[str, list[bytes]] = field(default_factory=dict)
     behaviour: str = "honest"
+    deltas: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by base and target
+    delta_behaviour: str | None = None  # where its deltas lie otherwise than the rest
     knows_lists: bool = True
     knows_cars: bool = True
     token: str | None = None
@@ -190,6 +193,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_record(parts.path.rpartition("/")[2])
         elif head == "ipns" and query.get("format") == ["ipns-record"]:
             self._answer_record(rest)
+        elif parts.path.startswith("/dcat/v1/delta/") and self.lying.knows_lists:
+            self._answer_delta(*parts.path.split("/")[4:6])
         elif parts.path == "/dcat/v1/catalogue" and self.lying.knows_lists:
             names = list(self.lying.records) or ["k51"]
             self._reply(b'{"name":"%s","schema":"dcat/catalogue/v1"}' % names[0].encode(), "application/json")
@@ -255,6 +260,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(next(self.lying.foreign_blocks(len(block.data))).data, RAW)
         else:
             self._reply(block.data, RAW)
+
+    def _answer_delta(self, base: str, target: str) -> None:
+        delta = self.lying.deltas.get((base, target))
+        if delta is None:
+            self._reply(b"no delta\n", "text/plain", 404)
+            return
+        behaviour = self.lying.behaviour
+        self.lying.behaviour = self.lying.delta_behaviour or behaviour
+        try:
+            self._reply(delta, DELTA)
+        finally:
+            self.lying.behaviour = behaviour
 
     def _answer_record(self, name: str) -> None:
         others = self.lying.other_records.get(name, [])

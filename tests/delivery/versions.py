@@ -1,0 +1,94 @@
+"""An image in versions that differ a little everywhere: what deltas are for. And homes that publish, hold and follow them."""
+
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from catalog.home import Home, open_home
+from catalog.index.lookup import open_lookup
+from catalog.intake import Wanted
+from catalog.ipns.name import parse_ipns_name
+from catalog.network import Network
+from catalog.operations.publish import publish
+from catalog.operations.pull import Pulled, pull
+from catalog.operations.subscribe import subscribe
+from catalog.progress import Step
+from catalog.reference import parse_reference
+from catalog.release import Image
+from catalog.sharing.share import Shared, share_own
+from tests.fakes.homes import network_of
+from tests.image import exports
+from tests.operations.conftest import HOST, NOW, source_of
+
+VERSIONS = ("1.0", "1.1", "1.2", "1.3")
+NOBODY = Network()
+
+
+@cache
+def image_of(version: str) -> exports.SampleImage:
+    """An image of 13 files of text; in each version a few bytes of each file are other ones."""
+    files = {}
+    for number in range(13):
+        text = bytearray(random.Random(number).randbytes(40_000).hex().encode())
+        for at in range(0, len(text), 16_000):
+            text[at : at + len(version)] = version.encode()
+        files[f"srv/{number}.txt"] = bytes(text)
+    return exports.make_image([exports.BASE, exports.make_layer(files)], labels={"version": version})
+
+
+def publish_version(path: Path, version: str, *, name: str = "web", deltas: bool = True) -> Shared:
+    """Publish a version, each a minute after the one before, and share it."""
+    with open_at(path, version) as home:
+        publish(home, name, version, source_of(image_of(version)), Wanted(HOST))
+        shared = share_own(home, NOBODY, deltas=deltas)
+    assert shared is not None
+    return shared
+
+
+def publisher(path: Path, versions: Iterable[str] = VERSIONS, *, deltas: bool = True) -> Path:
+    """Make a home that published the versions."""
+    for version in versions:
+        publish_version(path, version, deltas=deltas)
+    return path
+
+
+def open_at(path: Path, version: str = VERSIONS[-1]) -> Home:
+    """Open a home at the time of a version."""
+    return open_home(path, now=moment(version))
+
+
+def moment(version: str) -> datetime:
+    return NOW + timedelta(minutes=VERSIONS.index(version) if version in VERSIONS else 0)
+
+
+def follower(path: Path, source: Home, held: Iterable[str] = ("1.0",)) -> Home:
+    """Make a home that follows ``source`` as ``team`` and holds some versions."""
+    home = open_at(path)
+    network = network_of(source)
+    name = source.own_catalogue()
+    assert name is not None
+    subscribe(home, network, parse_ipns_name(name), "team")
+    for version in held:
+        pull_here(home, network, version)
+    return home
+
+
+def pull_here(home: Home, network: Network, version: str, steps: list[Step] | None = None, *, dry_run: bool = False) -> Pulled:
+    """Pull a version into the store."""
+    told = steps if steps is not None else []
+    return pull(home, f"team/web@{version}", platform=HOST, engine=None, network=network, dry_run=dry_run, progress=told.append)
+
+
+def released(home: Home, version: str) -> Image:
+    """Give the image of a release that is known here."""
+    reference = f"web@{version}" if home.own_catalogue() else f"team/web@{version}"
+    with open_lookup(home.path) as lookup:
+        image = lookup.resolve(parse_reference(reference), now=home.now, platform=HOST).image
+    assert image is not None
+    return image
+
+
+def warnings(steps: Iterable[Step]) -> list[str]:
+    return [step.label for step in steps if step.kind == "warning"]
