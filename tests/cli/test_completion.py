@@ -106,7 +106,7 @@ def run_shell(shell: str, script: str, path: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": path, "HOME": "/nonexistent"},
+        env={**os.environ, "PATH": path, "HOME": path.partition(":")[0]},  # fish writes there
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
