@@ -1,5 +1,6 @@
 """Upgrades: what is published is taken from anybody, what is not a server makes; whatever goes wrong, the blocks come."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,15 +37,24 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return publisher(tmp_path_factory.mktemp("plain") / "home", deltas=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def team(published: Path) -> Iterator[Home]:
     with open_at(published) as home:
         yield home
 
 
+@pytest.fixture(scope="module")
+def held(team: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that follows the team's and holds 1.0."""
+    path = tmp_path_factory.mktemp("held") / "home"
+    follower(path, team).close()
+    return path
+
+
 @pytest.fixture
-def home(team: Home, tmp_path: Path) -> Iterator[Home]:
-    with follower(tmp_path / "home", team) as opened:
+def home(held: Path, tmp_path: Path) -> Iterator[Home]:
+    shutil.copytree(held, tmp_path / "home")
+    with open_at(tmp_path / "home") as opened:
         yield opened
 
 

@@ -1,9 +1,9 @@
 """One local server of blocks and records that can be told to misbehave in about twenty ways.
 
 It speaks what dcat asks for: ``POST /dcat/v1/blocks``, ``/ipfs/<cid>?format=raw|car``, ``/routing/v1/ipns/<name>``,
-``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``, ``/dcat/v1/delta/<base>/<target>``. `LyingSource.behaviour` is one of `BEHAVIOURS`, and may be changed
-while it runs. ``cut`` and ``slow-line`` need a figure. With an ``upstream`` it passes on what an honest server answers, and
-misbehaves with that. It notes every request, and every byte of a body that it sent.
+``/ipns/<name>?format=ipns-record``, ``/dcat/v1/catalogue``, ``/dcat/v1/delta/<base>/<target>``. `LyingSource.behaviour` is one of
+`BEHAVIOURS`, and may be changed while it runs. ``cut`` and ``slow-line`` need a figure. With an ``upstream`` it passes on what an
+honest server answers, and misbehaves with that. It notes every request, and every byte of a body that it sent.
 """
 
 import datetime
@@ -266,12 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
         if delta is None:
             self._reply(b"no delta\n", "text/plain", 404)
             return
-        behaviour = self.lying.behaviour
-        self.lying.behaviour = self.lying.delta_behaviour or behaviour
-        try:
-            self._reply(delta, DELTA)
-        finally:
-            self.lying.behaviour = behaviour
+        self._reply(delta, DELTA, behaviour=self.lying.delta_behaviour)
 
     def _answer_record(self, name: str) -> None:
         others = self.lying.other_records.get(name, [])
@@ -300,11 +295,11 @@ class _Handler(BaseHTTPRequestHandler):
             blocks = [block for block in blocks for _ in range(2)]
         self._reply(b"".join(encode_car(roots, blocks)), CAR + "; version=1; order=dfs; dups=n")
 
-    def _reply(self, body: bytes, media_type: str, status: int = 200) -> None:
+    def _reply(self, body: bytes, media_type: str, status: int = 200, behaviour: str | None = None) -> None:
         if self.lying.token is not None and self.headers.get("Authorization") != f"Bearer {self.lying.token}":
             self._send(b"who are you?\n", "text/plain", 401)
             return
-        behaviour = self.lying.behaviour
+        behaviour = behaviour or self.lying.behaviour
         if status != 200 and behaviour not in {
             "stall",
             "page",
