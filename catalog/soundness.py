@@ -5,6 +5,7 @@ what no hash covers: blocks are hashed by whoever reads them.
 """
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,12 +17,15 @@ from catalog.errors import CodecError, CorruptHomeError, DcatError
 from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
 from catalog.ipld.dag_pb import decode_node
-from catalog.limits import BLOCK_BATCH_SIZE
+from catalog.limits import BLOCK_BATCH_SIZE, MAX_BLOCK_SIZE
 from catalog.snapshot.line import decode_line
 from catalog.sqlite import connect, sync_directory
 
 _LINES = {"releases", "unshared"}
 _MOST_PAYLOADS_A_PAGE = 64
+_NEXT_PAYLOAD = """
+SELECT payload_id, data FROM payloads WHERE payload_id > ? AND length(data) <= ? ORDER BY payload_id LIMIT 1
+"""
 # Rows that do not say what they should of their bytes, and bytes without a row or rows without bytes.
 _COUNT_ODD = """
 SELECT count(*) FILTER (WHERE typeof(data) != 'blob' OR size != length(data) OR codec NOT IN (?, ?)),
@@ -79,8 +83,7 @@ def salvage_blocks(home: Home) -> int:
 def _find_problem(path: Path, *, contents: bool) -> str:
     try:
         with closing(connect(path, read_only=True)) as connection:
-            check = "integrity_check" if contents else "quick_check"
-            (said,) = connection.execute(f"PRAGMA {check}(1)").fetchone()
+            (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if said != "ok":
                 return str(said).splitlines()[-1]
             if contents:
@@ -115,13 +118,7 @@ def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
     except sqlite3.Error:
         return 0
     with closing(connection):
-        for payload_id in range(1, _last_payload(connection) + 1):
-            data = None
-            with suppress(sqlite3.Error):
-                row = connection.execute("SELECT data FROM payloads WHERE payload_id = ?", (payload_id,)).fetchone()
-                data = row[0] if row else None
-            if not isinstance(data, bytes):
-                continue
+        for data in _read_payloads(connection):
             batch.append(_recognised(connection, data))
             pending += len(data)
             count += 1
@@ -147,10 +144,25 @@ def _recognised(connection: sqlite3.Connection, data: bytes) -> NewBlock:
     return NewBlock(Block(cid_from_digest(digest, codec), data))
 
 
-def _last_payload(connection: sqlite3.Connection) -> int:
-    for table in ("payloads", "blocks"):
-        with suppress(sqlite3.Error, TypeError):
-            return int(connection.execute(f"SELECT max(payload_id) FROM {table}").fetchone()[0])  # noqa: S608
+def _read_payloads(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """Give the bytes of every block that can still be reached; what cannot be read is stepped over."""
+    after = failures = 0
+    most_failures = _count_pages(connection) * _MOST_PAYLOADS_A_PAGE
+    while failures <= most_failures:
+        try:
+            row = connection.execute(_NEXT_PAYLOAD, (after, MAX_BLOCK_SIZE)).fetchone()
+        except sqlite3.Error:
+            after += 1
+            failures += 1
+            continue
+        if row is None or row[0] <= after:
+            return
+        after = row[0]
+        if isinstance(row[1], bytes):
+            yield row[1]
+
+
+def _count_pages(connection: sqlite3.Connection) -> int:
     with suppress(sqlite3.Error):
-        return int(connection.execute("PRAGMA page_count").fetchone()[0]) * _MOST_PAYLOADS_A_PAGE
+        return int(connection.execute("PRAGMA page_count").fetchone()[0])
     return 0

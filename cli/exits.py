@@ -35,6 +35,7 @@ EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FAILED = {errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 def exit_code(error: BaseException) -> int:
@@ -53,9 +54,11 @@ def expected(error: BaseException) -> errors.DcatError | None:
         return error
     if isinstance(error, BrokenPipeError):
         return errors.StorageError("the output is not complete", why="whoever read it has gone")
-    if isinstance(error, OSError) and error.errno in _FULL | _DENIED:
+    if isinstance(error, OSError) and error.errno in _FULL | _DENIED | _FAILED:
         place = f" {error.filename}" if error.filename else ""
-        what = "no space left for" if error.errno in _FULL else "may not write or read"
+        what = "may not write or read" if error.errno in _DENIED else "cannot write or read"
+        if error.errno in _FULL:
+            what = "no space left for"
         return errors.StorageError(f"{what}{place or ' what dcat writes'}", why=(error.strerror or str(error)).lower())
     if isinstance(error, OSError) and error.filename and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
         return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())
