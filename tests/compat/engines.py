@@ -10,10 +10,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,12 +102,12 @@ def docker20() -> Iterator[PrivateEngine]:
 
 
 @contextmanager
-def run_docker20() -> Iterator[PrivateEngine]:
-    """Run the engine of that fixture by itself."""
+def run_docker20(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself; ``within`` stands before its command, as for a network of its own."""
     dockerd, containerd = program("dockerd"), program("containerd")
     if dockerd is None or containerd is None:
         lacks("docker20", "dockerd is not installed (.ci/packages installs Debian's docker.io)")
-    yield from _dockerd("docker20", Path(dockerd), {"PATH": _PROGRAMS}, fallback="vfs")
+    yield from _dockerd("docker20", Path(dockerd), {"PATH": _PROGRAMS}, fallback="vfs", within=within)
 
 
 @pytest.fixture(scope="session")
@@ -174,14 +175,14 @@ def local_registry() -> Iterator[str]:
 
 
 @contextmanager
-def run_registry() -> Iterator[str]:
-    """Run the registry of that fixture by itself."""
+def run_registry(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[str]:
+    """Run the registry of that fixture by itself, at an address of a network that ``within`` leads to."""
     path = program("docker-registry")
     if path is None:
         lacks("docker29", "docker-registry, which it pulls from, is not installed (.ci/packages installs it)")
     with tempfile.TemporaryDirectory(prefix="dcat-registry-") as text:
         with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"127.0.0.1:{free.getsockname()[1]}"
+            address = f"{host}:{free.getsockname()[1]}"
         settings = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -190,15 +191,17 @@ def run_registry() -> Iterator[str]:
         }
         configuration = Path(text) / "config.yml"
         configuration.write_text(json.dumps(settings), encoding="utf-8")
-        process = _start([path, "serve", str(configuration)], Path(text) / "log", {"PATH": _PROGRAMS})
+        process = _start([*within, path, "serve", str(configuration)], Path(text) / "log", {"PATH": _PROGRAMS})
         try:
-            _wait_for(lambda: _registry_answers(address), process)
+            _wait_for(lambda: _registry_answers(address, within), process)
             yield address
         finally:
             _stop(process)
 
 
-def _dockerd(name: str, dockerd: Path, environment: Mapping[str, str], *, fallback: str) -> Iterator[PrivateEngine]:
+def _dockerd(
+    name: str, dockerd: Path, environment: Mapping[str, str], *, fallback: str, within: Sequence[str] = ()
+) -> Iterator[PrivateEngine]:
     docker = program("docker")
     if docker is None:
         lacks(name, "the docker command is not installed (.ci/packages installs it)")
@@ -210,7 +213,7 @@ def _dockerd(name: str, dockerd: Path, environment: Mapping[str, str], *, fallba
         engine = PrivateEngine(name, folder / "docker.sock", (docker, "--host", f"unix://{folder}/docker.sock"), settings)
         places = ["--data-root", f"{text}/root", "--exec-root", f"{text}/exec", "--pidfile", f"{text}/pid", "--host", engine.host]
         for driver in ([], [f"--storage-driver={fallback}"]):  # overlay file systems do not stack everywhere
-            process = _start([str(dockerd), *places, *_DOCKERD_FLAGS, *driver], folder / "log", settings)
+            process = _start([*within, str(dockerd), *places, *_DOCKERD_FLAGS, *driver], folder / "log", settings)
             try:
                 if _answers(engine.socket, process):
                     yield engine
@@ -252,7 +255,10 @@ def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
     return _wait_for(ping, process)
 
 
-def _registry_answers(address: str) -> bool:
+def _registry_answers(address: str, within: Sequence[str]) -> bool:
+    if within:
+        ask = f"import urllib.request; urllib.request.urlopen('http://{address}/v2/', timeout=5)"
+        return subprocess.run([*within, sys.executable, "-c", ask], capture_output=True, check=False).returncode == 0
     with urllib.request.urlopen(f"http://{address}/v2/", timeout=5) as response:
         return bool(response.status == 200)
 
