@@ -3,10 +3,14 @@
 A bundle is a CARv1, so every tool that reads CARs reads its blocks. Its one root is the *manifest*, a strict DAG-CBOR block that
 stands first::
 
-    {"format": "dcat-bundle/1", "records": {"k51…": link, …}, "roots": [link, …], "since": [link, …]}
+    {"deltas": [[base, target, file, size], …], "format": "dcat-bundle/1", "records": {"k51…": link, …}, "roots": [link, …],
+     "since": [link, …]}
 
 - ``roots`` are the DAGs that the bundle brings (snapshots, archives), whole but for blocks that are under ``since`` too, which the
   receiver must hold already. No CID twice in either.
+- ``deltas`` stand in place of blocks: of archive ``target`` only the root and the metadata are there, and ``file`` is a delta of
+  ``size`` bytes (``dcat-delta/1``, a UnixFS file) that makes the rest of archive ``base``. A base is under ``since``, or a root
+  that stands before its target. No target twice.
 - ``records`` gives, by IPNS name in its canonical text, a raw block with the bytes of a signed record. These blocks follow the
   manifest.
 - Then come the blocks, in any order. Exactly these keys; the manifest is at most 1 MiB.
@@ -20,6 +24,7 @@ from outside is not to be trusted); chosen: the format that sources speak anyway
 import os
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,26 +33,39 @@ from typing import BinaryIO, Final, Self
 
 from catalog import limits
 from catalog.blockstores.base import Block
+from catalog.blockstores.sources import OfferedDelta
 from catalog.errors import BlockNotFoundError, CidError, CodecError, InvalidIpnsNameError, UnavailableError
 from catalog.ipld import dag_cbor
 from catalog.ipld.car import write_car
 from catalog.ipld.cid import DAG_CBOR, Cid, cid_of, decode_cid_prefix, verify_block
 from catalog.ipld.varint import decode_varint
 from catalog.ipns.name import parse_ipns_name
+from catalog.unixfs.file import read_file
 
 FORMAT: Final = "dcat-bundle/1"
-_KEYS: Final = {"format", "records", "roots", "since"}
+_KEYS: Final = {"deltas", "format", "records", "roots", "since"}
 _SIZE_BITS: Final = 24  # of a block's size, beside its offset in one number: half the memory of a pair
 _HEAD: Final = 9 + 36  # the longest length and CID of a section
 
 
 @dataclass(frozen=True, slots=True)
+class BundledDelta:
+    """A delta of ``size`` bytes, a UnixFS file, that stands in a bundle in place of what ``target`` has and ``base`` lacks."""
+
+    base: Cid
+    target: Cid
+    file: Cid
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class BundleManifest:
-    """What a bundle says it brings; ``records`` are links by IPNS name."""
+    """What a bundle says it brings; ``records`` are links by IPNS name, ``deltas`` stand by target."""
 
     roots: tuple[Cid, ...]
     since: tuple[Cid, ...]
     records: Mapping[str, Cid]
+    deltas: Mapping[Cid, BundledDelta]
 
 
 class BundleSource:
@@ -95,6 +113,25 @@ class BundleSource:
         here = {cid.digest: cid for cid in cids if cid.digest in self._places}
         for cid in sorted(here.values(), key=lambda cid: self._places[cid.digest]):
             yield Block(cid, self.get(cid))
+
+    def delta_bases(self, target: Cid) -> tuple[Cid, ...]:
+        """Give the archive from which the file holds a delta to ``target``."""
+        delta = self.manifest.deltas.get(target)
+        return () if delta is None else (delta.base,)
+
+    @contextmanager
+    def open_delta(self, base: Cid, target: Cid) -> Iterator[OfferedDelta | None]:
+        """Give the delta that the file holds, its blocks verified."""
+        delta = self.manifest.deltas.get(target)
+        if delta is None or delta.base != base:
+            yield None
+        else:
+            yield OfferedDelta(delta.size, read_file(delta.file, self, max_size=delta.size))
+
+    def find_delta_size(self, base: Cid, target: Cid) -> int | None:
+        """Give the size of the delta that the file holds."""
+        delta = self.manifest.deltas.get(target)
+        return None if delta is None or delta.base != base else delta.size
 
     def abort(self, threads: Collection[int] | None = None) -> None:
         """Nothing is ever under way for long."""
@@ -193,12 +230,25 @@ class BundleSource:
             self._check_links(fields["roots"]),
             self._check_links(fields["since"]),
             {self._check_name(name): self._check_links([link])[0] for name, link in records.items()},
+            self._check_deltas(fields["deltas"]),
         )
 
     def _check_links(self, links: object) -> tuple[Cid, ...]:
         if not isinstance(links, list) or not all(isinstance(link, Cid) for link in links) or len(set(links)) != len(links):
             raise self._refused("its manifest holds no distinct links where it should")
         return tuple(links)
+
+    def _check_deltas(self, entries: object) -> Mapping[Cid, BundledDelta]:
+        deltas: dict[Cid, BundledDelta] = {}
+        for entry in entries if isinstance(entries, list) else [None]:
+            if not isinstance(entry, list) or len(entry) != 4 or type(entry[3]) is not int or entry[3] < 1:
+                raise self._refused("its manifest holds no deltas where it should")
+            base, target, file = self._check_links(entry[:3])
+            delta = BundledDelta(base, target, file, entry[3])
+            if delta.target in deltas:
+                raise self._refused("its manifest holds two deltas to one archive")
+            deltas[delta.target] = delta
+        return deltas
 
     def _check_name(self, text: str) -> str:
         try:
@@ -220,7 +270,13 @@ class BundleSource:
 
 
 def write_bundle(
-    out: BinaryIO, roots: Iterable[Cid], blocks: Iterable[Block], *, records: Mapping[str, bytes], since: Iterable[Cid] = ()
+    out: BinaryIO,
+    roots: Iterable[Cid],
+    blocks: Iterable[Block],
+    *,
+    records: Mapping[str, bytes],
+    since: Iterable[Cid] = (),
+    deltas: Iterable[BundledDelta] = (),
 ) -> int:
     """Write a bundle; give the number of its bytes. Memory is that of one block; blocks are taken as checked, and as distinct.
 
@@ -229,6 +285,7 @@ def write_bundle(
     record_blocks = {name: Block(cid_of(record), record) for name, record in records.items()}
     manifest = dag_cbor.encode(
         {
+            "deltas": [[delta.base, delta.target, delta.file, delta.size] for delta in deltas],
             "format": FORMAT,
             "records": {name: block.cid for name, block in record_blocks.items()},
             "roots": list(dict.fromkeys(roots)),

@@ -111,6 +111,9 @@ class HttpBlockSource:
                     with contextlib.suppress(CodecError):  # a node that is none ends the walk of whoever asked
                         expected.update(convert_to_v1(link.cid) for link in dag_pb.decode_node(block.data).links)
 
+    def delta_bases(self, target: Cid) -> None:
+        """A server makes deltas from whatever it holds."""
+
     @contextlib.contextmanager
     def open_delta(self, base: Cid, target: Cid) -> Iterator[OfferedDelta | None]:
         """Ask a dcat server for a delta, and wait for a while if it has to be made; None where it gives none, or is too busy."""

@@ -66,7 +66,11 @@ class OfferedDelta(NamedTuple):
 
 @runtime_checkable
 class DeltaSource(Protocol):
-    """A source that can also make deltas between archives that it holds."""
+    """A source that can also give deltas between archives."""
+
+    def delta_bases(self, target: Cid) -> tuple[Cid, ...] | None:
+        """Give the archives from which it has a delta that costs nothing to take; None where it has to be asked for one."""
+        ...
 
     def open_delta(self, base: Cid, target: Cid) -> AbstractContextManager[OfferedDelta | None]:
         """Ask for a delta; None where it gives none."""

@@ -17,7 +17,6 @@ from catalog.image.reader import ArchivedLayer, ArchiveView
 from catalog.image.walk import walk
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
-from catalog.limits import MIN_DELTA_NEED
 from catalog.network import Network
 from catalog.progress import Progress, silent
 
@@ -62,7 +61,7 @@ def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection
 
 def plan_delta(home: Home, view: ArchiveView, store: FetchingBlockstore, need: Need, progress: Progress) -> PlannedDelta | None:
     """Tell by which delta `fetch_archive` would bring what is needed; None where blocks are as good."""
-    if need.missing < MIN_DELTA_NEED or not store.has_sources:
+    if not store.has_sources:
         return None
     return Upgrade(home, store, view).plan(need.missing, progress)
 
@@ -77,8 +76,7 @@ def fetch_archive(
     taken = None
     if store.has_sources:
         at_most = _bound_missing(view, store, without)
-        if at_most >= MIN_DELTA_NEED:
-            taken = Upgrade(home, store, view).take(at_most, lambda: count_need(view, store, without).missing, progress)
+        taken = Upgrade(home, store, view).take(at_most, lambda: count_need(view, store, without).missing, progress)
     left_out = {layer.cid for layer in view.layers if layer.diff_id in without}
     roots = [cid for cid in _children(view.cid, store) if cid not in left_out] if left_out else [view.cid]
     fetched = store.fetch_dag(roots, size=view.size, progress=progress)

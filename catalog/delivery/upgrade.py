@@ -4,21 +4,21 @@ Nothing that goes wrong here ends a delivery: a warning says whose delta was giv
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.sources import DeltaSource, OfferedDelta, SourceState
 from catalog.delivery.applying import apply_delta
-from catalog.delivery.choosing import Hop, KnownImage, chain_size, find_chain, is_chain_worth, is_delta_worth, order_bases
+from catalog.delivery.choosing import DELTA_SHARE, Hop, KnownImage, chain_size, find_chain, is_chain_worth, order_bases
+from catalog.delivery.known import find_known
 from catalog.errors import DcatError, EncoderError, UnavailableError, VerificationError
 from catalog.home import Home
 from catalog.image.encoder import check_encoder
 from catalog.image.reader import ArchiveView
-from catalog.index.releases import find_archive, list_releases
-from catalog.index.subscriptions import list_catalogues
 from catalog.ipld.cid import Cid
-from catalog.limits import MAX_DELTA_BASES, MAX_DELTA_CANDIDATES
+from catalog.limits import MAX_DELTA_BASES, MIN_DELTA_NEED
 from catalog.progress import Progress, Step
 from catalog.unixfs.file import read_file
 
@@ -52,6 +52,20 @@ class TakenDelta:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A delta that a source may give, and the size from which on it is not taken."""
+
+    state: SourceState
+    base: Cid
+    version: str
+    limit: int
+
+    @property
+    def source(self) -> DeltaSource:
+        return _source(self.state)
+
+
 class Upgrade:
     """What could make one archive out of others that are here."""
 
@@ -59,23 +73,26 @@ class Upgrade:
         self._home = home
         self._store = store
         self._view = view
-        self._known = _find_known(home, view.cid)
         self._held: dict[Cid, bool] = {}
+
+    @cached_property
+    def _known(self) -> list[KnownImage]:
+        return find_known(self._home, self._view.cid)
 
     def plan(self, missing: int, progress: Progress) -> PlannedDelta | None:
         """Say what `take` would take in place of ``missing`` bytes of blocks; a server makes its delta for the answer."""
-        if not self._known or not _encoder_fits(progress):
+        if not self._may_succeed(missing) or not _encoder_fits(progress):
             return None
         chain = self._choose_chain(missing, lambda: missing)
         if chain:
             return PlannedDelta(chain[0].base.version, chain_size(chain), len(chain), PUBLISHED)
-        for state, base in self._offers():
+        for offer in self._offers(missing):
             try:
-                size = _source(state).find_delta_size(base.image.archive, self._view.cid)
+                size = offer.source.find_delta_size(offer.base, self._view.cid)
             except UnavailableError:
                 continue
-            if size is not None and is_delta_worth(size, missing):
-                return PlannedDelta(base.version, size, 1, state.name)
+            if size is not None and size <= offer.limit:
+                return PlannedDelta(offer.version, size, 1, offer.state.name)
         return None
 
     def take(self, missing: int, count_missing: Callable[[], int], progress: Progress) -> TakenDelta | None:
@@ -83,36 +100,47 @@ class Upgrade:
 
         ``missing`` is what blocks would cost at most, ``count_missing`` tells it exactly for some more of them.
         """
-        if not self._known or not _encoder_fits(progress):
+        if not self._may_succeed(missing) or not _encoder_fits(progress):
             return None
         chain = self._choose_chain(missing, count_missing)
         if chain:
             taken = self._take_chain(chain, progress)
             if taken is not None:
                 return taken
-        for state, base in self._offers():
-            taken = self._take_offered(state, base, missing, progress)
+        for offer in self._offers(missing):
+            taken = self._take_offered(offer, progress)
             if taken is not None:
                 return taken
         return None
 
+    def _may_succeed(self, missing: int) -> bool:
+        return bool(missing >= MIN_DELTA_NEED and self._known) or (missing > 0 and any(True for _ in self._carried()))
+
     def _choose_chain(self, missing: int, count_missing: Callable[[], int]) -> tuple[Hop, ...]:
         chain = find_chain(self._view.cid, self._known, self._holds)
         size = chain_size(chain)
-        if not chain or not is_chain_worth(size, missing):
+        if not chain or missing < MIN_DELTA_NEED or not is_chain_worth(size, missing):
             return ()
         # One delta was kept by its maker for being small beside the new blocks; what several of them save must be counted here.
         return chain if len(chain) == 1 or is_chain_worth(size, count_missing()) else ()
 
-    def _offers(self) -> Iterator[tuple[SourceState, KnownImage]]:
-        """Give whom to ask, and from which base: the newest that both hold, so each server is asked for a few."""
-        states = self._store.delta_sources()
-        if not states:
+    def _offers(self, missing: int) -> Iterator["_Offer"]:
+        """Give whom to ask for a delta: files that carry one, then servers, for the newest base that both hold."""
+        yield from self._carried()
+        servers = [state for state in self._store.delta_sources() if _source(state).delta_bases(self._view.cid) is None]
+        if not servers or missing < MIN_DELTA_NEED:
             return
         held = (base for base in order_bases(self._view.cid, self._known) if self._holds(base.image.archive))
         for base, _ in zip(held, range(MAX_DELTA_BASES), strict=False):
-            for state in states:
-                yield state, base
+            for state in servers:
+                yield _Offer(state, base.image.archive, base.version, int(DELTA_SHARE * missing))
+
+    def _carried(self) -> Iterator["_Offer"]:
+        versions = {entry.image.archive: entry.version for entry in self._known}
+        for state in self._store.delta_sources():
+            for base in _source(state).delta_bases(self._view.cid) or ():
+                if self._holds(base):
+                    yield _Offer(state, base, versions.get(base, str(base)), self._view.size)
 
     def _take_chain(self, chain: tuple[Hop, ...], progress: Progress) -> TakenDelta | None:
         """Fetch the deltas and apply them; None where no source has them."""
@@ -148,10 +176,10 @@ class Upgrade:
         _tell(progress, label, taken)
         return taken
 
-    def _take_offered(self, state: SourceState, base: KnownImage, missing: int, progress: Progress) -> TakenDelta | None:
-        """Take a server's delta as it comes; None where it gives none that is worth it."""
+    def _take_offered(self, offer: "_Offer", progress: Progress) -> TakenDelta | None:
+        """Take a source's delta as it comes; None where it gives none that is worth it."""
         received = 0
-        label = f"by delta from {base.version}"
+        label = f"by delta from {offer.version}"
 
         def count(offered: OfferedDelta) -> Iterator[bytes]:
             nonlocal received
@@ -162,12 +190,12 @@ class Upgrade:
                 yield piece
 
         try:
-            with _source(state).open_delta(base.image.archive, self._view.cid) as offered:
-                if offered is None or not is_delta_worth(offered.size, missing):
+            with offer.source.open_delta(offer.base, self._view.cid) as offered:
+                if offered is None or offered.size > offer.limit:
                     return None
                 done = apply_delta(
                     count(offered),
-                    base.image.archive,
+                    offer.base,
                     self._view.cid,
                     self._home.blocks,
                     unpacked=self._view.unpacked,
@@ -176,10 +204,10 @@ class Upgrade:
                 )
         except UnavailableError:
             return None
-        state.count(received)
+        offer.state.count(received)
         if done.failure is not None:
-            _warn(progress, state.name, done.failure)
-        taken = TakenDelta(base.version, received, 1, state.name, done.blocks, done.size, complete=done.failure is None)
+            _warn(progress, offer.state.name, done.failure)
+        taken = TakenDelta(offer.version, received, 1, offer.state.name, done.blocks, done.size, complete=done.failure is None)
         _tell(progress, label, taken)
         return taken
 
@@ -193,30 +221,6 @@ class Upgrade:
         if archive_cid not in self._held:
             self._held[archive_cid] = is_whole(archive_cid, self._home.blocks)
         return self._held[archive_cid]
-
-
-def _find_known(home: Home, archive_cid: Cid) -> list[KnownImage]:
-    """Give the images of the names and platforms that an archive is released under, in whatever catalogue of this home."""
-    found: dict[Cid, KnownImage] = {}
-    with home.index.read() as connection:
-        wanted = {
-            (release.name, platform)
-            for _, release in find_archive(connection, archive_cid)
-            for platform, image in release.images.items()
-            if image.archive == archive_cid
-        }
-        catalogues = [row.catalogue for row in list_catalogues(connection)] if wanted else []
-        for name, platform in sorted(wanted):
-            for catalogue in catalogues:
-                for release in list_releases(connection, catalogue, name, limit=MAX_DELTA_CANDIDATES):
-                    image = release.images.get(platform)
-                    if image is None:
-                        continue
-                    before = found.get(image.archive)
-                    if before is not None:
-                        image = replace(image, deltas={**before.image.deltas, **image.deltas})
-                    found[image.archive] = KnownImage(before.version if before else release.version, image)
-    return list(found.values()) if len(found) > 1 else []
 
 
 def _encoder_fits(progress: Progress) -> bool:
