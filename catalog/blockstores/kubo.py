@@ -11,7 +11,7 @@ from itertools import islice
 from catalog.blockstores.base import Block
 from catalog.clients.kubo import KuboClient
 from catalog.clients.kubo_rpc import KuboRefusalError
-from catalog.errors import BlockNotFoundError, CidError, SourceTimeoutError
+from catalog.errors import BlockNotFoundError, CidError, SourceTimeoutError, UnavailableError
 from catalog.ipld.cid import Cid, parse_cid, verify_block
 
 _REMOVED_AT_ONCE = 64
@@ -26,7 +26,7 @@ class KuboBlockstore:
         self._offline = offline
         self.name = name
         self.batch = 16 if offline else 256
-        self.lanes = 8 if offline else 4
+        self.lanes = 8 if offline else 2
         self.eager = offline
 
     @property
@@ -52,11 +52,13 @@ class KuboBlockstore:
         while some := list(islice(pending, self.batch)):
             late: SourceTimeoutError | None = None
             left = dict.fromkeys(some)
+            arrived = 0
             if not self._offline:
                 try:
                     for block in self._client.gather_blocks(some):
                         if block.cid in left:
                             del left[block.cid]
+                            arrived += 1
                             yield block
                 except SourceTimeoutError as error:
                     late = error
@@ -66,7 +68,10 @@ class KuboBlockstore:
                 except BlockNotFoundError:
                     continue
                 verify_block(cid, data)
+                arrived += 1
                 yield Block(cid, data)
+            if late is not None and arrived:  # its network is slow, and brings something: the rest is worth asking for again
+                raise UnavailableError(late.message, why=f"{arrived} of {len(some)} blocks came") from late
             if late is not None:
                 raise late
 

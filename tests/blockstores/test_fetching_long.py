@@ -186,10 +186,10 @@ FETCHER = """
 """
 
 
-@pytest.mark.parametrize(("kills", "leaves"), [(50, 5300), (200, 16_000)])
+@pytest.mark.parametrize(("kills", "leaves"), [(50, 5300), (200, 26_000)])
 def test_a_fetch_that_is_killed_again_and_again(tmp_path: Path, kills: int, leaves: int) -> None:
     """B10: of the bytes of blocks that had come whole, at most 1 % are fetched twice."""
-    root, blocks = make_dag(make_leaves(leaves, seed=3, size=50_000), width=1000)  # about 200 and 600 MB
+    root, blocks = make_dag(make_leaves(leaves, seed=3, size=50_000), width=1000)  # about 200 MB and 1 GB
     size = sum(len(block.data) for block in blocks)
     chance = random.Random(kills)
     path, log = tmp_path / "blocks.sqlite", tmp_path / "log"

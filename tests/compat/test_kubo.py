@@ -1,7 +1,7 @@
 """Blocks, pins and records through real Kubo nodes."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -176,3 +176,24 @@ def test_a_record_goes_from_one_node_to_the_other(kubo_nodes: Nodes) -> None:
     for client in nodes:
         client.close()
     gateway.close()
+
+
+def test_a_slow_network_that_brings_something_is_asked_again(kubo_nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the blocks come in time: they are kept, and the rest is asked for once more, and not given up."""
+    root, blocks = make_dag(make_leaves(40, seed=61), width=100)
+    here, there = KuboClient(kubo_nodes[1].url), KuboBlockstore(KuboClient(kubo_nodes[0].url))
+    there.put_dag(root, blocks)
+    gather, calls = here.gather_blocks, []
+
+    def gather_half(cids: Sequence[Cid]) -> Iterator[Block]:
+        calls.append(len(cids))
+        if len(calls) == 2:
+            list(gather(cids[: len(cids) // 2 + 1]))
+            raise SourceTimeoutError("the network is slow")
+        yield from gather(cids)
+
+    monkeypatch.setattr(here, "gather_blocks", gather_half)
+    fetched = FetchingBlockstore(MemoryBlockstore(), [KuboBlockstore(here, offline=False)]).fetch_dag([root.cid])
+    assert fetched.blocks == len(blocks)
+    assert len(calls) > 2
+    here.close()
