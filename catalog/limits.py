@@ -135,6 +135,7 @@ BUSY_TIMEOUT = 30.0
 WAL_LIMIT = 64 * MIB  # of each SQLite file
 BLOCK_BATCH_SIZE = 8 * MIB  # of blocks in one transaction
 LEASE_TIME = 86400
+MIN_FREE_SPACE = 128 * KIB  # less cannot hold what SQLite puts beside a file that it opens
 ENGINE_IDLE_TIMEOUT = 60.0
 ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image in silence: a second more is waited for each so many bytes of it
 ENGINE_STOP_GRACE = 0.8  # how long an interrupted load goes on to the end of a blob

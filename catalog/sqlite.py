@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
-from catalog.limits import BUSY_TIMEOUT, WAL_LIMIT
+from catalog.limits import BUSY_TIMEOUT, MIN_FREE_SPACE, WAL_LIMIT
 
 CrashPoint = Callable[[str], None]
 """Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
@@ -149,8 +149,11 @@ def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> D
     if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return StorageError(f"{path} cannot be written", why=str(error))
     if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
-        wanted = "" if needs is None else f"; needs {needs} bytes, has {free_space(path.parent)}"
-        return StorageError(f"{path} cannot be written or read", why=f"{error}{wanted}")
+        needed, free = needs or MIN_FREE_SPACE, free_space(path.parent)
+        if primary == sqlite3.SQLITE_FULL or free < needed:
+            wanted = needed if needs is not None or free < needed else f"more than {free}"
+            return StorageError(f"no space left for {path}", why=f"needs {wanted} bytes, has {free}")
+        return StorageError(f"{path} cannot be written or read", why=str(error))
     return None
 
 
