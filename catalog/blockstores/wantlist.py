@@ -17,9 +17,10 @@ from catalog.blockstores.base import Block
 from catalog.blockstores.sources import SourceState
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import DcatError
-from catalog.ipld.cid import Cid
+from catalog.ipld.cid import Cid, convert_to_v1
 
 _SMALL_SHARE = 16  # fewer wants are not worth being spread over sources
+_LOOK_AHEAD = limits.MAX_FANOUT  # so many free wants are looked at for a batch: a node's children
 _OVERDUE = 5  # times hedge: so long a batch may take before others help out, even if it comes along
 _MAX_HELD = 32 * limits.MIB
 
@@ -95,6 +96,7 @@ class Wantlist:
                     self._batches.add(batch)
                     return batch
                 self._changed.wait(self._timeouts.hedge / 4 if self._wants else None)
+            self._settle_all()  # another fetch may have dropped the source
             return None
 
     def cids_of(self, batch: Batch) -> list[Cid]:
@@ -146,7 +148,7 @@ class Wantlist:
                 for want in undelivered:
                     want.lacking.add(source.number)
             self._busy[source.number] -= 1
-            self._settle()
+            self._settle(undelivered)
 
     def failed(self, source: SourceState, batch: Batch, error: DcatError) -> None:
         """The request failed: others are asked for the rest, and this source again unless that dropped it."""
@@ -156,7 +158,7 @@ class Wantlist:
             if self._over:  # it was cut because the fetch ended
                 return
             source.fail(error, progressed=len(undelivered) < len(batch.cids))
-            self._settle()
+            self._settle_all()
 
     def collect(self, end: float | None) -> list[tuple[Block, SourceState]] | None:
         """Give what was delivered since, waiting for some; None when all is settled, an empty list where time ran out.
@@ -204,7 +206,7 @@ class Wantlist:
     def settle(self) -> None:
         """End the fetch if nothing is wanted."""
         with self._changed:
-            self._settle()
+            self._settle_all()
 
     def overdue(self) -> set[int]:
         """Give the numbers of the sources that owe something and have brought nothing for so long that others were asked for it."""
@@ -216,7 +218,8 @@ class Wantlist:
         busy = self._busy[source.number]
         if busy >= source.lanes:
             return [], None
-        candidates = [key for key, want in self._free.items() if source.number not in want.lacking]
+        free = (key for key, want in self._free.items() if source.number not in want.lacking)
+        candidates = list(islice(free, max(source.batch, _LOOK_AHEAD) * len(self._sources)))
         if candidates:
             idle = [other for other in self._sources if not other.is_dropped and (not self._busy[other.number] or other.eager)]
             share = (
@@ -269,13 +272,19 @@ class Wantlist:
                     self._free[key] = want
         return undelivered
 
-    def _settle(self) -> None:
+    def _settle_all(self) -> None:
+        self._settle(list(self._free.values()))
+
+    def _settle(self, wants: list[_Want]) -> None:
+        """Call missing what nobody can be asked for any more."""
         if self._over:
             return
         usable = {source.number for source in self._sources if not source.is_dropped}
-        for key in [key for key, want in self._free.items() if usable <= want.lacking]:
-            self.missing.append(self._wants.pop(key).cid)
-            del self._free[key]
+        for want in wants:
+            key = convert_to_v1(want.cid)
+            if usable <= want.lacking and key in self._free:
+                self.missing.append(want.cid)
+                del self._free[key], self._wants[key]
         self._finish_if_done()
         self._changed.notify_all()
 
