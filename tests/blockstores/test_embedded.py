@@ -141,7 +141,7 @@ def test_sizes_are_told_without_reading(store: EmbeddedBlockstore) -> None:
 def test_full_file_is_a_clean_failure(store: EmbeddedBlockstore) -> None:
     store.put_many(blocks_of(5))
     store.file._open_writer().execute("PRAGMA max_page_count = 40").fetchall()
-    with pytest.raises(StorageError, match="cannot be written") as caught:
+    with pytest.raises(StorageError, match="no space left") as caught:
         store.put_many(blocks_of(100, salt=2))
     assert "needs 4000000 bytes, has" in caught.value.why
     assert store.size().blocks == 5
