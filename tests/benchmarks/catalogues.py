@@ -1,4 +1,4 @@
-"""Homes with many releases, made by the library itself: 20 versions a name, one image each, whose bytes are nowhere."""
+"""Homes with many releases, made by the library itself: 20 versions a name, one image each; 64 archives of a few bytes in all."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from catalog.blockstores.base import Block
 from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.home import Home, open_home
 from catalog.index.history import Change
-from catalog.ipld.cid import DAG_PB, cid_from_digest
+from catalog.ipld.cid import RAW, cid_of
+from catalog.network import NO_NETWORK
 from catalog.platform import parse_platform
 from catalog.release import Image, Release
+from catalog.sharing.share import share_own
 
 VERSIONS = 20
 _BATCH = 20_000
+_ARCHIVES = [Block(cid_of(data, RAW), data) for data in (b"archive %d" % number for number in range(64))]
 _AMD64 = parse_platform("linux/amd64")
 _WORDS = (
     "api",
@@ -39,22 +43,23 @@ def make_release(number: int, time: str) -> Release:
     first, second = _WORDS[number // VERSIONS % 14], _WORDS[number // VERSIONS // 14 % 14]
     name = f"{first}/{second}-{number // VERSIONS:06d}"
     seed = hashlib.sha256(name.encode() + bytes([number % VERSIONS])).digest()
-    archive, config, manifest = (hashlib.sha256(bytes([kind]) + seed).digest() for kind in range(3))
-    image = Image(
-        cid_from_digest(archive, DAG_PB), ConfigDigest(config), ManifestDigest(manifest), 7, 40_000_000, 100_000_000, time
-    )
+    config, manifest = (hashlib.sha256(bytes([kind]) + seed).digest() for kind in range(2))
+    archive = _ARCHIVES[number % len(_ARCHIVES)].cid
+    image = Image(archive, ConfigDigest(config), ManifestDigest(manifest), 7, 40_000_000, 100_000_000, time)
     return Release(name, f"1.{number % VERSIONS}.0", time, {_AMD64: image}, {"title": f"The {second} of {first}"})
 
 
 def fill_home(path: Path, count: int) -> Home:
-    """Make a home whose own catalogue has ``count`` releases, and give it open."""
+    """Make a home whose own catalogue has ``count`` releases, with its snapshot, and give it open."""
     home = open_home(path, now=datetime.now(UTC))
+    home.blocks.put_many(_ARCHIVES)
     catalogue, _ = home.create_own_catalogue()
     numbers = iter(range(count))
     while batch := list(_releases(home, islice(numbers, _BATCH))):
         changes = [Change(catalogue, home.time, "published", release.name, release.version) for release in batch]
         with home.editing():
             home.put_own(batch, changes)
+        share_own(home, NO_NETWORK, deltas=False)
     return home
 
 

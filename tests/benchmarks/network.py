@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -70,7 +70,17 @@ class Relayed:
 @contextmanager
 def relayed(line: Line, target: str, delay: float) -> Iterator[Relayed]:
     """Run a relay at the near end of a line."""
-    command = [*line.near, sys.executable, "-m", "tests.benchmarks.relay", target, str(delay)]
+    with _relaying([*line.near, sys.executable, "-m", "tests.benchmarks.relay", target, str(delay)]) as relay:
+        yield relay
+
+
+def relayed_here(target: str) -> AbstractContextManager[Relayed]:
+    """Run a relay that holds nothing back, to count what passes."""
+    return _relaying([sys.executable, "-m", "tests.benchmarks.relay", target, "0"])
+
+
+@contextmanager
+def _relaying(command: Sequence[str]) -> Iterator[Relayed]:
     with started(command) as process:
         yield Relayed(f"127.0.0.1:{int(read_line(process.stdout))}", process)
 
