@@ -21,6 +21,7 @@ The map, from the ground up; a module imports its package's siblings and what st
     intake, delivery, keeping  images into blocks; what is needed of an archive here; what is kept and why
     copying                    images out of a release, or out of a file that somebody added to IPFS
     deltafile, deltacache      a delta as a file; those that a server made, for the next one who asks
+    carrying                   deltas that a bundle holds in place of blocks
     sharing/, following/       the own catalogue out to others, theirs in
     operations/                one verb a file, twin of a command
     server/                    what `dcat serve` answers

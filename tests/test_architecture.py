@@ -34,6 +34,7 @@ LAYERS = [
         "catalog.copying",
         "catalog.deltafile",
         "catalog.deltacache",
+        "catalog.carrying",
     ],
     ["catalog.sharing"],
     ["catalog.following"],

@@ -3,7 +3,16 @@
 `archive` is what operations call; `upgrade` finds older images and deltas, `choosing` decides, `applying` turns one into blocks.
 """
 
-from catalog.delivery.archive import Delivered, Need, count_need, explain_absence, fetch_archive, open_store, plan_delta
+from catalog.delivery.archive import (
+    Delivered,
+    Need,
+    count_need,
+    explain_absence,
+    fetch_archive,
+    fetch_image,
+    open_store,
+    plan_delta,
+)
 from catalog.delivery.savings import Savings, find_savings
 from catalog.delivery.upgrade import PlannedDelta, TakenDelta
 
@@ -16,6 +25,7 @@ __all__ = [
     "count_need",
     "explain_absence",
     "fetch_archive",
+    "fetch_image",
     "find_savings",
     "open_store",
     "plan_delta",

@@ -11,14 +11,15 @@ from catalog.clients.timeouts import Timeouts
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import PlannedDelta, TakenDelta, Upgrade
 from catalog.digest import DiffID
-from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home import Home
-from catalog.image.reader import ArchivedLayer, ArchiveView
+from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
 from catalog.image.walk import walk
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.network import Network
 from catalog.progress import Progress, silent
+from catalog.release import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,17 @@ def fetch_archive(
         add_saving(home, taken)
         missing, blocks, size = missing + taken.blocks_size, blocks + taken.blocks, size + taken.size
     return Delivered(Need(max(view.size - missing, 0), missing, blocks), fetched.blocks, size, fetched.sources, taken)
+
+
+def fetch_image(home: Home, image: Image, store: FetchingBlockstore, progress: Progress = silent) -> Delivered:
+    """Bring the archive of a release's image here, whole; one that is no canonical archive, of a format to come, as it is."""
+    try:
+        view = read_archive(image.archive, store)
+    except VerificationError:
+        fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
+        need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
+        return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
+    return fetch_archive(home, view, store, progress=progress)
 
 
 def explain_absence(error: UnavailableError, reference: str, network: Network) -> UnavailableError:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.delivery import fetch_archive, open_store
+from catalog.delivery import fetch_image, open_store
 from catalog.errors import CatalogueNotFoundError, DcatError
 from catalog.home import Home
-from catalog.image.reader import read_archive
 from catalog.index.releases import list_names, list_releases
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import parse_cid
@@ -78,7 +77,7 @@ def _hold(
     progress: Progress,
 ) -> int:
     progress(Step("phase", f"Mirroring {release.reference} ({platform})"))
-    fetched = fetch_archive(home, read_archive(image.archive, store), store, progress=progress)
+    fetched = fetch_image(home, image, store, progress)
     pin = Pin(str(image.archive), catalogue, release.name, release.version, str(platform), "mirrored", home.time)
     with home.trust.write() as connection:
         put_pin(connection, pin)

@@ -8,6 +8,8 @@ from typing import BinaryIO
 from catalog.blockstores.base import Block
 from catalog.blockstores.bundle import write_bundle
 from catalog.blockstores.fetching import FetchingBlockstore
+from catalog.blockstores.holding import is_whole
+from catalog.carrying import CarriedDeltas
 from catalog.delivery import explain_absence, open_store
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
 from catalog.home import Home
@@ -34,20 +36,21 @@ _ENDINGS = (b".tar.zst", b".delta")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What a bundle holds: the catalogues with their records, how many images, and its size in bytes."""
+    """What a bundle holds: catalogues with their records, how many images, ``deltas`` of them by delta, and its size in bytes."""
 
     catalogues: tuple[str, ...]
     images: int
     blocks: int
     size: int
+    deltas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What goes in: catalogues with their index, and archives by CID with their stored sizes."""
+    """What goes in: catalogues with their index, and images by the CID of their archive."""
 
     catalogues: tuple[CatalogueRow, ...]
-    archives: dict[Cid, int]
+    archives: dict[Cid, Image]
 
 
 def export_releases(
@@ -62,12 +65,13 @@ def export_releases(
 ) -> Exported:
     """Write the images of releases (for ``platform``, or all of them), with the index and record of their catalogues.
 
-    Blocks of the images of ``since`` are left out: the receiver must hold those. Raises `UnavailableError` where bytes are neither
+    Blocks of the images of ``since`` are left out: the receiver must hold those. Where that is smaller, a delta from one of them
+    stands in place of blocks. Raises `UnavailableError` where bytes are neither
     here nor at a source, and what resolving raises.
     """
     found = [_resolve(home, reference, platform) for reference in references]
     rows = {row.catalogue: row for row, _, _ in found}
-    archives = {image.archive: image.size for _, _, images in found for image in images}
+    archives = {image.archive: image for _, _, images in found for image in images}
     return _write(home, _Content(tuple(rows.values()), archives), output, network, _since(home, since), progress)
 
 
@@ -86,9 +90,7 @@ def export_catalogue(
         if not rows:
             raise CatalogueNotFoundError(f'no catalogue "{label}" is shown here')
         archives = {
-            image.archive: image.size
-            for release in iterate_releases(connection, rows[0].catalogue)
-            for image in release.images.values()
+            image.archive: image for release in iterate_releases(connection, rows[0].catalogue) for image in release.images.values()
         }
     return _write(home, _Content((rows[0],), archives), output, network, _since(home, since), progress)
 
@@ -111,17 +113,29 @@ def _write(
 ) -> Exported:
     store = open_store(home, network)
     records = _records(home, content.catalogues)
-    with home.lease("export"):
-        for archive, size in content.archives.items():
+    with home.lease("export"), CarriedDeltas(home, home.blocks) as carried:
+        for archive, image in content.archives.items():
             try:
-                store.fetch_dag([archive], size=size, progress=progress)
+                store.fetch_dag([archive], size=image.size, progress=progress)
             except UnavailableError as error:
                 raise explain_absence(error, str(archive), network) from error
+        if since:
+            _add_deltas(home, content, carried, since, progress)
         progress(Step("phase", "Writing the bundle"))
-        counted = _Counted(_blocks(home, store, content, since))
+        counted = _Counted(_blocks(home, store, content, since, carried))
+        deltas = carried.by_target.values()
         with write_whole(output) as file:
-            size = write_bundle(file, content.archives, counted, records=records, since=since)
-    return Exported(tuple(records), len(content.archives), counted.number, size)
+            size = write_bundle(file, content.archives, counted, records=records, since=since, deltas=deltas)
+    return Exported(tuple(records), len(content.archives), counted.number, size, len(deltas))
+
+
+def _add_deltas(home: Home, content: _Content, carried: CarriedDeltas, since: list[Cid], progress: Progress) -> None:
+    """Carry deltas from what the receiver holds, or will have got from the bundle just before."""
+    before: list[Cid] = []
+    held = [archive for archive in since if is_whole(archive, home.blocks)]
+    for archive, image in content.archives.items():
+        carried.add(image, [*held, *before], progress)
+        before = [archive]
 
 
 def _records(home: Home, rows: Iterable[CatalogueRow]) -> dict[str, bytes]:
@@ -136,8 +150,8 @@ def _records(home: Home, rows: Iterable[CatalogueRow]) -> dict[str, bytes]:
     return records
 
 
-def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: list[Cid]) -> Iterator[Block]:
-    """Give the index of every catalogue, then the archives, each block once, none that is under ``since``."""
+def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: list[Cid], carried: CarriedDeltas) -> Iterator[Block]:
+    """Give the index of every catalogue, then the archives, each block once, none that is under ``since`` or comes by delta."""
     done = {block.cid.digest for archive in since for block in walk(archive, store)}
     for row in content.catalogues:
         for cid in _index_blocks(home, row):
@@ -145,6 +159,13 @@ def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: lis
                 done.add(cid.digest)
                 yield Block(cid, home.blocks.get(cid))
     for archive in content.archives:
+        if archive in carried.by_target:
+            for plain in carried.blocks(archive):
+                if plain.cid.digest not in done:
+                    done.add(plain.cid.digest)
+                    yield plain
+            done.update(block.cid.digest for block in walk(archive, store))
+            continue
         wanted: list[Cid] = []
         for block in walk(archive, store):
             if block.cid.digest not in done:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from catalog.blockstores.bundle import BundleSource
 from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.delivery import open_store
+from catalog.delivery import fetch_image, open_store
 from catalog.errors import DcatError, UnavailableError
 from catalog.following.checking import Check, check_name
 from catalog.following.updating import Update, update_one
@@ -85,7 +85,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
             if not known:
                 strangers.append(archive)
                 continue
-            brought = _fetch(store, bundle, archive, known[0][2].size, known[0][0][1], progress)
+            brought = _fetch(home, store, bundle, known[0][2], known[0][0][1], progress)
             blocks, size = blocks + brought[0], size + brought[1]
             for (catalogue, reference), (release, platform), image in known:
                 _hold(home, catalogue, release, platform, image)
@@ -110,11 +110,11 @@ def _releases(home: Home, archive: Cid) -> Iterator[tuple[tuple[str, str], tuple
 
 
 def _fetch(
-    store: FetchingBlockstore, bundle: BundleSource, archive: Cid, size: int, reference: str, progress: Progress
+    home: Home, store: FetchingBlockstore, bundle: BundleSource, image: Image, reference: str, progress: Progress
 ) -> tuple[int, int]:
     progress(Step("phase", f"Importing {reference}"))
     try:
-        fetched = store.fetch_dag([archive], size=size, progress=progress)
+        fetched = fetch_image(home, image, store, progress)
     except UnavailableError as error:
         counts_on = ", ".join(str(cid) for cid in bundle.manifest.since)
         raise UnavailableError(
@@ -122,7 +122,7 @@ def _fetch(
             why=f"it counts on images being here that are not: {counts_on}" if counts_on else error.why,
             hint="import the bundle before it first" if counts_on else "",
         ) from error
-    return fetched.blocks, fetched.size
+    return fetched.need.missing_blocks, fetched.need.missing
 
 
 def _hold(home: Home, catalogue: str, release: Release, platform: Platform, image: Image) -> None:

@@ -67,7 +67,9 @@ def export(
     if to_stdout:
         return None
     body = {"path": output, "catalogues": list(done.catalogues), "images": done.images, "blocks": done.blocks, "size": done.size}
-    line = f"Wrote {output}: {format_count(done.images, 'image')}, {format_size(done.size)}"
+    body["deltas"] = done.deltas
+    by_delta = f" ({done.deltas} by delta)" if done.deltas else ""
+    line = f"Wrote {output}: {format_count(done.images, 'image')}{by_delta}, {format_size(done.size)}"
     return Document(
         "export", body, [output], [line], f"To take it in: dcat import {output} (or first: dcat subscribe ALIAS {output})"
     )
