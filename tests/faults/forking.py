@@ -194,7 +194,7 @@ def _read_all(descriptor: int) -> str:
         return file.read()
 
 
-def _import_all() -> None:
+def import_all() -> None:
     """Import what commands import when they run, so that no fork does it again."""
     import importlib
 
@@ -227,5 +227,5 @@ def _import_all() -> None:
 
 
 if __name__ == "__main__":
-    _import_all()
+    import_all()
     _serve()
