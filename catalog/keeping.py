@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from catalog.blockstores.base import BlockSource
+from catalog.blockstores.holding import is_whole
 from catalog.errors import BlockNotFoundError, CodecError
 from catalog.home import Home
-from catalog.index.releases import iterate_releases
+from catalog.index.releases import find_archive, iterate_releases
 from catalog.index.subscriptions import list_catalogues
 from catalog.ipld.cid import DAG_PB, Cid, parse_cid
 from catalog.ipld.dag_pb import decode_node
@@ -27,7 +28,10 @@ class Root:
 
 
 def list_roots(home: Home) -> list[Root]:
-    """Give all that this home keeps; an archive that is kept for several reasons comes several times."""
+    """Give all that this home keeps; an archive that is kept for several reasons comes several times.
+
+    With an archive, those of its deltas that are here are kept: whoever asks this home for an upgrade finds them.
+    """
     roots = []
     with home.index.read() as connection:
         rows = list_catalogues(connection)
@@ -42,7 +46,14 @@ def list_roots(home: Home) -> list[Root]:
                     roots += [Root(delta.cid, "own", release.reference) for delta in image.deltas.values()]
     with home.trust.read() as connection:
         pins = list_pins(connection)
-    roots += [Root(parse_cid(pin.archive), pin.reason, f"{pin.name}@{pin.version}") for pin in pins]
+    with home.index.read() as connection:
+        for pin in pins:
+            archive, label = parse_cid(pin.archive), f"{pin.name}@{pin.version}"
+            roots.append(Root(archive, pin.reason, label))
+            for _, release in find_archive(connection, archive):
+                images = [image for image in release.images.values() if image.archive.digest == archive.digest]
+                deltas = [delta.cid for image in images for delta in image.deltas.values()]
+                roots += [Root(cid, pin.reason, label) for cid in deltas if is_whole(cid, home.blocks)]
     return roots
 
 

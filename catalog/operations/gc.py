@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.blockstores.leasing import refuse_others, sweep
+from catalog.deltacache import open_delta_cache
 from catalog.home import Home
 from catalog.keeping import list_roots, mark
 from catalog.progress import Progress, Step, silent
@@ -22,7 +23,10 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What is kept, each block counted once; what is or was garbage; and how the file changed where something was deleted."""
+    """What is kept, each block counted once; what is or was garbage; and how the file changed where something was deleted.
+
+    ``cached`` are the bytes of deltas that were made for others and can be made again; they go first.
+    """
 
     kept: tuple[Kept, ...]
     blocks: int
@@ -30,6 +34,7 @@ class Swept:
     deleted: bool
     file_before: int
     file_after: int
+    cached: int = 0
 
 
 _REASONS = ("own", "pinned", "pulled", "mirrored", "snapshot")
@@ -41,6 +46,8 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     Raises `LockedError` while another command runs that may count on a block: nothing, or less, is deleted then.
     """
     before = home.blocks.size()
+    cache = open_delta_cache(home)
+    cached = cache.clear() if delete else cache.size()
     with home.lease("gc") as own:
         if delete:
             refuse_others(home.blocks, home.now, own)
@@ -56,7 +63,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
             sweep(home.blocks, garbage, home.now, own=own)
             home.blocks.shrink()
     after = home.blocks.size().file_size if delete else before.file_size
-    return Swept(tuple(kept), len(garbage), size, delete and bool(garbage), before.file_size, after)
+    return Swept(tuple(kept), len(garbage), size, delete and bool(garbage or cached), before.file_size, after, cached)
 
 
 def _mark_all(home: Home, marked: set[bytes]) -> list[Kept]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.blockstores.embedded import StoreSize
+from catalog.delivery import Savings, find_savings
+from catalog.deltacache import open_delta_cache
 from catalog.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
@@ -35,12 +37,17 @@ class CatalogueStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The home: its directory, its catalogues (the own one first), what is stored, how many archives are pinned."""
+    """The home: its directory, its catalogues (the own one first), what is stored, how many archives are pinned.
+
+    ``savings`` are what deltas saved when something was fetched, ``cached_deltas`` the bytes of those that were made for others.
+    """
 
     home: Path
     catalogues: tuple[CatalogueStatus, ...]
     stored: StoreSize
     pins: int
+    savings: Savings
+    cached_deltas: int
 
 
 def status(home: Home) -> Status:
@@ -73,7 +80,7 @@ def status(home: Home) -> Status:
                 unshared=unshared if row.own else 0,
             )
         )
-    return Status(home.path, tuple(catalogues), home.blocks.size(), pins)
+    return Status(home.path, tuple(catalogues), home.blocks.size(), pins, find_savings(home), open_delta_cache(home).size())
 
 
 def _freshness(home: Home, row: CatalogueRow) -> Freshness | None:

@@ -30,6 +30,7 @@ def gc(context: Context) -> Document:
     body = {
         "kept": [{"reason": kept.reason, "roots": kept.roots, "blocks": kept.blocks, "bytes": kept.bytes} for kept in done.kept],
         "garbage": {"blocks": done.blocks, "bytes": done.bytes},
+        "cached_deltas": done.cached,
         "deleted": done.deleted,
         "file_before": done.file_before,
         "file_after": done.file_after,
@@ -42,9 +43,11 @@ def gc(context: Context) -> Document:
         [Table(("KEPT", "ROOTS", "BLOCKS", "SIZE"), rows, frozenset({"ROOTS", "BLOCKS", "SIZE"}), raw)] if rows else []
     )
     garbage = f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"
+    if done.cached:
+        garbage += f", {format_size(done.cached)} of deltas made for others"
     if done.deleted:
         shrunk = f"{format_size(done.file_before)} -> {format_size(done.file_after)}"
         parts.append(fields([("freed", garbage), ("file", shrunk)]))
         return Document("gc", body, [], parts)
     parts.append(fields([("to free", garbage)]))
-    return Document("gc", body, [], parts, "To free it: dcat gc --yes" if done.blocks else "Nothing to free.")
+    return Document("gc", body, [], parts, "To free it: dcat gc --yes" if done.blocks or done.cached else "Nothing to free.")

@@ -8,7 +8,7 @@ from cli.output import Document, Table, fields
 from cli.text import age_of, format_count, format_size
 
 if TYPE_CHECKING:
-    from catalog.operations.status import CatalogueStatus
+    from catalog.operations.status import CatalogueStatus, Status
 
 app = command_app()
 
@@ -49,6 +49,12 @@ def status(context: Context) -> Document:
         "stored": found.stored.bytes,
         "file": found.stored.file_size,
         "pins": found.pins,
+        "deltas": {
+            "taken": found.savings.deltas,
+            "received": found.savings.received,
+            "saved": found.savings.saved,
+            "cached": found.cached_deltas,
+        },
     }
     rows = [_row(context, entry) for entry in found.catalogues]
     raw = [
@@ -71,6 +77,7 @@ def status(context: Context) -> Document:
                 ("home", str(found.home)),
                 ("stored", f"{format_size(found.stored.bytes)} in {format_count(found.stored.blocks, 'block')}"),
                 ("pinned", format_count(found.pins, "archive")),
+                ("deltas", _deltas(found)),
             ]
         )
     )
@@ -81,6 +88,15 @@ def status(context: Context) -> Document:
         if entry.freshness is not None and entry.freshness.warns
     ]
     return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
+
+
+def _deltas(found: "Status") -> str:
+    words = []
+    if found.savings.deltas:
+        words.append(f"{format_count(found.savings.deltas, 'delta')} saved {format_size(found.savings.saved)}")
+    if found.cached_deltas:
+        words.append(f"{format_size(found.cached_deltas)} kept for others")
+    return ", ".join(words)
 
 
 def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
