@@ -79,6 +79,9 @@ class Fetch:
             else:
                 self._leave_behind()
             self._report([], progress)
+        except GeneratorExit:  # the caller has all that it wanted
+            self._leave_behind()
+            raise
         finally:
             self._stop()
         if self._wantlist.crash is not None:

@@ -60,6 +60,19 @@ def test_three_that_stall_beside_a_good_one(servers: Servers, local: MemoryBlock
     assert [len(server.requests) for server in servers.started[:3]] == asked  # they rest, and cost nothing more
 
 
+def test_a_single_block_shows_who_stalls_too(servers: Servers, local: MemoryBlockstore) -> None:
+    """Reading an archive's metadata is one block after the other: without that, each of them would wait for the same sources."""
+    for _ in range(3):
+        servers.start("stall")
+    servers.start()
+    store = servers.store(local, Timeouts().scaled(5))
+    assert store.get(ROOT.cid) == ROOT.data
+    asked = [len(server.requests) for server in servers.started[:3]]
+    for block in BLOCKS[:5]:
+        assert store.get(block.cid) == block.data
+    assert [len(server.requests) for server in servers.started[:3]] == asked
+
+
 def test_two_good_ones_share_the_work(servers: Servers, local: MemoryBlockstore) -> None:
     servers.start().latency = 0.02
     servers.start().latency = 0.02
