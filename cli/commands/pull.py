@@ -78,6 +78,8 @@ def pull(
             if len(references) == 1:
                 raise
             context.settle()
+            if reference not in error.message:
+                error.message = f"{reference}: {error.message}"
             failed = report(error, ["pull", reference], as_json=context.options.json, debug=context.options.debug)
             status = status or failed
         else:

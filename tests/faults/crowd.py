@@ -40,7 +40,8 @@ def publish(number: int, image: str, until: float) -> dict[str, Any]:
 
 
 def resolve(number: int, publishers: int, until: float) -> dict[str, Any]:
-    failed, times = [], []
+    failed: list[str] = []
+    times: list[float] = []
     while time.monotonic() < until or not times:
         started = time.perf_counter()
         code, _, err = run(["resolve", f"app{number % publishers}@0"])

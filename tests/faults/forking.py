@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,25 +43,29 @@ class Ended:
 class Forks:
     """The process that forks for each command. Use it as a context manager.
 
-    ``faults`` is the preloaded library (`build_faults`), ``folder`` the folder whose files it watches.
+    ``within`` is a command line that the process is started by, as one that gives it a network of its own. ``faults`` is the
+    preloaded library (`build_faults`), ``folder`` the folder whose files it watches.
     """
 
-    def __init__(
-        self, variables: Mapping[str, str] | None = None, *, faults: Path | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, *, within: Sequence[str] = (), faults: Path | None = None, folder: Path | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("DCAT_", "DOCKER_"))}
-        environment |= {"DOCKER_HOST": "unix:///nowhere/engine.sock", **(variables or {})}
+        environment |= {"DOCKER_HOST": "unix:///nowhere/engine.sock"}
         self._faults = None if faults is None else [str(faults), str(folder)]
         if faults is not None:
             environment["LD_PRELOAD"] = str(faults)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.forking"],
+            [*within, sys.executable, "-m", "tests.faults.forking"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
             env=environment,
         )
+
+    @property
+    def process(self) -> int:
+        """The number of the process that forks."""
+        return self._process.pid
 
     def run(
         self,
