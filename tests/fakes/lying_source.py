@@ -75,6 +75,7 @@ class LyingSource:
     behaviour: str = "honest"
     deltas: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by base and target
     delta_behaviour: str | None = None  # where its deltas lie otherwise than the rest
+    inside: float = 0.5  # of an answer: how much comes before it stalls inside
     knows_lists: bool = True
     knows_cars: bool = True
     token: str | None = None

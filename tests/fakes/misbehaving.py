@@ -99,7 +99,7 @@ class MisbehavingHandler(BaseHTTPRequestHandler):
 
     def _reply_stall_inside(self, body: bytes, media_type: str) -> None:
         self._send_head(media_type, Content_Length=str(len(body)))
-        self._write(body[: len(body) // 2])
+        self._write(body[: int(len(body) * self.lying.inside)])
         self.lying.released.wait(60)
         self._end()
 
