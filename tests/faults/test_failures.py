@@ -97,6 +97,9 @@ def test_the_nth_operation_fails(
             again = forks.run(*typed, home=home)
             assert again.code == 0, (told, again)
             check_home(home, {} if first else acknowledged)
-            assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+            left = [path for path in folder.iterdir() if path.name.startswith(".")]
+            assert lasting or left == []  # where nothing can be deleted either, a part of a file may stay
+            for path in left:
+                path.unlink()
             tried += 1
     print(f"{failure}, {'lasting' if lasting else 'once'}: {tried} operations failed")
