@@ -18,6 +18,7 @@ from catalog.sharing.share import share_own
 
 VERSIONS = 20
 _BATCH = 20_000
+_SHARED_AT = 10 * _BATCH
 _ARCHIVES = [Block(cid_of(data, RAW), data) for data in (b"archive %d" % number for number in range(64))]
 _AMD64 = parse_platform("linux/amd64")
 _WORDS = (
@@ -55,11 +56,14 @@ def fill_home(path: Path, count: int) -> Home:
     home.blocks.put_many(_ARCHIVES)
     catalogue, _ = home.create_own_catalogue()
     numbers = iter(range(count))
+    shown = 0
     while batch := list(_releases(home, islice(numbers, _BATCH))):
         changes = [Change(catalogue, home.time, "published", release.name, release.version) for release in batch]
         with home.editing():
             home.put_own(batch, changes)
-        share_own(home, NO_NETWORK, deltas=False)
+        shown += len(batch)
+        if shown % _SHARED_AT == 0 or shown == count:
+            share_own(home, NO_NETWORK, deltas=False)
     return home
 
 

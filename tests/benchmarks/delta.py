@@ -1,14 +1,16 @@
-"""Upgrades by delta: what they weigh, published and made on request, and what writing and applying one takes.
+"""Upgrades by delta: what travels, how large deltas are, what writing and applying one costs beside ``docker save``, and Kubo.
 
-Writing and applying are measured in this process beside ``docker save`` of the same image, each with what the store has to do.
+``python -m tests.benchmarks.delta write|apply HOME NAME LEVEL`` is one measured step in a process of its own, on one processor.
 """
 
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,100 +19,226 @@ from catalog.delivery.applying import apply_delta
 from catalog.home import Home, open_home
 from catalog.image.delta_writer import PUBLISHED_LEVEL, WIRE_LEVEL, write_delta
 from catalog.image.walk import walk
-from catalog.ipld.cid import Cid, parse_cid
-from tests.benchmarks.harness import DCAT, Report, Run, by_turns, dcat_json, median, run, surroundings
+from catalog.index.releases import get_release
+from catalog.index.subscriptions import list_catalogues
+from catalog.ipld.cid import Cid
+from catalog.platform import Platform
+from catalog.release import Image
+from tests.benchmarks.harness import DCAT, Report, Run, by_turns, dcat_json, median, ratio, run, surroundings
 from tests.benchmarks.images import ImageFile, Pair, image_pairs
-from tests.benchmarks.network import read_line, relayed_here, started
+from tests.benchmarks.network import read_line, started
 from tests.compat.engines import PrivateEngine, run_docker20
+from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 
 ROUNDS = 5
 MB = 1_000_000
-WANTED = {"web": (1.3, 1.0), "sci": (0.45, 0.32)}
+WIRE = {"web": "≤ 1.3", "sci": "≤ 0.45"}
+PUBLISHED = {"web": "≤ 1.0", "sci": "≤ 0.32"}
+KUBO = {"web": "≤ 0.5", "sci": "≤ 0.4"}
+_PLATFORM = Platform("linux", "amd64")
 
 
 def measure(report: Report) -> None:
-    """Both pairs."""
-    with run_docker20() as engine:
-        for name, pair in image_pairs().items():
-            engine.run("load", "--input", str(pair.second.path))
-            with tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
-                _measure_pair(report, name, pair, engine, Path(folder))
-            engine.clear()
+    """Measure both pairs: over HTTP, in a process, through two Kubo nodes."""
+    pairs = image_pairs()
+    with run_docker20() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
+        for name, pair in pairs.items():
+            for title, option in (("published", ()), ("made on request", ("--no-delta",))):
+                _measure_wire(report, f"{name} 1.0 to 1.1, {title}", Path(folder), pair, option)
+            _measure_work(report, name, Path(folder), engine, pair)
+        engine.clear()
+        _measure_kubo(report, Path(folder) / "kubo", engine, pairs)
 
 
-def _measure_pair(report: Report, name: str, pair: Pair, engine: PrivateEngine, folder: Path) -> None:
-    on_wire, published = WANTED[name]
-    far = _surroundings(folder, "far")
-    for image in (pair.first, pair.second):
-        with_none = [] if image is pair.first else ["--no-delta"]
-        dcat_json(far, "publish", image.name, image.version, "--from", str(image.path), *with_none)
-    report.add(
-        f"{name} 1.0 → 1.1: from dcat serve on request, all bytes both ways", _pull(folder, far, name) / MB, "MB", f"≤ {on_wire}"
-    )
-    base, target = (parse_cid(_resolve(far, image)) for image in (pair.first, pair.second))
-    with open_home(folder / "far", now=datetime.now(UTC)) as home:
-        deltas = {level: io.BytesIO() for level in (WIRE_LEVEL, PUBLISHED_LEVEL)}
-        sizes = {level: write_delta(base, target, home.blocks, file, level=level) for level, file in deltas.items()}
-        for level, written in sizes.items():
-            wanted = f"≤ {published}" if level == PUBLISHED_LEVEL else ""
-            report.add(f"{name} 1.0 → 1.1: delta at level {level}", written.size / MB, "MB", wanted)
-        report.add(f"{name} 1.0 → 1.1: the blocks in place of it", sizes[WIRE_LEVEL].new_bytes / MB, "MB")
-        whole = sizes[WIRE_LEVEL].head + deltas[WIRE_LEVEL].getvalue()
-        cases = {
-            "save": lambda: run([*engine.command, "save", pair.second.reference], environment=engine.environment),
-            "write": lambda: _timed(lambda: write_delta(base, target, home.blocks, io.BytesIO())),
-            "apply": lambda: _apply(folder, whole, base, target),
-        }
-        runs = by_turns(cases, ROUNDS)
-    report.add(f"{name} 1.1: docker save > /dev/null", median(runs["save"]), "s")
-    for case in ("write", "apply"):
-        cpu = min(one.cpu for one in runs[case])
-        report.add(f"{name} 1.0 → 1.1: delta, {case}", median(runs[case]), "s")
-        report.add(f"{name} 1.0 → 1.1: delta, {case}: CPU", cpu, "s")
-        report.add(f"{name} 1.0 → 1.1: delta, {case}: CPU / docker save", cpu / median(runs["save"]), "×", "≤ 0.35")
+def _environment(home: Path, engine: str = "unix:///nonexistent") -> dict[str, str]:
+    return surroundings(DCAT_HOME=str(home), HOME=str(home.parent), DCAT_CONFIG=f"{home}.toml", DOCKER_HOST=engine)
 
 
-def _resolve(environment: dict[str, str], image: ImageFile) -> str:
-    return run([*DCAT, "resolve", f"{image.name}@{image.version}"], environment=environment, keep=True).output.decode().strip()
+def _publish(home: Path, image: ImageFile, *options: str) -> dict[str, object]:
+    document = dcat_json(_environment(home), "publish", image.name, image.version, "--from", str(image.path), *options)
+    assert isinstance(document, dict)
+    return document
 
 
-def _pull(folder: Path, far: dict[str, str], name: str) -> int:
-    """Follow the served home, pull the first version, then the second: give the bytes that this one moved, sync included."""
-    near = _surroundings(folder, "near")
+def _measure_wire(report: Report, title: str, folder: Path, pair: Pair, options: tuple[str, ...]) -> None:
+    """Count what passes for the record, the index and the image, where the follower holds the first version."""
+    far, near = folder / "far", folder / "near"
+    for home in (far, near):
+        shutil.rmtree(home, ignore_errors=True)
+    _publish(far, pair.first, *options)
     with ExitStack() as stack:
-        server = stack.enter_context(started([*DCAT, "serve", "--port", "0", "--json"], **far))
-        relay = stack.enter_context(relayed_here(json.loads(read_line(server.stdout))["url"].removeprefix("http://").rstrip("/")))
-        dcat_json(near, "subscribe", "team", f"http://{relay.address}")
-        run([*DCAT, "pull", f"team/{name}@1.0", "--no-load"], environment=near)
-        relay.passed()
-        dcat_json(near, "sync")
-        run([*DCAT, "pull", f"team/{name}@1.1", "--no-load"], environment=near)
-        passed = relay.passed()
-    return passed.sent + passed.received
+        server = stack.enter_context(started([*DCAT, "serve", "--port", "0", "--json"], **_environment(far)))
+        url = json.loads(read_line(server.stdout))["url"].removeprefix("http://").rstrip("/")
+        relay = stack.enter_context(started([sys.executable, "-m", "tests.benchmarks.relay", url, "0"]))
+        address = f"http://127.0.0.1:{int(read_line(relay.stdout))}"
+
+        def passed() -> dict[str, int]:
+            assert relay.stdin
+            relay.stdin.write(b"\n")
+            relay.stdin.flush()
+            found: dict[str, int] = json.loads(read_line(relay.stdout))
+            return found
+
+        def follow(*arguments: str) -> None:
+            run([*DCAT, *arguments], environment=_environment(near))
+
+        follow("subscribe", "team", address, "--yes")
+        follow("pull", f"team/{pair.first.name}@{pair.first.version}", "--no-load")
+        _publish(far, pair.second, *options)
+        passed()
+        follow("sync")
+        index = passed()
+        follow("pull", f"team/{pair.second.name}@{pair.second.version}", "--no-load")
+        image = passed()
+    moved = index["sent"] + index["received"] + image["sent"] + image["received"]
+    report.add(f"{title}: bytes both ways, record and index too", moved / MB, "MB", WIRE[pair.first.name])
+    report.add(f"{title}: HTTP requests of the pull", image["requests"], "requests")
 
 
-def _apply(folder: Path, delta: bytes, base: Cid, target: Cid) -> Run:
-    """Apply a delta in a home that holds the base alone."""
-    copy = folder / "copy"
-    if not copy.exists():
-        with open_home(folder / "far", now=datetime.now(UTC)) as home, open_home(copy, now=datetime.now(UTC)) as fresh:
-            fresh.blocks.put_many(home.blocks.get_many(_walk(home, base)))
-    shutil.rmtree(folder / "round", ignore_errors=True)
-    shutil.copytree(copy, folder / "round")
-    with open_home(folder / "round", now=datetime.now(UTC)) as home:
-        return _timed(lambda: apply_delta([delta], base, target, home.blocks, unpacked=1 << 30, size=1 << 30, file_size=len(delta)))
+def _measure_work(report: Report, name: str, folder: Path, engine: PrivateEngine, pair: Pair) -> None:
+    """Write and apply on one processor, by turns with ``docker save``."""
+    far = folder / "published"
+    shutil.rmtree(far, ignore_errors=True)
+    _publish(far, pair.first)
+    document = _publish(far, pair.second)
+    shared = document["shared"]
+    assert isinstance(shared, dict)
+    (made,) = shared["deltas"]
+    report.add(f"{name}: published delta", made["bytes"] / MB, "MB", PUBLISHED[name])
+    report.add(f"{name}: the blocks that it stands for", made["blocks_bytes"] / MB, "MB")
+    engine.run("load", "--input", str(pair.second.path))
+
+    def step(verb: str, level: int) -> Callable[[], Run]:
+        command = ["taskset", "-c", "0", sys.executable, "-m", __name__, verb, str(far), name, str(level)]
+
+        def once() -> Run:
+            done = run(command, environment=surroundings(), keep=True)
+            return Run(float(done.output), done.cpu, done.peak)
+
+        return once
+
+    runs = by_turns(
+        {
+            "save": lambda: run([*engine.command, "save", pair.second.reference], environment=engine.environment),
+            "write": step("write", WIRE_LEVEL),
+            "publish": step("write", PUBLISHED_LEVEL),
+            "apply": step("apply", WIRE_LEVEL),
+        },
+        ROUNDS,
+    )
+    report.add(f"{name}: docker save > /dev/null", median(runs["save"]), "s")
+    for what, title in (("write", "writing, level 3"), ("publish", "writing, level 12"), ("apply", "applying")):
+        report.add(f"{name}: {title}, one processor", median(runs[what]), "s")
+        wanted = "≤ 0.35" if what != "publish" else ""
+        report.add(f"{name}: {title} / docker save", ratio(runs[what], runs["save"]), "×", wanted)
+        report.add(f"{name}: {title}, peak memory", max(one.peak for one in runs[what]) / 2**20, "MiB", "≤ 200")
+    engine.run("rmi", pair.second.reference)
 
 
-def _walk(home: Home, root: Cid) -> Iterator[Cid]:
-    for block in walk(root, home.blocks):
-        yield block.cid
+def _measure_kubo(report: Report, folder: Path, engine: PrivateEngine, pairs: dict[str, Pair]) -> None:
+    """Upgrade through two nodes, beside ``ipfs get`` of the plain ``docker save`` and ``docker load``; the first version is there."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        program = find_kubo()
+        nodes: list[KuboNode] = []
+        for name in ("a", "b"):
+            running: list[subprocess.Popen[bytes]] = []
+            nodes.append(start_kubo(program, folder / name, running))
+            stack.callback(stop_kubo, running[0])
+        far, near = nodes
+        near.connect(far)
+        bob, ann = folder / "bob", folder / "ann"
+        for home, node in ((bob, far), (ann, near)):
+            run([*DCAT, "config", "set", "kubo", node.url, "--yes"], environment=_environment(home))
+        for pair in pairs.values():
+            for image in (pair.first, pair.second):
+                _publish(bob, image)
+        catalogue = dcat_json(_environment(bob), "key", "show")["catalogue"]
+        run([*DCAT, "subscribe", "bob", catalogue], environment=_environment(ann))
+        for name, pair in pairs.items():
+            _measure_kubo_pair(report, name, folder, engine, pair, (far, near))
 
 
-def _timed(action: Callable[[], object]) -> Run:
-    start, cpu = time.perf_counter(), time.process_time()
-    action()
-    return Run(time.perf_counter() - start, time.process_time() - cpu, 0)
+def _measure_kubo_pair(
+    report: Report, name: str, folder: Path, engine: PrivateEngine, pair: Pair, nodes: tuple[KuboNode, KuboNode]
+) -> None:
+    far, near = nodes
+    ann, round_home = folder / "ann", folder / "round"
+    plain = [far.run("add", "--quieter", str(image.path), timeout=600).decode().strip() for image in (pair.first, pair.second)]
+    near.run("pin", "add", plain[0], timeout=600)
+    environment = _environment(ann, engine.host)
+    run([*DCAT, "pull", f"bob/{pair.first.reference}"], environment=environment)
+
+    def forget() -> None:
+        engine.run("rmi", f"bob/{pair.second.reference}")
+        near.run("repo", "gc", "--quiet", timeout=600)
+
+    def pull() -> Run:
+        shutil.rmtree(round_home, ignore_errors=True)
+        shutil.copytree(ann, round_home)
+        shutil.copy(f"{ann}.toml", f"{round_home}.toml")
+        pulled = run([*DCAT, "pull", f"bob/{pair.second.reference}"], environment=_environment(round_home, engine.host))
+        forget()
+        return pulled
+
+    def get() -> Run:
+        target = folder / "plain.tar"
+        start = time.perf_counter()
+        near.run("get", "--output", str(target), plain[1], timeout=600)
+        engine.run("load", "--input", str(target))
+        seconds = time.perf_counter() - start
+        target.unlink()
+        engine.run("tag", pair.second.reference, f"bob/{pair.second.reference}")
+        engine.run("rmi", pair.second.reference)
+        forget()
+        return Run(seconds, 0.0, 0)
+
+    runs = by_turns({"get": get, "pull": pull}, 3)
+    report.add(f"{name}: ipfs get of the docker save and docker load", median(runs["get"]), "s")
+    report.add(f"{name}: dcat pull through two Kubo nodes", median(runs["pull"]), "s")
+    report.add(f"{name}: dcat pull / ipfs get and docker load", ratio(runs["pull"], runs["get"]), "×", KUBO[name])
+    engine.clear()
 
 
-def _surroundings(folder: Path, home: str) -> dict[str, str]:
-    return surroundings(DCAT_HOME=str(folder / home), DCAT_CONFIG=str(folder / f"{home}.toml"), HOME=str(folder))
+def _images(home: Home, name: str) -> tuple[Image, Image]:
+    with home.index.read() as connection:
+        catalogue = list_catalogues(connection)[0].catalogue
+        first, second = (get_release(connection, catalogue, name, version).images[_PLATFORM] for version in ("1.0", "1.1"))
+    return first, second
+
+
+def _step(verb: str, path: Path, name: str, level: int) -> float:
+    """Write or apply the delta of a pair; give the seconds without what starting a process costs."""
+    with open_home(path, now=datetime.now(UTC)) as home:
+        base, target = _images(home, name)
+        frames = io.BytesIO()
+        start = time.perf_counter()
+        written = write_delta(base.archive, target.archive, home.blocks, frames, level=level)
+        if verb == "write":
+            return time.perf_counter() - start
+        delta = written.head + frames.getvalue()
+        held = list(home.blocks.get_many(_blocks_of(home, base)))
+    with tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder, open_home(Path(folder), now=datetime.now(UTC)) as other:
+        other.blocks.put_many(held)
+        del held
+        start = time.perf_counter()
+        rebuilt = apply_delta(
+            [delta],
+            base.archive,
+            target.archive,
+            other.blocks,
+            unpacked=target.unpacked,
+            size=target.size,
+            file_size=len(delta),
+        )
+        seconds = time.perf_counter() - start
+        assert rebuilt.failure is None
+        return seconds
+
+
+def _blocks_of(home: Home, image: Image) -> list[Cid]:
+    return [block.cid for block in walk(image.archive, home.blocks)]
+
+
+if __name__ == "__main__":
+    print(_step(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
