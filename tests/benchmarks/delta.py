@@ -1,6 +1,7 @@
 """Upgrades by delta: what travels, how large deltas are, what writing and applying one costs beside ``docker save``, and Kubo.
 
-``python -m tests.benchmarks.delta write|apply HOME NAME LEVEL`` is one measured step in a process of its own, on one processor.
+``python -m tests.benchmarks.delta write|prepare|apply HOME NAME LEVEL FOLDER`` is one step in a process of its own, on one
+processor: to write a delta, to put one and a home with its base into FOLDER, to apply it there.
 """
 
 import io
@@ -21,7 +22,6 @@ from catalog.image.delta_writer import PUBLISHED_LEVEL, WIRE_LEVEL, write_delta
 from catalog.image.walk import walk
 from catalog.index.releases import get_release
 from catalog.index.subscriptions import list_catalogues
-from catalog.ipld.cid import Cid
 from catalog.platform import Platform
 from catalog.release import Image
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, dcat_json, median, ratio, run, surroundings
@@ -108,15 +108,22 @@ def _measure_work(report: Report, name: str, folder: Path, engine: PrivateEngine
     report.add(f"{name}: the blocks that it stands for", made["blocks_bytes"] / MB, "MB")
     engine.run("load", "--input", str(pair.second.path))
 
+    work, used = folder / "work", folder / "used"
+
     def step(verb: str, level: int) -> Callable[[], Run]:
-        command = ["taskset", "-c", "0", sys.executable, "-m", __name__, verb, str(far), name, str(level)]
+        command = ["taskset", "-c", "0", sys.executable, "-m", __name__, verb, str(far), name, str(level), str(used)]
 
         def once() -> Run:
+            shutil.rmtree(used, ignore_errors=True)
+            if work.exists():
+                shutil.copytree(work, used)
             done = run(command, environment=surroundings(), keep=True)
             return Run(float(done.output), done.cpu, done.peak)
 
         return once
 
+    step("prepare", WIRE_LEVEL)()
+    used.rename(work)
     runs = by_turns(
         {
             "save": lambda: run([*engine.command, "save", pair.second.reference], environment=engine.environment),
@@ -133,10 +140,11 @@ def _measure_work(report: Report, name: str, folder: Path, engine: PrivateEngine
         report.add(f"{name}: {title} / docker save", ratio(runs[what], runs["save"]), "×", wanted)
         report.add(f"{name}: {title}, peak memory", max(one.peak for one in runs[what]) / 2**20, "MiB", "≤ 200")
     engine.run("rmi", pair.second.reference)
+    shutil.rmtree(work)
 
 
 def _measure_kubo(report: Report, folder: Path, engine: PrivateEngine, pairs: dict[str, Pair]) -> None:
-    """Upgrade through two nodes, beside ``ipfs get`` of the plain ``docker save`` and ``docker load``; the first version is there."""
+    """Upgrade through two nodes, beside ``ipfs get`` of the plain ``docker save`` and ``docker load``; both have the first one."""
     folder.mkdir()
     with ExitStack() as stack:
         program = find_kubo()
@@ -207,20 +215,23 @@ def _images(home: Home, name: str) -> tuple[Image, Image]:
     return first, second
 
 
-def _step(verb: str, path: Path, name: str, level: int) -> float:
-    """Write or apply the delta of a pair; give the seconds without what starting a process costs."""
+def _step(verb: str, path: Path, name: str, level: int, folder: Path) -> float:
+    """Do one step; give the seconds without what starting a process costs."""
     with open_home(path, now=datetime.now(UTC)) as home:
         base, target = _images(home, name)
-        frames = io.BytesIO()
-        start = time.perf_counter()
-        written = write_delta(base.archive, target.archive, home.blocks, frames, level=level)
-        if verb == "write":
-            return time.perf_counter() - start
-        delta = written.head + frames.getvalue()
-        held = list(home.blocks.get_many(_blocks_of(home, base)))
-    with tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder, open_home(Path(folder), now=datetime.now(UTC)) as other:
-        other.blocks.put_many(held)
-        del held
+        if verb != "apply":
+            frames = io.BytesIO()
+            start = time.perf_counter()
+            written = write_delta(base.archive, target.archive, home.blocks, frames, level=level)
+            seconds = time.perf_counter() - start
+        if verb == "prepare":
+            with open_home(folder, now=datetime.now(UTC)) as other:
+                other.blocks.put_many(home.blocks.get_many(block.cid for block in walk(base.archive, home.blocks)))
+            (folder / "made.delta").write_bytes(written.head + frames.getvalue())
+    if verb != "apply":
+        return seconds
+    delta = (folder / "made.delta").read_bytes()
+    with open_home(folder, now=datetime.now(UTC)) as other:
         start = time.perf_counter()
         rebuilt = apply_delta(
             [delta],
@@ -231,14 +242,9 @@ def _step(verb: str, path: Path, name: str, level: int) -> float:
             size=target.size,
             file_size=len(delta),
         )
-        seconds = time.perf_counter() - start
         assert rebuilt.failure is None
-        return seconds
-
-
-def _blocks_of(home: Home, image: Image) -> list[Cid]:
-    return [block.cid for block in walk(image.archive, home.blocks)]
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":
-    print(_step(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
+    print(_step(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]), Path(sys.argv[5])))
