@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 
 from catalog.blockstores.base import BlockSource
 from catalog.blockstores.writing import BlockWriter
@@ -23,7 +24,7 @@ def write_own_snapshot(
 
     ``archives`` holds the roots of archives and deltas, whose links state the size of what is under them. ``merged`` is the
     snapshot that was merged in before, which is then the previous one. Where ``last`` or blocks of it are not here, all is written
-    anew from the index; raises `UnavailableError` where that does not show the releases of ``last``.
+    anew from the index and the changes; raises `UnavailableError` where that does not show the releases of ``last``.
     """
     with home.index.read() as connection:
         shown = get_catalogue(connection, catalogue)
@@ -47,7 +48,7 @@ def write_own_snapshot(
         )
     with home.index.read() as connection, BlockWriter(home.blocks) as writer:
         return write_snapshot(
-            iterate_releases(connection, catalogue),
+            chain(iterate_releases(connection, catalogue), changed),  # who noted a change may not have told the index yet
             title=shown.title,
             published=home.time,
             previous=merged or last,

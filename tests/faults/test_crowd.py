@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from catalog.home import open_home
+from catalog.ipns.record import Record
 from catalog.limits import WAL_LIMIT
+from catalog.snapshot.reader import open_snapshot
+from tests.fakes.homes import NOW, open_at, publish_fake, share
 from tests.faults.invariants import check_files, check_home
 from tests.needs import ROOT
 
@@ -33,3 +37,19 @@ def test_fifty_publish_and_fifty_resolve(folder: Path, images: dict[str, str], s
     assert found["largest"] <= WAL_LIMIT
     check_files(home)
     assert check_home(home, found["done"]) == set(found["done"])
+
+
+def test_a_change_that_the_index_does_not_show_yet_is_in_the_snapshot(folder: Path) -> None:
+    """Another process signs between the two commits of a publish."""
+    signed: list[Record] = []
+
+    def between(label: str) -> None:
+        if label == "home: between trust and index" and not signed:
+            signed.append(share(other).record)
+
+    with open_at(folder) as other, open_home(folder, now=NOW, crash_point=between) as home:
+        assert other.index is not None
+        publish_fake(home, "web", "1.0")
+        assert share(home).record == signed[0]
+        snapshot = open_snapshot(signed[0].snapshot_cid, home.blocks)
+        assert [release.reference for release in snapshot.read()] == ["web@1.0"]
