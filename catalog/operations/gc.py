@@ -7,6 +7,7 @@ from catalog.deltacache import open_delta_cache
 from catalog.home import Home
 from catalog.keeping import list_roots, mark
 from catalog.progress import Progress, Step, silent
+from catalog.sharing.signing import offer_accepted
 
 _SIZES_A_QUERY = 5000
 
@@ -51,6 +52,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     with home.lease("gc") as own:
         if delete:
             refuse_others(home.blocks, home.now, own)
+            offer_accepted(home)  # what is offered keeps no snapshot: the newest ones are kept
         progress(Step("phase", "Looking for what is kept"))
         marked: set[bytes] = set()
         kept = _mark_all(home, marked)

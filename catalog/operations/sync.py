@@ -13,6 +13,7 @@ from catalog.network import Network
 from catalog.progress import Progress, silent
 from catalog.reference import nearest
 from catalog.sharing.share import Shared, share_own
+from catalog.sharing.signing import offer_accepted
 from catalog.trust.naming import Subscription, list_subscriptions
 
 
@@ -58,6 +59,7 @@ def sync(
     """
     with home.trust.read() as connection:
         subscriptions = _choose(connection, aliases)
+    offer_accepted(home)
     updates = update_followed(home, network, subscriptions, progress=progress)
     mirrored = []
     if mirror:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from catalog.errors import RecordError
 from catalog.home import Home
 from catalog.index.subscriptions import CatalogueRow, get_catalogue
 from catalog.index.update import IndexUpdate
@@ -20,6 +21,7 @@ from catalog.limits import RECORD_LIFETIME, RECORD_RENEW_BELOW
 from catalog.release import format_time
 from catalog.routing.local import LocalRouting
 from catalog.trust.decision import floor_of, next_sequence
+from catalog.trust.naming import list_subscriptions, own_catalogue
 from catalog.trust.store import clear_unshared, get_floor, raise_floor
 
 RECORDS_DIRECTORY = "records"
@@ -82,6 +84,30 @@ def take_own_record(home: Home, record: Record, *, shared_up_to: int = 0, publis
     )
     home.commit(IndexUpdate(catalogue, row=row), trust)
     local_records(home).put(record.name, record.encoded)
+
+
+def offer_accepted(home: Home) -> None:
+    """Have no record offered that is older than what was accepted: a crash may have left one, and its snapshot is not kept."""
+    records = local_records(home)
+    with home.trust.read() as connection:
+        own = own_catalogue(connection)
+        followed = [subscription.catalogue for subscription in list_subscriptions(connection)]
+        held = {catalogue: get_floor(connection, catalogue) for catalogue in ([own] if own is not None else []) + followed}
+    for catalogue, stored in held.items():
+        accepted = None if stored is None else stored.shown_record or stored.record
+        if accepted is None:
+            continue
+        name = parse_ipns_name(catalogue)
+        offered = records.get(name)
+        if offered != accepted and not _is_newer(name, offered, check_record(name, accepted).sequence):
+            records.put(name, accepted)
+
+
+def _is_newer(name: IpnsName, offered: bytes | None, sequence: int) -> bool:
+    try:
+        return offered is not None and check_record(name, offered).sequence >= sequence
+    except RecordError:
+        return False
 
 
 def own_name(home: Home) -> IpnsName | None:

@@ -151,3 +151,20 @@ def rot_everything(home: Path) -> None:
     with connection:
         connection.execute("UPDATE payloads SET data = CAST(x'ff' || substr(data, 2) AS BLOB)")
     connection.close()
+
+
+def test_a_record_that_a_crash_left_behind_is_brought_up_before_anything_is_deleted(
+    forks: Forks, images: dict[str, str], folder: Path
+) -> None:
+    """Between the floor and the file that others are given."""
+    home = folder / "home"
+    publish(forks, home, images, "1.0")
+    for point in range(1, MOST_POINTS):
+        copy = folder / f"copy-{point}"
+        shutil.copytree(home, copy)
+        code = forks.run("publish", "web", "1.1", "--from", images["1.1"], home=copy, crash_at=point).code
+        assert forks.run("gc", "--yes", home=copy).code == 0
+        check_home(copy, {})
+        shutil.rmtree(copy)
+        if code == 0:
+            break
