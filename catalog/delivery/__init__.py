@@ -6,6 +6,7 @@
 from catalog.delivery.archive import (
     Delivered,
     Need,
+    bring_archive,
     count_need,
     explain_absence,
     fetch_archive,
@@ -13,7 +14,7 @@ from catalog.delivery.archive import (
     open_store,
     plan_delta,
 )
-from catalog.delivery.savings import Savings, find_savings
+from catalog.delivery.savings import Savings, add_saving, find_savings
 from catalog.delivery.upgrade import PlannedDelta, TakenDelta
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "PlannedDelta",
     "Savings",
     "TakenDelta",
+    "add_saving",
+    "bring_archive",
     "count_need",
     "explain_absence",
     "fetch_archive",

@@ -70,9 +70,19 @@ def plan_delta(home: Home, view: ArchiveView, store: FetchingBlockstore, need: N
 def fetch_archive(
     home: Home, view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
 ) -> Delivered:
+    """Bring an archive here as `bring_archive` does, and count what a delta saved."""
+    delivered = bring_archive(home, view, store, without, progress)
+    if delivered.delta is not None:
+        add_saving(home, delivered.delta)
+    return delivered
+
+
+def bring_archive(
+    home: Home, view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
+) -> Delivered:
     """Bring an archive here, whole but for the layers ``without``; what is here already does not travel.
 
-    Where an older image is here whole, a delta may make the most of it.
+    Where an older image is here whole, a delta may make the most of it; `add_saving` is the caller's.
     """
     taken = None
     if store.has_sources:
@@ -83,7 +93,6 @@ def fetch_archive(
     fetched = store.fetch_dag(roots, size=view.size, progress=progress)
     missing, blocks, size = fetched.size, fetched.blocks, fetched.size
     if taken is not None:
-        add_saving(home, taken)
         missing, blocks, size = missing + taken.blocks_size, blocks + taken.blocks, size + taken.size
     return Delivered(Need(max(view.size - missing, 0), missing, blocks), fetched.blocks, size, fetched.sources, taken)
 

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 from catalog.delivery.choosing import KnownImage
 from catalog.home import Home
-from catalog.index.releases import find_archive, list_releases
-from catalog.index.subscriptions import list_catalogues
+from catalog.index.view import open_view
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_DELTA_CANDIDATES
 
@@ -13,17 +12,18 @@ from catalog.limits import MAX_DELTA_CANDIDATES
 def find_known(home: Home, archive_cid: Cid) -> list[KnownImage]:
     """Give the images of the names and platforms that an archive is released under, in whatever catalogue of this home."""
     found: dict[Cid, KnownImage] = {}
-    with home.index.read() as connection:
+    with open_view(home.path) as view:
         wanted = {
             (release.name, platform)
-            for _, release in find_archive(connection, archive_cid)
+            for release in (row.release for _, row in view.holding("archive", archive_cid.digest))
             for platform, image in release.images.items()
             if image.archive == archive_cid
         }
-        catalogues = [row.catalogue for row in list_catalogues(connection)] if wanted else []
+        catalogues = [row.catalogue for row in view.catalogues()] if wanted else []
         for name, platform in sorted(wanted):
             for catalogue in catalogues:
-                for release in list_releases(connection, catalogue, name, limit=MAX_DELTA_CANDIDATES):
+                for row in view.releases(catalogue, name, MAX_DELTA_CANDIDATES):
+                    release = row.release
                     image = release.images.get(platform)
                     if image is None:
                         continue

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 from catalog.delivery.upgrade import TakenDelta
 from catalog.home import Home
-from catalog.trust.store import get_note, put_note
 
 _NOTE = "deltas"
 
@@ -25,6 +24,8 @@ class Savings:
 
 def find_savings(home: Home) -> Savings:
     """Give what was saved so far."""
+    from catalog.trust.store import get_note
+
     with home.trust.read() as connection:
         text = get_note(connection, _NOTE)
     return _decode(text)
@@ -32,6 +33,8 @@ def find_savings(home: Home) -> Savings:
 
 def add_saving(home: Home, taken: TakenDelta) -> None:
     """Count a delta that was taken."""
+    from catalog.trust.store import get_note, put_note
+
     with home.trust.write() as connection:
         before = _decode(get_note(connection, _NOTE))
         after = Savings(before.deltas + taken.steps, before.received + taken.size, before.blocks_size + taken.blocks_size)

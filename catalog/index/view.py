@@ -118,6 +118,11 @@ class View:
         )
         return Row(rows[0][0]) if rows else None
 
+    def releases(self, catalogue: str, name: str, most: int) -> list[Row]:
+        """Give the newest releases of a name, removed ones too, newest version first."""
+        statement = "SELECT line FROM releases WHERE generation = ? AND name = ? ORDER BY sort DESC LIMIT ?"
+        return [Row(line) for (line,) in self._ask(statement, self._generations.get(catalogue), name, most)]
+
     def versions(self, catalogue: str, name: str, *, prefix: str = "", most: int = -1) -> list[str]:
         """Give the versions that are not removed, newest first."""
         rows = self._ask(

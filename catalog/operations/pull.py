@@ -3,26 +3,34 @@
 A received tar is never passed on: the engine gets a canonical archive that is rebuilt from verified blocks, without tags.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.clients.docker import Engine
-from catalog.delivery import Delivered, Need, PlannedDelta, count_need, explain_absence, fetch_archive, open_store, plan_delta
-from catalog.digest import DiffID, ManifestDigest
+from catalog.delivery import (
+    Delivered,
+    Need,
+    PlannedDelta,
+    add_saving,
+    bring_archive,
+    count_need,
+    explain_absence,
+    open_store,
+    plan_delta,
+)
+from catalog.digest import DiffID
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home import Home
 from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
 from catalog.index.lookup import Notice, Resolved, open_lookup
-from catalog.index.releases import manifests_of
 from catalog.ipld.cid import parse_cid
 from catalog.network import Network
 from catalog.platform import Platform
 from catalog.progress import Progress, Step, silent
 from catalog.reference import parse_reference
 from catalog.release import Image
-from catalog.trust.store import Pin, list_pins, put_note, put_pin
 
 ENGINE_NOTE = "engine-image-id"
 """The note of the trust store that says which digest the engine of the last contact shows as image ID: config or manifest."""
@@ -91,7 +99,7 @@ def pull(
     with home.lease(f"pull {reference}"):
         try:
             view = _read(image, store, reference)
-            spare = engine.spare_layers(view.image.diff_ids, _known_manifests(home)) if engine is not None else frozenset()
+            spare = _find_spare(home, engine, view) if engine is not None else frozenset()
             if was_there:
                 spare = frozenset(view.image.diff_ids)
             layers = len(view.image.diff_ids), sum(diff_id in spare for diff_id in view.image.diff_ids)
@@ -101,7 +109,7 @@ def pull(
                 planned = plan_delta(home, view, store, need, progress)
                 return Pulled(*asked, need, *layers, None, None, None, was_loaded=False, dry_run=True, planned=planned)
             progress(Step("phase", _describe(reference, resolved, view, layers[1])))
-            fetched = fetch_archive(home, view, store, spare, progress)
+            fetched = bring_archive(home, view, store, spare, progress)
             image_id = None
             if engine is not None:
                 image_id = engine.tag_owner(name, version) if was_there else _load(home, engine, view, store, spare, progress)
@@ -110,6 +118,8 @@ def pull(
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         _remember(home, resolved, image, platform, engine)
+        if fetched.delta is not None:
+            add_saving(home, fetched.delta)
     tagged = f"{name}:{version}" if engine is not None else None
     was_loaded = engine is not None and not was_there
     return Pulled(*asked, fetched.need, *layers, fetched, tagged, image_id, was_loaded=was_loaded, dry_run=False)
@@ -175,23 +185,38 @@ def _load(
     home: Home, engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress
 ) -> str:
     try:
-        loaded = engine.load(write_tar(view, store, spare), tar_size(view, spare), progress)
+        loaded = engine.load(_feed(home, view, store, spare), tar_size(view, spare), progress)
     except EngineLayerMissingError:
         # A layer that the engine had a moment ago is gone: it gets all of them.
-        fetch_archive(home, view, store, progress=progress)
+        bring_archive(home, view, store, progress=progress)
         loaded = engine.load(write_tar(view, store), tar_size(view), progress)
     return engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id
 
 
-def _known_manifests(home: Home) -> list[ManifestDigest]:
-    """Give the canonical manifests of what was pulled here: an engine that holds one of them holds its layers uncompressed."""
+def _feed(home: Home, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID]) -> Iterator[bytes]:
+    yield from write_tar(view, store, spare)
+    home.prepare()  # while the engine unpacks
+
+
+def _find_spare(home: Home, engine: Engine, view: ArchiveView) -> frozenset[DiffID]:
+    """Tell which layers the engine does not need. One with the containerd store holds the layers of what was pulled here
+    uncompressed, as long as it holds the canonical manifest.
+    """
+    if engine.info().store != "containerd":
+        return engine.spare_layers(view.image.diff_ids)
+    from catalog.index.releases import manifests_of
+    from catalog.trust.store import list_pins
+
     with home.trust.read() as connection:
         archives = [parse_cid(pin.archive) for pin in list_pins(connection)]
     with home.index.read() as connection:
-        return manifests_of(connection, archives)
+        manifests = manifests_of(connection, archives)
+    return engine.spare_layers(view.image.diff_ids, manifests)
 
 
 def _remember(home: Home, resolved: Resolved, image: Image, platform: Platform, engine: Engine | None) -> None:
+    from catalog.trust.store import Pin, put_note, put_pin
+
     release = resolved.release
     with home.trust.write() as connection:
         put_pin(
