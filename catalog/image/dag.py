@@ -26,6 +26,8 @@ from catalog.unixfs.file import FileLink, FileTree, file_node
 _THREADS: Final = 2
 _BATCH_SIZE: Final = 512 * 1024  # what one task compresses, about: many chunks are small
 _BATCH_ENTRIES: Final = 64
+_HASHED_AT_ONCE: Final = 4 * 1024 * 1024  # what no thread is worth its while for
+_MAX_UNHASHED: Final = 8  # pieces of a layer that wait to be hashed
 _MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content that waits for its frames
 
 
@@ -95,20 +97,20 @@ class StoredArchive:
 class LayerWriter:
     """Hash, cut, compress and store one layer as it flows by; memory is bounded whatever its size.
 
-    Compression runs in at most two threads; the sink is called from the feeding thread only. A writer that is given up is simply
-    dropped: blocks that reached the sink stay there unreferenced.
+    Compression runs in at most two threads, the layer's own digest in one; the sink is called from the feeding thread only. A
+    writer that is given up is simply dropped: blocks that reached the sink stay there unreferenced.
     """
 
     def __init__(self, sink: ChunkSink) -> None:
         check_encoder()
         self._frames = _FrameWriter(sink)
         self._cutter = LayerCutter()
-        self._sha256 = hashlib.sha256()
+        self._digest = _LayerDigest()
         self._size = 0
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take the layer's next bytes, in pieces of any size; they are copied before this returns."""
-        self._sha256.update(data)
+        self._digest.update(data)
         self._size += len(data)
         for chunk in self._cutter.feed(data):
             self._frames.add(chunk)
@@ -120,7 +122,38 @@ class LayerWriter:
         if self._size == 0:
             self._frames.add(b"")
         root = self._frames.finish()
-        return StoredLayer(DiffID(self._sha256.digest()), self._size, root.cid, root.file_size, root.dag_size)
+        return StoredLayer(DiffID(self._digest.finish()), self._size, root.cid, root.file_size, root.dag_size)
+
+
+class _LayerDigest:
+    """The sha2-256 of a layer: a long one is hashed in a thread, beside the cutting, in which every byte is hashed once more."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: deque[Future[None]] = deque()
+        self._size = 0
+
+    def update(self, data: bytes | memoryview) -> None:
+        """Take the next bytes; they are copied unless they cannot change."""
+        self._size += len(data)
+        if self._size <= _HASHED_AT_ONCE:
+            self._sha256.update(data)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        is_constant = isinstance(data.obj if isinstance(data, memoryview) else data, bytes)
+        self._pending.append(self._pool.submit(self._sha256.update, data if is_constant else bytes(data)))
+        while len(self._pending) > _MAX_UNHASHED:
+            self._pending.popleft().result()
+
+    def finish(self) -> bytes:
+        """Give the digest."""
+        while self._pending:
+            self._pending.popleft().result()
+        if self._pool is not None:
+            self._pool.shutdown()
+        return self._sha256.digest()
 
 
 def build_archive(config: bytes, layers: Sequence[StoredLayer], sink: ChunkSink) -> StoredArchive:
