@@ -2,8 +2,9 @@
 
 A block's row and its bytes stand in two tables, so that listing, counting and asking for what is missing never touch the bytes.
 Blocks are found by their 32-byte digest: CIDv0, CIDv1 and any codec name the same bytes. ``content`` remembers which chunk's own
-frame a block is (the frame memo); it goes with the block. ``leases`` stand here, so that one transaction can ask for them and
-delete.
+frame a block is (the frame memo); it goes with the block. ``moved`` names the blocks that another place holds for this home
+(`catalog.blockstores.moved`), with their memo; ``here`` says that a copy was put here since. ``leases`` stand here, so that one
+transaction can ask for them and delete.
 """
 
 import queue
@@ -31,6 +32,15 @@ CREATE TABLE blocks (
     content BLOB
 ) WITHOUT ROWID;
 CREATE INDEX blocks_content ON blocks (content) WHERE content IS NOT NULL;
+CREATE TABLE moved (
+    digest BLOB NOT NULL PRIMARY KEY,
+    codec INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    content BLOB,
+    here INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX moved_content ON moved (content) WHERE content IS NOT NULL;
+CREATE INDEX moved_here ON moved (here) WHERE here = 1;
 CREATE TABLE leases (
     lease_id TEXT NOT NULL PRIMARY KEY,
     purpose TEXT NOT NULL,

@@ -149,6 +149,7 @@ class EmbeddedBlockstore:
                 size += len(data)
             connection.executemany("INSERT INTO payloads VALUES (?, ?)", payloads)
             connection.executemany("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("UPDATE moved SET here = 1 WHERE digest = ?", ((row[0],) for row in rows))
         self._rotten.difference_update(known)
         return BatchCount(count, size)
 
@@ -236,9 +237,10 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
     return data if isinstance(data, bytes) else b""
 
 
-def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes]) -> tuple[int, int]:
+def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False) -> tuple[int, int]:
     """Take digests, and delete their blocks, until a bounded number of bytes is freed; call it in a compacting transaction.
 
+    With ``forget``, that another place holds them is forgotten too.
     Gives how many digests were taken (0: there are no more), and how many of their blocks were there.
     """
     taken = deleted = freed = 0
@@ -249,6 +251,8 @@ def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes]) -> tup
             connection.execute("DELETE FROM blocks WHERE digest = ?", (digest,))
             deleted += 1
             freed += size
+        if forget:
+            connection.execute("DELETE FROM moved WHERE digest = ?", (digest,))
         if freed >= _FREED_A_TRANSACTION or taken >= _DELETES_A_TRANSACTION:
             break
     return taken, deleted

@@ -67,8 +67,10 @@ def refuse_others(blocks: EmbeddedBlockstore, now: datetime, own: Lease | None =
             )
 
 
-def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease | None = None) -> int:
+def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease | None = None, forget: bool = True) -> int:
     """Delete blocks that nothing refers to, unless a lease other than ``own`` holds; give how many were deleted.
+
+    Unless ``forget`` is false, that another place holds them is forgotten too.
 
     Whoever sweeps found ``cids`` while no other lease held. Raises `LockedError` as soon as one does: what is left then stays, and
     so does everything that a command which began meanwhile may count on.
@@ -83,7 +85,7 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
                         f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
                         why="blocks that it may count on cannot be deleted",
                     )
-            taken, deleted = delete_some(connection, digests)
+            taken, deleted = delete_some(connection, digests, forget=forget)
         total += deleted
     blocks.file.truncate_log()
     return total

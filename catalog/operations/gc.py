@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.blockstores.leasing import refuse_others, sweep
+from catalog.blockstores.moved import list_moved
 from catalog.deltacache import open_delta_cache
 from catalog.home import Home
 from catalog.keeping import list_roots, mark
@@ -64,6 +65,9 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
             progress(Step("phase", f"Deleting {len(garbage)} blocks"))
             sweep(home.blocks, garbage, home.now, own=own)
             home.blocks.shrink()
+        gone = [cid for cid in list_moved(home.blocks) if cid.digest not in marked] if delete else []
+        if gone:
+            sweep(home.blocks, gone, home.now, own=own)
     after = home.blocks.size().file_size if delete else before.file_size
     return Swept(tuple(kept), len(garbage), size, delete and bool(garbage or cached), before.file_size, after, cached)
 

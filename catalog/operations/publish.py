@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from catalog.blockstores.base import Block
+from catalog.blockstores.base import Block, Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockCounter, BlockWriter, WriteCount
+from catalog.clients.kubo import KuboClient
 from catalog.errors import InvalidInputError, ReleaseConflictError, ReleaseNotFoundError
 from catalog.home import Home
 from catalog.image.dag import FrameRef
@@ -23,6 +24,7 @@ from catalog.platform import Platform
 from catalog.progress import Progress, Step, silent
 from catalog.reference import check_publishable
 from catalog.release import Image, Release
+from catalog.sharing.moving import open_held
 from catalog.snapshot.line import encode_line
 from catalog.trust.naming import check_own_name
 
@@ -54,9 +56,12 @@ def publish(
     *,
     annotations: Mapping[str, str] | None = None,
     dry_run: bool = False,
+    kubo: KuboClient | None = None,
     progress: Progress = silent,
 ) -> Published:
     """Publish the ``wanted`` images of ``source`` as ``name@version``.
+
+    Where archives moved to the node ``kubo``, what it holds is not stored here once more.
 
     The same content again changes nothing but its annotations, where those are given; another platform is added. Raises
     `ReleaseConflictError` where the version has other content for a platform, `AmbiguousReferenceError` where the name is another
@@ -66,16 +71,17 @@ def publish(
     given = dict(annotations or {})
     check_name_is_free(home, name)
     existing = _find_existing(home, name, version)
-    if existing is not None and isinstance(source, EngineSource) and not given and _is_published(home, existing, source, wanted):
+    held = open_held(home, kubo)
+    if existing is not None and isinstance(source, EngineSource) and not given and _is_published(held, existing, source, wanted):
         return Published(_own(home), created=False, release=existing, added=(), changed=False, dry_run=dry_run, count=WriteCount())
     with nullcontext() if dry_run else home.lease(f"publish {name}@{version}"):
         if dry_run:
-            counter = BlockCounter(home.blocks)
+            counter = BlockCounter(held)
             taken = source.take(wanted, counter, progress)
             count = counter.count
         else:
             home.index, home.trust  # noqa: B018  # making the files takes a while, in which the engine stages the image
-            with BlockWriter(home.blocks) as writer:
+            with BlockWriter(held) as writer:
                 taken = source.take(wanted, _Counted(writer, progress), progress)
             count = writer.count
         images = {entry.archive.platform: make_image(entry) for entry in taken}
@@ -180,15 +186,11 @@ class _Counted:
             self._progress(Step("part", "stored", count.bytes, None, figures))
 
 
-def _is_published(home: Home, existing: Release, source: EngineSource, wanted: Wanted) -> bool:
-    """Tell, without reading the images, whether the release holds what the engine has, and the store all of it."""
+def _is_published(held: Blockstore, existing: Release, source: EngineSource, wanted: Wanted) -> bool:
+    """Tell, without reading the images, whether the release holds what the engine has, and all of it is held."""
     for described in source.find(wanted):
         image = existing.images.get(described.platform)
-        if (
-            image is None
-            or described.id not in {str(image.config), str(image.manifest)}
-            or not is_whole(image.archive, home.blocks)
-        ):
+        if image is None or described.id not in {str(image.config), str(image.manifest)} or not is_whole(image.archive, held):
             return False
     return existing.removed is None
 

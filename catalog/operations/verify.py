@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from catalog.blockstores.base import Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.leasing import refuse_others
+from catalog.blockstores.moved import ReachableBlocks
 from catalog.blockstores.writing import BlockWriter
 from catalog.delivery import open_store
 from catalog.errors import (
@@ -25,6 +26,7 @@ from catalog.keeping import Root, list_roots
 from catalog.network import NO_NETWORK, Network
 from catalog.progress import Progress, Step, silent
 from catalog.reference import parse_reference
+from catalog.sharing.moving import check_moved
 from catalog.sharing.repairing import find_damaged_snapshots, renew_damaged_snapshot, repair_snapshots
 from catalog.soundness import DamagedFile, find_damaged_files, salvage_blocks
 
@@ -44,7 +46,8 @@ class Damage:
 class Verified:
     """What was looked at, what was found, and what a repair brought back. Without damage everything that is kept matches.
 
-    ``files`` are those of the home that were made anew.
+    ``files`` are those of the home that were made anew. ``moved`` blocks live in the Kubo node, ``unasked`` says why it could not
+    be asked for them; those that it lacks are damage.
     """
 
     blocks: int
@@ -54,6 +57,8 @@ class Verified:
     damage: tuple[Damage, ...]
     repaired: int
     files: tuple[str, ...] = ()
+    moved: int = 0
+    unasked: str = ""
 
 
 def verify(
@@ -69,8 +74,9 @@ def verify(
     """Read every stored block (or, with ``reference``, those of one release) and check it against its CID.
 
     With ``repair``, what is missing comes from the sources of ``network``; an image or file given as ``repair_from`` is read anew
-    first, and gives back every block that it holds. Rotten blocks count as missing. A damaged index is made anew, and so is the
-    file of blocks, with what of it can still be read. Raises `CorruptHomeError` where a file of the home is damaged and stays so.
+    first, and gives back every block that it holds. Rotten blocks count as missing; for what moved to the Kubo node, that is asked.
+    A damaged index is made anew, and so is the file of blocks, with what of it can still be read. Raises `CorruptHomeError` where a
+    file of the home is damaged and stays so.
     """
     files = _check_files(home, repair=repair or repair_from is not None, progress=progress)
     rotten: list[Cid] = []
@@ -81,15 +87,19 @@ def verify(
         size += length
         if length == 0 and home.blocks.missing([cid]):
             rotten.append(cid)
-    damage, archives = _find_damage(home, reference)
+    network = network or NO_NETWORK
+    moved = check_moved(home, network.kubo)
+    unasked = f"{moved.failure.message}: {moved.failure.why}" if moved.failure is not None else ""
+    held = ReachableBlocks(home.blocks)
+    damage, archives = _find_damage(home, reference, held)
     if not (repair or repair_from is not None) or not (damage or rotten):
-        return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files)
+        return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files, moved.blocks, unasked)
     with home.lease("verify"):
-        _repair(home, reference, network or NO_NETWORK, repair_from, wanted, progress)
+        _repair(home, reference, network, repair_from, wanted, progress)
         home.blocks.delete(home.blocks.missing(rotten))  # what is still rotten is of no use to anybody
-    left, archives = _find_damage(home, reference)
+    left, archives = _find_damage(home, reference, held)
     repaired = max(0, sum(entry.blocks for entry in damage) - sum(entry.blocks for entry in left))
-    return Verified(blocks, size, archives, len(rotten), tuple(left), repaired, files)
+    return Verified(blocks, size, archives, len(rotten), tuple(left), repaired, files, moved.blocks, unasked)
 
 
 def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, ...]:
@@ -148,12 +158,12 @@ def _blocks_under(store: Blockstore, roots: Sequence[Root]) -> Iterator[Cid]:
             continue
 
 
-def _find_damage(home: Home, reference: str | None) -> tuple[list[Damage], int]:
+def _find_damage(home: Home, reference: str | None, store: Blockstore) -> tuple[list[Damage], int]:
     """Give the archives and, without ``reference``, the snapshots that are not whole, and how many archives there are.
 
     An archive that was pulled may be held in part: its engine had the other layers.
     """
-    store, roots = home.blocks, _roots_of(home, reference)
+    roots = _roots_of(home, reference)
     found = [
         Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False)
         for snapshot in (find_damaged_snapshots(home) if reference is None else ())
@@ -187,7 +197,7 @@ def _repair(
     if reference is None:
         repair_snapshots(home, network, progress)  # first: they say what else has to be here
     store = open_store(home, network)
-    for entry in _find_damage(home, reference)[0] if network.sources else ():
+    for entry in _find_damage(home, reference, ReachableBlocks(home.blocks))[0] if network.sources else ():
         try:
             if entry.reason != "snapshot":
                 store.fetch_dag([entry.archive], progress=progress)

@@ -7,6 +7,7 @@ the release's line names and ``images/`` links. A release is as good without: wh
 import secrets
 from dataclasses import dataclass, replace
 
+from catalog.blockstores.base import Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockWriter
 from catalog.delivery.choosing import is_chain_worth
@@ -40,8 +41,14 @@ class MadeDelta:
     new_bytes: int
 
 
-def make_deltas(home: Home, catalogue: str, last: Cid | None, progress: Progress) -> list[MadeDelta]:
-    """Make a delta for each image of the own catalogue that snapshot ``last`` does not have yet, where one is worth it."""
+def make_deltas(
+    home: Home, catalogue: str, last: Cid | None, progress: Progress, archives: Blockstore | None = None
+) -> list[MadeDelta]:
+    """Make a delta for each image of the own catalogue that snapshot ``last`` does not have yet, where one is worth it.
+
+    ``archives`` is where archives are, if not all of them are here.
+    """
+    held = archives or home.blocks
     with home.trust.read() as connection:
         noted = [release for _, release in list_unshared(connection)]
     made = []
@@ -50,7 +57,7 @@ def make_deltas(home: Home, catalogue: str, last: Cid | None, progress: Progress
             if release.images[platform].deltas or _is_shared(home, last, release, platform):
                 continue
             try:
-                delta = _make(home, catalogue, release, platform, progress)
+                delta = _make(home, held, catalogue, release, platform, progress)
             except DeltaError:
                 continue  # not worth it
             except DcatError as error:
@@ -81,9 +88,11 @@ def _is_shared(home: Home, last: Cid | None, release: Release, platform: Platfor
     return directory == archive_cid
 
 
-def _make(home: Home, catalogue: str, release: Release, platform: Platform, progress: Progress) -> MadeDelta | None:
+def _make(
+    home: Home, held: Blockstore, catalogue: str, release: Release, platform: Platform, progress: Progress
+) -> MadeDelta | None:
     image = release.images[platform]
-    base = _find_base(home, catalogue, release, platform)
+    base = _find_base(home, held, catalogue, release, platform)
     if base is None:
         return None
     version, base_image = base
@@ -93,9 +102,7 @@ def _make(home: Home, catalogue: str, release: Release, platform: Platform, prog
     progress(Step("phase", f"Making the delta from {version} to {release.version}"))
     path = home.path / f".delta-{secrets.token_hex(8)}"
     try:
-        written = write_delta_file(
-            base_image.archive, image.archive, home.blocks, path, level=PUBLISHED_LEVEL, max_size=new_bytes // 2
-        )
+        written = write_delta_file(base_image.archive, image.archive, held, path, level=PUBLISHED_LEVEL, max_size=new_bytes // 2)
         if not is_chain_worth(written.size, written.new_bytes):
             return None
         with path.open("rb") as file, BlockWriter(home.blocks) as writer:
@@ -110,15 +117,15 @@ def _make(home: Home, catalogue: str, release: Release, platform: Platform, prog
     return MadeDelta(release.reference, platform, version, delta, written.new_bytes)
 
 
-def _find_base(home: Home, catalogue: str, release: Release, platform: Platform) -> tuple[str, Image] | None:
-    """Give version and image of the newest release that was published before, and whose image is here whole."""
+def _find_base(home: Home, held: Blockstore, catalogue: str, release: Release, platform: Platform) -> tuple[str, Image] | None:
+    """Give version and image of the newest release that was published before, and whose image is held whole."""
     with home.index.read() as connection:
         known = list_releases(connection, catalogue, release.name, limit=MAX_DELTA_CANDIDATES)
     archive_cid = release.images[platform].archive
     before = [other for other in known if platform in other.images and _age(other) < _age(release)]
     for other in sorted(before, key=_age, reverse=True):
         image = other.images[platform]
-        if image.archive != archive_cid and is_whole(image.archive, home.blocks):
+        if image.archive != archive_cid and is_whole(image.archive, held):
             return other.version, image
     return None
 

@@ -2,12 +2,12 @@
 
 The node gets what it lacks of the snapshot's DAG, archives included, in one import; the pin of the catalogue then moves from the
 last snapshot to this one, so that Kubo's GC keeps what is released and frees what is not. Which snapshot the node has is remembered
-by its URL, so that nothing is sent twice and nothing is asked block by block. The catalogue's key never goes there.
+by its URL, so that nothing is sent twice and nothing is asked block by block. Then what archives consist of lives there only
+(`catalog.sharing.moving`). The catalogue's key never goes there.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 
 from catalog.blockstores.base import Block, BlockSource
 from catalog.blockstores.kubo import KuboBlockstore
@@ -21,25 +21,10 @@ from catalog.ipns.record import Record
 from catalog.limits import SHARE_LOCK_TIMEOUT
 from catalog.progress import Progress, Step
 from catalog.routing.kubo import KuboRouting
-from catalog.trust.store import get_note, put_note
+from catalog.sharing.moving import explain_place, move_archives
+from catalog.sharing.places import KuboState, distrust, kubo_state, moved_to, remember_state
 
 _BATCH = 512
-
-
-@dataclass(frozen=True, slots=True)
-class KuboState:
-    """What a node was given: the snapshot that it pins, and the sequence of the record that it offered last, and when."""
-
-    root: str = ""
-    sequence: int = -1
-    offered: str = ""
-
-
-def kubo_state(home: Home, url: str) -> KuboState:
-    """Give what the node at ``url`` was given; nothing yet is an empty state."""
-    with home.trust.read() as connection:
-        text = get_note(connection, _key(url))
-    return KuboState(**json.loads(text)) if text else KuboState()
 
 
 def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Progress) -> None:
@@ -53,13 +38,19 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
         if state.root != str(root):
             progress(Step("phase", "Sharing the catalogue through Kubo"))
             last = parse_cid(state.root) if state.root else None
-            _put_dag(home, KuboBlockstore(client), pin_name(record), root, last)
+            try:
+                _put_dag(home, KuboBlockstore(client), pin_name(record), root, last)
+            except UnavailableError as error:
+                _doubt(home, client, pin_name(record))
+                explain_place(home, client, error)
+                raise
             state = KuboState(str(root))
-            _remember(home, client.url, state)
+            remember_state(home, client.url, state)
+        move_archives(home, client, root)
         if state.sequence < record.sequence:
             progress(Step("phase", "Offering the record to Kubo's network"))
             KuboRouting(client).put(record.name, record.encoded)
-            _remember(home, client.url, KuboState(str(root), record.sequence, home.time))
+            remember_state(home, client.url, KuboState(str(root), record.sequence, home.time))
 
 
 def pin_name(record: Record) -> str:
@@ -80,6 +71,14 @@ def _put_dag(home: Home, node: KuboBlockstore, pin: str, root: Cid, last: Cid | 
             raise
         # Somebody took the pin away there, and GC what it held: all that is here goes once more.
         node.put_pinned(pin, block, lambda: others(None))
+
+
+def _doubt(home: Home, client: KuboClient, pin: str) -> None:
+    """Where the node is up and does not pin, something that moved there may be gone."""
+    if moved_to(home).url == client.url:
+        with suppress(UnavailableError):
+            client.find_pins(pin)
+            distrust(home, client.url)
 
 
 def new_blocks(blocks: BlockSource, root: Cid, last: Cid | None) -> Iterator[Block]:
@@ -114,12 +113,3 @@ def _children(blocks: BlockSource, cids: list[Cid]) -> Iterator[Cid]:
         except BlockNotFoundError:
             continue
         yield from (link.cid for link in decode_node(data).links)
-
-
-def _remember(home: Home, url: str, state: KuboState) -> None:
-    with home.trust.write() as connection:
-        put_note(connection, _key(url), json.dumps({"root": state.root, "sequence": state.sequence, "offered": state.offered}))
-
-
-def _key(url: str) -> str:
-    return f"kubo {url}"

@@ -19,6 +19,7 @@ from catalog.progress import Progress, Step, silent
 from catalog.routing.asking import Answer, ask_routings
 from catalog.sharing.kubo import share_to_kubo
 from catalog.sharing.merging import MergeReport, merge_record
+from catalog.sharing.moving import open_held
 from catalog.sharing.signing import needs_renewal, own_name, own_record, sign_snapshot, take_own_record
 from catalog.sharing.snapshots import write_own_snapshot
 from catalog.trust.decision import floor_of
@@ -72,7 +73,7 @@ def share_own(
                 report = _merge(home, network, name, higher)
             except UnavailableError as error:
                 return _unmerged(home, name, higher, error)
-        made = _make_deltas(home, name, progress) if deltas else []
+        made = _make_deltas(home, network, name, progress) if deltas else []
         record, signed = _sign(home, network, name, report, progress)
     targets, pending = _put(home, network, record, progress)
     return Shared(record, signed, report, tuple(targets), pending, tuple(made))
@@ -117,7 +118,7 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
         progress(Step("phase", "Signing the catalogue"))
         archives = open_store(home, network)
         last = record.snapshot_cid if record is not None and not record.revoked else None
-        written = write_own_snapshot(home, str(name), None, (), archives, merged=last)
+        written = write_own_snapshot(home, str(name), None, [release for _, release in noted], archives, merged=last)
         return sign_snapshot(home, written.root, shared_up_to=noted[-1][0] if noted else 0, published=home.time)
 
 
@@ -171,13 +172,14 @@ def _merge(home: Home, network: Network, name: IpnsName, record: Record) -> Merg
     return report
 
 
-def _make_deltas(home: Home, name: IpnsName, progress: Progress) -> "list[MadeDelta]":
+def _make_deltas(home: Home, network: Network, name: IpnsName, progress: Progress) -> "list[MadeDelta]":
     from catalog.sharing.deltas import make_deltas
 
     record = own_record(home, name)
     if record is not None and record.revoked:
         return []
-    return make_deltas(home, str(name), record.snapshot_cid if record is not None else None, progress)
+    last = record.snapshot_cid if record is not None else None
+    return make_deltas(home, str(name), last, progress, open_held(home, network.kubo))
 
 
 def _sign(home: Home, network: Network, name: IpnsName, report: MergeReport | None, progress: Progress) -> tuple[Record, bool]:

@@ -85,7 +85,15 @@ def publish(
         from catalog.sharing.share import share_own  # noqa: F401
 
         done = store(
-            context.home, name, version, source, wanted, annotations=annotations, dry_run=dry_run, progress=context.progress
+            context.home,
+            name,
+            version,
+            source,
+            wanted,
+            annotations=annotations,
+            dry_run=dry_run,
+            kubo=None if offline else context.network.kubo,
+            progress=context.progress,
         )
     except ImageNotFoundError as error:
         if not (from_ or copy or image):

@@ -1,6 +1,6 @@
 """``dcat verify``: hash again, and repair."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from cli.context import Context
 from cli.output import Document, Table, fields
 from cli.sources import engine_source, file_source, read_wanted
 from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.operations.verify import Verified
 
 app = command_app()
 
@@ -39,11 +42,10 @@ def verify(
 
     wanted = read_wanted(["all"])
     source = file_source(context, from_) if from_ else engine_source(context, image, wanted) if image else None
-    network = context.network if repair or source is not None else None
     done = check(
         context.home,
         reference or None,
-        network=network,
+        network=context.network,
         repair_from=source,
         wanted=wanted if source is not None else None,
         repair=repair,
@@ -57,6 +59,8 @@ def verify(
         "archives": done.archives,
         "rotten": done.rotten,
         "repaired": done.repaired,
+        "moved": done.moved,
+        "unasked": done.unasked,
         "files": list(done.files),
         "damage": [
             {"label": entry.label, "archive": str(entry.archive), "kept_as": entry.reason, "blocks": entry.blocks}
@@ -68,6 +72,7 @@ def verify(
         ("read", f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"),
         ("archives", f"{done.archives}, {len(damage)} of them damaged"),
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
+        ("in the node", _describe_moved(done) if done.moved else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
         ("made anew", ", ".join(done.files)),
         ("in part", f"{format_count(len(partial), 'archive')}, whose other layers the engine had" if partial else ""),
@@ -77,7 +82,7 @@ def verify(
         rows = [(entry.label, str(entry.blocks), str(entry.archive)) for entry in damage]
         parts.append(Table(("DAMAGED", "BLOCKS", "CID"), rows, frozenset({"BLOCKS"})))
     healthy = not damage and (not done.rotten or done.repaired >= done.rotten or repair or source is not None)
-    document = Document("verify", body, [str(entry.archive) for entry in damage], parts, "All of it matches." if healthy else "")
+    document = Document("verify", body, [str(entry.archive) for entry in damage], parts, _conclude(done) if healthy else "")
     if healthy:
         return document
     context.show(document)
@@ -87,3 +92,12 @@ def verify(
         why="no source that was asked had them" if repaired else "stored bytes no longer match their CIDs, or are gone",
         hint="dcat verify --from FILE  (or --image REF): the image itself" if repaired else "dcat verify --repair",
     )
+
+
+def _describe_moved(done: "Verified") -> str:
+    state = f"not asked ({done.unasked})" if done.unasked else "it has them all"
+    return f"{format_count(done.moved, 'block')}: {state}"
+
+
+def _conclude(done: "Verified") -> str:
+    return "All of it matches." if not done.unasked else "All that is here matches."

@@ -24,6 +24,21 @@ STATEMENTS = (
     CREATE INDEX blocks_content ON blocks (content) WHERE content IS NOT NULL
     """,
     """
+    CREATE TABLE moved (
+        digest BLOB NOT NULL PRIMARY KEY,
+        codec INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        content BLOB,
+        here INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE INDEX moved_content ON moved (content) WHERE content IS NOT NULL
+    """,
+    """
+    CREATE INDEX moved_here ON moved (here) WHERE here = 1
+    """,
+    """
     CREATE TABLE leases (
         lease_id TEXT NOT NULL PRIMARY KEY,
         purpose TEXT NOT NULL,

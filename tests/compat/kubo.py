@@ -112,6 +112,12 @@ def start_kubo(program: Path, repository: Path, processes: list[subprocess.Popen
     for section, values in settings.items():
         configuration[section] = {**configuration.get(section, {}), **values}
     path.write_text(json.dumps(configuration), encoding="utf-8")
+    return run_kubo(program, repository, processes)
+
+
+def run_kubo(program: Path, repository: Path, processes: list[subprocess.Popen[bytes]]) -> KuboNode:
+    """Run the node of a repository that was started before; its process is appended to ``processes``."""
+    environment = {"IPFS_PATH": str(repository), "HOME": str(repository.parent), "IPFS_TELEMETRY": "off", "PATH": os.defpath}
     with (repository / "log").open("wb") as log:
         process = subprocess.Popen(
             [program, "daemon"], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

@@ -10,11 +10,12 @@ from catalog.home import open_home
 from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
+from catalog.server.site import HeldBlocks
 
 
 @contextlib.contextmanager
-def served_home(path: Path) -> Iterator[str]:
-    """Serve the home at ``path`` until the block ends; give the URL."""
+def served_home(path: Path, node: HeldBlocks | None = None) -> Iterator[str]:
+    """Serve the home at ``path``, with its archives in ``node``, until the block ends; give the URL."""
     started = threading.Event()
     found: list[RunningServer] = []
     failed: list[BaseException] = []
@@ -26,7 +27,7 @@ def served_home(path: Path) -> Iterator[str]:
     def run() -> None:
         try:
             with open_home(path, now=datetime.now(UTC)) as home:
-                site = open_site(home, lambda: datetime.now(UTC))
+                site = open_site(home, lambda: datetime.now(UTC), node)
                 run_server(site, ServerSettings(port=0), ready=ready, log=lambda line: None)
         except BaseException as error:
             failed.append(error)

@@ -1,0 +1,135 @@
+"""Blocks that another place holds for this home, so that no second copy has to be here: the leaves of archives in a Kubo node.
+
+Of a block that moved its digest, codec, size and frame memo stay (table ``moved``), so that the next version of an image finds its
+frames without compressing them again. `EmbeddedBlockstore` says of such a block that it is not here; `ReachableBlocks` counts it as
+held and reads it from the place. A copy that is put here again (a save fetched it, a repair) is noted, and goes with `drop_copies`.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Final
+
+from catalog.blockstores.base import Block, BlockSource
+from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
+from catalog.blockstores.leasing import sweep
+from catalog.errors import BlockNotFoundError
+from catalog.ipld.cid import Cid, cid_from_digest
+
+_ROWS_A_TRANSACTION: Final = 10_000
+
+
+def note_moved(store: EmbeddedBlockstore, cids: Collection[Cid]) -> None:
+    """Note of those of ``cids`` that are here that the other place holds them too; they are copies then."""
+    with store.file.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO moved SELECT digest, codec, size, content, 1 FROM blocks WHERE digest = ? "
+            "ON CONFLICT (digest) DO UPDATE SET here = 1, content = coalesce(content, excluded.content)",
+            [(cid.digest,) for cid in cids],
+        )
+
+
+def list_copies(store: EmbeddedBlockstore) -> list[Cid]:
+    """Give the blocks that are both here and at the other place."""
+    with store.file.reading() as connection:
+        rows = connection.execute("SELECT digest, codec FROM moved WHERE here = 1").fetchall()
+    return [cid_from_digest(digest, codec) for digest, codec in rows]
+
+
+def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime) -> None:
+    """Delete blocks that the other place holds. Raises `LockedError` as soon as a lease holds: what is left then stays."""
+    try:
+        sweep(store, cids, now, forget=False)
+    finally:
+        with store.file.transaction() as connection:
+            connection.execute(
+                "UPDATE moved SET here = 0 WHERE here = 1 AND NOT EXISTS (SELECT 1 FROM blocks WHERE blocks.digest = moved.digest)"
+            )
+
+
+def list_moved(store: EmbeddedBlockstore) -> Iterator[Cid]:
+    """Give every block that the other place holds, also those that are here as well."""
+    after = b""
+    while True:
+        with store.file.reading() as connection:
+            rows = connection.execute(
+                "SELECT digest, codec FROM moved WHERE digest > ? ORDER BY digest LIMIT ?", (after, _ROWS_A_TRANSACTION)
+            ).fetchall()
+        if not rows:
+            return
+        after = rows[-1][0]
+        yield from (cid_from_digest(digest, codec) for digest, codec in rows)
+
+
+def forget_moved(store: EmbeddedBlockstore, cids: Iterable[Cid]) -> None:
+    """Forget that the other place holds ``cids``: it does not."""
+    with store.file.transaction() as connection:
+        connection.executemany("DELETE FROM moved WHERE digest = ?", [(cid.digest,) for cid in cids])
+
+
+class ReachableBlocks:
+    """The blocks of ``local``, with those that moved as if they were here; ``place`` gives them. What is put goes to ``local``.
+
+    Nothing that ``place`` gives is kept here; without one, what moved is counted and cannot be read.
+    """
+
+    def __init__(self, local: EmbeddedBlockstore, place: BlockSource | None = None) -> None:
+        self._local = local
+        self._place = place
+
+    def get(self, cid: Cid) -> bytes:
+        try:
+            return self._local.get(cid)
+        except BlockNotFoundError:
+            if self._place is None or not self._moved([cid]):
+                raise
+            return self._place.get(cid)
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        wanted = list(cids)
+        absent = self._local.missing(wanted)
+        elsewhere = {cid.digest for cid in absent}
+        yield from self._local.get_many(cid for cid in wanted if cid.digest not in elsewhere)
+        moved = self._moved(absent)
+        if moved and self._place is not None:
+            yield from self._place.get_many([cid for cid in absent if cid.digest in moved])
+
+    def has(self, cid: Cid) -> bool:
+        return not self.missing([cid])
+
+    def missing(self, cids: Iterable[Cid]) -> list[Cid]:
+        absent = self._local.missing(cids)
+        moved = self._moved(absent)
+        return [cid for cid in absent if cid.digest not in moved]
+
+    def put(self, cid: Cid, data: bytes) -> None:
+        self._local.put(cid, data)
+
+    def put_many(self, blocks: Iterable[Block]) -> None:
+        self._local.put_many(blocks)
+
+    def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
+        return self._local.put_batch(batch, durable=durable)
+
+    def flush(self) -> None:
+        self._local.flush()
+
+    def delete(self, cids: Iterable[Cid]) -> None:
+        self._local.delete(cids)
+
+    def cids(self) -> Iterator[Cid]:
+        return self._local.cids()
+
+    def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
+        """As the local store does, and of frames that moved as well."""
+        found = self._local.find_frame(content)
+        if found is not None:
+            return found
+        with self._local.file.reading() as connection:
+            rows = connection.execute("SELECT digest, codec, size FROM moved WHERE content = ?", (content,)).fetchall()
+        return next(((cid_from_digest(digest, codec), size) for digest, codec, size in rows), None)
+
+    def _moved(self, cids: Iterable[Cid]) -> set[bytes]:
+        with self._local.file.reading() as connection:
+            return {
+                cid.digest for cid in cids if connection.execute("SELECT 1 FROM moved WHERE digest = ?", (cid.digest,)).fetchall()
+            }

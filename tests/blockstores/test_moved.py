@@ -1,0 +1,91 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from catalog.blockstores.base import Block
+from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.leasing import hold_lease, sweep
+from catalog.blockstores.memory import MemoryBlockstore
+from catalog.blockstores.moved import ReachableBlocks, drop_copies, forget_moved, list_copies, list_moved, note_moved
+from catalog.errors import BlockNotFoundError, LockedError
+from catalog.ipld.cid import RAW, cid_of
+
+NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
+MOVED, STAYS = (Block(cid_of(data, RAW), data) for data in (b"moved" * 5000, b"stays" * 5000))
+MEMO = b"m" * 32
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedBlockstore]:
+    opened = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def held(store: EmbeddedBlockstore) -> ReachableBlocks:
+    """A store from which one of two blocks moved."""
+    store.put_batch([NewBlock(MOVED, MEMO), NewBlock(STAYS)])
+    note_moved(store, [MOVED.cid, cid_of(b"never here", RAW)])
+    assert list_copies(store) == [MOVED.cid]
+    drop_copies(store, list_copies(store), NOW)
+    place = MemoryBlockstore()
+    place.put(*MOVED)
+    return ReachableBlocks(store, place)
+
+
+def test_what_moved_is_not_here_and_held(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    both = [MOVED.cid, STAYS.cid]
+    assert store.missing(both) == [MOVED.cid]
+    with pytest.raises(BlockNotFoundError):
+        store.get(MOVED.cid)
+    assert list(store.cids()) == [STAYS.cid]
+    assert store.size().bytes == len(STAYS.data)
+    assert held.missing(both) == []
+    assert held.get(MOVED.cid) == MOVED.data
+    assert set(held.get_many(both)) == {MOVED, STAYS}
+    assert list(list_moved(store)) == [MOVED.cid]
+
+
+def test_the_memo_of_what_moved_stays(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    assert store.find_frame(MEMO) is None
+    assert held.find_frame(MEMO) == (MOVED.cid, len(MOVED.data))
+
+
+def test_a_copy_that_is_put_again_is_noted_and_goes(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    held.put(*MOVED)
+    assert store.get(MOVED.cid) == MOVED.data
+    assert list_copies(store) == [MOVED.cid]
+    with hold_lease(store, "a test", NOW), pytest.raises(LockedError):
+        drop_copies(store, list_copies(store), NOW)
+    assert store.has(MOVED.cid)
+    drop_copies(store, list_copies(store), NOW)
+    assert not store.has(MOVED.cid)
+    assert list_copies(store) == []
+    assert held.find_frame(MEMO) == (MOVED.cid, len(MOVED.data))
+
+
+def test_deleting_a_copy_forgets_nothing_and_sweeping_does(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    held.put(*MOVED)
+    store.delete([MOVED.cid])
+    assert held.missing([MOVED.cid]) == []
+    sweep(store, [MOVED.cid], NOW)
+    assert held.missing([MOVED.cid]) == [MOVED.cid]
+    with pytest.raises(BlockNotFoundError):
+        held.get(MOVED.cid)
+
+
+def test_what_the_place_lost_is_forgotten(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    forget_moved(store, [MOVED.cid])
+    assert held.missing([MOVED.cid]) == [MOVED.cid]
+    assert held.find_frame(MEMO) is None
+
+
+def test_without_a_place_it_counts_and_cannot_be_read(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
+    counting = ReachableBlocks(store)
+    assert counting.missing([MOVED.cid]) == held.missing([MOVED.cid]) == []
+    assert list(counting.get_many([MOVED.cid])) == []
+    with pytest.raises(BlockNotFoundError):
+        counting.get(MOVED.cid)
