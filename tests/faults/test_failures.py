@@ -67,7 +67,7 @@ def check_ended(ended: Ended, told: object) -> None:
     assert "error[unexpected]" not in ended.err, (told, ended)
 
 
-@pytest.mark.parametrize("every", [97, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [251, pytest.param(3, marks=pytest.mark.long)])
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_the_nth_operation_fails(
