@@ -13,6 +13,7 @@ from pathlib import Path
 
 from catalog.blockstores.base import Block
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.moved import copy_moved
 from catalog.errors import CodecError, CorruptHomeError, DcatError
 from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
@@ -125,7 +126,9 @@ def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
             if pending >= BLOCK_BATCH_SIZE:
                 store.put_batch(batch, durable=False)
                 batch, pending = [], 0
-    store.put_batch(batch)
+        store.put_batch(batch)
+        with suppress(sqlite3.Error):
+            copy_moved(connection, store)
     return count
 
 

@@ -5,6 +5,7 @@ frames without compressing them again. `EmbeddedBlockstore` says of such a block
 held and reads it from the place. A copy that is put here again (a save fetched it, a repair) is noted, and goes with `drop_copies`.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Final
@@ -64,6 +65,16 @@ def forget_moved(store: EmbeddedBlockstore, cids: Iterable[Cid]) -> None:
     """Forget that the other place holds ``cids``: it does not."""
     with store.file.transaction() as connection:
         connection.executemany("DELETE FROM moved WHERE digest = ?", [(cid.digest,) for cid in cids])
+
+
+def copy_moved(source: sqlite3.Connection, store: EmbeddedBlockstore) -> None:
+    """Note in ``store`` what another file knows of blocks that moved, as far as its rows can be read."""
+    rows = source.execute("SELECT digest, codec, size, content FROM moved")
+    while some := rows.fetchmany(_ROWS_A_TRANSACTION):
+        with store.file.transaction() as connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO moved SELECT ?1, ?2, ?3, ?4, EXISTS (SELECT 1 FROM blocks WHERE digest = ?1)", some
+            )
 
 
 class ReachableBlocks:

@@ -8,7 +8,7 @@ from catalog.blockstores.base import Block
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.leasing import hold_lease, sweep
 from catalog.blockstores.memory import MemoryBlockstore
-from catalog.blockstores.moved import ReachableBlocks, drop_copies, forget_moved, list_copies, list_moved, note_moved
+from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, forget_moved, list_copies, list_moved, note_moved
 from catalog.errors import BlockNotFoundError, LockedError
 from catalog.ipld.cid import RAW, cid_of
 
@@ -81,6 +81,17 @@ def test_what_the_place_lost_is_forgotten(store: EmbeddedBlockstore, held: Reach
     forget_moved(store, [MOVED.cid])
     assert held.missing([MOVED.cid]) == [MOVED.cid]
     assert held.find_frame(MEMO) is None
+
+
+def test_a_file_made_anew_knows_what_moved(store: EmbeddedBlockstore, held: ReachableBlocks, tmp_path: Path) -> None:
+    held.put(*MOVED)
+    anew = EmbeddedBlockstore(tmp_path / "anew.sqlite")
+    with store.file.reading() as connection:
+        copy_moved(connection, anew)
+    assert list(list_moved(anew)) == [MOVED.cid]
+    assert list_copies(anew) == []
+    assert ReachableBlocks(anew).find_frame(MEMO) == (MOVED.cid, len(MOVED.data))
+    anew.close()
 
 
 def test_without_a_place_it_counts_and_cannot_be_read(store: EmbeddedBlockstore, held: ReachableBlocks) -> None:
