@@ -20,6 +20,9 @@ from catalog.ipld.cid import Cid
 from catalog.limits import LEASE_TIME
 from catalog.release import format_time
 
+COLLECTING = "gc"
+"""The purpose of a lease under which garbage is looked for and swept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -35,10 +38,15 @@ class Lease:
 
 @contextmanager
 def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Iterator[Lease]:
-    """Keep every block while this lasts."""
+    """Keep every block while this lasts.
+
+    Whoever collects garbage meanwhile (under a lease for `COLLECTING`) loses its own lease: what it found to be garbage may be none
+    any more, also when this one has ended again.
+    """
     expires = now + timedelta(seconds=LEASE_TIME)
     lease = Lease(secrets.token_hex(8), purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
     with blocks.file.transaction() as connection:
+        connection.execute("DELETE FROM leases WHERE purpose = ?", (COLLECTING,))
         connection.execute(
             "INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?)",
             (lease.lease_id, lease.purpose, lease.host, lease.process, lease.since, lease.expires),
@@ -72,19 +80,26 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
 
     Unless ``forget`` is false, that another place holds them is forgotten too.
 
-    Whoever sweeps found ``cids`` while no other lease held. Raises `LockedError` as soon as one does: what is left then stays, and
-    so does everything that a command which began meanwhile may count on.
+    Whoever sweeps found ``cids`` under ``own``, while no other lease held. Raises `LockedError` as soon as one does, or did since
+    ``own`` began: what is left then stays, and so does everything that a command which began meanwhile may count on.
     """
     digests = iter([cid.digest for cid in cids])
     total, taken = 0, 1
     while taken:
         with blocks.file.transaction(compact=True) as connection:
-            for lease in _holding(connection, now):
+            holding = _holding(connection, now)
+            for lease in holding:
                 if own is None or lease.lease_id != own.lease_id:
                     raise LockedError(
                         f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
                         why="blocks that it may count on cannot be deleted",
                     )
+            if own is not None and own not in holding:
+                raise LockedError(
+                    "another command ran while garbage was looked for",
+                    why="it may count on blocks that were none of its before",
+                    hint="do it again",
+                )
             taken, deleted = delete_some(connection, digests, forget=forget)
         total += deleted
     blocks.file.truncate_log()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from catalog.blockstores.leasing import refuse_others, sweep
+from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
 from catalog.deltacache import open_delta_cache
 from catalog.home import Home
@@ -50,7 +50,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     before = home.blocks.size()
     cache = open_delta_cache(home)
     cached = cache.clear() if delete else cache.size()
-    with home.lease("gc") as own:
+    with home.lease(COLLECTING) as own:
         if delete:
             refuse_others(home.blocks, home.now, own)
             offer_accepted(home)  # what is offered keeps no snapshot: the newest ones are kept
