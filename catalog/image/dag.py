@@ -19,6 +19,7 @@ from catalog.image.canonical import lay_out_archive
 from catalog.image.chunking import LayerCutter, cut_metadata
 from catalog.image.config import parse_config
 from catalog.image.encoder import check_encoder, compress_chunk
+from catalog.image.hashing import LayerDigest
 from catalog.ipld.cid import Cid, cid_of
 from catalog.platform import Platform
 from catalog.unixfs.file import FileLink, FileTree, file_node
@@ -26,8 +27,6 @@ from catalog.unixfs.file import FileLink, FileTree, file_node
 _THREADS: Final = 2
 _BATCH_SIZE: Final = 512 * 1024  # what one task compresses, about: many chunks are small
 _BATCH_ENTRIES: Final = 64
-_HASHED_AT_ONCE: Final = 4 * 1024 * 1024  # what no thread is worth its while for
-_MAX_UNHASHED: Final = 8  # pieces of a layer that wait to be hashed
 _MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content that waits for its frames
 
 
@@ -105,7 +104,7 @@ class LayerWriter:
         check_encoder()
         self._frames = _FrameWriter(sink)
         self._cutter = LayerCutter()
-        self._digest = _LayerDigest()
+        self._digest = LayerDigest()
         self._size = 0
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -123,37 +122,6 @@ class LayerWriter:
             self._frames.add(b"")
         root = self._frames.finish()
         return StoredLayer(DiffID(self._digest.finish()), self._size, root.cid, root.file_size, root.dag_size)
-
-
-class _LayerDigest:
-    """The sha2-256 of a layer: a long one is hashed in a thread, beside the cutting, in which every byte is hashed once more."""
-
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self._pool: ThreadPoolExecutor | None = None
-        self._pending: deque[Future[None]] = deque()
-        self._size = 0
-
-    def update(self, data: bytes | memoryview) -> None:
-        """Take the next bytes; they are copied unless they cannot change."""
-        self._size += len(data)
-        if self._size <= _HASHED_AT_ONCE:
-            self._sha256.update(data)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        is_constant = isinstance(data.obj if isinstance(data, memoryview) else data, bytes)
-        self._pending.append(self._pool.submit(self._sha256.update, data if is_constant else bytes(data)))
-        while len(self._pending) > _MAX_UNHASHED:
-            self._pending.popleft().result()
-
-    def finish(self) -> bytes:
-        """Give the digest."""
-        while self._pending:
-            self._pending.popleft().result()
-        if self._pool is not None:
-            self._pool.shutdown()
-        return self._sha256.digest()
 
 
 def build_archive(config: bytes, layers: Sequence[StoredLayer], sink: ChunkSink) -> StoredArchive:

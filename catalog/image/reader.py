@@ -6,7 +6,6 @@ it fetches them; the layers are checked against their diffIDs and the leaves bet
 are read. How a layer was cut, and by which encoder its frames were made, is not looked at: a reader takes any file of zstd frames.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from catalog.errors import ArchiveError, VerificationError
 from catalog.image.canonical import END, CanonicalArchive, lay_out_archive, padding
 from catalog.image.config import ImageConfig, parse_config
 from catalog.image.encoder import frame_content_size, inflate_frame
+from catalog.image.hashing import LayerDigest
 from catalog.image.oci import parse_manifest
 from catalog.ipld.cid import Cid
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_FANOUT, MAX_METADATA_SIZE
@@ -115,7 +115,7 @@ def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID
                 continue
             yield header
             for batch in _read_layer(layer, link, source, inflater):
-                yield b"".join(batch.contents)
+                yield batch.content
             yield padding(layer.size)
     yield END
 
@@ -161,26 +161,26 @@ def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, b
 
 def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: "_Inflater") -> Iterator["_Batch"]:
     """Give a layer's frames and contents, the last batch only after all of them were found to be the layer."""
-    sha256 = hashlib.sha256()
+    digest = LayerDigest()
     size = stored_size = 0
     last: _Batch | None = None
     for batch in inflater.inflate(read_file(link.cid, source, max_size=link.file_size)):
-        for content in batch.contents:
-            size += len(content)
-            sha256.update(content)
-            if not content and layer.size:
-                raise VerificationError(f"layer {layer.diff_id} has a frame without content")
+        if batch.has_empty and layer.size:
+            raise VerificationError(f"layer {layer.diff_id} has a frame without content")
+        size += len(batch.content)
         if size > layer.size:
             raise VerificationError(f"layer {layer.diff_id} inflates to more than the {layer.size} bytes it should have")
+        digest.update(batch.content)
         stored_size += sum(map(len, batch.frames))
         if last:
             yield last
         last = batch
     if stored_size != link.file_size:
         raise VerificationError(f"layer {layer.diff_id} is stored in {stored_size} bytes; its archive says {link.file_size}")
-    if size != layer.size or sha256.digest() != layer.diff_id.raw:
+    found = digest.finish()
+    if size != layer.size or found != layer.diff_id.raw:
         raise VerificationError(
-            f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes, sha256:{sha256.hexdigest()}"
+            f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes, sha256:{found.hex()}"
         )
     if last:
         yield last
@@ -202,7 +202,8 @@ def _read_glue(view: ArchiveView, link: FileLink, expected: bytes, source: Block
 
 class _Batch(NamedTuple):
     frames: Sequence[bytes]
-    contents: Sequence[bytes]
+    content: bytes
+    has_empty: bool  # whether some frame has no content
 
 
 class _Inflater:
@@ -241,4 +242,5 @@ def _gather(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _inflate_batch(frames: Sequence[bytes]) -> _Batch:
-    return _Batch(frames, [inflate_frame(frame) for frame in frames])
+    contents = [inflate_frame(frame) for frame in frames]
+    return _Batch(frames, b"".join(contents), not all(contents))
