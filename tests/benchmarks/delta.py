@@ -177,34 +177,40 @@ def _measure_kubo_pair(
     environment = _environment(ann, engine.host)
     run([*DCAT, "pull", f"bob/{pair.first.reference}"], environment=environment)
 
-    def forget() -> None:
-        engine.run("rmi", f"bob/{pair.second.reference}")
-        near.run("repo", "gc", "--quiet", timeout=600)
+    target = folder / "plain.tar"
 
-    def pull() -> Run:
+    def pull(*options: str) -> Run:
         shutil.rmtree(round_home, ignore_errors=True)
         shutil.copytree(ann, round_home)
         shutil.copy(f"{ann}.toml", f"{round_home}.toml")
-        pulled = run([*DCAT, "pull", f"bob/{pair.second.reference}"], environment=_environment(round_home, engine.host))
-        forget()
+        command = [*DCAT, "pull", f"bob/{pair.second.reference}", *options]
+        pulled = run(command, environment=_environment(round_home, engine.host))
+        if not options:
+            engine.run("rmi", f"bob/{pair.second.reference}")
+        near.run("repo", "gc", "--quiet", timeout=600)
         return pulled
 
     def get() -> Run:
-        target = folder / "plain.tar"
+        target.unlink(missing_ok=True)
         start = time.perf_counter()
         near.run("get", "--output", str(target), plain[1], timeout=600)
-        engine.run("load", "--input", str(target))
-        seconds = time.perf_counter() - start
-        target.unlink()
-        engine.run("tag", pair.second.reference, f"bob/{pair.second.reference}")
-        engine.run("rmi", pair.second.reference)
-        forget()
-        return Run(seconds, 0.0, 0)
+        got = Run(time.perf_counter() - start, 0.0, 0)
+        near.run("repo", "gc", "--quiet", timeout=600)
+        return got
 
-    runs = by_turns({"get": get, "pull": pull}, 3)
-    report.add(f"{name}: ipfs get of the docker save and docker load", median(runs["get"]), "s")
+    def load() -> Run:
+        loaded = run([*engine.command, "load", "--input", target], environment=engine.environment)
+        engine.run("rmi", pair.second.reference)
+        return loaded
+
+    runs = by_turns({"get": get, "load": load, "pull": pull, "fetch": lambda: pull("--no-load")}, 3)
+    both = [Run(got.seconds + loaded.seconds, 0.0, 0) for got, loaded in zip(runs["get"], runs["load"], strict=True)]
+    report.add(f"{name}: ipfs get of the docker save", median(runs["get"]), "s")
+    report.add(f"{name}: docker load of it, with 1.0 in the engine", median(runs["load"]), "s")
+    report.add(f"{name}: dcat pull --no-load through two Kubo nodes", median(runs["fetch"]), "s")
     report.add(f"{name}: dcat pull through two Kubo nodes", median(runs["pull"]), "s")
-    report.add(f"{name}: dcat pull / ipfs get and docker load", ratio(runs["pull"], runs["get"]), "×", KUBO[name])
+    report.add(f"{name}: dcat pull --no-load / ipfs get", ratio(runs["fetch"], runs["get"]), "×")
+    report.add(f"{name}: dcat pull / ipfs get and docker load", ratio(runs["pull"], both), "×", KUBO[name])
     engine.clear()
 
 
