@@ -103,8 +103,9 @@ class DeltaRoutes:
         headers = content_headers(DELTA_TYPE, f"{pair[1]}.delta", tag(*map(str, pair), str(kept.size)))
         if is_unchanged(request.headers, headers["etag"]):
             return Response(status_code=304, headers={"etag": headers["etag"]})
-        self._counters.add("deltas_sent_total")
-        self._counters.add("delta_saved_bytes_total", max(kept.new_bytes - kept.size, 0))
+        if request.method == "GET":
+            self._counters.add("deltas_sent_total")
+            self._counters.add("delta_saved_bytes_total", max(kept.new_bytes - kept.size, 0))
         headers["content-length"] = str(kept.size)
         return StreamedResponse(self._workers, _read(kept.path), 200, headers)
 

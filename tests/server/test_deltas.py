@@ -75,6 +75,7 @@ def test_a_home_gives_deltas_between_its_releases_only(pair: Pair, tmp_path: Pat
         assert answer.headers["x-content-type-options"] == "nosniff"
         pair.check(answer.body)
         assert served.ask(path).body == answer.body
+        assert served.ask(path, "HEAD").headers["content-length"] == str(len(answer.body))
         assert served.ask(path, "GET", None, If_None_Match=answer.headers["etag"]).status == 304
         metrics = served.ask("/metrics").body.decode()
         assert "dcat_deltas_made_total 1\n" in metrics
