@@ -125,7 +125,7 @@ def check_target(target: Target, count: int) -> Outcome:
 
 
 def check_memory(module: str, name: str, count: int, most: float = MAX_TIME) -> None:
-    """Do what `check_target` does in a process of its own, and hold its peak memory to the bound, and the seconds for one input to ``most``."""
+    """Do what `check_target` does in a process of its own; hold its peak memory to the bound, each input to ``most`` seconds."""
     command = [sys.executable, "-m", "tests.property.mutate", module, name, str(count)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
