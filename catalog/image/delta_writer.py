@@ -19,7 +19,7 @@ from catalog.image.walk import WalkedBlock, walk
 from catalog.image.zstd import CompressionParameter, ZstdCompressor, ZstdDict
 from catalog.ipld.cid import Cid
 from catalog.ipld.varint import encode_varint
-from catalog.limits import MAX_DELTA_PREFIX_BLOCKS, MAX_DELTA_PREFIX_SIZE, MAX_DELTA_WINDOW, MIB
+from catalog.limits import GIB, MAX_DELTA_PREFIX_BLOCKS, MAX_DELTA_PREFIX_SIZE, MAX_DELTA_WINDOW, MIB
 
 WIRE_LEVEL: Final = 3  # of a delta that is made while somebody waits
 PUBLISHED_LEVEL: Final = 12  # of one that is made once and fetched often
@@ -27,9 +27,11 @@ _MIN_WINDOW_LOG: Final = 10
 # At level 12: 40 MB less memory and less time than with its own, for files that are 3 % larger.
 _HASH_LOG: Final = 22
 _SEARCH_LOG: Final = 4
-# Together 2^25, so that zstd's window and buffers are half of what the format allows: as small a delta, in less time and memory.
-_SECTION_SIZE: Final = 12 * MIB
-_PREFIX_SIZE: Final = 20 * MIB
+# Together 2^24, so that zstd's window and buffers are a quarter of what the format allows: deltas are smaller than with twice as
+# much (the prefix is nearer), and take less time and memory. Where very much is new, both are doubled: sections are limited.
+_SECTION_SIZE: Final = 6 * MIB
+_PREFIX_SIZE: Final = 10 * MIB
+_VERY_MUCH: Final = GIB  # of new blocks as they are stored
 
 
 class Output(Protocol):
@@ -68,10 +70,12 @@ def write_delta(
         raise DeltaError("an archive needs no delta to itself")
     base_blocks = list(walk(base, source))
     new, lost = _compare(base_blocks, list(walk(target, source)))
-    chooser = _PrefixChooser(base_blocks, lost, source)
+    new_bytes = sum(block.size for block in new)
+    factor = 2 if new_bytes > _VERY_MUCH else 1
+    chooser = _PrefixChooser(base_blocks, lost, source, factor * _PREFIX_SIZE)
     sections: list[DeltaSection] = []
     written = 0
-    for payload, aims in _payloads(new, source):
+    for payload, aims in _payloads(new, source, factor * _SECTION_SIZE):
         indexes = chooser.choose(aims, len(payload))
         dictionary = _read_prefix([base_blocks[index].cid for index in indexes], source)
         frame = _compress(payload, dictionary, level)
@@ -81,7 +85,7 @@ def write_delta(
             raise DeltaError("the two images differ too much for a delta", why=f"it would have more than {max_size} bytes")
         frames.write(frame)
     head = encode_header(DeltaHeader(base, target, tuple(sections)))
-    return WrittenDelta(head, len(head) + written, len(new), sum(block.size for block in new))
+    return WrittenDelta(head, len(head) + written, len(new), new_bytes)
 
 
 def _compare(base: Sequence[WalkedBlock], target: Sequence[WalkedBlock]) -> tuple[list[_NewBlock], list[int]]:
@@ -113,13 +117,13 @@ def _compare(base: Sequence[WalkedBlock], target: Sequence[WalkedBlock]) -> tupl
     return new, lost
 
 
-def _payloads(new: Sequence[_NewBlock], source: BlockSource) -> Iterator[tuple[bytearray, list[float]]]:
+def _payloads(new: Sequence[_NewBlock], source: BlockSource, section_size: int) -> Iterator[tuple[bytearray, list[float]]]:
     """Give the payload of each section, and where its blocks would stand in the base."""
     payload, aims = bytearray(), list[float]()
     for block, found in zip(new, read_blocks([block.cid for block in new], source), strict=True):
         content = content_of(found)
         length = encode_varint(len(content))
-        if payload and len(payload) + len(length) + len(content) > _SECTION_SIZE:
+        if payload and len(payload) + len(length) + len(content) > section_size:
             yield payload, aims
             payload, aims = bytearray(), []
         payload += length
@@ -132,15 +136,16 @@ def _payloads(new: Sequence[_NewBlock], source: BlockSource) -> Iterator[tuple[b
 class _PrefixChooser:
     """Choose for each section which of the base's lost blocks it is compressed against."""
 
-    def __init__(self, base: Sequence[WalkedBlock], lost: Sequence[int], source: BlockSource) -> None:
+    def __init__(self, base: Sequence[WalkedBlock], lost: Sequence[int], source: BlockSource, prefix_size: int) -> None:
         self._lost = lost
         self._sizes = [content_size(block) for block in read_blocks([base[index].cid for index in lost], source)]
+        self._prefix_size = prefix_size
         self._spare = MAX_DELTA_PREFIX_SIZE
 
     def choose(self, aims: Sequence[float], size: int) -> list[int]:
         """Give the indexes of blocks of the base, ascending, for a section of ``size`` bytes."""
         self._spare += 4 * size
-        budget = min(_PREFIX_SIZE, self._spare)
+        budget = min(self._prefix_size, self._spare)
         order: Sequence[int] = range(len(self._lost))
         if len(self._lost) > MAX_DELTA_PREFIX_BLOCKS or sum(self._sizes) > budget:
             ordered = sorted(aims)
