@@ -28,13 +28,13 @@ def in_memory() -> Iterator[Path]:
         yield Path(made)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     with Forks() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Give small exported images by the version that they are published under."""
     made = tmp_path_factory.mktemp("images")

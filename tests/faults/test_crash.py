@@ -75,8 +75,8 @@ def test_yank_remove_and_gc(forks: Forks, images: dict[str, str], folder: Path) 
     def check(copy: Path) -> None:
         check_home(copy, acknowledged)
 
-    assert crash_everywhere(forks, home, ["yank", "web@1.0", "--reason", "bad"], acknowledged, check, every=3) >= 3
-    assert crash_everywhere(forks, home, ["remove", "web@old"], acknowledged, check, every=3) >= 3
+    assert crash_everywhere(forks, home, ["yank", "web@1.0", "--reason", "bad"], acknowledged, check, every=5) >= 2
+    assert crash_everywhere(forks, home, ["remove", "web@old"], acknowledged, check, every=5) >= 2
     assert forks.run("remove", "web@old", home=home).code == 0
     assert crash_everywhere(forks, home, ["gc", "--yes"], acknowledged, check) >= 6
 
@@ -86,7 +86,7 @@ def test_repair(forks: Forks, images: dict[str, str], folder: Path) -> None:
     acknowledged = publish(forks, home, images, "1.0", "1.1")
     rot_everything(home)
 
-    for point in range(1, MOST_POINTS):
+    for point in range(1, MOST_POINTS, 3):
         copy = folder / f"copy-{point}"
         shutil.copytree(home, copy)
         ended = forks.run("verify", "--from", images["1.0"], home=copy, crash_at=point)
@@ -109,7 +109,7 @@ def test_save(forks: Forks, images: dict[str, str], folder: Path) -> None:
     assert crash_everywhere(forks, home, command, acknowledged, lambda _: assert_equal(output.read_bytes(), whole)) >= 4
 
 
-@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.long)])
 def test_following(forks: Forks, images: dict[str, str], folder: Path, every: int) -> None:
     """A subscribe, a sync that brings a change, and a pull, from a teammate's server."""
     theirs, mine = folder / "theirs", folder / "mine"
@@ -117,10 +117,10 @@ def test_following(forks: Forks, images: dict[str, str], folder: Path, every: in
     published = publish(forks, mine, images, "old")
     with served_home(theirs) as url:
         subscribe = ["subscribe", "bob", url]
-        assert crash_everywhere(forks, mine, subscribe, published, lambda home: shows(forks, home, "bob/web@1.0"), every) >= 2
+        assert crash_everywhere(forks, mine, subscribe, published, lambda home: shows(forks, home, "bob/web@1.0"), every) >= 1
         assert forks.run(*subscribe, home=mine).code == 0
         publish(forks, theirs, images, "1.1")
-        assert crash_everywhere(forks, mine, ["sync"], published, lambda home: shows(forks, home, "bob/web@1.1"), every) >= 2
+        assert crash_everywhere(forks, mine, ["sync"], published, lambda home: shows(forks, home, "bob/web@1.1"), every) >= 1
         assert forks.run("sync", home=mine).code == 0
         pull = ["pull", "--no-load", "bob/web@1.1"]
 
@@ -159,7 +159,7 @@ def test_a_record_that_a_crash_left_behind_is_brought_up_before_anything_is_dele
     """Between the floor and the file that others are given."""
     home = folder / "home"
     publish(forks, home, images, "1.0")
-    for point in range(1, MOST_POINTS, 2):
+    for point in range(1, MOST_POINTS, 4):
         copy = folder / f"copy-{point}"
         shutil.copytree(home, copy)
         code = forks.run("publish", "web", "1.1", "--from", images["1.1"], home=copy, crash_at=point).code

@@ -22,7 +22,7 @@ def hostile_text(chance: random.Random) -> str:
     return f"{chance.choice(['', 'a', 'ü', ' '])}{dangerous}{chance.choice(['', 'b', 'ß', dangerous])}"
 
 
-@pytest.mark.parametrize("releases", [6, pytest.param(250, marks=pytest.mark.long)])
+@pytest.mark.parametrize("releases", [3, pytest.param(250, marks=pytest.mark.long)])
 def test_nothing_raw_is_shown(forks: Forks, images: dict[str, str], folder: Path, releases: int) -> None:
     """Each release has four hundred texts: in its title, its description, an annotation and the reason of its yank."""
     home = folder / "home"

@@ -20,7 +20,7 @@ def second() -> Iterator[Forks]:
         yield started
 
 
-@pytest.mark.parametrize("rounds", [8, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(500, marks=pytest.mark.long)])
 def test_collecting_beside_others(forks: Forks, second: Forks, images: dict[str, str], rounds: int) -> None:
     """Each round makes garbage of an image's blocks, then two commands start at once: one deletes them, one wants them."""
     chance = random.Random(rounds)
