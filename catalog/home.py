@@ -29,6 +29,7 @@ from catalog.blockstores.leasing import Lease, hold_lease
 from catalog.database import Database
 from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError, VerificationError
 from catalog.keyfile import read_key_file, write_key_file
+from catalog.limits import SHARE_LOCK_TIMEOUT
 from catalog.release import Release, format_time
 from catalog.sqlite import CrashPoint, locked, no_crash, sync_directory
 
@@ -96,7 +97,7 @@ class Home:
 
     def editing(self) -> AbstractContextManager[None]:
         """Be the only one to change the own catalogue: for commands that read a release, change it and `put_own` it."""
-        return locked(self.path / "own.lock")
+        return locked(self.path / "own.lock", SHARE_LOCK_TIMEOUT)
 
     def own_catalogue(self) -> str | None:
         """Give the IPNS name of the own catalogue; None before the first publish made it."""

@@ -69,14 +69,15 @@ def locked(path: Path, timeout: float = BUSY_TIMEOUT) -> Iterator[None]:
     with system_translated(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + timeout
+        started = time.monotonic()
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - started
+                if waited > timeout:
                     raise LockedError(f"{path} is held by another process", why=f"waited {timeout:.0f} s") from None
-                time.sleep(_jitter())
+                time.sleep(_jitter() * min(8, 1 + waited))  # many that wait long leave the processor to the one that has it
             except OSError as error:
                 if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP}:
                     raise
