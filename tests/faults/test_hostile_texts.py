@@ -38,7 +38,9 @@ def test_nothing_raw_is_shown(forks: Forks, images: dict[str, str], folder: Path
             opened.put_own([release], [Change(own, opened.time, "yanked", release.name, "1", detail={"reason": texts[3]})])
     commands = [["list"], ["search", "app1"], ["log"], ["status"], ["doctor"], ["diff", "app0@1", "app1@1"]]
     for number in range(releases):
-        commands += [["show", f"app{number}@1"], ["list", f"app{number}"], ["resolve", f"app{number}@1"], ["log", f"app{number}@1"]]
+        commands += [["show", f"app{number}@1"], ["resolve", f"app{number}@1"]]
+    for number in range(min(releases, 20)):
+        commands += [["list", f"app{number}"], ["log", f"app{number}@1"]]
     shown = 0
     for command in commands:
         for form in ([], ["--json"]):
