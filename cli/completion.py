@@ -65,12 +65,13 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "--progress": ("auto", "plain", "json", "none"),
     "--catalogue": ("mine",),
 }
+_REFERENCE_OPTIONS = {"--copy", "--since"}
 VALUE_OPTIONS = {
     *_VALUES,
+    *_REFERENCE_OPTIONS,
     *(
         "--allowed-host",
         "--annotation",
-        "--copy",
         "--from",
         "--host",
         "--image",
@@ -113,7 +114,7 @@ def candidates(line: str) -> list[str]:
     words = [typed for typed in before[1:] if typed]
     named = [typed for at, typed in enumerate(words) if not typed.startswith("-") and not (at and words[at - 1] in VALUE_OPTIONS)]
     verb = named[0] if named else ""
-    if words and words[-1] == "--copy":
+    if words and words[-1] in _REFERENCE_OPTIONS:
         return _references(word)
     if words and words[-1] in VALUE_OPTIONS:
         return [value for value in _VALUES.get(words[-1], ()) if value.startswith(word)]

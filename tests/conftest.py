@@ -1,5 +1,7 @@
 """What all tests share: the private engines, each a fixture, held by one process of a parallel run."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -8,6 +10,9 @@ from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
 
 __all__ = ["docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
 
+
+# Whoever starts the tests in the background has SIGINT ignored, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine makes no test wrong: nothing here is asserted by the clock.
 settings.register_profile("dcat", deadline=None)
