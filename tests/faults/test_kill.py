@@ -28,7 +28,7 @@ def test_random_kills(forks: Forks, images: dict[str, str], folder: Path, kills:
     acknowledged: dict[str, str] = {}
     attempted: set[str] = set()
     removed: set[str] = set()
-    died, limit = 0, 0.1
+    died, published, limit = 0, 0, 0.4
     for number in range(kills):
         reference = f"app{number % 7}@{number}"
         command = chance.choice(
@@ -52,6 +52,7 @@ def test_random_kills(forks: Forks, images: dict[str, str], folder: Path, kills:
         limit *= 1.2 if ended.code == 137 else 0.9  # so that about half of them die, however busy the machine is
         if command[0] == "publish" and ended.code == 0:
             acknowledged[reference] = ended.out.strip()
+            published += 1
         if home.exists() and number % 10 == 0:
             copy = folder / "copy"
             shutil.copytree(home, copy)
@@ -60,9 +61,9 @@ def test_random_kills(forks: Forks, images: dict[str, str], folder: Path, kills:
             assert check_home(home, acknowledged) <= attempted | removed
     assert check_home(home, acknowledged) <= attempted | removed
     assert forks.run("verify", home=home).code == 0
-    print(f"{died} of {kills} commands were killed, {len(acknowledged)} releases acknowledged, none lost")
+    print(f"{died} of {kills} commands were killed, {published} publishes acknowledged, none lost")
     assert died > kills // 10
-    assert acknowledged
+    assert published
 
 
 @pytest.fixture(scope="module")
