@@ -31,9 +31,7 @@ from catalog.platform import Platform
 from catalog.progress import Progress, Step, silent
 from catalog.reference import parse_reference
 from catalog.release import Image
-
-ENGINE_NOTE = "engine-image-id"
-"""The note of the trust store that says which digest the engine of the last contact shows as image ID: config or manifest."""
+from catalog.trust.notes import ENGINE_IMAGE_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +230,7 @@ def _remember(home: Home, resolved: Resolved, image: Image, platform: Platform, 
             ),
         )
         if engine is not None:
-            put_note(connection, ENGINE_NOTE, "manifest" if engine.info().store == "containerd" else "config")
+            put_note(connection, ENGINE_IMAGE_ID, "manifest" if engine.info().store == "containerd" else "config")
 
 
 def _describe(reference: str, resolved: Resolved, view: ArchiveView, present: int) -> str:

@@ -7,11 +7,10 @@ from catalog.index.lookup import Lookup, Resolved
 from catalog.platform import Platform
 from catalog.reference import Reference
 from catalog.release import Image
+from catalog.trust.notes import ENGINE_IMAGE_ID
 
 Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]
 FORMS: tuple[Form, ...] = get_args(Form)
-ENGINE_IDS = "engine-image-id"
-"""The note of the trust store that says which digest the engine showed as image ID at last contact: config or manifest."""
 
 
 class Answer(NamedTuple):
@@ -43,7 +42,7 @@ def resolve(
     image, chosen = resolved.image, resolved.platform
     if image is None or chosen is None:
         raise AssertionError("a platform was asked for")
-    image_id = str(image.manifest if lookup.view.note(ENGINE_IDS) == "manifest" else image.config)
+    image_id = str(image.manifest if lookup.view.note(ENGINE_IMAGE_ID) == "manifest" else image.config)
     texts: dict[Form, str] = {
         "cid": str(image.archive),
         "ipfs": f"ipfs://{image.archive}",
