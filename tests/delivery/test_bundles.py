@@ -1,6 +1,5 @@
 """Deltas on a stick: a bundle since a release holds one in place of blocks, and is taken in without a network."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,20 +23,6 @@ def team(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     path = publisher(tmp_path_factory.mktemp("team") / "home", deltas=request.param)
     with open_at(path) as home:
         yield home
-
-
-@pytest.fixture(scope="module")
-def held(team: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("held") / "home"
-    follower(path, team).close()
-    return path
-
-
-@pytest.fixture
-def home(held: Path, tmp_path: Path) -> Iterator[Home]:
-    shutil.copytree(held, tmp_path / "home")
-    with open_at(tmp_path / "home") as opened:
-        yield opened
 
 
 def export(team: Home, path: Path, version: str, since: str | None = "1.0") -> Exported:

@@ -1,7 +1,6 @@
 """Sources that lie in deltas: whatever they send, the pull succeeds by blocks, and a warning names who it was."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -70,21 +69,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def team(plain: Path) -> Iterator[Home]:
     with open_at(plain) as home:
         yield home
-
-
-@pytest.fixture(scope="module")
-def held(team: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that follows the team's and holds 1.0."""
-    path = tmp_path_factory.mktemp("held") / "home"
-    follower(path, team).close()
-    return path
-
-
-@pytest.fixture
-def home(held: Path, tmp_path: Path) -> Iterator[Home]:
-    shutil.copytree(held, tmp_path / "home")
-    with open_at(tmp_path / "home") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Upgrades: what is published is taken from anybody, what is not a server makes; whatever goes wrong, the blocks come."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,21 +40,6 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def team(published: Path) -> Iterator[Home]:
     with open_at(published) as home:
         yield home
-
-
-@pytest.fixture(scope="module")
-def held(team: Home, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that follows the team's and holds 1.0."""
-    path = tmp_path_factory.mktemp("held") / "home"
-    follower(path, team).close()
-    return path
-
-
-@pytest.fixture
-def home(held: Path, tmp_path: Path) -> Iterator[Home]:
-    shutil.copytree(held, tmp_path / "home")
-    with open_at(tmp_path / "home") as opened:
-        yield opened
 
 
 def is_here(home: Home, version: str) -> bool:
