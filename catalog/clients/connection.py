@@ -21,6 +21,7 @@ from catalog.clients.address import AddressRule
 from catalog.limits import MAX_CONNECTIONS_A_SOURCE
 
 _BUFFER = 1 << 20
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Exchange:
@@ -91,6 +92,7 @@ class Guard(threading.local):
 
 class _GuardedConnection(HTTPConnection):
     guard: Guard
+    _held: bytes | None = None  # the last piece of a chunked body, until it is known whether one follows
 
     def _new_conn(self) -> socket.socket:
         exchange = self.guard.exchange
@@ -122,7 +124,24 @@ class _GuardedConnection(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.guard.exchange is not None and self.sock is not None:
             self.guard.exchange.attach(self.sock)
+        self._held = b"" if kwargs.get("chunked") else None
         super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        """Send; a chunked body's last piece goes in one packet with the end.
+
+        A server in Go sees that its client has gone only once it has read a body to its very end. Where that came a packet later,
+        Kubo had begun its work already, never saw it, and went on for ever for nobody, holding its GC's lock.
+        """
+        if self._held is None:
+            super().send(data)
+        elif data == _LAST_CHUNK:
+            super().send(self._held + data)
+            self._held = None
+        else:
+            if self._held:
+                super().send(self._held)
+            self._held = data
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
         exchange = self.guard.exchange

@@ -16,8 +16,12 @@ CONTENT_TYPE: Final = f"multipart/form-data; boundary={_BOUNDARY}"
 
 
 def encode_form(files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
-    """Give the body of a form with one part for each file name and its bytes, in pieces of about 256 KiB."""
-    return _gather(_parts(files))
+    """Give the body of a form with one part for each file name and its bytes, in pieces of about 256 KiB.
+
+    The end is a piece of its own: small enough to travel in one packet with the end of the body, see `catalog.clients.connection`.
+    """
+    yield from _gather(_parts(files))
+    yield f"--{_BOUNDARY}--\r\n".encode()
 
 
 def _parts(files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
@@ -28,7 +32,6 @@ def _parts(files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
         ).encode()
         yield from pieces
         yield b"\r\n"
-    yield f"--{_BOUNDARY}--\r\n".encode()
 
 
 def _gather(pieces: Iterable[bytes]) -> Iterator[bytes]:
