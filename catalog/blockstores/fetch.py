@@ -153,8 +153,8 @@ class Fetch:
                 return
             self._lanes_of[state.number] = self._lanes_of.get(state.number, 0) + 1
             lane = threading.Thread(target=self._run_lane, args=(state,), name=f"fetch {state.name}", daemon=True)
-            self._lanes.append(lane)
-        lane.start()
+            lane.start()
+            self._lanes.append(lane)  # only now: `_stop` may come at any time, and what has not started cannot be joined
 
     def _run_lane(self, state: SourceState) -> None:
         try:

@@ -126,8 +126,9 @@ class BlockWriter:
         if not self._batch:
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="block writer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write, name="block writer", daemon=True)
+            thread.start()
+            self._thread = thread  # only now: Ctrl-C may come while it starts, and what has not started cannot be joined
         self._queue.put(self._batch)
         self._batch, self._size = [], 0
 
