@@ -141,6 +141,8 @@ class Database:
 
     def _connect(self) -> "Engine":
         if self._engine is None:
+            import logging
+
             from sqlalchemy import create_engine, event
             from sqlalchemy.pool import QueuePool
 
@@ -151,6 +153,8 @@ class Database:
                 write = connection.get_execution_options().get("dcat_write", False)
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
+            # What the pool cannot close it raises, and would print as a traceback as well.
+            logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
             self._engine = engine
         return self._engine
 

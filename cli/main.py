@@ -26,7 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(typed)
     except (Exception, KeyboardInterrupt) as error:
-        return _end(error, typed)
+        from cli import interruption
+
+        interruption.end_watch(failed=True)
+        return _report(KeyboardInterrupt() if interruption.came() else error, typed)
 
 
 def _run(typed: list[str]) -> int:
@@ -45,12 +48,17 @@ def _run(typed: list[str]) -> int:
         if answer_quickly(typed):
             return 0
     gc.enable()
+    from cli import interruption
+
+    interruption.watch(lambda: _report(KeyboardInterrupt(), typed))
     from cli.app import run
 
-    return run(typed)
+    status = run(typed)
+    interruption.end_watch(failed=False)
+    return status
 
 
-def _end(error: BaseException, typed: list[str]) -> int:
+def _report(error: BaseException, typed: list[str]) -> int:
     from cli.exits import report
     from cli.failures import ReportedError
     from cli.output import ClosedOutputError

@@ -1,6 +1,7 @@
 """What all tests share: the private engines, each a fixture, held by one process of a parallel run."""
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # A loaded machine makes no test wrong: nothing here is asserted by the clock.
 settings.register_profile("dcat", deadline=None)
 settings.load_profile("dcat")
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Give Ctrl-C back to the tests: a command that ran in their process took it."""
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,9 +7,9 @@ frame a block is (the frame memo); it goes with the block. ``moved`` names the b
 transaction can ask for them and delete.
 """
 
-import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +73,7 @@ class BlockFile:
         self.path = path
         self.read_only = read_only
         self._crash_point = crash_point
-        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._readers: deque[sqlite3.Connection] = deque()  # Ctrl-C cannot leave it locked, as it can a queue
         self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
 
@@ -82,16 +82,16 @@ class BlockFile:
         """Give a connection whose statements each see what is committed then; fetch all that a statement gives."""
         with translated(self.path):
             try:
-                connection = self._readers.get_nowait()
-            except queue.Empty:
+                connection = self._readers.pop()
+            except IndexError:
                 connection = connect(self.path, read_only=True)
             try:
                 yield connection
             except BaseException:
                 connection.close()
                 raise
-            if self._readers.qsize() < _IDLE_READERS:
-                self._readers.put(connection)
+            if len(self._readers) < _IDLE_READERS:
+                self._readers.append(connection)
             else:
                 connection.close()
 
@@ -129,8 +129,8 @@ class BlockFile:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        while not self._readers.empty():
-            self._readers.get_nowait().close()
+        while self._readers:
+            self._readers.pop().close()
 
     def _set_compacting(self, connection: sqlite3.Connection, compact: bool) -> None:
         """Have commits give space back, or not.

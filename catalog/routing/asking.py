@@ -52,7 +52,7 @@ def ask_routings(
 
     Nothing is raised for what a routing does. One that has not answered in time is left to itself and counts as failed.
     """
-    answers: queue.Queue[tuple[int, Answer | BaseException]] = queue.Queue()
+    answers: queue.SimpleQueue[tuple[int, Answer | BaseException]] = queue.SimpleQueue()
 
     def ask(place: int, routing: NamedRouting) -> None:
         try:

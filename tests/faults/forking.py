@@ -4,6 +4,7 @@ Run as a program it serves `Forks`: a line of JSON in for each command, a line o
 interrupted after a time, crash at a crash point, and, with ``faults.c`` preloaded, fail at its n-th operation on a file.
 """
 
+import contextlib
 import ctypes
 import errno
 import json
@@ -134,6 +135,7 @@ def _serve() -> None:
 def _run(request: dict[str, Any]) -> dict[str, Any]:
     out, err = os.memfd_create("out"), os.memfd_create("err")
     readable, writable = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the command takes it: what comes before waits
     child = os.fork()
     if child == 0:
         code = 99
@@ -181,6 +183,8 @@ def _command(request: dict[str, Any], report: int) -> int:
         if request["record"] is not None:
             library.faults_record(request["record"].encode())
     try:
+        with contextlib.suppress(KeyboardInterrupt):  # before anything began: as if it had not been pressed
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = main(request["arguments"])
     finally:
         sys.stdout.flush()
