@@ -6,6 +6,7 @@ frames are one valid zstd stream, so the UnixFS file is the archive's ``tar.zst`
 """
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,7 @@ from catalog.ipld.cid import Cid, cid_of
 from catalog.platform import Platform
 from catalog.unixfs.file import FileLink, FileTree, file_node
 
-_THREADS: Final = 2
+_THREADS: Final = min(max(os.cpu_count() or 2, 2), 4)
 _BATCH_SIZE: Final = 512 * 1024  # what one task compresses, about: many chunks are small
 _BATCH_ENTRIES: Final = 64
 _MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content that waits for its frames
@@ -96,7 +97,7 @@ class StoredArchive:
 class LayerWriter:
     """Hash, cut, compress and store one layer as it flows by; memory is bounded whatever its size.
 
-    Compression runs in at most two threads, the layer's own digest in one; the sink is called from the feeding thread only. A
+    Compression runs in at most four threads, the layer's own digest in one; the sink is called from the feeding thread only. A
     writer that is given up is simply dropped: blocks that reached the sink stay there unreferenced.
     """
 
