@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from catalog.clients.kubo_address import SOCKET_SCHEME, find_rpc, parse_rpc_address
 from catalog.errors import InvalidConfigError
 from catalog.reference import nearest
 from cli.text import has_secret, redact
 
 Value = str | bool | float
+AUTO = "auto"
+"""The value of ``kubo`` for the node whose repository ``IPFS_PATH`` names."""
+
 _SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
@@ -74,6 +78,14 @@ def read_url(key: str, text: str) -> str:
     return text.rstrip("/")
 
 
+def read_kubo(key: str, text: str) -> str:
+    """Take where a Kubo node's RPC is: a URL, a multiaddr, or ``auto``."""
+    if text == AUTO:
+        return text
+    url = parse_rpc_address(text)
+    return url if url.startswith(f"{SOCKET_SCHEME}:///") else read_url(key, url)
+
+
 def read_switch(key: str, text: str) -> bool:
     """Take on or off, in the words that people use."""
     if text.lower() in {"on", "true", "yes", "1"}:
@@ -103,7 +115,7 @@ def read_file(key: str, text: str) -> str:
 
 
 KEYS: dict[str, Key] = {
-    "kubo": Key(read_url, "URL of a Kubo node's RPC; images are then stored and shared through it", "DCAT_KUBO"),
+    "kubo": Key(read_kubo, "where a Kubo node's RPC is, to store and share through it: URL, multiaddr, or auto", "DCAT_KUBO"),
     "kubo-token-file": Key(read_file, "file with the token of that RPC"),
     "deltas": Key(read_switch, "make deltas from one version to the next when publishing", default=True),
     "offline": Key(read_switch, "never use the network", "DCAT_OFFLINE", default=False),
@@ -142,6 +154,7 @@ class Settings:
     """All settings in force, by key; keys that are not set and have no default are absent."""
 
     by_key: Mapping[str, Setting]
+    ipfs_repository: Path = Path("~/.ipfs")
 
     def text(self, key: str) -> str:
         """Give a setting as text, empty where it is not set."""
@@ -150,7 +163,11 @@ class Settings:
     @property
     def kubo(self) -> str:
         """The URL of Kubo's RPC, or empty."""
-        return self.text("kubo")
+        return self.find_kubo(self.text("kubo"))
+
+    def find_kubo(self, text: str) -> str:
+        """Give the URL that a value of ``kubo`` stands for now."""
+        return find_rpc(self.ipfs_repository.expanduser()) if text == AUTO else text
 
     @property
     def kubo_token_file(self) -> Path | None:
@@ -189,7 +206,8 @@ def read_settings(path: Path, variables: Mapping[str, str]) -> Settings:
         if url:
             key = f"sources.environment-{number}.url"
             by_key[key] = Setting(key, read_url("DCAT_SOURCES", url), "environment", "DCAT_SOURCES")
-    return Settings(by_key)
+    repository = variables.get("IPFS_PATH")
+    return Settings(by_key, Path(repository)) if repository else Settings(by_key)
 
 
 def read_file_values(path: Path) -> dict[str, Value]:

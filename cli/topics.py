@@ -7,7 +7,8 @@ A flag stands over the environment, the environment over the settings file (dcat
 
   DCAT_HOME      the directory with keys, index and blocks; else dcat in the platform's data directory
   DCAT_CONFIG    the settings file; else dcat/config.toml in the platform's configuration directory
-  DCAT_KUBO      URL of a Kubo node's RPC, like the setting kubo
+  DCAT_KUBO      where a Kubo node's RPC is, like the setting kubo: http://127.0.0.1:5001, /unix/PATH, or auto, which is
+                 what the file api in IPFS_PATH (else ~/.ipfs) says
   DCAT_SOURCES   URLs of further sources, divided by spaces or commas
   DCAT_OFFLINE   1: never use the network
   DCAT_TIMEOUT   give a command up after so many seconds, like --timeout

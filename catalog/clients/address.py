@@ -25,11 +25,11 @@ class Address(NamedTuple):
     """What a socket connects to."""
 
     family: int
-    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+    sockaddr: tuple[str, int] | tuple[str, int, int, int] | str
 
     @property
     def text(self) -> str:
-        return self.sockaddr[0]
+        return self.sockaddr if isinstance(self.sockaddr, str) else self.sockaddr[0]
 
 
 LookUp = Callable[[str, int], list[Address]]
@@ -130,6 +130,17 @@ class AddressRule:
                 seen: set[AddressKind] = set(kinds)
                 self._allowed = frozenset({"public"} if "public" in seen else seen - {"multicast"} | {"public"})
             return self._allowed
+
+
+class SocketRule(AddressRule):
+    """All requests go to one Unix socket, whatever their host."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def resolve(self, host: str, port: int, timeout: float) -> list[Address]:  # noqa: ARG002
+        return [Address(int(socket.AF_UNIX), self._path)]
 
 
 def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -21,6 +21,7 @@ from catalog.clients.address import AddressRule
 from catalog.limits import MAX_CONNECTIONS_A_SOURCE
 
 _BUFFER = 1 << 20
+_UNIX = int(socket.AF_UNIX)
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -107,7 +108,7 @@ class _GuardedConnection(HTTPConnection):
             sock = socket.socket(address.family, socket.SOCK_STREAM)
             try:
                 sock.settimeout(timeout / (len(addresses) - position) if len(addresses) > 1 else timeout)
-                for option in self.socket_options or ():
+                for option in (self.socket_options or ()) if address.family != _UNIX else ():
                     sock.setsockopt(*option)
                 sock.connect(address.sockaddr)
                 sock.settimeout(timeout)

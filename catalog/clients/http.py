@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
 from catalog import limits
-from catalog.clients.address import AddressRule, LookUp, look_up
+from catalog.clients.address import AddressRule, LookUp, SocketRule, look_up
 from catalog.clients.proxy import Proxies
 from catalog.clients.response import HttpResponse, read_failure
 from catalog.clients.timeouts import Timeouts
@@ -51,7 +51,10 @@ class _StaleConnectionError(Exception):
 
 
 class HttpClient:
-    """Requests to one configured URL; safe to use from several threads. ``name`` is its host and port, for messages."""
+    """Requests to one configured URL; safe to use from several threads. ``name`` is its host and port, for messages.
+
+    A URL ``unix:///path`` means HTTP over that Unix socket, and ``name`` is the path.
+    """
 
     def __init__(
         self,
@@ -65,13 +68,15 @@ class HttpClient:
     ) -> None:
         parts = _check_url(url)
         self.url = url.rstrip("/")
-        self.name = parts.netloc
+        self.name = parts.netloc or parts.path
+        is_socket = parts.scheme == "unix"
+        self._base = "http://localhost" if is_socket else self.url
         self.timeouts = timeouts or Timeouts()
-        self._origin = _origin(parts)
+        self._origin = _origin(urlsplit(self._base))
         self._token_file = token_file
         self._ca_file = ca_file
         self._proxies = proxies or Proxies()
-        self._rule = AddressRule(self._origin[1], look_up_host=look_up_host)
+        self._rule = SocketRule(parts.path) if is_socket else AddressRule(self._origin[1], look_up_host=look_up_host)
         self._lock = threading.Lock()
         self._exchanges: set[Exchange] = set()
         self._transport: Transport | None = None
@@ -96,7 +101,7 @@ class HttpClient:
         """
         from catalog.clients.connection import Exchange
 
-        url = self.url + quote(path, safe="/:@!$&'()*+,;=~") + (f"?{urlencode(list(query))}" if query else "")
+        url = self._base + quote(path, safe="/:@!$&'()*+,;=~") + (f"?{urlencode(list(query))}" if query else "")
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": _user_agent()}
         if content_type is not None:
             headers["Content-Type"] = content_type
@@ -246,6 +251,8 @@ def _check_url(url: str) -> SplitResult:
         port = parts.port
     except ValueError as error:
         raise InvalidConfigError(f'"{url[:200]}" is no URL', why=str(error)) from error
+    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/") and not parts.query and not parts.fragment:
+        return parts
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise InvalidConfigError(f'"{url[:200]}" is no http or https URL', hint="for example http://bob-pc.lan:5078")
     if parts.username is not None or parts.query or parts.fragment or not _PRINTABLE.fullmatch(url):

@@ -57,7 +57,7 @@ def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argumen
     values[key] = known.read(key, value)
     closing = ""
     setting = Setting(key, values[key], "file", str(path))
-    if key == "kubo" and not confirm_kubo(context, setting.text):
+    if key == "kubo" and not confirm_kubo(context, context.settings.find_kubo(setting.text)):
         closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {setting.text} --yes"
     file.write_file_values(path, values)
     if known.variable and context.surroundings.variables.get(known.variable):

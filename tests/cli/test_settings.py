@@ -118,3 +118,16 @@ def test_a_file_that_is_no_settings_file_is_one_error(tmp_path: Path, content: b
     path.write_bytes(content)
     with pytest.raises(InvalidConfigError):
         read_settings(path, {})
+
+
+def test_kubo_is_found_where_its_repository_says(dcat: Dcat, tmp_path: Path) -> None:
+    (tmp_path / "ipfs").mkdir()
+    (tmp_path / "ipfs" / "api").write_text("/ip4/127.0.0.1/tcp/5003")
+    variables = {"IPFS_PATH": str(tmp_path / "ipfs")}
+    assert dcat("config", "set", "kubo", "auto", "--yes").code == 0
+    assert dcat("config", "get", "kubo").out == "auto\n"
+    settings = read_settings(tmp_path / "config.toml", variables)
+    assert settings.kubo == "http://127.0.0.1:5003"
+    assert read_settings(tmp_path / "config.toml", {"DCAT_KUBO": "/ip4/127.0.0.1/tcp/5004"}).kubo == "http://127.0.0.1:5004"
+    assert dcat("config", "set", "kubo", "/unix/run/ipfs.sock", "--yes").out == "kubo = unix:///run/ipfs.sock\n"
+    assert "no address of an RPC" in dcat("config", "set", "kubo", "/ip4/127.0.0.1/udp/5001").err

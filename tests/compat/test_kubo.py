@@ -1,7 +1,11 @@
 """Blocks, pins and records through real Kubo nodes."""
 
 import random
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from catalog.blockstores.kubo import KuboBlockstore
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
+from catalog.clients.kubo_address import find_rpc
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, SourceTimeoutError, UnavailableError
 from catalog.ipld.cid import Cid, cid_of, parse_cid
@@ -19,7 +24,7 @@ from catalog.ipns.key import create_key
 from catalog.ipns.record import create_record
 from catalog.routing.http import HttpRouting
 from catalog.routing.kubo import KuboRouting
-from tests.compat.kubo import KuboNode
+from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.fakes.dags import make_dag, make_leaves, make_node
 
 Nodes = tuple[KuboNode, KuboNode]
@@ -199,3 +204,21 @@ def test_a_slow_network_that_brings_something_is_asked_again(kubo_nodes: Nodes, 
     assert fetched.blocks == len(blocks)
     assert len(calls) > 2
     here.close()
+
+
+def test_a_node_behind_its_unix_socket(tmp_path: Path) -> None:
+    path = Path(tempfile.mkdtemp(prefix="dcat-socket-")) / "api.sock"  # short: a socket's path has 107 bytes at most
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        node = start_kubo(find_kubo(), tmp_path / "node", processes, Addresses={"API": ["/ip4/127.0.0.1/tcp/0", f"/unix{path}"]})
+        assert find_rpc(node.repository) == node.url
+        client = KuboClient(f"unix://{path}")
+        root, blocks = make_dag(make_leaves(50, seed=61))
+        KuboBlockstore(client).put_dag(root, blocks)
+        assert {block.cid for block in KuboBlockstore(client).get_dag(root.cid)} == {block.cid for block in blocks}
+        assert KuboClient(node.url).is_pinned(root.cid)
+        client.close()
+    finally:
+        for process in processes:
+            stop_kubo(process)
+        shutil.rmtree(path.parent)
