@@ -97,12 +97,11 @@ TARGETS = [
     Target("frame", inflate_frame, DcatError, seeds=FRAMES),
     Target("archive root", read_root, DcatError, seeds=[ARCHIVE.blocks[ARCHIVE_CID]], tokens=PROTOBUF_TOKENS),
 ]
-FEWER = {"mended tar": 10_000, "archive root": 10_000}  # more of what others cover
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_damage_is_refused_by_its_own_error(target: Target) -> None:
-    outcome = check_target(target, FEWER.get(target.name, 100_000))
+    outcome = check_target(target, 100_000)
     assert outcome.refused
 
 
