@@ -6,6 +6,7 @@ processor: to write a delta, to put one and a home with its base into FOLDER, to
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,7 @@ def _measure_work(report: Report, name: str, folder: Path, engine: PrivateEngine
             shutil.rmtree(used, ignore_errors=True)
             if work.exists():
                 shutil.copytree(work, used)
+                os.sync()
             done = run(command, environment=surroundings(), keep=True)
             return Run(float(done.output), done.cpu, done.peak)
 
@@ -182,6 +184,7 @@ def _measure_kubo_pair(
     def pull(*options: str) -> Run:
         shutil.rmtree(round_home, ignore_errors=True)
         shutil.copytree(ann, round_home)
+        os.sync()  # else the pull waits for the copy to be on the disk
         shutil.copy(f"{ann}.toml", f"{round_home}.toml")
         command = [*DCAT, "pull", f"bob/{pair.second.reference}", *options]
         pulled = run(command, environment=_environment(round_home, engine.host))

@@ -5,6 +5,7 @@ back each byte for half its round trip; that TCP starts slowly on a real one is 
 """
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -118,6 +119,7 @@ def _measure(place: _Place, image: ImageFile, reset: Callable[[], None]) -> tupl
         home = place.folder / "round"
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(place.folder / "near", home)
+        os.sync()  # else the pull waits for the copy to be on the disk
         place.server.passed()
         pulled = place.dcat("round", "pull", f"team/{image.name}@{image.version}", "--quiet")
         wire["dcat"] = place.server.passed()
