@@ -12,7 +12,7 @@ from typing import Final
 
 from catalog.blockstores.base import Block, BlockSource
 from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
-from catalog.blockstores.leasing import sweep
+from catalog.blockstores.leasing import Lease, sweep
 from catalog.errors import BlockNotFoundError
 from catalog.ipld.cid import Cid, cid_from_digest
 
@@ -36,10 +36,10 @@ def list_copies(store: EmbeddedBlockstore) -> list[Cid]:
     return [cid_from_digest(digest, codec) for digest, codec in rows]
 
 
-def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime) -> None:
-    """Delete blocks that the other place holds. Raises `LockedError` as soon as a lease holds: what is left then stays."""
+def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, own: Lease) -> None:
+    """Delete blocks that the other place holds. Raises `LockedError` as `sweep` does: what is left then stays."""
     try:
-        sweep(store, cids, now, forget=False)
+        sweep(store, cids, now, own=own, forget=False)
     finally:
         with store.file.transaction() as connection:
             connection.execute(

@@ -9,11 +9,13 @@ What moved is only counted on while the node answers and still pins that snapsho
 here, as if there were no node.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.blockstores.base import BlockSource
 from catalog.blockstores.kubo import KuboBlockstore
+from catalog.blockstores.leasing import COLLECTING, refuse_others
 from catalog.blockstores.moved import ReachableBlocks, drop_copies, forget_moved, list_copies, list_moved, note_moved
 from catalog.blockstores.writing import FrameStore
 from catalog.errors import BlockNotFoundError, CodecError, LockedError, UnavailableError
@@ -73,13 +75,12 @@ def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
             except (BlockNotFoundError, CodecError):
                 continue  # it is not here, or in a form that is not known yet
         remember_place(home, Place(kubo.url, str(root)))
-    held = _find_held(home)
-    copies = [cid for cid in list_copies(home.blocks) if cid.digest not in held]
-    if copies:
-        try:
-            drop_copies(home.blocks, copies, home.now)
-        except LockedError:
-            return
+    with contextlib.suppress(LockedError), home.lease(COLLECTING) as own:  # a pull that began meanwhile ends this
+        refuse_others(home.blocks, home.now, own)
+        held = _find_held(home)
+        copies = [cid for cid in list_copies(home.blocks) if cid.digest not in held]
+        if copies:
+            drop_copies(home.blocks, copies, home.now, own)
 
 
 def check_moved(home: Home, kubo: "KuboClient | None") -> Moved:

@@ -6,7 +6,7 @@ import pytest
 
 from catalog.blockstores.base import Block
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
-from catalog.blockstores.leasing import hold_lease, sweep
+from catalog.blockstores.leasing import COLLECTING, hold_lease, sweep
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, forget_moved, list_copies, list_moved, note_moved
 from catalog.errors import BlockNotFoundError, LockedError
@@ -24,13 +24,18 @@ def store(tmp_path: Path) -> Iterator[EmbeddedBlockstore]:
     opened.close()
 
 
+def drop_all(store: EmbeddedBlockstore) -> None:
+    with hold_lease(store, COLLECTING, NOW) as own:
+        drop_copies(store, list_copies(store), NOW, own)
+
+
 @pytest.fixture
 def held(store: EmbeddedBlockstore) -> ReachableBlocks:
     """A store from which one of two blocks moved."""
     store.put_batch([NewBlock(MOVED, MEMO), NewBlock(STAYS)])
     note_moved(store, [MOVED.cid, cid_of(b"never here", RAW)])
     assert list_copies(store) == [MOVED.cid]
-    drop_copies(store, list_copies(store), NOW)
+    drop_all(store)
     place = MemoryBlockstore()
     place.put(*MOVED)
     return ReachableBlocks(store, place)
@@ -58,10 +63,13 @@ def test_a_copy_that_is_put_again_is_noted_and_goes(store: EmbeddedBlockstore, h
     held.put(*MOVED)
     assert store.get(MOVED.cid) == MOVED.data
     assert list_copies(store) == [MOVED.cid]
-    with hold_lease(store, "a test", NOW), pytest.raises(LockedError):
-        drop_copies(store, list_copies(store), NOW)
+    with hold_lease(store, COLLECTING, NOW) as own:
+        with hold_lease(store, "a pull", NOW), pytest.raises(LockedError):
+            drop_copies(store, list_copies(store), NOW, own)
+        with pytest.raises(LockedError, match="another command ran"):  # it may have pinned what was found to be a copy
+            drop_copies(store, list_copies(store), NOW, own)
     assert store.has(MOVED.cid)
-    drop_copies(store, list_copies(store), NOW)
+    drop_all(store)
     assert not store.has(MOVED.cid)
     assert list_copies(store) == []
     assert held.find_frame(MEMO) == (MOVED.cid, len(MOVED.data))
