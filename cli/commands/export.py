@@ -71,5 +71,9 @@ def export(
     by_delta = f" ({done.deltas} by delta)" if done.deltas else ""
     line = f"Wrote {output}: {format_count(done.images, 'image')}{by_delta}, {format_size(done.size)}"
     return Document(
-        "export", body, [output], [line], f"To take it in: dcat import {output} (or first: dcat subscribe ALIAS {output})"
+        "export",
+        body,
+        [output],
+        [line],
+        f"To take it in: dcat import {output} (who follows nothing of it, first: dcat subscribe ALIAS {output})",
     )

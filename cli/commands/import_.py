@@ -59,7 +59,10 @@ def _document(context: Context, file: Path, done: "Imported") -> Document:
     lines += [f"{image.reference} ({image.platform})  {image.archive}" for image in done.images]
     lines.append(f"Imported {format_count(len(done.images), 'image')}, {format_size(done.size)} of it new here")
     warnings = [warning for update in done.updates for warning in update_warnings(update)]
-    warnings += [f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {file}" for name in done.unknown]
+    warnings += [
+        f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {file}, then import it again"
+        for name in done.unknown
+    ]
     warnings += [f"{update.alias}: more is known here than the file has; its images were taken" for update in done.older]
     if done.strangers:
         left_out = format_count(len(done.strangers), "image")

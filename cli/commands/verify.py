@@ -70,7 +70,7 @@ def verify(
     }
     pairs = [
         ("read", f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"),
-        ("archives", f"{done.archives}, {len(damage)} of them damaged"),
+        ("archives and deltas", f"{done.archives}, {len(damage)} of them damaged"),
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
         ("in the node", _describe_moved(done) if done.moved else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
