@@ -1,4 +1,4 @@
-"""Power cuts at any moment of publishing, removing and collecting garbage: what was acknowledged is there (safety.md D2)."""
+"""Power cuts anywhere in publishing, following, removing and collecting garbage: what was acknowledged is there (safety.md D2)."""
 
 import json
 import random
@@ -18,13 +18,18 @@ from tests.faults.recording import Disk, Operation, read_recording
 
 @pytest.fixture(scope="module")
 def recorded(images: dict[str, str]) -> Iterator[tuple[Path, Path, list[Operation], dict[str, str]]]:
-    """Record a home's life; give where to work, the recorded folder, the operations, and the CID that each publish promised."""
+    """Record a home's life; give where to work, the recorded folder, the operations, and the CID that each release has."""
     with in_memory() as folder:
         watched = folder / "watched" / "user"
         watched.mkdir(parents=True)
         home = watched / "home"
         cids = {}
         with Forks(faults=build_faults(folder), folder=watched.parent) as forks:
+            for version in ("1.0", "1.1"):
+                theirs = folder / "theirs"
+                done = forks.run("publish", "-q", "tool", version, "--from", images[version], home=theirs)
+                cids[f"bob/tool@{version}"] = done.out.strip()
+                assert forks.run("export", "--catalogue", "mine", "-o", bundle(folder, version), home=theirs).code == 0
             for command in (
                 ["publish", "-q", "web", "1.0", "--from", images["1.0"]],
                 ["publish", "-q", "web", "1.1", "--from", images["1.1"]],
@@ -34,12 +39,18 @@ def recorded(images: dict[str, str]) -> Iterator[tuple[Path, Path, list[Operatio
                 ["gc", "--yes"],
                 ["sync"],
                 ["pull", "--no-load", "web@1.0"],
+                ["subscribe", "bob", bundle(folder, "1.0")],
+                ["import", bundle(folder, "1.1")],
             ):
                 done = forks.run(*command, home=home, record=folder / "recording")
                 assert done.code == 0, done
                 if command[0] == "publish":
                     cids[f"{command[2]}@{command[3]}"] = done.out.strip()
         yield folder, watched, read_recording(folder / "recording"), cids
+
+
+def bundle(folder: Path, version: str) -> str:
+    return str(folder / f"theirs-{version}.car")
 
 
 def promised(marks: list[str], cids: dict[str, str]) -> dict[str, str]:
@@ -52,6 +63,10 @@ def promised(marks: list[str], cids: dict[str, str]) -> dict[str, str]:
             references[reference] = cids[reference]
         elif command[0] == "remove":
             references.pop(command[1])
+        elif command[0] == "subscribe":
+            references["bob/tool@1.0"] = cids["bob/tool@1.0"]
+        elif command[0] == "import":
+            references["bob/tool@1.1"] = cids["bob/tool@1.1"]
     return references
 
 
