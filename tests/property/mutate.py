@@ -28,6 +28,7 @@ its own and holds its peak memory to 256 MiB and the time for one input to 50 ms
 ``TARGETS`` in it.
 """
 
+import contextlib
 import importlib
 import json
 import random
@@ -120,8 +121,17 @@ def check_target(target: Target, count: int) -> Outcome:
             accepted += 1
             if again is not None:
                 assert again(parsed) == data, f"{target}: accepted, but written again it is something else; input {data.hex()}"
-        slowest = max(slowest, clock() - started)
+        took = clock() - started
+        if took > slowest:  # once more: an interruption of the machine also counts as the thread's time
+            slowest = max(slowest, min(took, *(_time(parse, error, data) for _ in range(3))))
     return Outcome(accepted, refused, slowest)
+
+
+def _time(parse: Callable[[bytes], Any], error: type[Exception] | tuple[type[Exception], ...], data: bytes) -> float:
+    started = time.thread_time()
+    with contextlib.suppress(*(error if isinstance(error, tuple) else (error,))):
+        parse(data)
+    return time.thread_time() - started
 
 
 def check_memory(module: str, name: str, count: int, most: float = MAX_TIME) -> None:
