@@ -5,11 +5,12 @@ states the size of every frame, is known only at the end and is handed back. Whi
 the writer's choice: those that the target lacks, nearest to where the section's own blocks would stand in the base.
 """
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol, overload
 
 from catalog.blockstores.base import BlockSource
 from catalog.errors import DeltaError
@@ -19,7 +20,7 @@ from catalog.image.walk import WalkedBlock, walk
 from catalog.image.zstd import CompressionParameter, ZstdCompressor, ZstdDict
 from catalog.ipld.cid import Cid
 from catalog.ipld.varint import encode_varint
-from catalog.limits import GIB, MAX_DELTA_PREFIX_BLOCKS, MAX_DELTA_PREFIX_SIZE, MAX_DELTA_WINDOW, MIB
+from catalog.limits import MAX_DELTA_PREFIX_BLOCKS, MAX_DELTA_PREFIX_SIZE, MAX_DELTA_SECTIONS, MAX_DELTA_WINDOW, MIB
 
 WIRE_LEVEL: Final = 3  # of a delta that is made while somebody waits
 PUBLISHED_LEVEL: Final = 12  # of one that is made once and fetched often
@@ -28,10 +29,13 @@ _MIN_WINDOW_LOG: Final = 10
 _HASH_LOG: Final = 22
 _SEARCH_LOG: Final = 4
 # Together 2^24, so that zstd's window and buffers are a quarter of what the format allows: deltas are smaller than with twice as
-# much (the prefix is nearer), and take less time and memory. Where very much is new, both are doubled: sections are limited.
+# much (the prefix is nearer), and take less time and memory. Where very much is new, the last sections are larger: their number is
+# limited.
 _SECTION_SIZE: Final = 6 * MIB
 _PREFIX_SIZE: Final = 10 * MIB
-_VERY_MUCH: Final = GIB  # of new blocks as they are stored
+_USUAL_SECTIONS: Final = MAX_DELTA_SECTIONS * 3 // 4  # 4.5 GiB
+_LATER_FACTOR: Final = 3
+_CID_SIZE: Final = 36
 
 
 class Output(Protocol):
@@ -50,12 +54,39 @@ class WrittenDelta:
     new_bytes: int
 
 
-class _NewBlock(NamedTuple):
-    """A block that the base lacks, and where it would stand among the base's blocks."""
+class _Cids(Sequence[Cid]):
+    """Many CIDs in 36 bytes each, where objects would take six times as much: a large image has a hundred thousand blocks."""
 
-    cid: Cid
-    size: int
-    aim: float
+    def __init__(self, cids: Iterable[Cid] = ()) -> None:
+        self._packed = bytearray()
+        for cid in cids:
+            self.append(cid)
+
+    def append(self, cid: Cid) -> None:
+        self._packed += cid.binary.rjust(_CID_SIZE, b"\0")
+
+    def __len__(self) -> int:
+        return len(self._packed) // _CID_SIZE
+
+    @overload
+    def __getitem__(self, index: int) -> Cid: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Cid]: ...
+    def __getitem__(self, index: int | slice) -> Cid | list[Cid]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return Cid(bytes(self._packed[index * _CID_SIZE : (index + 1) * _CID_SIZE]).removeprefix(b"\0\0"))
+
+
+class _NewBlocks:
+    """The blocks that the base lacks, in the target's order: their stored sizes, and where each would stand among the base's."""
+
+    def __init__(self) -> None:
+        self.cids = _Cids()
+        self.sizes = array("Q")
+        self.aims = array("d")
 
 
 def write_delta(
@@ -68,16 +99,14 @@ def write_delta(
     """
     if base == target:
         raise DeltaError("an archive needs no delta to itself")
-    base_blocks = list(walk(base, source))
-    new, lost = _compare(base_blocks, list(walk(target, source)))
-    new_bytes = sum(block.size for block in new)
-    factor = 2 if new_bytes > _VERY_MUCH else 1
-    chooser = _PrefixChooser(base_blocks, lost, source, factor * _PREFIX_SIZE)
+    base_cids = _Cids(block.cid for block in walk(base, source))
+    new, lost = _compare(base_cids, walk(target, source))
+    chooser = _PrefixChooser(base_cids, lost, source)
     sections: list[DeltaSection] = []
     written = 0
-    for payload, aims in _payloads(new, source, factor * _SECTION_SIZE):
-        indexes = chooser.choose(aims, len(payload))
-        dictionary = _read_prefix([base_blocks[index].cid for index in indexes], source)
+    for payload, aims in _payloads(new, source):
+        indexes = chooser.choose(aims, len(payload), _factor(len(sections)) * _PREFIX_SIZE)
+        dictionary = _read_prefix([base_cids[index] for index in indexes], source)
         frame = _compress(payload, dictionary, level)
         sections.append(DeltaSection(len(payload), len(frame), merge_ranges(indexes)))
         written += len(frame)
@@ -85,50 +114,65 @@ def write_delta(
             raise DeltaError("the two images differ too much for a delta", why=f"it would have more than {max_size} bytes")
         frames.write(frame)
     head = encode_header(DeltaHeader(base, target, tuple(sections)))
-    return WrittenDelta(head, len(head) + written, len(new), new_bytes)
+    return WrittenDelta(head, len(head) + written, len(new.cids), sum(new.sizes))
 
 
-def _compare(base: Sequence[WalkedBlock], target: Sequence[WalkedBlock]) -> tuple[list[_NewBlock], list[int]]:
+def _factor(number: int) -> int:
+    """How much larger than usual the section of this number is."""
+    return 1 if number < _USUAL_SECTIONS else _LATER_FACTOR
+
+
+def _compare(base: Sequence[Cid], target: Iterable[WalkedBlock]) -> tuple[_NewBlocks, Sequence[int]]:
     """Give the target's new blocks, and the indexes of the base's blocks that it lacks.
 
     New blocks between two common ones stand for the lost ones at the same place; where many stand for many, they are laid over them
     in proportion.
     """
-    places = {block.cid: index for index, block in enumerate(base)}
-    common = {block.cid for block in target if block.cid in places}
-    lost = [index for index, block in enumerate(base) if block.cid not in common]
-    marked: list[tuple[int, WalkedBlock]] = []  # each block with the index of the last common one before it
+    places = {cid: index for index, cid in enumerate(base)}
+    is_common = bytearray(len(base))
+    new = _NewBlocks()
+    behind = array("q")  # for each new block the index of the last common one before it
     place = -1
     for block in target:
-        place = places.get(block.cid, place)
-        if block.cid not in places:
-            marked.append((place, block))
-    new: list[_NewBlock] = []
-    for place, run in groupby(marked, key=lambda pair: pair[0]):
-        blocks = [block for _, block in run]
+        found = places.get(block.cid)
+        if found is None:
+            new.cids.append(block.cid)
+            new.sizes.append(block.size)
+            behind.append(place)
+        else:
+            is_common[found] = 1
+            place = found
+    lost = array("q", (index for index, common in enumerate(is_common) if not common))
+    done = 0
+    for place, run in groupby(behind):
+        count = sum(1 for _ in run)
         start = bisect_left(lost, place)
         end = start
         while end < len(lost) and lost[end] == place + 1 + end - start:
             end += 1
-        total, done = sum(block.size for block in blocks), 0
-        for block in blocks:
-            new.append(_NewBlock(block.cid, block.size, place + 0.5 + (end - start) * done / total))
-            done += block.size
+        sizes = new.sizes[done : done + count]
+        total, before = sum(sizes), 0
+        for size in sizes:
+            new.aims.append(place + 0.5 + (end - start) * before / total)
+            before += size
+        done += count
     return new, lost
 
 
-def _payloads(new: Sequence[_NewBlock], source: BlockSource, section_size: int) -> Iterator[tuple[bytearray, list[float]]]:
+def _payloads(new: _NewBlocks, source: BlockSource) -> Iterator[tuple[bytearray, list[float]]]:
     """Give the payload of each section, and where its blocks would stand in the base."""
     payload, aims = bytearray(), list[float]()
-    for block, found in zip(new, read_blocks([block.cid for block in new], source), strict=True):
+    number = 0
+    for aim, found in zip(new.aims, read_blocks(new.cids, source), strict=True):
         content = content_of(found)
         length = encode_varint(len(content))
-        if payload and len(payload) + len(length) + len(content) > section_size:
+        if payload and len(payload) + len(length) + len(content) > _factor(number) * _SECTION_SIZE:
             yield payload, aims
+            number += 1
             payload, aims = bytearray(), []
         payload += length
         payload += content
-        aims.append(block.aim)
+        aims.append(aim)
     if payload:
         yield payload, aims
 
@@ -136,20 +180,23 @@ def _payloads(new: Sequence[_NewBlock], source: BlockSource, section_size: int) 
 class _PrefixChooser:
     """Choose for each section which of the base's lost blocks it is compressed against."""
 
-    def __init__(self, base: Sequence[WalkedBlock], lost: Sequence[int], source: BlockSource, prefix_size: int) -> None:
+    def __init__(self, base: Sequence[Cid], lost: Sequence[int], source: BlockSource) -> None:
         self._lost = lost
-        self._sizes = [content_size(block) for block in read_blocks([base[index].cid for index in lost], source)]
-        self._prefix_size = prefix_size
+        self._sizes = array("Q", map(content_size, read_blocks(_Cids(base[index] for index in lost), source)))
+        self._all = sum(self._sizes)
         self._spare = MAX_DELTA_PREFIX_SIZE
 
-    def choose(self, aims: Sequence[float], size: int) -> list[int]:
+    def choose(self, aims: Sequence[float], size: int, prefix_size: int) -> list[int]:
         """Give the indexes of blocks of the base, ascending, for a section of ``size`` bytes."""
         self._spare += 4 * size
-        budget = min(self._prefix_size, self._spare)
+        budget = min(prefix_size, self._spare)
         order: Sequence[int] = range(len(self._lost))
-        if len(self._lost) > MAX_DELTA_PREFIX_BLOCKS or sum(self._sizes) > budget:
+        if len(self._lost) > MAX_DELTA_PREFIX_BLOCKS or self._all > budget:
             ordered = sorted(aims)
-            order = sorted(order, key=lambda position: _distance(self._lost[position], ordered))
+            # What is further away has as many nearer ones beside it as are ever taken.
+            start = max(0, bisect_left(self._lost, ordered[0]) - MAX_DELTA_PREFIX_BLOCKS)
+            end = bisect_left(self._lost, ordered[-1]) + MAX_DELTA_PREFIX_BLOCKS
+            order = sorted(order[start:end], key=lambda position: _distance(self._lost[position], ordered))
         chosen: list[int] = []
         for position in order:
             if self._sizes[position] > budget or len(chosen) == MAX_DELTA_PREFIX_BLOCKS:
