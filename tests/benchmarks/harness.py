@@ -6,7 +6,6 @@ Nothing here judges: a figure stands beside the one that the design asks for, an
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tests.memory import peak_memory
 from tests.needs import ROOT
 
 DCAT = (sys.executable, "-m", "cli.main")
@@ -127,7 +127,7 @@ def dcat_json(environment: Mapping[str, str], *arguments: str) -> Any:
 
 def own_peak() -> int:
     """Give this process's largest resident size so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return peak_memory()
 
 
 def write_results(figures: Sequence[Figure], folder: Path) -> Path:

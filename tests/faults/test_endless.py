@@ -14,10 +14,11 @@ MOST_MEMORY = 150 << 20
 MOST_TIME = 2.0  # of the processor
 
 ENDLESS = """
-import json, resource, sys, time
+import json, sys, time
 from catalog.errors import DcatError
 from catalog.ipld.cid import RAW, cid_of
 from catalog.snapshot.reader import open_snapshot
+from tests.memory import peak_memory
 from tests.snapshot.generated import bare_line, joined, keep_leaf, keep_node, keep_root
 from tests.unixfs.counting import CountingSource
 
@@ -36,7 +37,7 @@ else:  # 10 GB
     while node.file_size < 10**10:
         node = keep_node(source, [node] * 100)
     root = keep_root(source, node, 10**6)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 started = time.process_time()
 try:
     for _ in open_snapshot(root, source).read():
@@ -44,8 +45,8 @@ try:
     refused = ""
 except DcatError as error:
     refused = error.message
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps({"refused": refused, "seconds": time.process_time() - started, "grown": (after - before) * 1024}))
+after = peak_memory()
+print(json.dumps({"refused": refused, "seconds": time.process_time() - started, "grown": after - before}))
 """
 
 

@@ -4,10 +4,8 @@ import bz2
 import gzip
 import json
 import lzma
-import resource
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import zstandard
 
@@ -16,6 +14,7 @@ from catalog.image.archive import read_export
 from catalog.image.canonical import build_header
 from catalog.image.dag import LayerWriter
 from tests.image.memory import MemoryBlocks
+from tests.memory import peak_memory
 
 MAX_SIZE = 1 << 30
 PART = 64 << 20
@@ -36,15 +35,6 @@ class CountingWriter(LayerWriter):
     def feed(self, data: bytes | memoryview) -> None:
         CountingWriter.taken += len(data)
         super().feed(data)
-
-
-def peak_memory() -> int:
-    """The most memory this program held. (``ru_maxrss`` counts what its parent held when it started it.)"""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def explode(compression: str) -> dict[str, int]:

@@ -32,7 +32,6 @@ import contextlib
 import importlib
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -40,6 +39,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tests.memory import peak_memory
 from tests.needs import ROOT
 
 MAX_MEMORY = 256 << 20
@@ -229,8 +229,7 @@ def _main(module: str, name: str, count: str) -> None:
     targets: list[Target] = importlib.import_module(module).TARGETS
     (target,) = [target for target in targets if target.name == name]
     outcome = check_target(target, int(count))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"peak": peak, "accepted": outcome.accepted, "refused": outcome.refused, "slowest": outcome.slowest}))
+    print(json.dumps({"peak": peak_memory(), "accepted": outcome.accepted, "refused": outcome.refused, "slowest": outcome.slowest}))
 
 
 if __name__ == "__main__":

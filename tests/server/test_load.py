@@ -14,6 +14,7 @@ import pytest
 
 from catalog.ipld.cid import cid_of
 from catalog.limits import MIB
+from tests.memory import peak_memory
 from tests.needs import ROOT
 
 SLOW = 1000
@@ -51,13 +52,6 @@ def serving_process() -> Iterator[tuple[int, int]]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def memory_of(pid: int) -> int:
-    """Give the most memory that a process ever had resident, in bytes."""
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        (line,) = (line for line in status if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
-
-
 def time_of_a_request(port: int, content: bytes = BLOCK, status: int = 200) -> float:
     """Ask for one block again and again; give the time that it normally takes, in seconds."""
     times: list[float] = []
@@ -89,7 +83,7 @@ def test_a_thousand_slow_sockets_keep_nobody_waiting(half: str) -> None:
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
             connection.sendall(HALVES[half])
         assert time_of_a_request(port) <= 0.2
-        assert memory_of(pid) - sum(map(len, LARGE)) <= 200 * MIB
+        assert peak_memory(pid) - sum(map(len, LARGE)) <= 200 * MIB
 
 
 @pytest.mark.long
@@ -104,7 +98,7 @@ def test_slow_readers_cost_bounded_memory() -> None:
             )
         time.sleep(3)
         assert time_of_a_request(port) <= 0.2
-        assert memory_of(pid) - sum(map(len, LARGE)) <= 200 * MIB
+        assert peak_memory(pid) - sum(map(len, LARGE)) <= 200 * MIB
 
 
 @pytest.mark.long
