@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import functools
 import logging
@@ -17,6 +18,7 @@ from typing import Any, cast
 import uvicorn
 
 from catalog.errors import InvalidConfigError, LockedError
+from catalog.limits import KIB
 from catalog.release import format_time
 from catalog.server.app import create_app
 from catalog.server.chores import Chore, doing
@@ -31,6 +33,7 @@ from catalog.server.streaming import Workers
 
 _BACKLOG = 1024
 _OTHER_FILES = 128  # what a process keeps open besides its connections: databases, libraries, logs
+_M_MMAP_THRESHOLD = -3  # of mallopt(3)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -65,6 +68,7 @@ def run_server(
     and is called from several threads. Signals are handled only where this runs in the main thread. Raises `LockedError` where the
     port is taken, `InvalidConfigError` for an address that cannot be listened on.
     """
+    _give_memory_back()
     listener = _listen(settings)
     workers, counters = Workers(), Counters()
     settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits.connections)))
@@ -97,6 +101,15 @@ def run_server(
     finally:
         listener.close()
         workers.close()
+
+
+def _give_memory_back() -> None:
+    """Have glibc return large buffers to the system as they are freed.
+
+    By itself it keeps ever larger ones: after 200 clients that read nothing it held 100 MB more than was in use.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such switch
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * KIB)
 
 
 class _Server(uvicorn.Server):
