@@ -13,15 +13,17 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from catalog.database import Schema, open_schema
 from catalog.errors import StorageError
+from catalog.ipld.cid import Cid, cid_from_digest
 from catalog.sqlite import CrashPoint, bound_log, connect, no_crash, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8
 
+_CIDS_A_QUERY: Final = 5000
 _STATEMENTS: Final = """
 CREATE TABLE payloads (payload_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE blocks (
@@ -118,6 +120,20 @@ class BlockFile:
                     connection.execute("ROLLBACK")
                 raise
             self._crash_point("blocks: after commit")
+
+    def cids(self, table: Literal["blocks", "moved"]) -> Iterator[Cid]:
+        """Give the CID (CIDv1) of every row of a table, by digest; no statement is open while one is looked at."""
+        after = b""
+        while True:
+            with self.reading() as connection:
+                rows = connection.execute(
+                    f"SELECT digest, codec FROM {table} WHERE digest > ? ORDER BY digest LIMIT ?",  # noqa: S608 (one of ours)
+                    (after, _CIDS_A_QUERY),
+                ).fetchall()
+            if not rows:
+                return
+            after = rows[-1][0]
+            yield from (cid_from_digest(digest, codec) for digest, codec in rows)
 
     def truncate_log(self) -> None:
         """Move what stands in the write-ahead log into the file, so that a file that shrank is short."""

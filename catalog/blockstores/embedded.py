@@ -20,7 +20,6 @@ from catalog.ipld.cid import Cid, cid_from_digest, verify_block
 from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
 from catalog.sqlite import CrashPoint, no_crash
 
-_CIDS_A_QUERY: Final = 5000
 _DELETES_A_TRANSACTION: Final = 10_000
 _FREED_A_TRANSACTION: Final = WAL_LIMIT // 3
 
@@ -184,16 +183,7 @@ class EmbeddedBlockstore:
 
     def cids(self) -> Iterator[Cid]:
         """Give the CID (CIDv1) of every block that is here."""
-        after = b""
-        while True:
-            with self.file.reading() as connection:
-                rows = connection.execute(
-                    "SELECT digest, codec FROM blocks WHERE digest > ? ORDER BY digest LIMIT ?", (after, _CIDS_A_QUERY)
-                ).fetchall()
-            if not rows:
-                return
-            after = rows[-1][0]
-            yield from (cid_from_digest(digest, codec) for digest, codec in rows)
+        return self.file.cids("blocks")
 
     def find_rotten(self) -> Iterator[Cid]:
         """Read every block and give the CIDs of those that do not match; they count as absent from then on."""

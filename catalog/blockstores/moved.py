@@ -49,16 +49,7 @@ def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, o
 
 def list_moved(store: EmbeddedBlockstore) -> Iterator[Cid]:
     """Give every block that the other place holds, also those that are here as well."""
-    after = b""
-    while True:
-        with store.file.reading() as connection:
-            rows = connection.execute(
-                "SELECT digest, codec FROM moved WHERE digest > ? ORDER BY digest LIMIT ?", (after, _ROWS_A_TRANSACTION)
-            ).fetchall()
-        if not rows:
-            return
-        after = rows[-1][0]
-        yield from (cid_from_digest(digest, codec) for digest, codec in rows)
+    return store.file.cids("moved")
 
 
 def forget_moved(store: EmbeddedBlockstore, cids: Iterable[Cid]) -> None:

@@ -3,8 +3,6 @@
 ``python -m tests.benchmarks.delta_memory MIB VERSION`` writes the image as ``docker save`` would.
 """
 
-import hashlib
-import io
 import json
 import subprocess
 import sys
@@ -12,7 +10,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from tests.benchmarks.harness import DCAT, Report, Run, run, surroundings
 from tests.benchmarks.network import read_line, started
+from tests.benchmarks.one_layer import write_image
 
 MIB = 2**20
 SIZE = 4096  # MiB of the layer
@@ -59,29 +58,6 @@ def _publish(home: Path, size: int, version: int) -> Run:
         return run(publish, environment=environment, stdin=writer.stdout, keep=True)
 
 
-def write_image(stream: BinaryIO, size: int, version: int) -> None:
-    """Write an image whose one layer has about ``size`` MiB; what describes the layer comes behind it."""
-    files = size * MIB // _FILE
-    layer = tarfile.TarInfo("layer.tar")
-    layer.size = files * (_FILE + 512) + 1024
-    stream.write(layer.tobuf(tarfile.USTAR_FORMAT))
-    sha256 = hashlib.sha256()
-    for piece in _layer_pieces(files, version):
-        sha256.update(piece)
-        stream.write(piece)
-    stream.write(bytes(-layer.size % 512))
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256.hexdigest()}"]}}
-    manifest = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
-    described = io.BytesIO()
-    with tarfile.open(fileobj=described, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, document in (("config.json", config), ("manifest.json", manifest)):
-            content = json.dumps(document).encode()
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    stream.write(described.getvalue())
-
-
 def _layer_pieces(files: int, version: int) -> Iterator[bytes]:
     """Give files of hexadecimal noise, in the middle of each the version."""
     noise = Cipher(AES(b"dcat, benchmarks"), CTR(bytes(16))).encryptor()
@@ -96,4 +72,5 @@ def _layer_pieces(files: int, version: int) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    write_image(sys.stdout.buffer, int(sys.argv[1]), int(sys.argv[2]))
+    number = int(sys.argv[1]) * MIB // _FILE
+    write_image(sys.stdout.buffer, number * (_FILE + 512) + 1024, _layer_pieces(number, int(sys.argv[2])))

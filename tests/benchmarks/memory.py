@@ -3,9 +3,6 @@
 The image flows by: a process writes it into ``dcat publish --from -``, and it is nowhere as a file.
 """
 
-import hashlib
-import io
-import json
 import os
 import subprocess
 import sys
@@ -14,13 +11,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from tests.benchmarks.harness import DCAT, Report, run, surroundings
+from tests.benchmarks.one_layer import write_image
 
 MIB = 2**20
 SIZE = 4096  # MiB of the one layer, about
@@ -85,30 +82,6 @@ def _size_of(folder: Path) -> int:
     return total
 
 
-def write_image(stream: BinaryIO, size: int) -> None:
-    """Write a ``docker save`` whose one layer has about ``size`` MiB; what describes the layer comes behind it."""
-    files = size // _FILE
-    layer_size = files * (_FILE * MIB + 512) + 1024
-    layer = tarfile.TarInfo("layer.tar")
-    layer.size = layer_size
-    stream.write(layer.tobuf(tarfile.USTAR_FORMAT))
-    sha256 = hashlib.sha256()
-    for piece in _layer_pieces(files):
-        sha256.update(piece)
-        stream.write(piece)
-    stream.write(bytes(-layer_size % 512))
-    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha256.hexdigest()}"]}}
-    manifest = [{"Config": "config.json", "RepoTags": None, "Layers": ["layer.tar"]}]
-    described = io.BytesIO()
-    with tarfile.open(fileobj=described, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name, document in (("config.json", config), ("manifest.json", manifest)):
-            content = json.dumps(document).encode()
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    stream.write(described.getvalue())
-
-
 def _layer_pieces(files: int) -> Iterator[bytes]:
     noise = Cipher(AES(b"dcat, benchmarks"), CTR(bytes(16))).encryptor()
     for number in range(files):
@@ -123,4 +96,5 @@ def _layer_pieces(files: int) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    write_image(sys.stdout.buffer, int(sys.argv[1]))
+    number = int(sys.argv[1]) // _FILE
+    write_image(sys.stdout.buffer, number * (_FILE * MIB + 512) + 1024, _layer_pieces(number))
