@@ -75,7 +75,7 @@ def refuse_others(blocks: EmbeddedBlockstore, now: datetime, own: Lease | None =
             )
 
 
-def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease | None = None, forget: bool = True) -> int:
+def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease, forget: bool = True) -> int:
     """Delete blocks that nothing refers to, unless a lease other than ``own`` holds; give how many were deleted.
 
     Unless ``forget`` is false, that another place holds them is forgotten too.
@@ -89,12 +89,12 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
         with blocks.file.transaction(compact=True) as connection:
             holding = _holding(connection, now)
             for lease in holding:
-                if own is None or lease.lease_id != own.lease_id:
+                if lease.lease_id != own.lease_id:
                     raise LockedError(
                         f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
                         why="blocks that it may count on cannot be deleted",
                     )
-            if own is not None and own not in holding:
+            if own not in holding:
                 raise LockedError(
                     "another command ran while garbage was looked for",
                     why="it may count on blocks that were none of its before",

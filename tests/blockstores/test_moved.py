@@ -79,7 +79,8 @@ def test_deleting_a_copy_forgets_nothing_and_sweeping_does(store: EmbeddedBlocks
     held.put(*MOVED)
     store.delete([MOVED.cid])
     assert held.missing([MOVED.cid]) == []
-    sweep(store, [MOVED.cid], NOW)
+    with hold_lease(store, COLLECTING, NOW) as own:
+        sweep(store, [MOVED.cid], NOW, own=own)
     assert held.missing([MOVED.cid]) == [MOVED.cid]
     with pytest.raises(BlockNotFoundError):
         held.get(MOVED.cid)
