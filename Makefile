@@ -19,6 +19,7 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
+	$(BIN)/lint-imports --no-logo
 	$(PYTEST) -q tests/test_architecture.py
 
 format: env

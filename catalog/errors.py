@@ -45,7 +45,7 @@
 ``code`` is stable: scripts read it from ``--json``. The message says what failed with the user's own words in it; ``why`` and
 ``hint`` are the two other parts of what people see. Hints here speak of the domain; those that name a command are cli's.
 ``nearest`` holds what exists and was probably meant, best first, in the form in which it would be typed instead of the text that
-the message quotes: `catalog.reference.nearest` finds it.
+the message quotes: `catalog.model.reference.nearest` finds it.
 """
 
 from collections.abc import Sequence

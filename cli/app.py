@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from catalog.reference import nearest
+from catalog.model.reference import nearest
 from cli.command import (
     DebugOption,
     JsonOption,

@@ -143,7 +143,7 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
 
 
 def _names(word: str) -> list[str]:
-    from catalog.index.lookup import open_lookup
+    from catalog.lookup.locate import open_lookup
 
     with open_lookup(Surroundings(os.environ).home) as lookup:
         return lookup.complete_names(word, MOST_CANDIDATES)
@@ -151,7 +151,7 @@ def _names(word: str) -> list[str]:
 
 def _references(word: str) -> list[str]:
     """Complete a name up to its ``@``, then its versions; both at once where one name is left."""
-    from catalog.index.lookup import open_lookup
+    from catalog.lookup.locate import open_lookup
 
     with open_lookup(Surroundings(os.environ).home) as lookup:
         sign = "@" if "@" in word else ":" if ":" in word else ""

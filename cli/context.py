@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from catalog.clients.docker import Engine
-    from catalog.home import Home
-    from catalog.network import Network
+    from catalog.home.home import Home
     from catalog.progress import Progress
+    from catalog.sources.network import Network
     from cli.settings import Settings
 
 PROGRESS_MODES = ("auto", "plain", "json", "none")
@@ -109,7 +109,7 @@ class Context:
     @cached_property
     def home(self) -> "Home":
         """The opened home; opening makes what is missing, migrates what is old, and finishes what a crash left."""
-        from catalog.home import open_home
+        from catalog.home.home import open_home
 
         return open_home(self.surroundings.home, now=self.now, crash_point=crash_point(self.surroundings.variables))
 

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from catalog.release import format_time
+from catalog.model.release import format_time
 from catalog.trust.freshness import format_span
 from cli.context import Context
 from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
     from catalog.errors import DcatError
-    from catalog.following.updating import Update
+    from catalog.followed.updating import Update
 
 _LISTED = 20
 

@@ -2,7 +2,7 @@
 
 import os
 
-from catalog.platform import Platform, host_platform, parse_platform
+from catalog.model.platform import Platform, host_platform, parse_platform
 
 
 def this_host() -> Platform:

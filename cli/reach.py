@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from catalog.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
+from catalog.sources.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
 
 if TYPE_CHECKING:
     from catalog.clients.docker import Engine
-    from catalog.home import Home
+    from catalog.home.home import Home
     from cli.settings import Settings
 
 ENGINE_VARIABLES = (

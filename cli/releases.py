@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from catalog.platform import Platform
-from catalog.release import Image, Release
+from catalog.model.platform import Platform
+from catalog.model.release import Image, Release
 from cli.text import format_count, format_size
 
 

@@ -8,10 +8,10 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from catalog.index.lookup import open_lookup
+from catalog.lookup.locate import open_lookup
+from catalog.model.reference import nearest, parse_reference
 from catalog.operations.resolve import FORMS, Answer, Form, resolve
 from catalog.progress import silent
-from catalog.reference import nearest, parse_reference
 from cli.context import Context, Options, make_context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields

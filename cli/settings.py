@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from catalog.clients.kubo_address import SOCKET_SCHEME, find_rpc, parse_rpc_address
 from catalog.errors import InvalidConfigError
-from catalog.reference import nearest
+from catalog.model.reference import nearest
 from cli.text import has_secret, redact
 
 Value = str | bool | float

@@ -32,8 +32,8 @@ def share_changes(context: Context, *, offline: bool = False, deltas: bool = Tru
     The change itself is done and stays: what goes wrong here is a warning, and the next sync tries again.
     """
     from catalog.limits import OWN_RECORD_PATIENCE
-    from catalog.network import NO_NETWORK
-    from catalog.sharing.share import share_own
+    from catalog.own.share import share_own
+    from catalog.sources.network import NO_NETWORK
 
     network = NO_NETWORK if offline else context.network
     if network.kubo is not None and not network.kubo_public and confirm_kubo(context, network.kubo.url):

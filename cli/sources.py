@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from catalog.errors import BlockNotFoundError, EngineUnavailableError, NotFoundError
-from catalog.platform import parse_platform
-from catalog.reference import parse_reference
+from catalog.model.platform import parse_platform
+from catalog.model.reference import parse_reference
 from cli.context import Context
 from cli.failures import UsageError
 from cli.platforms import this_host
 from cli.text import parse_size
 
 if TYPE_CHECKING:
-    from catalog.intake import EngineSource, ImageSource, Wanted
+    from catalog.intake.intake import EngineSource, ImageSource, Wanted
 
 
 def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> "Wanted":
     """Read ``--platform`` (repeatable, or ``all``) and ``--max-size``."""
-    from catalog.intake import Wanted
+    from catalog.intake.intake import Wanted
     from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 
     every = "all" in platforms
@@ -37,9 +37,9 @@ def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str 
 
 def release_source(context: Context, reference: str) -> "ImageSource":
     """Take the images of a release that is known here, own or followed."""
-    from catalog.copying import ReleaseSource
     from catalog.delivery import open_store
-    from catalog.index.lookup import open_lookup
+    from catalog.intake.release import ReleaseSource
+    from catalog.lookup.locate import open_lookup
 
     with open_lookup(context.surroundings.home) as lookup:
         resolved = lookup.resolve(parse_reference(reference), now=context.now)
@@ -48,11 +48,11 @@ def release_source(context: Context, reference: str) -> "ImageSource":
 
 def file_source(context: Context, origin: str) -> "ImageSource":
     """Take images from an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
-    from catalog.intake import FolderSource, StreamSource
+    from catalog.intake.intake import FolderSource, StreamSource
 
     if origin.startswith("ipfs://"):
-        from catalog.copying import added_source
         from catalog.delivery import explain_absence, open_store
+        from catalog.intake.release import added_source
 
         cid = parse_reference(origin).cid
         assert cid is not None  # parse_reference refuses anything else behind ipfs://
@@ -80,7 +80,7 @@ def file_source(context: Context, origin: str) -> "ImageSource":
 
 def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "EngineSource":
     """Take an image from the engine, which pulls it first where that is asked for."""
-    from catalog.intake import EngineSource
+    from catalog.intake.intake import EngineSource
 
     try:
         engine = context.engine

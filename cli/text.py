@@ -81,7 +81,7 @@ def is_on(value: str) -> bool:
 
 def age_of(time: str, now: datetime) -> str:
     """Write how old a time of the index is; one that cannot be read is shown as it stands there."""
-    from catalog.release import parse_time
+    from catalog.model.release import parse_time
 
     try:
         return format_age(parse_time(time), now)

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
-from catalog.database import Schema, open_schema
 from catalog.errors import StorageError
 from catalog.ipld.cid import Cid, cid_from_digest
-from catalog.sqlite import CrashPoint, bound_log, connect, no_crash, translated
+from catalog.storage.database import Schema, open_schema
+from catalog.storage.sqlite import CrashPoint, bound_log, connect, no_crash, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.blockfile import BlockFile
 from catalog.errors import BlockMismatchError, BlockNotFoundError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_from_digest, verify_block
 from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
-from catalog.sqlite import CrashPoint, no_crash
+from catalog.storage.sqlite import CrashPoint, no_crash
 
 _DELETES_A_TRANSACTION: Final = 10_000
 _FREED_A_TRANSACTION: Final = WAL_LIMIT // 3

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from catalog.blockstores.base import Blockstore
 from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.image.walk import WalkedBlock, walk
+from catalog.ipld.block import Blockstore
 from catalog.ipld.cid import Cid
 
 _LEAVES_A_QUERY = 2000

@@ -18,7 +18,7 @@ from catalog.blockstores.embedded import EmbeddedBlockstore, delete_some
 from catalog.errors import LockedError
 from catalog.ipld.cid import Cid
 from catalog.limits import LEASE_TIME
-from catalog.release import format_time
+from catalog.model.release import format_time
 
 COLLECTING = "gc"
 """The purpose of a lease under which garbage is looked for and swept."""

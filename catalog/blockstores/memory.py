@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Iterable, Iterator
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockNotFoundError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, convert_to_v1, verify_block
 
 

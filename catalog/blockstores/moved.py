@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from catalog.blockstores.base import Block, BlockSource
 from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
 from catalog.blockstores.leasing import Lease, sweep
 from catalog.errors import BlockNotFoundError
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid, cid_from_digest
 
 _ROWS_A_TRANSACTION: Final = 10_000

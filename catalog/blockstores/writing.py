@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from catalog.blockstores.base import Block, Blockstore
 from catalog.blockstores.embedded import BatchCount, NewBlock
 from catalog.image.dag import FrameRef
+from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid
 from catalog.limits import BLOCK_BATCH_SIZE
 

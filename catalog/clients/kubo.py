@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from catalog import limits
-from catalog.blockstores.base import Block
 from catalog.clients import multipart
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo_rpc import KuboRefusalError, KuboRpc, UnknownCommandError
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, RAW, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog.blockstores.writing import BlockWriter, FrameStore
+from catalog.delta.reader import read_delta
 from catalog.errors import DcatError, UnavailableError, VerificationError
-from catalog.image.delta_reader import read_delta
 from catalog.image.stream import Piece
 from catalog.ipld.cid import Cid
 from catalog.limits import REBUILT_BATCH_SIZE

@@ -5,21 +5,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.blockstores.base import BlockSource
-from catalog.blockstores.fetching import FetchingBlockstore, SourceUse
 from catalog.clients.timeouts import Timeouts
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import PlannedDelta, TakenDelta, Upgrade
-from catalog.digest import DiffID
 from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
 from catalog.image.walk import walk
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
-from catalog.network import Network
+from catalog.model.digest import DiffID
+from catalog.model.release import Image
 from catalog.progress import Progress, silent
-from catalog.release import Image
+from catalog.sources.network import Network
+from catalog.sources.store import FetchingBlockstore, SourceUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from catalog.delivery.choosing import KnownImage
-from catalog.home import Home
-from catalog.index.view import open_view
+from catalog.delta.policy import KnownImage
+from catalog.home.home import Home
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_DELTA_CANDIDATES
+from catalog.lookup.view import open_view
 
 
 def find_known(home: Home, archive_cid: Cid) -> list[KnownImage]:

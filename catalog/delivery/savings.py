@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from catalog.delivery.upgrade import TakenDelta
-from catalog.home import Home
+from catalog.home.home import Home
 
 _NOTE = "deltas"
 

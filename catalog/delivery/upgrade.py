@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.blockstores.holding import is_whole
-from catalog.blockstores.sources import DeltaSource, OfferedDelta, SourceState
 from catalog.delivery.applying import apply_delta
-from catalog.delivery.choosing import DELTA_SHARE, Hop, KnownImage, chain_size, find_chain, is_chain_worth, order_bases
 from catalog.delivery.known import find_known
+from catalog.delta.policy import DELTA_SHARE, Hop, KnownImage, chain_size, find_chain, is_chain_worth, order_bases
 from catalog.errors import DcatError, EncoderError, UnavailableError, VerificationError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.encoder import check_encoder
 from catalog.image.reader import ArchiveView
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_DELTA_BASES, MIN_DELTA_NEED
 from catalog.progress import Progress, Step
+from catalog.sources.source import DeltaSource, OfferedDelta, SourceState
+from catalog.sources.store import FetchingBlockstore
 from catalog.unixfs.file import read_file
 
 PUBLISHED = "published"

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from catalog.digest import DiffID
 from catalog.errors import ArchiveError
 from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression, inflate_pieces
 from catalog.image.dag import LayerWriter, StoredLayer
@@ -21,6 +20,7 @@ from catalog.image.export import Export, ExportedImage
 from catalog.image.stream import Budget, ByteStream, Piece
 from catalog.image.tar import Member, MemberKind, normalise_name, read_members
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_HELD_JSON_SIZE, MAX_JSON_SIZE, MAX_LINK_HOPS
+from catalog.model.digest import DiffID
 from catalog.progress import Progress, Step, silent
 
 __all__ = ["Export", "ExportedImage", "NewLayer", "read_export", "read_layout"]

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import ArchiveError
 from catalog.limits import GIB, MAX_JSON_SIZE, MAX_LAYERS
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 
 CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from catalog.digest import ConfigDigest, DiffID
 from catalog.errors import ArchiveError, InvalidDigestError, InvalidPlatformError
 from catalog.image.document import JsonObject, decode_object, get_field, get_object, get_text, get_text_map, get_texts
-from catalog.platform import Platform, make_platform
+from catalog.model.digest import ConfigDigest, DiffID
+from catalog.model.platform import Platform, make_platform
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,30})?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII

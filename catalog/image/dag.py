@@ -13,16 +13,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from catalog.blockstores.base import Block
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import ArchiveError
 from catalog.image.canonical import lay_out_archive
 from catalog.image.chunking import LayerCutter, cut_metadata
 from catalog.image.config import parse_config
 from catalog.image.encoder import check_encoder, compress_chunk
 from catalog.image.hashing import LayerDigest
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of
-from catalog.platform import Platform
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.model.platform import Platform
 from catalog.unixfs.file import FileLink, FileTree, file_node
 
 _THREADS: Final = min(max(os.cpu_count() or 2, 2), 4)

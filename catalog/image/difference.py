@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.blockstores.base import BlockSource
-from catalog.digest import DiffID
 from catalog.image.document import decode_object, get_field, get_object, get_text_map, get_texts
 from catalog.image.reader import ArchivedLayer, ArchiveView
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, Cid
+from catalog.model.digest import DiffID
 from catalog.unixfs.file import decode_file_node
 
 _WHAT = "the image config"

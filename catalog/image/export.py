@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import (
     AmbiguousReferenceError,
     ArchiveError,
@@ -18,7 +17,8 @@ from catalog.errors import (
 from catalog.image.config import ImageConfig
 from catalog.image.dag import StoredLayer
 from catalog.image.listing import Candidate, Members, list_candidates
-from catalog.platform import Platform
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform
 
 _LISTED: Final = 8  # how many names, layers or platforms a message lists
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import ArchiveError
 from catalog.image.config import ImageConfig, parse_config
 from catalog.image.dag import StoredLayer
@@ -26,7 +25,8 @@ from catalog.image.oci import (
     parse_manifest,
 )
 from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
-from catalog.platform import Platform
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.model.platform import Platform
 
 _CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from catalog.digest import Digest
 from catalog.errors import ArchiveError, InvalidDigestError, InvalidPlatformError
 from catalog.image.canonical import CONFIG_TYPE, INDEX_TYPE, MANIFEST_TYPE
 from catalog.image.document import (
@@ -25,7 +24,8 @@ from catalog.image.document import (
     get_texts,
 )
 from catalog.limits import MAX_INDEX_ENTRIES
-from catalog.platform import Platform, make_platform
+from catalog.model.digest import Digest
+from catalog.model.platform import Platform, make_platform
 
 INDEX_TYPES: Final = frozenset({INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"})
 MANIFEST_TYPES: Final = frozenset({MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"})

@@ -12,16 +12,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from catalog.blockstores.base import BlockSource
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import ArchiveError, VerificationError
 from catalog.image.canonical import END, CanonicalArchive, lay_out_archive, padding
 from catalog.image.config import ImageConfig, parse_config
 from catalog.image.encoder import frame_content_size, inflate_frame
 from catalog.image.hashing import LayerDigest
 from catalog.image.oci import parse_manifest
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_FANOUT, MAX_METADATA_SIZE
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.unixfs.file import FileLink, decode_file_node, read_file
 
 _THREADS: Final = 2

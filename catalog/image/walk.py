@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import CodecError
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import RAW, Cid
 from catalog.limits import MAX_DAG_DEPTH
 from catalog.unixfs.file import FileLink, decode_file_node

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog.index.subscriptions import CatalogueRow
-from catalog.release import Release
+from catalog.model.release import Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from itertools import islice
 
 from sqlalchemy import Connection, select, update
 
-from catalog.database import Database
-from catalog.index.naming import NameWriter, refresh_names
+from catalog.index.names import NameWriter, refresh_names
 from catalog.index.releases import put_rows
 from catalog.index.schema import catalogues, generations
 from catalog.index.subscriptions import CatalogueRow, new_generation, show_catalogue
-from catalog.release import Release
-from catalog.sqlite import locked
+from catalog.model.release import Release
+from catalog.storage.database import Database
+from catalog.storage.sqlite import locked
 
 _RELEASES_A_TRANSACTION = 20_000
 _LOAD_TIMEOUT = 600.0

@@ -1,9 +1,9 @@
 """The order of versions in bytes, so that SQLite's index holds them newest last.
 
-Two versions compare as their `catalog.reference.version_key` does; the version itself ends the bytes, so no two are equal.
+Two versions compare as their `catalog.model.reference.version_key` does; the version itself ends the bytes, so no two are equal.
 """
 
-from catalog.reference import version_key
+from catalog.model.reference import version_key
 
 _WORD, _END = b"\x01\x01", b"\x01\x00"
 _PRE_RELEASE, _NUMBER = b"\x00", b"\x02"

@@ -6,7 +6,7 @@ from catalog.errors import AmbiguousReferenceError, InvalidReferenceError, Relea
 from catalog.index.entry import IndexedRelease
 from catalog.index.releases import get_release, list_names, list_releases
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
-from catalog.reference import nearest, parse_reference
+from catalog.model.reference import nearest, parse_reference
 
 
 def find_own(connection: Connection, text: str) -> IndexedRelease:

@@ -1,7 +1,8 @@
 """Releases in the index: writing them, a few or a million, and reading them back in pages.
 
-Functions take a connection of `catalog.database.Database`, so that several of them make one transaction. A catalogue is given by
-its IPNS name as text. Pages are asked for by the last entry of the page before (keyset), so no page costs more than another.
+Functions take a connection of `catalog.storage.database.Database`, so that several of them make one transaction. A catalogue is
+given by its IPNS name as text. Pages are asked for by the last entry of the page before (keyset), so no page costs more than
+another.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,14 +11,14 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text
 
-from catalog.digest import ManifestDigest
 from catalog.errors import ReleaseNotFoundError
-from catalog.index.naming import NameWriter, refresh_names
+from catalog.index.names import NameWriter, refresh_names
 from catalog.index.order import encode_order
 from catalog.index.schema import catalogues, images, names, releases
 from catalog.index.subscriptions import generation_of, is_empty
 from catalog.ipld.cid import RAW, Cid, cid_from_digest
-from catalog.release import Release
+from catalog.model.digest import ManifestDigest
+from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 
 _BATCH = 2000

@@ -10,17 +10,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from catalog.blockstores.base import BlockSource
-from catalog.database import Database
 from catalog.errors import UnavailableError
 from catalog.index.history import Change, add_changes
 from catalog.index.loading import Prepared, load_catalogue, show_prepared
 from catalog.index.releases import put_releases, remove_releases
 from catalog.index.subscriptions import CatalogueRow, show_catalogue
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import parse_cid
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.snapshot.reader import open_snapshot
+from catalog.storage.database import Database
 from catalog.trust.contents import Conflict, keep_contents
 
 _TAKEN_KEPT = 1000

@@ -10,9 +10,9 @@ Sources: ipld/specs, transport/car/carv1 and carv2.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
-from catalog.blockstores.base import Block
 from catalog.errors import CidError, CodecError
 from catalog.ipld import dag_cbor
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, decode_cid_prefix, verify_block
 from catalog.ipld.varint import encode_varint
 from catalog.limits import MAX_BLOCK_SIZE, MAX_CAR_HEADER_SIZE, MAX_CAR_ROOTS

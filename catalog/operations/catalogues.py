@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import list_catalogues, list_sightings
-from catalog.trust.naming import Subscription, list_subscriptions
+from catalog.trust.ownership import Subscription, list_subscriptions
 from catalog.trust.store import StoredFloor, get_floor
 
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import BlockNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.difference import (
     BlockChange,
     ConfigChange,
@@ -16,9 +15,10 @@ from catalog.image.difference import (
 )
 from catalog.image.reader import read_archive
 from catalog.index.entry import IndexedRelease
-from catalog.index.lookup import open_lookup
-from catalog.platform import Platform
-from catalog.release import Image
+from catalog.ipld.block import BlockSource
+from catalog.lookup.locate import open_lookup
+from catalog.model.platform import Platform
+from catalog.model.release import Image
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from typing import Literal
 import zstandard
 
 from catalog.clients.docker import Engine
-from catalog.database import connect
 from catalog.errors import DcatError
-from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.encoder import check_encoder
 from catalog.limits import GIB
-from catalog.network import Network
+from catalog.sources.network import Network
+from catalog.storage.database import connect
 
 State = Literal["ok", "note", "failed"]
 _LITTLE_SPACE = 2 * GIB

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from catalog.blockstores.base import Block
-from catalog.blockstores.bundle import write_bundle
-from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.blockstores.holding import is_whole
-from catalog.carrying import CarriedDeltas
 from catalog.delivery import explain_absence, open_store
+from catalog.delivery.bundled import CarriedDeltas
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.walk import walk
 from catalog.index.catalogue import CatalogueRow
-from catalog.index.lookup import open_lookup
 from catalog.index.releases import iterate_releases
 from catalog.index.subscriptions import list_catalogues
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, parse_cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.ipns.name import parse_ipns_name
-from catalog.network import Network
-from catalog.platform import Platform
+from catalog.lookup.locate import open_lookup
+from catalog.model.platform import Platform
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image, Release
+from catalog.own.signing import local_records
 from catalog.progress import Progress, Step, silent
-from catalog.reference import parse_reference
-from catalog.release import Image, Release
-from catalog.sharing.signing import local_records
 from catalog.snapshot.reader import open_snapshot
-from catalog.wholefile import write_whole
+from catalog.sources.bundle import write_bundle
+from catalog.sources.network import Network
+from catalog.sources.store import FetchingBlockstore
+from catalog.storage.files import write_whole
 
 _BATCH = 256
 _ENDINGS = (b".tar.zst", b".delta")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.subscriptions import count_releases, list_catalogues
 from catalog.trust.store import list_pins
 

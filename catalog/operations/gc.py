@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
-from catalog.deltacache import open_delta_cache
-from catalog.home import Home
-from catalog.keeping import list_roots, mark
+from catalog.home.deltas import open_delta_cache
+from catalog.home.home import Home
+from catalog.home.roots import list_roots, mark
+from catalog.own.signing import offer_accepted
 from catalog.progress import Progress, Step, silent
-from catalog.sharing.signing import offer_accepted
 
 _SIZES_A_QUERY = 5000
 

@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from catalog.blockstores.bundle import BundleSource
-from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.delivery import fetch_image, open_store
 from catalog.errors import DcatError, UnavailableError
-from catalog.following.checking import Check, check_name
-from catalog.following.updating import Update, update_one
-from catalog.home import Home
+from catalog.followed.checking import Check, check_name
+from catalog.followed.updating import Update, update_one
+from catalog.home.home import Home
 from catalog.index.entry import qualify
 from catalog.index.releases import find_archive
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import parse_ipns_name
-from catalog.network import NO_NETWORK, with_bundle
-from catalog.platform import Platform
+from catalog.model.platform import Platform
+from catalog.model.release import Image, Release
 from catalog.progress import Progress, Step, silent
-from catalog.release import Image, Release
-from catalog.trust.naming import list_subscriptions
+from catalog.sources.bundle import BundleSource
+from catalog.sources.network import NO_NETWORK, with_bundle
+from catalog.sources.store import FetchingBlockstore
+from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import Pin, put_pin
 
 

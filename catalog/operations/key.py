@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from catalog.errors import CatalogueNotFoundError, DcatError, RecordError, StorageError, UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.ipns.key import decode_key
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record, check_record, create_record
 from catalog.ipns.validity import nanoseconds
-from catalog.keyfile import write_key_file
 from catalog.limits import MAX_RECORD_SIZE, MAX_SEQUENCE
-from catalog.network import Network
-from catalog.routing.kubo import KuboRouting
-from catalog.sharing.signing import local_records, own_name, own_record, take_own_record
+from catalog.own.signing import local_records, own_name, own_record, take_own_record
+from catalog.sources.kubo import KuboRouting
+from catalog.sources.network import Network
+from catalog.storage.keyfile import write_key_file
 
 Form = Literal["pem", "protobuf"]
 _FAR_FUTURE = 200  # years: a revocation must not expire before anybody who follows the name

@@ -8,13 +8,13 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from catalog.errors import CatalogueNotFoundError, ReleaseNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index import releases
 from catalog.index.entry import IndexedRelease, may_mean, qualify
 from catalog.index.releases import NameEntry
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
-from catalog.platform import Platform
-from catalog.reference import nearest
+from catalog.model.platform import Platform
+from catalog.model.reference import nearest
 
 _PAGE = 1000
 _WILDCARDS = frozenset("*?[")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from catalog.errors import ReleaseNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.entry import may_mean, qualify
 from catalog.index.history import Change, list_changes
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
-from catalog.reference import parse_reference
+from catalog.model.reference import parse_reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from catalog.errors import DcatError
-from catalog.home import Home
-from catalog.index.lookup import Lookup, Notice, open_lookup
-from catalog.reference import Reference, parse_reference, version_key
+from catalog.home.home import Home
+from catalog.lookup.locate import Lookup, Notice, open_lookup
+from catalog.model.reference import Reference, parse_reference, version_key
 from catalog.trust.store import list_pins
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 
 from catalog.delivery import Delivered, explain_absence, fetch_archive, open_store
 from catalog.errors import UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.reader import read_archive
-from catalog.index.lookup import Resolved, open_lookup
-from catalog.network import Network
-from catalog.platform import Platform
+from catalog.lookup.locate import Resolved, open_lookup
+from catalog.model.platform import Platform
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image, format_time
 from catalog.progress import Progress, silent
-from catalog.reference import parse_reference
-from catalog.release import Image, format_time
+from catalog.sources.network import Network
 from catalog.trust.store import Pin, delete_pin, list_pins, put_pin
 
 

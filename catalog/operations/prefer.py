@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.history import Change
 from catalog.index.releases import list_releases
 from catalog.index.update import IndexUpdate
-from catalog.reference import check_name
-from catalog.trust.naming import MINE, get_subscription, owner_of
-from catalog.trust.naming import prefer as move
+from catalog.model.reference import check_name
+from catalog.trust.ownership import MINE, get_subscription, owner_of
+from catalog.trust.ownership import prefer as move
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,25 +8,25 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from catalog.blockstores.base import Block, Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockCounter, BlockWriter, WriteCount
 from catalog.clients.kubo import KuboClient
 from catalog.errors import InvalidInputError, ReleaseConflictError, ReleaseNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.dag import FrameRef
 from catalog.image.secrets import find_secrets
 from catalog.index.history import Change, ChangeKind
 from catalog.index.releases import get_release
-from catalog.intake import EngineSource, ImageSource, TakenImage, Wanted
+from catalog.intake.intake import EngineSource, ImageSource, TakenImage, Wanted
+from catalog.ipld.block import Block, Blockstore
 from catalog.limits import MAX_PLATFORMS
-from catalog.platform import Platform
+from catalog.model.platform import Platform
+from catalog.model.reference import check_publishable
+from catalog.model.release import Image, Release
+from catalog.own.moving import open_held
 from catalog.progress import Progress, Step, silent
-from catalog.reference import check_publishable
-from catalog.release import Image, Release
-from catalog.sharing.moving import open_held
 from catalog.snapshot.line import encode_line
-from catalog.trust.naming import check_own_name
+from catalog.trust.ownership import check_own_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from catalog.blockstores.fetching import FetchingBlockstore
 from catalog.clients.docker import Engine
 from catalog.delivery import (
     Delivered,
@@ -20,17 +19,18 @@ from catalog.delivery import (
     open_store,
     plan_delta,
 )
-from catalog.digest import DiffID
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
-from catalog.index.lookup import Notice, Resolved, open_lookup
 from catalog.ipld.cid import parse_cid
-from catalog.network import Network
-from catalog.platform import Platform
+from catalog.lookup.locate import Notice, Resolved, open_lookup
+from catalog.model.digest import DiffID
+from catalog.model.platform import Platform
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image
 from catalog.progress import Progress, Step, silent
-from catalog.reference import parse_reference
-from catalog.release import Image
+from catalog.sources.network import Network
+from catalog.sources.store import FetchingBlockstore
 from catalog.trust.notes import ENGINE_IMAGE_ID
 
 

@@ -1,9 +1,9 @@
 """Bring the own catalogue back in step with what its key signed elsewhere: after a restored backup, or in a new home."""
 
-from catalog.home import Home
-from catalog.network import Network
+from catalog.home.home import Home
+from catalog.own.share import Shared, recover_own
 from catalog.progress import Progress, silent
-from catalog.sharing.share import Shared, recover_own
+from catalog.sources.network import Network
 
 
 def recover(home: Home, network: Network, *, progress: Progress = silent) -> Shared:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.entry import IndexedRelease
 from catalog.index.history import Change
 from catalog.index.own import find_own

@@ -1,11 +1,11 @@
 """Keep names alive: the own record signed anew in time, those of followed catalogues offered on."""
 
-from catalog.following.offering import offer_record
-from catalog.home import Home
+from catalog.followed.offering import offer_record
+from catalog.home.home import Home
 from catalog.ipns.name import parse_ipns_name
-from catalog.network import Network
-from catalog.sharing.share import share_own
-from catalog.trust.naming import list_subscriptions
+from catalog.own.share import share_own
+from catalog.sources.network import Network
+from catalog.trust.ownership import list_subscriptions
 
 
 def renew(home: Home, network: Network) -> list[str]:

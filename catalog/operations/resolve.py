@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
-from catalog.index.lookup import Lookup, Resolved
-from catalog.platform import Platform
-from catalog.reference import Reference
-from catalog.release import Image
+from catalog.lookup.locate import Lookup, Resolved
+from catalog.model.platform import Platform
+from catalog.model.reference import Reference
+from catalog.model.release import Image
 from catalog.trust.notes import ENGINE_IMAGE_ID
 
 Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]

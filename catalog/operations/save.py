@@ -6,15 +6,15 @@ from typing import BinaryIO
 
 from catalog.delivery import explain_absence, fetch_archive, open_store
 from catalog.errors import UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
-from catalog.index.lookup import Resolved, open_lookup
-from catalog.network import Network
-from catalog.platform import Platform
+from catalog.lookup.locate import Resolved, open_lookup
+from catalog.model.platform import Platform
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image
 from catalog.progress import Progress, Step, silent
-from catalog.reference import parse_reference
-from catalog.release import Image
-from catalog.wholefile import write_whole
+from catalog.sources.network import Network
+from catalog.storage.files import write_whole
 
 _REPORT_EVERY = 4 << 20
 

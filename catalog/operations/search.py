@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.entry import qualify
 from catalog.index.releases import NameEntry
 from catalog.index.search import search as search_index

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.reader import ArchivedLayer, read_archive
 from catalog.index.entry import IndexedRelease
-from catalog.index.lookup import Notice, open_lookup
-from catalog.platform import Platform
-from catalog.release import Image
+from catalog.ipld.block import BlockSource
+from catalog.lookup.locate import Notice, open_lookup
+from catalog.model.platform import Platform
+from catalog.model.release import Image
 from catalog.trust.store import list_pins
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from catalog.blockstores.embedded import StoreSize
 from catalog.delivery import Savings, find_savings
-from catalog.deltacache import open_delta_cache
-from catalog.home import Home
+from catalog.home.deltas import open_delta_cache
+from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
-from catalog.release import parse_time
+from catalog.model.release import parse_time
 from catalog.trust.contents import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
-from catalog.trust.naming import list_subscriptions
+from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import get_floor, list_pins, list_unshared
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError
-from catalog.following.checking import check_name
-from catalog.following.overlap import list_overlap
-from catalog.following.updating import Update, update_one
-from catalog.home import Home
+from catalog.followed.checking import check_name
+from catalog.followed.overlap import list_overlap
+from catalog.followed.updating import Update, update_one
+from catalog.home.home import Home
 from catalog.ipns.name import IpnsName
-from catalog.network import Network
 from catalog.progress import Progress, Step, silent
-from catalog.trust.naming import Subscription, check_alias, follow, get_subscription
+from catalog.sources.network import Network
+from catalog.trust.ownership import Subscription, check_alias, follow, get_subscription
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from catalog.errors import CatalogueNotFoundError, DcatError
-from catalog.following.mirroring import Mirrored, mirror_catalogue
-from catalog.following.updating import Update, update_followed
-from catalog.home import Home
-from catalog.network import Network
+from catalog.followed.mirroring import Mirrored, mirror_catalogue
+from catalog.followed.updating import Update, update_followed
+from catalog.home.home import Home
+from catalog.model.reference import nearest
+from catalog.own.share import Shared, share_own
+from catalog.own.signing import offer_accepted
 from catalog.progress import Progress, silent
-from catalog.reference import nearest
-from catalog.sharing.share import Shared, share_own
-from catalog.sharing.signing import offer_accepted
-from catalog.trust.naming import Subscription, list_subscriptions
+from catalog.sources.network import Network
+from catalog.trust.ownership import Subscription, list_subscriptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, NotFoundError, UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import Change, add_changes
 from catalog.index.subscriptions import get_catalogue, hide_catalogue
 from catalog.index.update import IndexUpdate
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record
-from catalog.reference import nearest
-from catalog.release import format_time
+from catalog.model.reference import nearest
+from catalog.model.release import format_time
 from catalog.trust.contents import Conflict, decide_conflict, keep_contents, list_conflicts
-from catalog.trust.naming import Subscription, list_subscriptions, succeed
+from catalog.trust.ownership import Subscription, list_subscriptions, succeed
 from catalog.trust.store import StoredFloor, get_floor, get_note, put_note, raise_floor, refuse_record
 
 Kind = Literal["content", "jump", "successor"]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from catalog.errors import CatalogueNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.history import Change, add_changes
 from catalog.index.loading import sweep_generations
 from catalog.index.subscriptions import hide_catalogue
-from catalog.trust.naming import Subscription, get_subscription, list_subscriptions, unfollow
+from catalog.trust.ownership import Subscription, get_subscription, list_subscriptions, unfollow
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from catalog.blockstores.base import Blockstore
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.leasing import refuse_others
 from catalog.blockstores.moved import ReachableBlocks
@@ -17,18 +16,19 @@ from catalog.errors import (
     DcatError,
     UnavailableError,
 )
-from catalog.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.home.damage import DamagedFile, find_damaged_files, salvage_blocks
+from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.home.roots import Root, list_roots
 from catalog.image.walk import walk
-from catalog.index.lookup import open_lookup
-from catalog.intake import ImageSource, Wanted
+from catalog.intake.intake import ImageSource, Wanted
+from catalog.ipld.block import Blockstore
 from catalog.ipld.cid import Cid
-from catalog.keeping import Root, list_roots
-from catalog.network import NO_NETWORK, Network
+from catalog.lookup.locate import open_lookup
+from catalog.model.reference import parse_reference
+from catalog.own.moving import check_moved
+from catalog.own.repairing import find_damaged_snapshots, renew_damaged_snapshot, repair_snapshots
 from catalog.progress import Progress, Step, silent
-from catalog.reference import parse_reference
-from catalog.sharing.moving import check_moved
-from catalog.sharing.repairing import find_damaged_snapshots, renew_damaged_snapshot, repair_snapshots
-from catalog.soundness import DamagedFile, find_damaged_files, salvage_blocks
+from catalog.sources.network import NO_NETWORK, Network
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from catalog.errors import InvalidInputError, ReleaseNotFoundError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.entry import IndexedRelease
 from catalog.index.history import Change
 from catalog.index.own import find_own

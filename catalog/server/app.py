@@ -15,10 +15,10 @@ from catalog.server.gateway import Gateway
 from catalog.server.guard import Guard
 from catalog.server.health import HealthRoutes
 from catalog.server.hosts import HostList
-from catalog.server.places import Places
 from catalog.server.routing import RecordRoutes
 from catalog.server.settings import ServerSettings
 from catalog.server.site import Site
+from catalog.server.slots import Places
 from catalog.server.streaming import Workers
 
 

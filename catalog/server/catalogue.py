@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockMismatchError, CidError, UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.car import encode_car
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_BLOCKS_A_REQUEST

@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from catalog import limits
-from catalog.deltacache import KeptDelta
 from catalog.errors import CidError, DeltaError, UnavailableError, VerificationError
+from catalog.home.deltas import KeptDelta
 from catalog.ipld.cid import Cid, convert_to_v1, parse_cid
 from catalog.limits import MAX_DELTA_JOBS, STREAM_CHUNK_SIZE
 from catalog.server.answers import refuse

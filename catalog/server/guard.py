@@ -18,12 +18,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
-from catalog.release import format_time
+from catalog.model.release import format_time
 from catalog.server.counters import Counters
 from catalog.server.hosts import HostList
 from catalog.server.log import format_request
-from catalog.server.places import BusyError, Places
 from catalog.server.settings import ServerLimits
+from catalog.server.slots import BusyError, Places
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _OPEN_PATHS = frozenset({"/health"})  # needs no token: it says nothing about what is held

@@ -7,10 +7,10 @@ digests. They are read from inner nodes, of which an archive has a handful; a ne
 
 from collections.abc import Callable, Iterable, Iterator
 
-from catalog.blockstores.base import Block, BlockSource
 from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.home.roots import Root, mark
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid
-from catalog.keeping import Root, mark
 from catalog.server.site import HeldBlocks
 
 

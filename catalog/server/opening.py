@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from catalog.deltacache import KeptDelta, open_delta_cache
-from catalog.home import INDEX_FILE, TRUST_FILE, Home
+from catalog.home.deltas import KeptDelta, open_delta_cache
+from catalog.home.home import INDEX_FILE, TRUST_FILE, Home
+from catalog.home.records import LocalRouting
+from catalog.home.roots import list_roots
 from catalog.index.releases import find_archive
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
-from catalog.keeping import list_roots
 from catalog.limits import LINKS_CHECK_PERIOD
-from catalog.routing.local import LocalRouting
+from catalog.own.signing import local_records, own_name
 from catalog.server.chores import Chore
 from catalog.server.linked import LinkedBlocks
 from catalog.server.site import HeldBlocks, Site
-from catalog.sharing.signing import local_records, own_name
-from catalog.trust.naming import list_subscriptions
+from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import list_pins
 
 

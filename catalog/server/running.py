@@ -19,7 +19,7 @@ import uvicorn
 
 from catalog.errors import InvalidConfigError, LockedError
 from catalog.limits import KIB
-from catalog.release import format_time
+from catalog.model.release import format_time
 from catalog.server.app import create_app
 from catalog.server.chores import Chore, doing
 from catalog.server.counters import Counters

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.blockstores.base import Block, BlockSource
 from catalog.errors import CodecError, NotFoundError
 from catalog.ipld import dag_cbor
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import DAG_CBOR, DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.limits import MAX_CAR_BLOCKS, MAX_DAG_DEPTH

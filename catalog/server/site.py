@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from catalog.blockstores.base import BlockSource
-from catalog.deltacache import KeptDelta
+from catalog.home.deltas import KeptDelta
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore

@@ -17,7 +17,7 @@ from itertools import groupby, pairwise
 from catalog.errors import CodecError, SnapshotError
 from catalog.ipld.cid import RAW, Cid
 from catalog.limits import MAX_RELEASES
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot.line import Key, decode_line, line_key
 from catalog.snapshot.reader import Snapshot, check_order
 from catalog.snapshot.view import TreeView, UncutError, split_lines

@@ -8,7 +8,7 @@ their content they soon do.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from catalog.blockstores.base import Block, BlockSource
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import RAW, Cid
 from catalog.limits import MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot.line import Key, line_key

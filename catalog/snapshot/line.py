@@ -20,7 +20,6 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import CidError, DcatError, InvalidInputError, InvalidPlatformError, SnapshotError
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import (
@@ -30,9 +29,10 @@ from catalog.limits import (
     MAX_LINE_SIZE,
     MAX_PLATFORMS,
 )
-from catalog.platform import Platform, parse_platform
-from catalog.reference import check_name, check_version
-from catalog.release import DeltaLink, Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.reference import check_name, check_version
+from catalog.model.release import DeltaLink, Image, Release
 from catalog.snapshot.json import MAX_INTEGER, check_extra, decode_json, encode_json
 
 Key = tuple[str, str]

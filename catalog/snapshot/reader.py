@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import CodecError, SnapshotError
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_CATALOGUE_FILE_SIZE, MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE, MAX_SNAPSHOT_SIZE
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot.catalogue import Catalogue, decode_catalogue
 from catalog.snapshot.line import Key, decode_line, line_key
 from catalog.unixfs.directory import list_directory

@@ -3,8 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import SnapshotError
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import RAW, Cid
 from catalog.limits import MAX_DAG_DEPTH, MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot.line import Key, line_key

@@ -8,11 +8,11 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from catalog.blockstores.base import BlockSource
 from catalog.errors import SnapshotError
+from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_RELEASES, MAX_SNAPSHOT_SIZE
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot.catalogue import Catalogue, encode_catalogue
 from catalog.snapshot.edit import TreeEdit, update_tree
 from catalog.snapshot.images import DagSize, build_images, update_images

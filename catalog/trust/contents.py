@@ -1,7 +1,7 @@
 """What every release was seen with: a published name@version never changes its content silently (safety A7).
 
 Content is the config digest of a platform. What was seen first is current until the user accepts something else; for the own
-catalogue nothing else is ever accepted. Functions take a connection of the trust file's `catalog.database.Database`.
+catalogue nothing else is ever accepted. Functions take a connection of the trust file's `catalog.storage.database.Database`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +12,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from catalog.digest import ConfigDigest
 from catalog.errors import NotFoundError, ReleaseConflictError
-from catalog.platform import Platform, parse_platform
-from catalog.release import Release
+from catalog.model.digest import ConfigDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.trust.schema import catalogues, conflicts, contents
 from catalog.trust.store import catalogue_id

@@ -18,12 +18,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from catalog.digest import ConfigDigest
 from catalog.errors import RollbackError
 from catalog.ipns.record import Record, select_record
 from catalog.limits import MAX_SEQUENCE, SUSPICIOUS_SEQUENCE_JUMP
-from catalog.platform import Platform
-from catalog.release import Release
+from catalog.model.digest import ConfigDigest
+from catalog.model.platform import Platform
+from catalog.model.release import Release
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from catalog.digest import ConfigDigest
 from catalog.limits import MAX_DELTAS
-from catalog.platform import Platform
-from catalog.release import Image, Release
+from catalog.model.digest import ConfigDigest
+from catalog.model.platform import Platform
+from catalog.model.release import Image, Release
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")

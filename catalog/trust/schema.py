@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-from catalog.database import Schema, table_statements
+from catalog.storage.database import Schema, table_statements
 
 metadata: Final = MetaData()
 

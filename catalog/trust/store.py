@@ -1,8 +1,8 @@
 """Floors and other promises of ``trust.sqlite``: what may never be forgotten, written by small functions in one transaction.
 
-Functions take a connection of the trust file's `catalog.database.Database`. A catalogue is given by its IPNS name as text.
+Functions take a connection of the trust file's `catalog.storage.database.Database`. A catalogue is given by its IPNS name as text.
 Two files cannot be committed at once: what the index must still take over after a commit here stands in ``unfinished`` until it has
-(`catalog.home` finishes it at the next opening).
+(`catalog.home.home` finishes it at the next opening).
 """
 
 import json
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import RollbackError
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.trust.decision import Floor
 from catalog.trust.schema import catalogues, floors, notes, pins, public_targets, refusals, unfinished, unshared

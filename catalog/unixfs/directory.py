@@ -11,8 +11,8 @@ Sources: ipfs/specs, src/unixfs.md ("Directory"); ipip-0499; boxo, ipld/unixfs/i
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from catalog.blockstores.base import Block, BlockSource
 from catalog.errors import CodecError
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, decode_node, encode_node
 from catalog.limits import MAX_DIRECTORY_BLOCK_SIZE

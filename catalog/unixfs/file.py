@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from catalog.blockstores.base import Block, BlockSource
 from catalog.errors import CodecError
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.car import ByteReader
 from catalog.ipld.cid import DAG_PB, RAW, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, decode_node, encode_node

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
-from catalog.blockstores.base import Block
 from catalog.errors import CodecError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, encode_node
 from catalog.limits import MAX_FANOUT

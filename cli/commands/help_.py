@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from catalog.reference import nearest
+from catalog.model.reference import nearest
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError

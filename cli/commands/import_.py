@@ -26,8 +26,8 @@ def import_(context: Context, file: FileArgument) -> Document:
 
     No network is used, and nothing in the file is trusted: records are judged and blocks verified as from any other source.
     """
-    from catalog.blockstores.bundle import BundleSource
     from catalog.operations.import_ import import_bundle
+    from catalog.sources.bundle import BundleSource
 
     with BundleSource(file) as bundle:
         done = import_bundle(context.home, bundle, progress=context.progress)

@@ -131,7 +131,7 @@ def revoke(context: Context, file: FileArgument, name: NameOption = "") -> Docum
     from catalog.ipns.name import parse_ipns_name
     from catalog.operations.key import read_revocation
     from catalog.operations.key import revoke as give_up
-    from catalog.sharing.signing import own_name
+    from catalog.own.signing import own_name
 
     target = parse_ipns_name(name) if name else own_name(context.home)
     if target is None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
-from catalog.reference import check_publishable, parse_reference
+from catalog.model.reference import check_publishable, parse_reference
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -16,7 +16,7 @@ from cli.sources import engine_source, file_source, read_wanted, release_source
 from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
-    from catalog.intake import ImageSource
+    from catalog.intake.intake import ImageSource
     from catalog.operations.publish import Published
 
 app = command_app()
@@ -82,7 +82,7 @@ def publish(
         if not (from_ or copy) and not _is_released(context, name, version):
             from_engine.begin(wanted)  # what follows is imported and opened in the meantime
         from catalog.operations.publish import publish as store
-        from catalog.sharing.share import share_own  # noqa: F401
+        from catalog.own.share import share_own  # noqa: F401
 
         done = store(
             context.home,
@@ -119,7 +119,7 @@ def _read_target(name: str, version: str) -> tuple[str, str]:
 
 def _is_released(context: Context, name: str, version: str) -> bool:
     """Look whether the release exists, so that most likely there is nothing to do; `publish` decides."""
-    from catalog.index.view import open_view
+    from catalog.lookup.view import open_view
 
     with open_view(context.surroundings.home) as view:
         own = view.own()

@@ -47,12 +47,12 @@ def serve(
 
     Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
     """
-    from catalog.blockstores.kubo import KuboBlockstore
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
     from catalog.server.opening import open_site
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
+    from catalog.sources.kubo import KuboBlockstore
     from cli.reach import open_configured_network
 
     settings = ServerSettings(
@@ -76,7 +76,7 @@ def _now() -> datetime:
 
 def _renew(context: Context) -> None:
     """Keep names alive while others are served; each time with a home of its own, opened at that moment."""
-    from catalog.home import open_home
+    from catalog.home.home import open_home
     from catalog.operations.renew import renew
     from cli.reach import open_configured_network
 

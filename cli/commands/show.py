@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalog.platform import parse_platform
+from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields

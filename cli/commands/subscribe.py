@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog.errors import UnavailableError
-from catalog.release import format_time
+from catalog.model.release import format_time
 from cli.command import command, command_app
 from cli.context import Context
 from cli.following import update_body, update_warnings
@@ -17,9 +17,9 @@ from cli.settings import read_file_values, read_url, write_file_values
 from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
-    from catalog.following.target import Target
-    from catalog.network import Network
+    from catalog.followed.target import Target
     from catalog.operations.subscribe import Subscribed
+    from catalog.sources.network import Network
 
 app = command_app()
 
@@ -48,7 +48,7 @@ def subscribe(
 
     Its names stay behind those that you have already: ALIAS/NAME@VERSION always means its own.
     """
-    from catalog.following.target import name_of_target, parse_target
+    from catalog.followed.target import name_of_target, parse_target
     from catalog.ipns.name import parse_ipns_name
     from catalog.operations.subscribe import subscribe as follow
 
@@ -75,8 +75,8 @@ def subscribe(
 
 
 def _open_network(context: Context, urls: list[str], target: "Target") -> "Network":
-    from catalog.blockstores.bundle import BundleSource
-    from catalog.network import with_bundle
+    from catalog.sources.bundle import BundleSource
+    from catalog.sources.network import with_bundle
     from cli.reach import open_configured_network
 
     if target.kind in ("url", "domain") and context.settings.offline:

@@ -49,7 +49,7 @@ def sync(context: Context, aliases: AliasesArgument = None, every: EveryOption =
 
 
 def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datetime) -> int:
-    from catalog.home import open_home
+    from catalog.home.home import open_home
     from catalog.operations.sync import sync as refresh
     from cli.reach import open_configured_network
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from catalog.blockstores.base import Block
-from catalog.digest import ConfigDigest, ManifestDigest
-from catalog.home import Home, open_home
+from catalog.home.home import Home, open_home
 from catalog.index.history import Change
+from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
-from catalog.network import NO_NETWORK
-from catalog.platform import parse_platform
-from catalog.release import Image, Release
-from catalog.sharing.share import share_own
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import parse_platform
+from catalog.model.release import Image, Release
+from catalog.own.share import share_own
+from catalog.sources.network import NO_NETWORK
 
 VERSIONS = 20
 _BATCH = 20_000

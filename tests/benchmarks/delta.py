@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from catalog.delivery.applying import apply_delta
-from catalog.home import Home, open_home
-from catalog.image.delta_writer import PUBLISHED_LEVEL, WIRE_LEVEL, write_delta
+from catalog.delta.writer import PUBLISHED_LEVEL, WIRE_LEVEL, write_delta
+from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
 from catalog.index.releases import get_release
 from catalog.index.subscriptions import list_catalogues
-from catalog.platform import Platform
-from catalog.release import Image
+from catalog.model.platform import Platform
+from catalog.model.release import Image
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, dcat_json, median, ratio, run, surroundings
 from tests.benchmarks.images import ImageFile, Pair, image_pairs
 from tests.benchmarks.network import read_line, started

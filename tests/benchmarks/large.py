@@ -7,10 +7,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.index.history import Change
-from catalog.network import NO_NETWORK
-from catalog.sharing.share import share_own
+from catalog.own.share import share_own
+from catalog.sources.network import NO_NETWORK
 from tests.benchmarks.catalogues import fill_home, make_release
 from tests.benchmarks.harness import DCAT, Report, Run, run, surroundings
 from tests.benchmarks.network import read_line, relayed_here, started

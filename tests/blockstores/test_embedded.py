@@ -12,7 +12,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.blockfile import PAGE_SIZE
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.errors import (
@@ -22,6 +21,7 @@ from catalog.errors import (
     NewerHomeError,
     StorageError,
 )
+from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, Cid, cid_of
 from catalog.limits import WAL_LIMIT
 from tests.contracts.blockstore import A, B, BlockstoreContract

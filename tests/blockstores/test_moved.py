@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.leasing import COLLECTING, hold_lease, sweep
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, forget_moved, list_copies, list_moved, note_moved
 from catalog.errors import BlockNotFoundError, LockedError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
 from catalog.blockstores.writing import BlockWriter, FrameStore
 from catalog.errors import StorageError
 from catalog.image.dag import ChunkSink
+from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 from tests.blockstores.test_embedded import blocks_of
 

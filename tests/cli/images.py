@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from catalog.platform import Platform, parse_platform
+from catalog.model.platform import Platform, parse_platform
 from tests.image.exports import APP, BASE, docker_25, make_image, make_layer, make_tar
 
 

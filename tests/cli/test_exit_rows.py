@@ -12,12 +12,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import put_releases
 from catalog.index.subscriptions import show_catalogue
-from catalog.release import Release, format_time
-from catalog.trust import contents, naming
+from catalog.model.release import Release, format_time
+from catalog.trust import contents
+from catalog.trust import ownership as naming
 from tests.cli.conftest import Dcat
 from tests.cli.images import write_image
 from tests.fakes.homes import AMD64, image_of

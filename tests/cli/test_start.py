@@ -13,7 +13,7 @@ from tests.needs import ROOT
 HEAVY = {
     "alembic",
     "backports",
-    "catalog.home",
+    "catalog.home.home",
     "cli.app",
     "cryptography",
     "dns",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.clients.http import HttpClient
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import DcatError, InvalidConfigError, SourceTimeoutError, UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of
 from catalog.limits import MIB
 from tests.fakes.certificates import Certificates, make_certificates

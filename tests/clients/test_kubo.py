@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.clients.kubo import KuboClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, SourceTimeoutError, UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 
 FAST = Timeouts().scaled(20)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.clients.address import Address, look_up
 from catalog.clients.http import HttpClient
 from catalog.errors import UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 from tests.fakes.lying_source import LyingSource
 

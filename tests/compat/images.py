@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from catalog.digest import ConfigDigest, DiffID, Digest, ManifestDigest
-from catalog.platform import Platform
+from catalog.model.digest import ConfigDigest, DiffID, Digest, ManifestDigest
+from catalog.model.platform import Platform
 from tests.compat.engines import PrivateEngine
 
 _CREATED = "2026-01-02T03:04:05.123456789Z"

@@ -5,7 +5,7 @@ import json
 import urllib.request
 from urllib.parse import urljoin
 
-from catalog.digest import Digest
+from catalog.model.digest import Digest
 from tests.compat.images import SmallImage
 
 _KIND = "application/vnd.oci.image."

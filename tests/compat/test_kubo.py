@@ -9,21 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.base import Block
-from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.blockstores.http import HttpBlockSource
-from catalog.blockstores.kubo import KuboBlockstore
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.kubo_address import find_rpc
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, SourceTimeoutError, UnavailableError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of, parse_cid
 from catalog.ipns.key import create_key
 from catalog.ipns.record import create_record
-from catalog.routing.http import HttpRouting
-from catalog.routing.kubo import KuboRouting
+from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.kubo import KuboBlockstore, KuboRouting
+from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.fakes.dags import make_dag, make_leaves, make_node
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from catalog.clients.docker import Engine
-from catalog.digest import DiffID, ManifestDigest
 from catalog.errors import EngineConflictError, ImageIncompleteError, ReleaseConflictError
-from catalog.home import Home, open_home
-from catalog.intake import EngineSource, Wanted
-from catalog.network import NO_NETWORK
+from catalog.home.home import Home, open_home
+from catalog.intake.intake import EngineSource, Wanted
+from catalog.model.digest import DiffID, ManifestDigest
+from catalog.model.platform import parse_platform
 from catalog.operations.publish import Published, publish
 from catalog.operations.pull import Pulled, pull
-from catalog.platform import parse_platform
+from catalog.sources.network import NO_NETWORK
 from tests.compat.engines import PrivateEngine
 from tests.compat.images import BASE, SmallImage, build, layer, small_image
 from tests.compat.registry import push_compressed

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.kubo import KuboBlockstore
 from catalog.clients.kubo import KuboClient
 from catalog.ipld.cid import RAW, cid_from_digest
+from catalog.sources.kubo import KuboBlockstore
 from tests.cli.conftest import Ran, run_process
 from tests.compat.kubo import KuboNode, find_kubo, run_kubo, start_kubo, stop_kubo
 from tests.compat.test_sharing import name_of, ok, person

@@ -11,12 +11,12 @@ import pytest
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.writing import BlockWriter
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import EngineUnavailableError
 from catalog.image.dag import StoredArchive
 from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
-from catalog.intake import EngineSource, FolderSource, ImageSource, StreamSource, TakenImage, Wanted
-from catalog.platform import parse_platform
+from catalog.intake.intake import EngineSource, FolderSource, ImageSource, StreamSource, TakenImage, Wanted
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import parse_platform
 from catalog.progress import silent
 from tests.compat.engines import PrivateEngine, program
 from tests.compat.images import SmallImage, build, five_layers, layer, many_layers, runnable, tar_of

@@ -1,4 +1,4 @@
-"""The contract of `catalog.blockstores.base`, as tests that every implementation runs.
+"""The contract of `catalog.ipld.block`, as tests that every implementation runs.
 
 A test module subclasses `BlockSourceContract` or `BlockstoreContract` and gives a fixture ``store``; one whose blocks cannot be put
 through it (a source) also gives ``fill``.
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from catalog.blockstores.base import Block, Blockstore
 from catalog.errors import BlockMismatchError, BlockNotFoundError
+from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import DAG_CBOR, DAG_PB, RAW, Cid, cid_from_digest, cid_of
 
 A = Block(cid_of(b"a"), b"a")

@@ -1,4 +1,4 @@
-"""The contract of `catalog.routing.base`, as tests that every implementation runs.
+"""The contract of `catalog.sources.records`, as tests that every implementation runs.
 
 A test module subclasses `RoutingContract` and gives two fixtures: ``routing``, and ``key``, of whose name it takes records.
 """
@@ -11,7 +11,7 @@ from catalog.ipns.key import IpnsKey, create_key
 from catalog.ipns.record import Record, check_record, create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_RECORD_SIZE
-from catalog.routing.asking import NamedRouting
+from catalog.sources.records import NamedRouting
 
 VALUE = b"/ipfs/bafkqaddwgevxmmraojswg33smq"
 

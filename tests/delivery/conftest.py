@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import Home
+from catalog.home.home import Home
 from tests.delivery.versions import follower, open_at
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from catalog.delivery import find_savings
-from catalog.deltacache import open_delta_cache
+from catalog.home.deltas import open_delta_cache
 from catalog.image.walk import walk
-from catalog.network import SourceSetting, open_network
 from catalog.operations.gc import collect_garbage
 from catalog.operations.pin import unpin
 from catalog.operations.status import status
 from catalog.operations.verify import verify
+from catalog.sources.network import SourceSetting, open_network
 from tests.delivery.versions import follower, open_at, publisher, pull_here, released
 from tests.fakes.homes import network_of
 from tests.fakes.served_home import served_home

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import open_home
-from catalog.image import delta_writer
+from catalog.delta import writer as delta_writer
+from catalog.home.home import open_home
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB
-from catalog.network import SourceSetting, open_network
+from catalog.sources.network import SourceSetting, open_network
 from tests.delivery.versions import follower, moment, open_at, publisher, pull_here, released
 from tests.fakes.lying_source import LyingSource
 from tests.needs import ROOT
@@ -23,7 +23,7 @@ PULL = """
 import sys
 from pathlib import Path
 import catalog.delivery.applying
-from catalog.network import SourceSetting, open_network
+from catalog.sources.network import SourceSetting, open_network
 from tests.delivery.versions import open_at, pull_here
 
 catalog.delivery.applying.REBUILT_BATCH_SIZE = 1

@@ -10,19 +10,19 @@ import pytest
 from catalog.blockstores.writing import BlockWriter
 from catalog.clients.timeouts import Timeouts
 from catalog.delivery import Delivered
-from catalog.home import Home
-from catalog.image.delta import BlockRange, DeltaHeader, DeltaSection, encode_header
-from catalog.image.delta_writer import write_delta
+from catalog.delta.header import BlockRange, DeltaHeader, DeltaSection, encode_header
+from catalog.delta.writer import write_delta
+from catalog.home.home import Home
 from catalog.image.walk import walk
 from catalog.index.releases import get_release
 from catalog.ipld.cid import Cid
 from catalog.limits import MIB
-from catalog.network import Network, SourceSetting, open_network
+from catalog.model.release import DeltaLink
 from catalog.operations.sync import sync
+from catalog.own.deltas import _name
+from catalog.own.share import share_own
 from catalog.progress import Step
-from catalog.release import DeltaLink
-from catalog.sharing.deltas import _name
-from catalog.sharing.share import share_own
+from catalog.sources.network import Network, SourceSetting, open_network
 from catalog.unixfs.file import import_file
 from tests.delivery.versions import NOBODY, follower, open_at, publisher, pull_here, released, warnings
 from tests.fakes.homes import network_of

@@ -10,14 +10,14 @@ import pytest
 from catalog.blockstores import embedded
 from catalog.delivery import find_savings
 from catalog.errors import EncoderError
-from catalog.home import Home, open_home
+from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid
-from catalog.network import Network, SourceSetting, open_network
 from catalog.operations.pin import pin
 from catalog.operations.save import save
 from catalog.operations.sync import sync
 from catalog.progress import Step
+from catalog.sources.network import Network, SourceSetting, open_network
 from tests.delivery.versions import NOBODY, follower, open_at, publish_version, publisher, pull_here, released, warnings
 from tests.fakes.homes import HomeSource, network_of
 from tests.fakes.served_home import served_home

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from catalog.home import Home, open_home
-from catalog.index.lookup import open_lookup
-from catalog.intake import Wanted
+from catalog.home.home import Home, open_home
+from catalog.intake.intake import Wanted
 from catalog.ipns.name import parse_ipns_name
-from catalog.network import Network
+from catalog.lookup.locate import open_lookup
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image
 from catalog.operations.publish import publish
 from catalog.operations.pull import Pulled, pull
 from catalog.operations.subscribe import subscribe
+from catalog.own.share import Shared, share_own
 from catalog.progress import Step
-from catalog.reference import parse_reference
-from catalog.release import Image
-from catalog.sharing.share import Shared, share_own
+from catalog.sources.network import Network
 from tests.fakes.homes import network_of
 from tests.image import exports
 from tests.operations.conftest import HOST, NOW, source_of

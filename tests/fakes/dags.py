@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from catalog.blockstores.base import Block
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
 

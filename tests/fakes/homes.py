@@ -4,18 +4,18 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from catalog.blockstores.base import Block
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import UnavailableError
-from catalog.home import Home, open_home
+from catalog.home.home import Home, open_home
 from catalog.index.history import Change
+from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, Cid, cid_of
 from catalog.ipns.name import IpnsName
-from catalog.network import Network
-from catalog.platform import Platform, parse_platform
-from catalog.release import Image, Release
-from catalog.sharing.share import Shared, share_own
-from catalog.sharing.signing import local_records
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import Image, Release
+from catalog.own.share import Shared, share_own
+from catalog.own.signing import local_records
+from catalog.sources.network import Network
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 AMD64 = parse_platform("linux/amd64")

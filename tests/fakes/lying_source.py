@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from catalog.blockstores.base import Block
 from catalog.ipld import dag_pb
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, convert_to_v1, parse_cid
 from tests.fakes.misbehaving import MisbehavingHandler

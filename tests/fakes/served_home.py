@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings

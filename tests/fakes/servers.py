@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from catalog.blockstores.base import Block
-from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.blockstores.http import HttpBlockSource
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
+from catalog.ipld.block import Block
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 

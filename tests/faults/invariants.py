@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from catalog.blockstores.holding import is_whole
-from catalog.home import Home, open_home
+from catalog.home.home import Home, open_home
+from catalog.home.records import LocalRouting
 from catalog.image.walk import walk
-from catalog.index.lookup import open_lookup
 from catalog.index.releases import iterate_releases
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import check_record
-from catalog.routing.local import LocalRouting
+from catalog.lookup.locate import open_lookup
 from catalog.snapshot.reader import open_snapshot
 from catalog.trust.store import get_floor, list_unfinished, list_unshared
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.ipns.record import Record
 from catalog.limits import WAL_LIMIT
 from catalog.snapshot.reader import open_snapshot

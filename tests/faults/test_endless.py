@@ -72,13 +72,13 @@ def test_only_the_homes_own_files_are_opened_as_databases() -> None:
                 connecting.add(module)
             if isinstance(called, ast.Name) and called.id in {"create_engine"}:
                 connecting.add(module)
-            if isinstance(node, ast.ImportFrom) and node.module in {"catalog.sqlite", "catalog.database"}:
+            if isinstance(node, ast.ImportFrom) and node.module in {"catalog.storage.sqlite", "catalog.storage.database"}:
                 connecting |= {module for alias in node.names if alias.name == "connect"}
     assert connecting == {
-        "catalog.sqlite",
-        "catalog.database",
+        "catalog.storage.sqlite",
+        "catalog.storage.database",
         "catalog.blockstores.blockfile",
-        "catalog.index.view",
+        "catalog.lookup.view",
         "catalog.operations.doctor",
-        "catalog.soundness",
+        "catalog.home.damage",
     }

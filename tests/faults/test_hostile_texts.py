@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.index.history import Change
-from catalog.release import Release
+from catalog.model.release import Release
 from tests.cli.test_hostile import CONTROLS, HIDDEN, SEQUENCES
 from tests.fakes.homes import AMD64, image_of
 from tests.faults.forking import Forks

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import open_home
+from catalog.home.home import open_home
 from catalog.index.history import Change
-from catalog.release import Release
+from catalog.model.release import Release
 from cli.main import main
 from tests.compat.engines import PrivateEngine
 from tests.fakes.homes import AMD64, image_of

@@ -14,7 +14,7 @@ import zstandard
 from catalog.image.archive import read_export
 from catalog.image.dag import LayerWriter, StoredArchive, build_archive
 from catalog.image.export import Export
-from catalog.platform import Platform
+from catalog.model.platform import Platform
 from tests.image.memory import MemoryBlocks
 from tests.needs import GOLDEN
 

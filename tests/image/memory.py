@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockNotFoundError
 from catalog.image.dag import FrameRef
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, verify_block
 
 

@@ -20,7 +20,7 @@ from catalog.image.archive import read_export, read_layout
 from catalog.image.dag import LayerWriter, build_archive
 from catalog.image.encoder import compress_chunk
 from catalog.image.reader import iter_stored, read_archive, write_tar
-from catalog.platform import Platform
+from catalog.model.platform import Platform
 from catalog.progress import Step
 from tests.image.bomb import MAX_SIZE
 from tests.image.exports import (

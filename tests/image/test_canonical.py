@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.digest import ConfigDigest, DiffID
 from catalog.errors import ArchiveError
 from catalog.image.canonical import build_header, build_manifest, lay_out_archive
 from catalog.limits import GIB
+from catalog.model.digest import ConfigDigest, DiffID
 
 NAME = "blobs/sha256/" + "ab" * 32
 

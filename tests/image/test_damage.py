@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from catalog.digest import DiffID, Digest
 from catalog.errors import ArchiveError, BlockNotFoundError, DcatError, InvalidDigestError
 from catalog.image.archive import read_export
 from catalog.image.config import parse_config
@@ -13,6 +12,7 @@ from catalog.image.encoder import inflate_frame
 from catalog.image.oci import parse_docker_manifest, parse_index, parse_manifest
 from catalog.image.reader import read_archive, write_tar
 from catalog.ipld.cid import DAG_PB, cid_of
+from catalog.model.digest import DiffID, Digest
 from tests.image.exports import (
     EMPTY,
     containerd,

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from catalog.blockstores.memory import MemoryBlockstore
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import ArchiveError, BlockNotFoundError
 from catalog.image.canonical import lay_out_archive
 from catalog.image.config import parse_config
 from catalog.image.difference import BlockChange, ConfigChange, compare_blocks, compare_configs, compare_layers
 from catalog.image.reader import ArchivedLayer, ArchiveView
 from catalog.ipld.cid import cid_of
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.unixfs.file import FileLink, file_node, raw_leaf
 
 

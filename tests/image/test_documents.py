@@ -10,7 +10,7 @@ from catalog.image.config import parse_config
 from catalog.image.document import decode_document
 from catalog.image.oci import check_layout, parse_docker_manifest, parse_index, parse_manifest
 from catalog.limits import MAX_JSON_SIZE
-from catalog.platform import Platform
+from catalog.model.platform import Platform
 from tests.image.exports import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, SAMPLE, digest, dump
 
 Parse = Callable[[bytes], object]

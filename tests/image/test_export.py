@@ -9,7 +9,7 @@ from catalog.errors import (
     ImageNotFoundError,
     PlatformNotFoundError,
 )
-from catalog.platform import Platform, parse_platform
+from catalog.model.platform import Platform, parse_platform
 from tests.image.exports import (
     APP,
     BASE,

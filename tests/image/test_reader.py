@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import pytest
 import zstandard
 
-from catalog.blockstores.base import Block
-from catalog.digest import DiffID
 from catalog.errors import ArchiveError, BlockNotFoundError, CodecError, VerificationError
 from catalog.image.canonical import END, build_header
 from catalog.image.chunking import cut_metadata
 from catalog.image.dag import StoredArchive
 from catalog.image.encoder import compress_chunk, inflate_frame
 from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
+from catalog.model.digest import DiffID
 from catalog.unixfs.file import FileLink, FileTree, decode_file_node, file_node, raw_leaf, read_file
 from catalog.unixfs.node import UnixFSData, UnixFSType, encode_data
 from tests.image.exports import APP, BASE, SAMPLE, digest, golden_export, make_image, publish, store

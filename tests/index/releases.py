@@ -2,10 +2,10 @@
 
 import hashlib
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.ipld.cid import DAG_PB, cid_from_digest
-from catalog.platform import Platform, parse_platform
-from catalog.release import Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import Image, Release
 
 AMD64 = parse_platform("linux/amd64")
 ARM64 = parse_platform("linux/arm64")

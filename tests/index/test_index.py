@@ -7,15 +7,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from catalog.database import Database
 from catalog.errors import CatalogueNotFoundError, ReleaseNotFoundError
 from catalog.index import history, loading, releases, search, subscriptions
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.schema import SCHEMA
 from catalog.ipld.cid import RAW, cid_from_digest
-from catalog.reference import version_key
-from catalog.release import Release
+from catalog.model.reference import version_key
+from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
+from catalog.storage.database import Database
 from tests.index.releases import AMD64, ARM64, AT, make_release
 
 MINE = CatalogueRow("k51mine", own=True)

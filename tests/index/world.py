@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
-from catalog.database import Schema
 from catalog.index import releases, subscriptions
 from catalog.index.catalogue import CatalogueRow
-from catalog.index.lookup import Lookup
 from catalog.index.schema import SCHEMA as INDEX
-from catalog.index.view import View
-from catalog.release import Release
-from catalog.trust import naming
+from catalog.lookup.locate import Lookup
+from catalog.lookup.view import View
+from catalog.model.release import Release
+from catalog.storage.database import Schema
+from catalog.trust import ownership as naming
 from catalog.trust.contents import see_contents
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.index.releases import AT

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockMismatchError, CodecError
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car, encode_header, write_car
 from catalog.ipld.cid import DAG_PB, cid_of, parse_cid
 from catalog.ipld.varint import encode_varint

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home import Home, open_home
-from catalog.intake import StreamSource, Wanted
+from catalog.home.home import Home, open_home
+from catalog.intake.intake import StreamSource, Wanted
+from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
-from catalog.platform import Platform
 from tests.image import exports
 
 HOST = Platform("linux", "amd64")

@@ -7,17 +7,17 @@ from datetime import timedelta
 import pytest
 
 from catalog.errors import EngineUnavailableError, LockedError
-from catalog.home import BLOCKS_FILE, Home, open_home
+from catalog.home.home import BLOCKS_FILE, Home, open_home
 from catalog.image.walk import walk
-from catalog.intake import Wanted
+from catalog.intake.intake import Wanted
 from catalog.ipld.cid import cid_of
-from catalog.network import Network
 from catalog.operations.doctor import diagnose
 from catalog.operations.gc import collect_garbage
 from catalog.operations.pin import unpin_older
 from catalog.operations.pull import pull
 from catalog.operations.remove import remove
 from catalog.operations.verify import verify
+from catalog.sources.network import Network
 from tests.image import exports
 from tests.operations.conftest import HOST, NOW, Publish, source_of
 

@@ -7,16 +7,16 @@ import pytest
 import zstandard
 
 from catalog.errors import AmbiguousReferenceError, PlatformNotFoundError, ReleaseNotFoundError, UnavailableError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.image.walk import walk
-from catalog.intake import Wanted
+from catalog.intake.intake import Wanted
 from catalog.ipld.cid import cid_of
-from catalog.network import NO_NETWORK, Network
+from catalog.model.platform import Platform
 from catalog.operations.pin import pin, unpin
 from catalog.operations.publish import publish
 from catalog.operations.pull import pull
 from catalog.operations.save import save
-from catalog.platform import Platform
+from catalog.sources.network import NO_NETWORK, Network
 from catalog.trust.store import list_pins
 from tests.image import exports
 from tests.needs import GOLDEN

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import CatalogueNotFoundError, RecordError, StorageError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.ipns.key import IpnsKey
 from catalog.limits import MAX_SEQUENCE
 from catalog.operations.key import (
@@ -18,7 +18,7 @@ from catalog.operations.key import (
     show_key,
     write_secret,
 )
-from catalog.sharing.share import share_own
+from catalog.own.share import share_own
 from tests.fakes.homes import NOBODY, open_at, publish_fake, share
 
 

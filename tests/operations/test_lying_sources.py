@@ -14,20 +14,20 @@ import pytest
 
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import DcatError, RollbackError, UnavailableError
-from catalog.home import Home, open_home
-from catalog.intake import Wanted
+from catalog.home.home import Home, open_home
+from catalog.intake.intake import Wanted
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, verify_block
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import create_record
-from catalog.network import Network, SourceSetting, open_network
 from catalog.operations.pin import pin
 from catalog.operations.publish import publish
 from catalog.operations.pull import pull
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
-from catalog.sharing.share import share_own
-from catalog.sharing.signing import local_records
-from catalog.trust.naming import list_subscriptions
+from catalog.own.share import share_own
+from catalog.own.signing import local_records
+from catalog.sources.network import Network, SourceSetting, open_network
+from catalog.trust.ownership import list_subscriptions
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.fakes.served_home import served_home
 from tests.image import exports

@@ -3,14 +3,14 @@
 import pytest
 
 from catalog.errors import ArchiveError, InvalidNameError, InvalidVersionError, PlatformNotFoundError, ReleaseConflictError
-from catalog.home import Home
+from catalog.home.home import Home
 from catalog.index.history import list_changes
 from catalog.index.releases import get_release
-from catalog.intake import Wanted
+from catalog.intake.intake import Wanted
+from catalog.model.platform import Platform
+from catalog.model.release import Release
 from catalog.operations.publish import publish
 from catalog.operations.remove import remove
-from catalog.platform import Platform
-from catalog.release import Release
 from tests.compat.images import SmallImage, index_archive
 from tests.image import exports
 from tests.operations.conftest import HOST, Publish, source_of, stream_of

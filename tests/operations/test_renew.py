@@ -5,7 +5,7 @@ from pathlib import Path
 
 from catalog.ipns.record import validate_record
 from catalog.operations.renew import renew
-from catalog.sharing.signing import local_records, own_name
+from catalog.own.signing import local_records, own_name
 from tests.fakes.homes import NOBODY, NOW, open_at, publish_fake
 
 

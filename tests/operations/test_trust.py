@@ -3,21 +3,21 @@ from pathlib import Path
 
 import pytest
 
-from catalog.digest import ConfigDigest
 from catalog.errors import NotFoundError, ReleaseConflictError, ReleaseNotFoundError, RollbackError
-from catalog.home import Home
-from catalog.index.lookup import open_lookup
+from catalog.home.home import Home
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
-from catalog.network import Network
+from catalog.lookup.locate import open_lookup
+from catalog.model.digest import ConfigDigest
 from catalog.operations.key import create_revocation, revoke
 from catalog.operations.prefer import prefer
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.operations.trust import accept, list_questions, refuse
-from catalog.sharing.signing import local_records
+from catalog.own.signing import local_records
+from catalog.sources.network import Network
 from tests.fakes.homes import AMD64, NOBODY, NOW, network_of, open_at, publish_fake, share
 
 

@@ -4,10 +4,10 @@ import io
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.errors import BlockMismatchError, CidError, CodecError
 from catalog.ipld import dag_cbor, multibase
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, cid_of, decode_cid, parse_cid
 from catalog.ipld.dag_pb import PBLink, decode_node, encode_node

@@ -2,7 +2,7 @@
 
 import io
 
-from catalog.blockstores.base import Block
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.unixfs.directory import build_directory
 from catalog.unixfs.file import FileLink, FileTree, raw_leaf

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockNotFoundError
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import Cid, cid_of, convert_to_v1, verify_block
 from catalog.ipns.name import IpnsName

@@ -7,8 +7,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.errors import DcatError
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import convert_to_v1, parse_cid
 from catalog.ipns.name import parse_ipns_name

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from catalog import limits
-from catalog.deltacache import DeltaCache, KeptDelta
+from catalog.delta.reader import read_delta
 from catalog.errors import BlockNotFoundError, DeltaError, LockedError, StorageError
-from catalog.home import open_home
+from catalog.home.deltas import DeltaCache, KeptDelta
+from catalog.home.home import open_home
 from catalog.image.dag import StoredArchive
-from catalog.image.delta_reader import read_delta
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid, cid_of
-from catalog.release import Release
+from catalog.model.release import Release
 from tests.image.exports import golden_export, publish
 from tests.image.memory import MemoryBlocks
 from tests.index.releases import AMD64, make_image

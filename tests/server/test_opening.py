@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from catalog.home import Home, open_home
+from catalog.home.home import Home, open_home
 from catalog.ipld.cid import cid_of
 from catalog.ipns.key import create_key
 from catalog.ipns.name import parse_ipns_name
@@ -16,7 +16,7 @@ from catalog.ipns.validity import nanoseconds
 from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
-from catalog.trust.naming import follow, unfollow
+from catalog.trust.ownership import follow, unfollow
 from tests.server.serving import NOW, Blocks, Records, Served
 
 FOLLOWED, STRANGER = create_key(), create_key()

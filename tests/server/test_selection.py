@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockNotFoundError, CodecError
 from catalog.ipld import dag_cbor
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_CBOR, DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
 from catalog.limits import MAX_DAG_DEPTH

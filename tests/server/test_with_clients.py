@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.fetching import FetchingBlockstore
-from catalog.blockstores.http import HttpBlockSource
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB
 from catalog.server.settings import ServerSettings
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.store import FetchingBlockstore
 from tests.server.dags import add_file
 from tests.server.serving import Served, serving
 

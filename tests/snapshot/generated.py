@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 
 import zstandard
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, parse_cid
-from catalog.platform import make_platform
-from catalog.release import Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import make_platform
+from catalog.model.release import Image, Release
 from catalog.snapshot.catalogue import Catalogue, encode_catalogue
 from catalog.snapshot.line import Key, encode_line
 from catalog.unixfs.directory import build_directory

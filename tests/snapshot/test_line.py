@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import InvalidInputError, SnapshotError
 from catalog.ipld.cid import DAG_PB, cid_of
 from catalog.limits import MAX_LINE_SIZE
-from catalog.platform import make_platform
-from catalog.release import DeltaLink, Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import make_platform
+from catalog.model.release import DeltaLink, Image, Release
 from catalog.snapshot.json import encode_json
 from catalog.snapshot.line import check_time, decode_line, encode_line, line_key
 from tests.property.mutate import JSON_TOKENS, Target, check_memory, check_target

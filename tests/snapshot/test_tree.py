@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.blockstores.base import Block
+from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
 from catalog.limits import MAX_FANOUT, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot import edit, tree

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.blockstores.base import Block
 from catalog.errors import InvalidInputError, SnapshotError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, parse_cid
-from catalog.release import Release
+from catalog.model.release import Release
 from catalog.snapshot import writer
 from catalog.snapshot.images import image_paths
 from catalog.snapshot.line import decode_line

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from catalog.database import Database
 from catalog.errors import NotFoundError, ReleaseConflictError
-from catalog.release import Release
+from catalog.model.release import Release
+from catalog.storage.database import Database
 from catalog.trust.contents import (
     check_own_content,
     decide_conflict,

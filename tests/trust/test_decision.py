@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import RollbackError
 from catalog.ipld.cid import cid_of
 from catalog.ipns.key import IpnsKey
 from catalog.ipns.record import Record, create_record
 from catalog.limits import MAX_SEQUENCE, SUSPICIOUS_SEQUENCE_JUMP
-from catalog.platform import Platform, parse_platform
-from catalog.release import Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import Image, Release
 from catalog.trust.decision import (
     Choice,
     Floor,

@@ -4,10 +4,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.ipld.cid import cid_of
-from catalog.platform import Platform, parse_platform
-from catalog.release import DeltaLink, Image, Release
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import DeltaLink, Image, Release
 from catalog.trust.merge import merge_release
 
 AMD64, ARM64, ARM = (parse_platform(text) for text in ("linux/amd64", "linux/arm64", "linux/arm/v7"))

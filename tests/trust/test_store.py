@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from catalog.database import Database
 from catalog.errors import RollbackError
+from catalog.storage.database import Database
 from catalog.trust import store
 from catalog.trust.decision import Floor
 from catalog.trust.schema import SCHEMA

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from catalog.blockstores.base import Block
 from catalog.blockstores.memory import MemoryBlockstore
+from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.blockstores.base import Block
 from catalog.errors import CodecError
+from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, parse_cid
 from catalog.ipld.dag_pb import PBLink, decode_node, encode_node

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.blockstores.base import Block
 from catalog.errors import BlockNotFoundError, CodecError
+from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_CBOR, DAG_PB, Cid, cid_of, parse_cid
 from catalog.ipld.dag_pb import PBLink, encode_node
 from catalog.limits import GIB, MAX_DAG_DEPTH, MAX_FANOUT

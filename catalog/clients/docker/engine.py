@@ -13,7 +13,6 @@ from catalog.clients.docker.inspection import manifests, read_tags
 from catalog.clients.docker.layers import spare_of_chains
 from catalog.clients.docker.target import choose_target, other_socket
 from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, StoreKind, familiar
-from catalog.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.errors import (
     EngineConflictError,
     ImageIncompleteError,
@@ -21,7 +20,8 @@ from catalog.errors import (
     InvalidReferenceError,
 )
 from catalog.limits import ENGINE_IDLE_TIMEOUT
-from catalog.platform import Platform, host_platform, make_platform
+from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.model.platform import Platform, host_platform, make_platform
 from catalog.progress import Progress, silent
 
 

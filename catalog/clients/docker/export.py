@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from catalog.clients.docker.api import EngineApi, message_of
-from catalog.digest import ConfigDigest, ManifestDigest
 from catalog.errors import (
     ArchiveError,
     EngineUnavailableError,
@@ -23,7 +22,8 @@ from catalog.image.oci import parse_manifest
 from catalog.image.stream import ByteStream
 from catalog.image.tar import read_members
 from catalog.limits import ENGINE_STAGING_RATE, MAX_JSON_SIZE, MIB
-from catalog.platform import Platform
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform
 
 _TAIL = 8192
 

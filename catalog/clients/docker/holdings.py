@@ -10,9 +10,9 @@ from catalog.clients.docker.api import EngineApi, is_refused_by_grammar
 from catalog.clients.docker.export import platform_json
 from catalog.clients.docker.inspection import manifests, read_diff_ids, read_image, read_tags
 from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
-from catalog.digest import ChainID, DiffID, chain_ids
 from catalog.errors import ImageNotFoundError, InvalidReferenceError, PlatformNotFoundError
-from catalog.platform import Platform
+from catalog.model.digest import ChainID, DiffID, chain_ids
+from catalog.model.platform import Platform
 
 # Wider than Docker's grammar, which the engine applies; but nothing that would mean another path of its API, or an option.
 _REFERENCE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:@/\[\]-]{0,511}", re.ASCII)

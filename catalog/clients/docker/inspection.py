@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
-from catalog.digest import DiffID
 from catalog.errors import InvalidDigestError, InvalidPlatformError
-from catalog.platform import Platform, make_platform
+from catalog.model.digest import DiffID
+from catalog.model.platform import Platform, make_platform
 
 Described = Mapping[str, Any]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from catalog.digest import ChainID, DiffID, chain_ids
+from catalog.model.digest import ChainID, DiffID, chain_ids
 
 
 def spare_of_chains(diff_ids: Sequence[DiffID], present: Collection[ChainID]) -> frozenset[DiffID]:

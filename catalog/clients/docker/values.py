@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from catalog.digest import DiffID
-from catalog.platform import Platform
+from catalog.model.digest import DiffID
+from catalog.model.platform import Platform
 
 StoreKind = Literal["classic", "containerd", "podman"]
 _HUB = "docker.io"

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from catalog.clients.docker import Engine, require_complete
-from catalog.digest import DiffID, ManifestDigest
 from catalog.errors import (
     EngineConflictError,
     EngineLayerMissingError,
@@ -18,7 +17,8 @@ from catalog.errors import (
     InvalidReferenceError,
     PlatformNotFoundError,
 )
-from catalog.platform import parse_platform
+from catalog.model.digest import DiffID, ManifestDigest
+from catalog.model.platform import parse_platform
 from tests.compat.engines import PrivateEngine
 from tests.compat.images import BASE, SmallImage, five_layers, index_archive, layer, many_layers, runnable, small_image
 from tests.compat.registry import push_compressed

@@ -8,7 +8,7 @@ from catalog.clients.docker.events import failure_of, loaded_of, tell
 from catalog.clients.docker.holdings import split_reference
 from catalog.clients.docker.inspection import manifests, read_image
 from catalog.clients.docker.values import familiar, whole
-from catalog.platform import parse_platform
+from catalog.model.platform import parse_platform
 from catalog.progress import Step
 
 LAYER = "sha256:" + "2" * 64

@@ -20,7 +20,7 @@ from catalog.errors import (
     StorageError,
     VerificationError,
 )
-from catalog.platform import parse_platform
+from catalog.model.platform import parse_platform
 from tests.compat.images import SmallImage, layer, small_image
 from tests.fakes.engine import FakeEngine, Request, fake_engine
 

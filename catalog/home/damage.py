@@ -1,0 +1,171 @@
+"""Whether the files of a home are sound, and what can be done where one is not (safety D6).
+
+SQLite itself says whether a file's structure holds; that its contents can be read is seen by reading them. What is checked here is
+what no hash covers: blocks are hashed by whoever reads them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.moved import copy_moved
+from catalog.errors import CodecError, CorruptHomeError, DcatError
+from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.ipld.block import Block
+from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
+from catalog.ipld.dag_pb import decode_node
+from catalog.limits import BLOCK_BATCH_SIZE, MAX_BLOCK_SIZE
+from catalog.snapshot.line import decode_line
+from catalog.storage.sqlite import connect, sync_directory
+
+_LINES = {"releases", "unshared"}
+_MOST_PAYLOADS_A_PAGE = 64
+_NEXT_PAYLOAD = """
+SELECT payload_id, data FROM payloads WHERE payload_id > ? AND length(data) <= ? ORDER BY payload_id LIMIT 1
+"""
+# Rows that do not say what they should of their bytes, and bytes without a row or rows without bytes.
+_COUNT_ODD = """
+SELECT count(*) FILTER (WHERE typeof(data) != 'blob' OR size != length(data) OR codec NOT IN (?, ?)),
+    (SELECT count(*) FROM blocks) - (SELECT count(*) FROM payloads)
+FROM blocks LEFT JOIN payloads USING (payload_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedFile:
+    """A file of the home that is not sound, and what was seen first."""
+
+    path: Path
+    problem: str
+
+
+def find_damaged_files(home: Home) -> list[DamagedFile]:
+    """Give the files of the home that are damaged; nothing of the home needs to be open, or openable."""
+    found = []
+    for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE):
+        path = home.path / file
+        if path.exists() and (problem := _find_problem(path, contents=file != BLOCKS_FILE)):
+            found.append(DamagedFile(path, problem))
+    return found
+
+
+def salvage_blocks(home: Home) -> int:
+    """Put the damaged file of blocks aside and keep what of it can still be read and matches; give how many blocks that is.
+
+    No other command may be running in the home. A crash leaves the old file or the new one.
+    """
+    if "blocks" in home.__dict__:
+        home.__dict__.pop("blocks").close()
+    path = home.path / BLOCKS_FILE
+    made = path.with_name(f"{BLOCKS_FILE}.salvaged")
+    for ending in ("", "-wal", "-shm"):
+        made.with_name(made.name + ending).unlink(missing_ok=True)
+    store = EmbeddedBlockstore(made, crash_point=home.crash_point)
+    try:
+        count = _copy_readable(path, store)
+    finally:
+        store.close()
+    aside = path.with_name(f"{BLOCKS_FILE}.damaged")
+    aside.unlink(missing_ok=True)
+    aside.hardlink_to(path)
+    home.crash_point("salvage: before rename")
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+    made.replace(path)
+    sync_directory(home.path)
+    home.crash_point("salvage: after rename")
+    return count
+
+
+def _find_problem(path: Path, *, contents: bool) -> str:
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if said != "ok":
+                return str(said).splitlines()[-1]
+            if contents:
+                _read_all(connection)
+            elif connection.execute(_COUNT_ODD, (RAW, DAG_PB)).fetchone() != (0, 0):
+                return "blocks and their bytes do not agree"
+    except (sqlite3.Error, DcatError) as error:
+        return str(error)
+    return ""
+
+
+def _read_all(connection: sqlite3.Connection) -> None:
+    """Read every row, so that what is no text where text should be, or no line, is noticed."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'").fetchall()
+    for (table,) in tables:
+        rows = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 (a name of the file's own)
+        columns = [column[0] for column in rows.description]
+        line = columns.index("line") if table in _LINES else None
+        for row in rows:
+            if (
+                line is not None
+                and f"{row[columns.index('name')]}@{row[columns.index('version')]}" != decode_line(row[line]).reference
+            ):
+                raise CorruptHomeError(f"a row of {table} holds another release than it says")
+
+
+def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
+    count = pending = 0
+    batch: list[NewBlock] = []
+    try:
+        connection = connect(path, read_only=True)
+    except sqlite3.Error:
+        return 0
+    with closing(connection):
+        for data in _read_payloads(connection):
+            batch.append(_recognised(connection, data))
+            pending += len(data)
+            count += 1
+            if pending >= BLOCK_BATCH_SIZE:
+                store.put_batch(batch, durable=False)
+                batch, pending = [], 0
+        store.put_batch(batch)
+        with suppress(sqlite3.Error):
+            copy_moved(connection, store)
+    return count
+
+
+def _recognised(connection: sqlite3.Connection, data: bytes) -> NewBlock:
+    """Give a block for some bytes: with the row that names them, where that can be read, else by what they look like."""
+    digest = sha256(data).digest()
+    with suppress(sqlite3.Error):
+        row = connection.execute("SELECT codec, content FROM blocks WHERE digest = ?", (digest,)).fetchone()
+        if row is not None and row[0] in {RAW, DAG_PB}:
+            content = row[1] if isinstance(row[1], bytes) and len(row[1]) == len(digest) else None
+            return NewBlock(Block(cid_from_digest(digest, row[0]), data), content)
+    codec = RAW
+    with suppress(CodecError):
+        decode_node(data)
+        codec = DAG_PB
+    return NewBlock(Block(cid_from_digest(digest, codec), data))
+
+
+def _read_payloads(connection: sqlite3.Connection) -> Iterator[bytes]:
+    """Give the bytes of every block that can still be reached; what cannot be read is stepped over."""
+    after = failures = 0
+    most_failures = _count_pages(connection) * _MOST_PAYLOADS_A_PAGE
+    while failures <= most_failures:
+        try:
+            row = connection.execute(_NEXT_PAYLOAD, (after, MAX_BLOCK_SIZE)).fetchone()
+        except sqlite3.Error:
+            after += 1
+            failures += 1
+            continue
+        if row is None or row[0] <= after:
+            return
+        after = row[0]
+        if isinstance(row[1], bytes):
+            yield row[1]
+
+
+def _count_pages(connection: sqlite3.Connection) -> int:
+    with suppress(sqlite3.Error):
+        return int(connection.execute("PRAGMA page_count").fetchone()[0])
+    return 0

@@ -1,0 +1,137 @@
+"""Deltas that this home made for others, kept for the next one who asks; of bounded size together, the longest unused go first.
+
+    <home>/deltas/<base>.<target>.<new bytes>.delta
+
+A file is there whole or not at all: it is written beside and renamed. It holds nothing that could not be made again.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from catalog.delta.file import write_delta_file
+from catalog.delta.policy import is_delta_worth
+from catalog.errors import DeltaError, LockedError, StorageError
+from catalog.home.home import Home
+from catalog.ipld.block import Block, BlockSource
+from catalog.ipld.cid import Cid, convert_to_v1
+from catalog.limits import MAX_DELTA_CACHE
+
+DELTAS_DIRECTORY = "deltas"
+_SUFFIX = ".delta"
+_UNFINISHED = ".new-"
+_ABANDONED = 86400.0  # seconds after which an unfinished file is nobody's
+
+
+class KeptDelta(NamedTuple):
+    """A delta file; ``new_bytes`` is what the blocks that it rebuilds take as they are stored."""
+
+    path: Path
+    size: int
+    new_bytes: int
+
+
+class DeltaCache:
+    """The delta files of one directory. Several threads and processes may use it at once."""
+
+    def __init__(self, directory: Path, *, max_size: int = MAX_DELTA_CACHE) -> None:
+        self._directory = directory
+        self._max_size = max_size
+
+    def find(self, base: Cid, target: Cid) -> KeptDelta | None:
+        """Give the file of a pair, which counts as used now; None where there is none."""
+        for kept in self._list(f"{_name(base, target)}.*{_SUFFIX}"):
+            with suppress(OSError):
+                os.utime(kept.path)
+            return kept
+        return None
+
+    def make(self, base: Cid, target: Cid, source: BlockSource, *, stopped: Callable[[], bool] = lambda: False) -> KeptDelta:
+        """Write the delta of a pair and keep it; memory is that of one section. It ends early once ``stopped()`` says so.
+
+        Raises `BlockNotFoundError` where ``source`` does not hold both archives, `DeltaError` where a delta is not worth its while,
+        `StorageError` where there is no room for it.
+        """
+        unfinished = self._directory / f"{_UNFINISHED}{secrets.token_hex(8)}"
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            delta = write_delta_file(base, target, _Stoppable(source, stopped), unfinished, max_size=self._max_size // 2)
+            if not is_delta_worth(delta.size, delta.new_bytes):
+                raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are little larger")
+            path = self._directory / f"{_name(base, target)}.{delta.new_bytes}{_SUFFIX}"
+            self._make_room(delta.size, unfinished.stat().st_mtime)
+            unfinished.replace(path)
+        except OSError as error:
+            raise StorageError("a delta cannot be kept", why=error.strerror or str(error)) from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return KeptDelta(path, delta.size, delta.new_bytes)
+
+    def size(self) -> int:
+        """Give the bytes of all files."""
+        return sum(kept.size for kept in self._list(f"*{_SUFFIX}"))
+
+    def clear(self) -> int:
+        """Delete all files; give the bytes that were freed."""
+        freed = 0
+        for kept in self._list(f"*{_SUFFIX}"):
+            kept.path.unlink(missing_ok=True)
+            freed += kept.size
+        return freed
+
+    def _make_room(self, size: int, now: float) -> None:
+        """Delete the longest unused files until ``size`` bytes more are allowed, and what a crash left unfinished."""
+        total = self.size() + size
+        for path in self._by_age(f"*{_SUFFIX}"):
+            if total <= self._max_size:
+                break
+            total -= path.stat().st_size
+            path.unlink(missing_ok=True)
+        for path in self._by_age(f"{_UNFINISHED}*"):
+            with suppress(FileNotFoundError):
+                if now - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
+
+    def _by_age(self, pattern: str) -> list[Path]:
+        ages: list[tuple[float, Path]] = []
+        for path in self._directory.glob(pattern):
+            with suppress(FileNotFoundError):
+                ages.append((path.stat().st_mtime, path))
+        return [path for _, path in sorted(ages)]
+
+    def _list(self, pattern: str) -> Iterator[KeptDelta]:
+        for path in self._directory.glob(pattern):
+            new_bytes = path.name.removesuffix(_SUFFIX).rpartition(".")[2]
+            with suppress(FileNotFoundError):
+                if new_bytes.isascii() and new_bytes.isdecimal():
+                    yield KeptDelta(path, path.stat().st_size, int(new_bytes))
+
+
+class _Stoppable:
+    """A block source that gives nothing more once it is stopped."""
+
+    def __init__(self, source: BlockSource, stopped: Callable[[], bool]) -> None:
+        self._source = source
+        self._stopped = stopped
+
+    def get(self, cid: Cid) -> bytes:
+        if self._stopped():
+            raise LockedError("stopped before the delta was made")
+        return self._source.get(cid)
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        if self._stopped():
+            raise LockedError("stopped before the delta was made")
+        return self._source.get_many(cids)
+
+
+def open_delta_cache(home: Home) -> DeltaCache:
+    """Give the home's cache; its directory is made with the first file."""
+    return DeltaCache(home.path / DELTAS_DIRECTORY)
+
+
+def _name(base: Cid, target: Cid) -> str:
+    return f"{convert_to_v1(base)}.{convert_to_v1(target)}"

@@ -1,0 +1,196 @@
+"""Take images in: from an engine, a file or stream, or an OCI layout folder, into blocks of the canonical archive.
+
+Every way ends in the same `TakenImage`, so that the same image gives the same archive CID whatever it came by.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from catalog.clients.docker import Engine, EngineImage, require_complete
+from catalog.image.archive import Export, ExportedImage, read_export, read_layout
+from catalog.image.config import ImageConfig
+from catalog.image.dag import ChunkSink, LayerWriter, StoredArchive, build_archive
+from catalog.image.encoder import check_encoder
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MIB
+from catalog.model.platform import Platform
+from catalog.progress import Progress, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which images are wanted: of ``platforms``, or of all that are there; with neither, the host's.
+
+    ``reference`` chooses among several images of a file. A file's single image is taken whatever its platform.
+    """
+
+    host: Platform
+    platforms: tuple[Platform, ...] = ()
+    all_platforms: bool = False
+    reference: str | None = None
+    max_size: int = DEFAULT_MAX_IMAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class TakenImage:
+    """An image whose blocks are in the sink. ``registry`` are the registries' own references, where an engine knew them.
+
+    ``note`` says what people should know of where it came from; empty where there is nothing.
+    """
+
+    archive: StoredArchive
+    image: ImageConfig
+    registry: tuple[str, ...] = ()
+    note: str = ""
+
+
+class ImageSource(Protocol):
+    """Where images are taken from."""
+
+    def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
+        """Read each wanted image once and put its blocks into ``sink``; at least one, or the error that says why none."""
+        ...
+
+
+class EngineSource:
+    """An image that an engine holds, by reference or ID."""
+
+    def __init__(self, engine: Engine, reference: str) -> None:
+        self.engine = engine
+        self.reference = reference
+        self._ahead: tuple[list[EngineImage], AbstractContextManager[BinaryIO]] | None = None
+
+    def begin(self, wanted: Wanted) -> None:
+        """Have the engine begin its export while the caller gets ready to `take` it, which must follow.
+
+        A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
+        there whole.
+        """
+        images = self._find_complete(wanted)
+        self._ahead = images, _open_ahead(self.engine, images[0])
+
+    def find(self, wanted: Wanted) -> list[EngineImage]:
+        """Give the wanted images as the engine describes them, without reading them."""
+        if wanted.platforms:
+            return [self.engine.find(self.reference, platform) for platform in wanted.platforms]
+        first = self.engine.find(self.reference)
+        if not wanted.all_platforms:
+            return [first]
+        complete = sorted(platform for platform, whole in first.platforms.items() if whole) or [first.platform]
+        return [self.engine.find(self.reference, platform) for platform in complete]
+
+    def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
+        """Have the engine export each image by its ID, so that no tag comes along, and take it in as it flows by."""
+        check_encoder()
+        product = "podman" if self.engine.info().store == "podman" else "Docker"
+        images, first = self._ahead or (self._find_complete(wanted), None)
+        self._ahead = None
+        taken = []
+        for image in images:
+            layers = f"{len(image.diff_ids)} layer{'' if len(image.diff_ids) == 1 else 's'}"
+            progress(Step("phase", f"Reading {self.reference} from {product} ({image.platform}, {layers})"))
+            opening, first = first or self.engine.save(image), None
+            with opening as stream:
+                pieces = _report(_pieces_of(stream), image.size, progress)
+                export = read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
+            exported = export.choose(platform=image.platform)
+            taken.append(_store(exported, sink, registry=image.registry))
+        return taken
+
+    def _find_complete(self, wanted: Wanted) -> list[EngineImage]:
+        return [require_complete(image, self.reference) for image in self.find(wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource:
+    """An export that is read once from its first byte to its last: a file, standard input, an archive out of IPFS.
+
+    ``open_stream`` opens it; ``size`` is its length where that is known, for progress.
+    """
+
+    label: str
+    open_stream: Callable[[], AbstractContextManager[BinaryIO]]
+    size: int | None = None
+
+    def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
+        """Read the export; all images in it pass through the sink, those that are wanted are given."""
+        check_encoder()
+        progress(Step("phase", f"Reading {self.label}"))
+        with self.open_stream() as stream:
+            pieces = _report(_pieces_of(stream), self.size, progress)
+            export = read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
+        return _take_chosen(export, wanted, sink)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """An OCI layout folder."""
+
+    folder: Path
+
+    def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
+        """Read what the wanted images need of the folder."""
+        check_encoder()
+        progress(Step("phase", f"Reading {self.folder}"))
+        export = read_layout(self.folder, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
+        return _take_chosen(export, wanted, sink)
+
+
+def _take_chosen(export: Export, wanted: Wanted, sink: ChunkSink) -> list[TakenImage]:
+    if wanted.platforms:
+        chosen = [export.choose(wanted.reference, platform) for platform in wanted.platforms]
+    elif wanted.all_platforms and (platforms := export.platforms(wanted.reference)):
+        chosen = [export.choose(wanted.reference, platform) for platform in platforms]
+    else:
+        chosen = [export.choose(wanted.reference, host=wanted.host)]
+    return [_store(exported, sink) for exported in chosen]
+
+
+def _store(exported: ExportedImage, sink: ChunkSink, registry: tuple[str, ...] = ()) -> TakenImage:
+    note = ""
+    if exported.is_oci_only:
+        note = (
+            "the export has no manifest.json: tools that make such exports of Docker images rewrite the config, and then the image"
+            f" ID is another one; here it is {exported.config_digest}"
+        )
+    archive = build_archive(exported.config, list(exported.layers), sink)
+    return TakenImage(archive, exported.image, registry, note)
+
+
+def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:
+    """Ask for an export in a thread, which nobody has to wait for where the export is given up."""
+    opened: Future[tuple[ExitStack, BinaryIO]] = Future()
+
+    def ask() -> None:
+        stack = ExitStack()
+        try:
+            opened.set_result((stack, stack.enter_context(engine.save(image))))
+        except BaseException as error:  # it is raised where the export is read
+            opened.set_exception(error)
+
+    threading.Thread(target=ask, name="engine-save", daemon=True).start()
+
+    @contextmanager
+    def wait() -> Iterator[BinaryIO]:
+        stack, stream = opened.result()
+        with stack:
+            yield stream
+
+    return wait()
+
+
+def _pieces_of(stream: BinaryIO) -> Iterator[bytes]:
+    while piece := stream.read(MIB):
+        yield piece
+
+
+def _report(pieces: Iterator[bytes], size: int | None, progress: Progress) -> Iterator[bytes]:
+    done = 0
+    for piece in pieces:
+        yield piece
+        done += len(piece)
+        progress(Step("total", "read", done, None if size is None or done > size else size))

@@ -1,0 +1,274 @@
+"""What the quick look-up reads: index and trust store of a home by stdlib `sqlite3`, read-only, in one unchanging state each.
+
+Nothing heavy is imported (SQLAlchemy takes 180 ms). What is read here is defined in `catalog.index.schema` and
+`catalog.trust.schema`, and tests hold the statements to them. A home that does not exist is an empty one, and so is one without
+files.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from catalog.index.catalogue import CatalogueRow
+from catalog.index.order import encode_order
+from catalog.model.release import Release
+from catalog.snapshot.line import decode_line
+from catalog.storage.sqlite import connect, translated
+
+INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
+INDEX_REVISION, TRUST_REVISION = "index_1", "trust_1"
+_NEAR_ROWS = 2000
+_PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
+
+
+class Owner(NamedTuple):
+    """Whose a name is. ``provisional``: a catalogue that was subscribed to earlier may still claim it with its first sync."""
+
+    catalogue: str
+    alias: str | None
+    followed: bool
+    own: bool
+    preferred: bool
+    provisional: str | None
+
+
+class AliasHolder(NamedTuple):
+    """Which catalogue an alias means, and whether that is still followed."""
+
+    catalogue: str
+    followed: bool
+
+
+class Row(NamedTuple):
+    """A release, and the platform of the image that it was found by (empty where it was not)."""
+
+    line: bytes
+    platform: str = ""
+
+    @property
+    def release(self) -> Release:
+        return decode_line(self.line)
+
+
+class View:
+    """The statements, over connections that `open_view` opened."""
+
+    def __init__(self, index: sqlite3.Connection | None, trust: sqlite3.Connection | None) -> None:
+        self._index = index
+        self._trust = trust
+        self._generations: dict[str, int] = {}
+        self._catalogues: dict[str, CatalogueRow] = {}
+        for generation, catalogue, own, *rest in self._ask(
+            "SELECT generation, catalogue, own, alias, title, root, sequence, expires, checked, published FROM catalogues"
+        ):
+            self._generations[catalogue] = generation
+            self._catalogues[catalogue] = CatalogueRow(catalogue, bool(own), *rest)
+
+    def catalogues(self) -> list[CatalogueRow]:
+        """Give what is shown: the own catalogue first, then by the order of subscription."""
+        positions = dict(self._ask_trust("SELECT catalogue, position FROM catalogues WHERE position IS NOT NULL"))
+        return sorted(
+            self._catalogues.values(), key=lambda row: (not row.own, positions.get(row.catalogue, 1 << 62), row.catalogue)
+        )
+
+    def own(self) -> CatalogueRow | None:
+        return next((row for row in self._catalogues.values() if row.own), None)
+
+    def catalogue(self, catalogue: str) -> CatalogueRow | None:
+        return self._catalogues.get(catalogue)
+
+    def alias_holder(self, alias: str) -> AliasHolder | None:
+        rows = self._ask_trust("SELECT catalogue, subscribed IS NOT NULL FROM catalogues WHERE alias = ?", alias)
+        return AliasHolder(rows[0][0], bool(rows[0][1])) if rows else None
+
+    def aliases(self) -> list[tuple[str, str]]:
+        """Give (alias, catalogue) of what is followed."""
+        return self._ask_trust("SELECT alias, catalogue FROM catalogues WHERE subscribed IS NOT NULL ORDER BY position")
+
+    def owner(self, name: str) -> Owner | None:
+        rows = self._ask_trust(
+            """
+            SELECT catalogue, alias, subscribed IS NOT NULL, own, preferred, (
+                SELECT earlier.alias FROM catalogues AS earlier
+                WHERE earlier.subscribed IS NOT NULL AND NOT earlier.synced AND earlier.position < rank
+                AND earlier.catalogue_id != owners.catalogue_id AND NOT preferred AND NOT catalogues.own
+                ORDER BY earlier.position LIMIT 1
+            )
+            FROM owners JOIN catalogues USING (catalogue_id) WHERE name = ?
+            """,
+            name,
+        )
+        if not rows:
+            return None
+        catalogue, alias, followed, own, preferred, provisional = rows[0]
+        return Owner(catalogue, alias, bool(followed), bool(own), bool(preferred), provisional)
+
+    def has_name(self, catalogue: str, name: str) -> bool:
+        generation = self._generations.get(catalogue)
+        return bool(self._ask("SELECT 1 FROM names WHERE generation = ? AND name = ?", generation, name))
+
+    def release(self, catalogue: str, name: str, version: str) -> Row | None:
+        rows = self._ask(
+            "SELECT line FROM releases WHERE generation = ? AND name = ? AND sort = ?",
+            self._generations.get(catalogue),
+            name,
+            encode_order(version),
+        )
+        return Row(rows[0][0]) if rows else None
+
+    def releases(self, catalogue: str, name: str, most: int) -> list[Row]:
+        """Give the newest releases of a name, removed ones too, newest version first."""
+        statement = "SELECT line FROM releases WHERE generation = ? AND name = ? ORDER BY sort DESC LIMIT ?"
+        return [Row(line) for (line,) in self._ask(statement, self._generations.get(catalogue), name, most)]
+
+    def versions(self, catalogue: str, name: str, *, prefix: str = "", most: int = -1) -> list[str]:
+        """Give the versions that are not removed, newest first."""
+        rows = self._ask(
+            "SELECT version FROM releases WHERE generation = ? AND name = ? AND removed IS NULL "
+            "AND substr(version, 1, ?) = ? ORDER BY sort DESC LIMIT ?",
+            self._generations.get(catalogue),
+            name,
+            len(prefix),
+            prefix,
+            most,
+        )
+        return [version for (version,) in rows]
+
+    def usable(self, catalogue: str, name: str) -> Iterator[tuple[str, Row]]:
+        """Give versions with their releases that are neither yanked nor removed, newest first."""
+        for version in self.versions(catalogue, name):
+            rows = self._ask(
+                "SELECT line FROM releases WHERE generation = ? AND name = ? AND sort = ? AND yanked IS NULL",
+                self._generations.get(catalogue),
+                name,
+                encode_order(version),
+            )
+            if rows:
+                yield version, Row(rows[0][0])
+
+    def holding(
+        self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None
+    ) -> list[tuple[str, Row]]:
+        """Give (catalogue, release) of what holds an archive, config or manifest (``column``), newest version first."""
+        if column not in {"archive", "config", "manifest"}:
+            raise ValueError(column)
+        indexed = "substr(archive, 1, 6) = substr(?1, 1, 6) AND " if column == "archive" else ""
+        rows = self._ask(
+            "SELECT catalogues.catalogue, releases.line, images.platform FROM images JOIN releases USING (release_id) "  # noqa: S608
+            "JOIN catalogues USING (generation) "
+            f"WHERE {indexed}images.{column} = ?1 "
+            + ("" if catalogue is None else "AND releases.generation = ?2 AND releases.name = ?3 ")
+            + "ORDER BY name, sort DESC, platform",
+            digest,
+            *(() if catalogue is None else (self._generations.get(catalogue), name)),
+        )
+        return [(found, Row(line, platform)) for found, line, platform in rows]
+
+    def conflicts(self, catalogue: str, name: str, version: str) -> list[tuple[str, bytes, bytes, str]]:
+        """Give (platform, old config, new config, state) of what changed and was not accepted."""
+        return self._ask_trust(
+            "SELECT platform, old_config, new_config, state FROM conflicts JOIN catalogues USING (catalogue_id) "
+            "WHERE catalogue = ? AND name = ? AND version = ? AND state != 'accepted' ORDER BY conflict_id DESC",
+            catalogue,
+            name,
+            version,
+        )
+
+    def first_seen(self, catalogue: str, name: str, version: str) -> str | None:
+        rows = self._ask_trust(
+            "SELECT min(first_seen) FROM contents JOIN catalogues USING (catalogue_id) "
+            "WHERE catalogue = ? AND name = ? AND version = ?",
+            catalogue,
+            name,
+            version,
+        )
+        return rows[0][0] if rows else None
+
+    def note(self, key: str) -> str | None:
+        rows = self._ask_trust("SELECT value FROM notes WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def names_from(self, catalogue: str, prefix: str, most: int) -> list[str]:
+        """Give live names of a catalogue that begin with ``prefix``, sorted."""
+        rows = self._ask(
+            "SELECT name FROM names WHERE generation = ? AND name >= ? AND name < ? AND live > 0 ORDER BY name LIMIT ?",
+            self._generations.get(catalogue),
+            prefix,
+            prefix + "\x7f",
+            most,
+        )
+        return [name for (name,) in rows]
+
+    def names_like(self, name: str, *, catalogue: str | None = None) -> list[tuple[str, str]]:
+        """Give (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
+        size = len(name) // _PARTS
+        parts = [name[start : start + size] for start in range(0, size * _PARTS, size)] if size else [""] * _PARTS
+        overlap = " + ".join(f"(instr(name, ?{place}) > 0)" for place in range(5, 5 + _PARTS))
+        rows = self._ask(
+            "SELECT catalogue, name FROM names JOIN catalogues USING (generation) "  # noqa: S608
+            f"WHERE live > 0 AND length(name) BETWEEN ?1 AND ?2 AND (?3 IS NULL OR catalogue = ?3) AND {overlap} > 0 "
+            f"ORDER BY {overlap} DESC LIMIT ?4",
+            len(name) - 2,
+            len(name) + 2,
+            catalogue,
+            _NEAR_ROWS,
+            *parts,
+        )
+        return [(found, near) for found, near in rows]
+
+    def _ask(self, statement: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+        return [] if self._index is None else self._index.execute(statement, values).fetchall()
+
+    def _ask_trust(self, statement: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+        return [] if self._trust is None else self._trust.execute(statement, values).fetchall()
+
+
+@contextmanager
+def open_view(home: Path) -> Iterator[View]:
+    """Open a home for reading. Raises `NewerHomeError`, `CorruptHomeError`."""
+    with (
+        _open(home / INDEX_FILE, INDEX_REVISION) as index,
+        _open(home / TRUST_FILE, TRUST_REVISION) as trust,
+        translated(home),
+    ):
+        yield View(index, trust)
+
+
+@contextmanager
+def _open(path: Path, revision: str) -> Iterator[sqlite3.Connection | None]:
+    if not path.exists():
+        yield None
+        return
+    with translated(path):
+        connection = connect(path, read_only=True)
+    try:
+        with translated(path):
+            connection.execute("BEGIN")
+            known = _read_revision(connection)
+        if known is not None and known != revision:
+            connection.close()
+            _bring_up(path)
+            with translated(path):
+                connection = connect(path, read_only=True)
+                connection.execute("BEGIN")
+        yield None if known is None else connection
+    finally:
+        connection.close()
+
+
+def _read_revision(connection: sqlite3.Connection) -> str | None:
+    """Give the file's revision; None where nothing is in it yet."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
+        return None
+    return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def _bring_up(path: Path) -> None:
+    """Migrate a file of an older dcat; this once the heavy modules are worth their time."""
+    from catalog.index.schema import SCHEMA as INDEX
+    from catalog.storage.database import open_schema
+    from catalog.trust.schema import SCHEMA as TRUST
+
+    open_schema(path, INDEX if path.name == INDEX_FILE else TRUST)

@@ -1,0 +1,77 @@
+"""A release and its images: the one meaning that a row of the index, a line of a snapshot and a result of an operation share.
+
+Times are text as in snapshots: UTC, whole seconds, ``2026-11-24T06:33:30Z``. Sizes are bytes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from catalog.ipld.cid import Cid
+from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.platform import Platform
+
+IMAGE_FORMAT = "dcat-image/1"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaLink:
+    """A published delta file: its CID and its size; ``extra`` holds keys of newer formats."""
+
+    cid: Cid
+    size: int
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a release holds for one platform.
+
+    ``size`` is the archive as stored, ``unpacked`` the uncompressed archive, ``layers`` their number with repetitions,
+    ``registry`` sorted manifest references of the registries it was seen in, ``deltas`` by base archive; ``extra`` holds keys of
+    newer formats.
+    """
+
+    archive: Cid
+    config: ConfigDigest
+    manifest: ManifestDigest
+    layers: int
+    size: int
+    unpacked: int
+    created: str | None = None
+    registry: tuple[str, ...] = ()
+    deltas: Mapping[Cid, DeltaLink] = field(default_factory=dict)
+    format: str = IMAGE_FORMAT
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One ``name@version`` of one catalogue. ``removed`` is a time, ``yanked`` a reason; ``extra`` holds keys of newer formats."""
+
+    name: str
+    version: str
+    published: str
+    images: Mapping[Platform, Image] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    removed: str | None = None
+    yanked: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def format_time(moment: datetime) -> str:
+    """Write a moment as snapshots do."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read a moment as snapshots write it; raise `ValueError` otherwise."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(f'"{text[:40]}" is no UTC time in whole seconds')
+    return datetime.fromisoformat(text)  # strptime imports the locale first, which takes longer than `resolve` has

@@ -1,0 +1,69 @@
+"""Writing the own catalogue's next snapshot: only what changed since the last one, where that is here."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain
+
+from catalog.blockstores.writing import BlockWriter
+from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.home.home import Home
+from catalog.index.releases import iterate_releases
+from catalog.index.subscriptions import get_catalogue
+from catalog.ipld.block import BlockSource
+from catalog.ipld.cid import RAW, Cid
+from catalog.ipld.dag_pb import decode_node
+from catalog.model.release import Release
+from catalog.snapshot.images import DagSize
+from catalog.snapshot.writer import WrittenSnapshot, update_snapshot, write_snapshot
+
+
+def write_own_snapshot(
+    home: Home, catalogue: str, last: Cid | None, changed: Sequence[Release], archives: BlockSource, *, merged: Cid | None = None
+) -> WrittenSnapshot:
+    """Store the snapshot that ``last`` becomes with the changed releases; when this returns, its blocks are durable.
+
+    ``archives`` holds the roots of archives and deltas, whose links state the size of what is under them. ``merged`` is the
+    snapshot that was merged in before, which is then the previous one. Where ``last`` or blocks of it are not here, all is written
+    anew from the index and the changes; raises `UnavailableError` where that does not show the releases of ``last``.
+    """
+    with home.index.read() as connection:
+        shown = get_catalogue(connection, catalogue)
+    if last is not None:
+        with suppress(BlockNotFoundError), BlockWriter(home.blocks) as writer:
+            return update_snapshot(
+                last,
+                changed,
+                title=shown.title,
+                published=home.time,
+                previous=merged,
+                dag_size=dag_sizes(archives),
+                source=home.blocks,
+                put=writer.put_node,
+            )
+    if last is not None and shown.root != str(last):
+        raise UnavailableError(
+            "the last snapshot of your catalogue is not here, and the index was made again without it",
+            why=f"a snapshot from this index would leave out the releases of {last}",
+            hint="verify and repair this home from a source that has it",
+        )
+    with home.index.read() as connection, BlockWriter(home.blocks) as writer:
+        return write_snapshot(
+            chain(iterate_releases(connection, catalogue), changed),  # who noted a change may not have told the index yet
+            title=shown.title,
+            published=home.time,
+            previous=merged or last,
+            dag_size=dag_sizes(archives),
+            put=writer.put_node,
+        )
+
+
+def dag_sizes(source: BlockSource) -> DagSize:
+    """Give the function that reads the size of a DAG from its root: the block and what its links say is under them."""
+
+    def dag_size(root: Cid) -> int:
+        data = source.get(root)
+        if root.codec == RAW:
+            return len(data)
+        return len(data) + sum(link.tsize or 0 for link in decode_node(data).links)
+
+    return dag_size

@@ -1,0 +1,116 @@
+"""What a command may reach beyond its home: the configured sources and the Kubo node, as blocks and as records.
+
+Nothing here is a default: without a setting there is nobody to ask, and nothing leaves this machine.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from catalog.clients.http import HttpClient
+from catalog.clients.kubo import KuboClient
+from catalog.clients.proxy import Proxies
+from catalog.clients.timeouts import Timeouts
+from catalog.sources.bundle import BundleRouting, BundleSource
+from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.kubo import KuboBlockstore, KuboRouting
+from catalog.sources.records import NamedRouting
+from catalog.sources.store import RemoteSource
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSetting:
+    """Where a source is, and what it needs."""
+
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KuboSetting:
+    """Where a Kubo node's RPC is. ``public`` says that its user confirmed what becomes public through it (safety A16)."""
+
+    url: str
+    token_file: Path | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True)
+class Network:
+    """Everybody that may be asked. Use it as a context manager: leaving it cuts what is under way and lets go of connections.
+
+    ``kubo`` is the node that the own catalogue is shared through, ``kubo_public`` whether that was confirmed; ``offline`` says that
+    the network was forbidden, so that messages can tell this from having no source at all.
+    """
+
+    sources: tuple[RemoteSource, ...] = ()
+    routings: tuple[NamedRouting, ...] = ()
+    kubo: KuboClient | None = None
+    kubo_public: bool = False
+    offline: bool = False
+    clients: tuple[HttpClient, ...] = ()
+    bundles: tuple[BundleSource, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.abort()
+        for client in self.clients:
+            client.close()
+        for bundle in self.bundles:
+            bundle.close()
+        if self.kubo is not None:
+            self.kubo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_network(
+    sources: Iterable[SourceSetting],
+    kubo: KuboSetting | None = None,
+    *,
+    timeouts: Timeouts | None = None,
+    proxies: Proxies | None = None,
+) -> Network:
+    """Set up the clients; nobody is asked anything yet. Two settings of one URL are one source."""
+    by_url = {source.url: source for source in reversed(list(sources))}
+    clients = tuple(
+        HttpClient(source.url, token_file=source.token_file, ca_file=source.ca_file, timeouts=timeouts, proxies=proxies)
+        for source in reversed(by_url.values())
+    )
+    block_sources: list[RemoteSource] = [HttpBlockSource(client) for client in clients]
+    routings: list[NamedRouting] = [HttpRouting(client) for client in clients]
+    node = None
+    if kubo is not None:
+        node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies)
+        block_sources.append(KuboBlockstore(node, offline=False))
+        routings.append(KuboRouting(node))
+    return Network(
+        tuple(block_sources),
+        tuple(routings),
+        node,
+        kubo is not None and kubo.public,
+        clients=clients,
+        timeouts=timeouts or Timeouts(),
+    )
+
+
+def with_bundle(network: Network, bundle: BundleSource) -> Network:
+    """Ask a bundle before everybody else; it is closed with the network."""
+    return replace(
+        network,
+        sources=(bundle, *network.sources),
+        routings=(BundleRouting(bundle), *network.routings),
+        bundles=(bundle, *network.bundles),
+    )
+
+
+NO_NETWORK = Network(offline=True)
+"""For commands that were told to stay offline."""

@@ -1,0 +1,258 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import RollbackError, UnavailableError
+from catalog.home.home import Home
+from catalog.index.releases import get_release, iterate_releases
+from catalog.index.subscriptions import get_catalogue
+from catalog.ipns.record import create_record, validate_record
+from catalog.ipns.validity import nanoseconds
+from catalog.limits import MAX_SEQUENCE
+from catalog.model.release import Release
+from catalog.own.share import recover_own, share_own
+from catalog.own.signing import local_records, own_name
+from catalog.own.snapshots import dag_sizes
+from catalog.snapshot.reader import open_snapshot
+from catalog.snapshot.writer import write_snapshot
+from tests.fakes.homes import NOBODY, NOW, HomeRouting, network_of, open_at, publish_fake, share
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with open_at(tmp_path / "home") as opened:
+        yield opened
+
+
+def releases(home: Home) -> dict[str, Release]:
+    name = own_name(home)
+    assert name is not None
+    with home.index.read() as connection:
+        return {release.reference: release for release in iterate_releases(connection, str(name))}
+
+
+def test_without_a_catalogue_there_is_nothing_to_share(home: Home) -> None:
+    assert share_own(home, NOBODY) is None
+
+
+def test_what_is_published_is_signed_and_kept_here(home: Home) -> None:
+    published = publish_fake(home, "web", "1.0")
+    shared = share(home)
+    name = own_name(home)
+    assert name is not None
+    assert shared.signed
+    assert (shared.record.sequence, shared.pending) == (1, "")
+    assert validate_record(name, local_records(home).get(name) or b"", NOW) == shared.record
+    snapshot = open_snapshot(shared.record.snapshot_cid, home.blocks)
+    assert list(snapshot.read()) == [published]
+    assert snapshot.catalogue.previous is None
+    with home.index.read() as connection:
+        row = get_catalogue(connection, str(name))
+    assert (row.root, row.sequence, row.own) == (str(snapshot.root), 1, True)
+
+
+def test_sharing_again_signs_nothing(home: Home) -> None:
+    publish_fake(home, "web", "1.0")
+    first = share(home)
+    again = share(home)
+    assert not again.signed
+    assert again.record == first.record
+
+
+def test_the_next_snapshot_is_what_a_whole_one_would_be(home: Home) -> None:
+    last = None
+    for number in range(40):
+        publish_fake(home, f"app{number % 7}", str(number))
+        shared = share(home)
+        assert shared.record.sequence == number + 1
+        snapshot = open_snapshot(shared.record.snapshot_cid, home.blocks)
+        assert snapshot.catalogue.previous == last
+        whole = write_snapshot(
+            releases(home).values(),
+            title="",
+            published=home.time,
+            previous=last,
+            dag_size=dag_sizes(home.blocks),
+            put=lambda _: None,
+        )
+        assert whole.root == snapshot.root
+        last = snapshot.root
+
+
+def test_a_record_is_renewed_when_less_than_twenty_days_are_left(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "1.0")
+    first = share(home).record
+    with open_at(home.path, days=9.9) as later:
+        assert not share(later).signed
+    with open_at(home.path, days=10.1) as later:
+        renewed = share(later)
+    assert renewed.signed
+    assert renewed.record.sequence == first.sequence + 1
+    assert renewed.record.value == first.value
+    assert renewed.record.validity > first.validity
+
+
+def test_a_restored_backup_loses_nothing(home: Home, tmp_path: Path) -> None:
+    """Safety A10: a copy that is 30 releases old, one command, nothing lost."""
+    publish_fake(home, "web", "0")
+    share(home)
+    home.close()
+    shutil.copytree(home.path, tmp_path / "backup")
+    with open_at(home.path) as going_on:
+        for number in range(1, 31):
+            publish_fake(going_on, "web", str(number))
+            share(going_on)
+        with open_at(tmp_path / "backup") as restored:
+            publish_fake(restored, "web", "new")
+            shared = share(restored, network_of(going_on))
+            assert shared.merged is not None
+            assert len(shared.merged.releases) == 30
+            assert shared.record.sequence == 32
+            assert releases(restored).keys() == {f"web@{number}" for number in range(31)} | {"web@new"}
+            snapshot = open_snapshot(shared.record.snapshot_cid, restored.blocks)
+            assert {release.reference: release for release in snapshot.read()} == releases(restored)
+            assert share(restored, network_of(going_on)).merged is None
+
+
+def test_one_key_on_two_machines_makes_the_union(home: Home, tmp_path: Path) -> None:
+    """Safety A11: both sign, each takes in what the other signed, and both end with everything."""
+    publish_fake(home, "web", "0")
+    share(home)
+    home.close()
+    shutil.copytree(home.path, tmp_path / "twin")
+    with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+        publish_fake(one, "web", "one")
+        publish_fake(other, "web", "other")
+        assert share(one).record.sequence == share(other).record.sequence == 2
+        assert share(one, network_of(other)).record.sequence == 3
+        shared = share(other, network_of(one))
+        assert shared.record.sequence == 4
+        assert releases(one) == releases(other)
+        assert releases(one).keys() == {"web@0", "web@one", "web@other"}
+        assert share(one, network_of(other)).record.sequence == 5
+
+
+def test_one_version_published_twice_keeps_what_was_shared_first(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    share(home)
+    home.close()
+    shutil.copytree(home.path, tmp_path / "twin")
+    with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+        theirs = publish_fake(one, "web", "1", "first content")
+        share(one)
+        mine = publish_fake(other, "web", "1", "second content")
+        shared = share(other, network_of(one))
+        assert shared.merged is not None
+        assert [(reference, digest) for reference, _, digest in shared.merged.lost] == [
+            ("web@1", image.config) for image in mine.images.values()
+        ]
+        assert releases(other)["web@1"].images == theirs.images
+
+
+def test_a_snapshot_that_cannot_be_had_leaves_the_share_pending(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    share(home)
+    home.close()
+    shutil.copytree(home.path, tmp_path / "twin")
+    with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+        publish_fake(one, "web", "1")
+        share(one)
+        publish_fake(other, "web", "2")
+        network = network_of(one)
+        network.sources[0].reachable = False  # type: ignore[attr-defined]
+        shared = share(other, network)
+        assert "cannot be read" in shared.pending
+        assert share(other, network_of(one)).merged is not None
+        assert releases(other).keys() == {"web@0", "web@1", "web@2"}
+
+
+def test_a_planted_record_at_the_top_is_stepped_over(home: Home, tmp_path: Path) -> None:
+    """Safety A4, at the publisher: one command takes it in, and publishing goes on below it."""
+    publish_fake(home, "web", "0")
+    share(home)
+    key = home.read_key()
+    root = share(home).record.value
+    planted = create_record(key, root, sequence=MAX_SEQUENCE - 1, validity=nanoseconds(NOW) * 2)
+    with open_at(tmp_path / "other") as other:
+        local_records(other).put(key.name, planted.encoded)
+        network = network_of(other)
+        publish_fake(home, "web", "1")
+        with pytest.raises(RollbackError, match=str(MAX_SEQUENCE - 1)):
+            share(home, network)
+        recovered = recover_own(home, network)
+        assert recovered.record.sequence == 2
+        assert releases(home).keys() == {"web@0", "web@1"}
+        publish_fake(home, "web", "2")
+        assert share(home, network).record.sequence == 3
+
+
+def test_recovering_needs_somebody_to_ask(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="no catalogue"):
+        recover_own(home, NOBODY)
+    publish_fake(home, "web", "0")
+    with pytest.raises(UnavailableError, match="no source"):
+        recover_own(home, NOBODY)
+
+
+def test_a_new_home_with_the_old_key_gets_everything_back(home: Home, tmp_path: Path) -> None:
+    for number in range(5):
+        publish_fake(home, "web", str(number))
+        share(home)
+    (tmp_path / "new").mkdir(mode=0o700)
+    shutil.copy(home.key_path, tmp_path / "new" / "key")
+    (tmp_path / "new" / "key").chmod(0o600)
+    with open_at(tmp_path / "new") as new:
+        new.create_own_catalogue()
+        shared = recover_own(new, network_of(home))
+        assert shared.record.sequence == 6
+        assert releases(new) == releases(home)
+
+
+def test_nothing_is_signed_behind_a_revocation(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    record = share(home).record
+    key = home.read_key()
+    revocation = create_record(key, record.value, sequence=MAX_SEQUENCE, validity=nanoseconds(NOW) * 2)
+    with open_at(tmp_path / "other") as other:
+        local_records(other).put(key.name, revocation.encoded)
+        publish_fake(home, "web", "1")
+        for _ in range(2):
+            with pytest.raises(RollbackError, match="revoked"):
+                share(home, network_of(other))
+    with home.index.read() as connection:
+        assert get_release(connection, str(key.name), "web", "1").version == "1"
+
+
+def test_a_crash_between_blocks_and_record_is_made_good_by_the_next_share(home: Home) -> None:
+    publish_fake(home, "web", "0")
+
+    class CrashError(Exception):
+        pass
+
+    def crash(label: str) -> None:
+        if label == "home: between trust and index":
+            raise CrashError
+
+    share(home)
+    publish_fake(home, "web", "1")
+    home.crash_point = crash
+    with pytest.raises(CrashError):
+        share(home)
+    home.close()
+    with open_at(home.path) as again:
+        shared = share(again)
+        assert shared.record.sequence == 2
+        assert {release.version for release in open_snapshot(shared.record.snapshot_cid, again.blocks).read()} == {"0", "1"}
+        with again.index.read() as connection:
+            assert get_catalogue(connection, str(shared.record.name)).root == str(shared.record.snapshot_cid)
+
+
+def test_the_record_of_another_home_routing_is_checked(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    shared = share(home)
+    with open_at(tmp_path / "other") as other:
+        routing = HomeRouting(other)
+        routing.put(shared.record.name, b"noise")
+        assert not share(home, network_of(other)).signed
