@@ -1,0 +1,179 @@
+"""Documents say what is so: what they refer to is there, and their examples, paths and vectors are those of the code."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import pytest
+from starlette.routing import Route, Router
+
+from catalog.delta.reader import read_delta
+from catalog.home.deltas import KeptDelta
+from catalog.ipld.cid import Cid
+from catalog.server.app import create_app
+from catalog.server.counters import Counters
+from catalog.server.hosts import HostList
+from catalog.server.settings import ServerSettings
+from catalog.server.site import Site
+from catalog.server.streaming import Workers
+from tests.image.memory import MemoryBlocks
+from tests.needs import GOLDEN, ROOT
+from tests.server.serving import Blocks, Records
+from tests.worked_examples import FORMATS, all_examples, base, delta, read_examples, target
+
+# Where references are looked for; to be widened to catalog, cli, migrations, tests and README.md once what they refer to is there.
+SCOPE = ("docs", "tests/golden")
+# Documents of others that a text may name: of ipfs/specs, IPLD, libp2p, the OCI image-spec and Docker.
+OUTSIDE = frozenset(
+    {
+        "codecs/dag-cbor/spec.md",
+        "codecs/dag-pb/spec.md",
+        "config.md",
+        "descriptor.md",
+        "docker.md",
+        "docs/environment-variables.md",
+        "http-gateways/trustless-gateway.md",
+        "http-routing-v1.md",
+        "image-index.md",
+        "ipns-record.md",
+        "manifest.md",
+        "path-gateway.md",
+        "peer-ids.md",
+        "src/unixfs.md",
+        "trustless-gateway.md",
+        "unixfs.md",
+    }
+)
+SAFETY = "docs/safety.md"
+DOCUMENTS = sorted(FORMATS.glob("*.md"))
+_REFERENCE = re.compile(r"(?<![\w./-])[\w./-]*[\w-]\.md\b")
+_ROW = re.compile(r"\bsafety(?:\.md)?,? (?:rows? )?([A-F]\d{1,2})\b")
+_LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+_SECTIONS = re.compile(
+    r"(?:\]\([./a-z]*?([a-z]+\.md)\),\s+)?(?<!RFC 8032, )\b[Ss]ections?\s+(\d+(?:\.\d+)?)(?:,? (?:and|to) (\d+(?:\.\d+)?))?"
+)
+_HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\.? ", re.MULTILINE)
+
+
+@cache
+def tracked() -> frozenset[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    return frozenset(name for name in listed.stdout.split("\0") if name and (ROOT / name).exists())
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Give the tracked texts in the scope, with their names."""
+    for name in sorted(tracked()):
+        if name.startswith(tuple(f"{part}/" for part in SCOPE)) or name in SCOPE:
+            try:
+                yield name, (ROOT / name).read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def is_tracked(reference: str, name: str) -> bool:
+    """Tell whether a document that is named in file ``name`` is there: beside it, from the top level, or in docs/."""
+    folders = (PurePosixPath(name).parent, PurePosixPath(), PurePosixPath("docs"), PurePosixPath("docs/formats"))
+    return any((ROOT / folder / reference).resolve().relative_to(ROOT).as_posix() in tracked() for folder in folders)
+
+
+def test_every_document_that_is_referred_to_is_tracked() -> None:
+    lacking = [
+        f"{name}: {reference}"
+        for name, text in texts()
+        for reference in _REFERENCE.findall(text)
+        if reference not in OUTSIDE and not is_tracked(reference, name)
+    ]
+    assert not lacking
+
+
+def test_every_row_of_the_safety_table_that_is_referred_to_is_there() -> None:
+    rows = (ROOT / SAFETY).read_text(encoding="utf-8") if SAFETY in tracked() else ""
+    lacking = [f"{name}: {row}" for name, text in texts() for row in _ROW.findall(text) if f"| {row} |" not in rows]
+    assert not lacking
+
+
+def test_every_link_leads_to_a_tracked_file() -> None:
+    folders = {parent.as_posix() for name in tracked() for parent in PurePosixPath(name).parents}
+    for name, text in texts():
+        if name.endswith(".md"):
+            for link in _LINK.findall(text):
+                found = (ROOT / name).parent.joinpath(link).resolve().relative_to(ROOT).as_posix()
+                assert found in tracked() | folders, f"{name} links {link}"
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, GOLDEN / "README.md"], ids=lambda path: path.name)
+def test_every_section_that_is_referred_to_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for other, *numbers in _SECTIONS.findall(text):
+        headings = _HEADING.findall((FORMATS / other).read_text(encoding="utf-8") if other else text)
+        assert {number for number in numbers if number} <= set(headings), f"{other or document.name}, section {numbers}"
+
+
+def test_worked_examples_are_what_the_code_gives() -> None:
+    written = {name: text for document in DOCUMENTS for name, text in read_examples(document).items()}
+    assert written.keys() == all_examples().keys()
+    for name, text in all_examples().items():
+        assert written[name] == text, f"{name}: python -m tests.worked_examples writes it anew"
+
+
+def test_the_delta_of_the_example_is_one() -> None:
+    old, new, made = base(), target(), delta()
+    held = MemoryBlocks()
+    held.blocks.update(old.blocks.blocks)
+    rebuilt = read_delta(
+        [made.head, made.frame],
+        old.archive.archive,
+        new.archive.archive,
+        held,
+        unpacked=new.archive.unpacked,
+        size=new.archive.size,
+        file_size=len(made.head) + len(made.frame),
+    )
+    assert [block.cid for block in rebuilt] == [cid for cid in new.order if cid not in old.blocks.blocks]
+
+
+def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of `http.md` has each route with its methods, and nothing else."""
+    served: set[tuple[str, str]] = set()
+
+    class Recording(Router):
+        def __init__(self, routes: Sequence[Route], *, redirect_slashes: bool) -> None:
+            served.update((route.path.replace(":path}", "}"), method) for route in routes for method in route.methods or ())
+            super().__init__(routes, redirect_slashes=redirect_slashes)
+
+    monkeypatch.setattr("catalog.server.app.Router", Recording)
+    settings, workers = ServerSettings(), Workers()
+    site = Site(Blocks(), Records(), lambda: None, lambda: datetime(2026, 11, 24, tzinfo=UTC), NoDeltas())
+    create_app(site, settings, workers, Counters(), HostList(settings), lambda _: None)
+    workers.close()
+    text = (FORMATS / "http.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", text, re.MULTILINE)
+    assert {(path, method) for path, methods in rows for method in methods.split(", ")} == served
+
+
+class NoDeltas:
+    """Deltas that nobody asks for."""
+
+    def offers(self, base: Cid, target: Cid) -> bool:
+        return False
+
+    def find(self, base: Cid, target: Cid) -> KeptDelta | None:
+        return None
+
+    def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
+        raise NotImplementedError
+
+
+def test_the_conformance_kit_describes_every_file_and_field() -> None:
+    text = (GOLDEN / "README.md").read_text(encoding="utf-8")
+    for path in GOLDEN.rglob("*"):
+        if path.is_file() and path.name != "README.md":
+            assert f"`{path.name}`" in text
+            if path.suffix == ".json":
+                fields = set(json.loads(path.read_text())) - {"small", "large", "empty"}
+                assert {field for field in fields if f"`{field}`" not in text} == set(), path.name
