@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from tests.memory import peak_memory
+from tests.memory import PeakWatch
 from tests.needs import ROOT
 
 DCAT = (sys.executable, "-m", "cli.main")
@@ -25,7 +25,7 @@ _PASSED_ON = ("PATH", "LANG", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one command: wall-clock seconds, CPU seconds of the process and its children, and its largest resident size."""
+    """One run of one command: wall-clock seconds, CPU seconds of the process and its children, and its own largest resident size."""
 
     seconds: float
     cpu: float
@@ -87,8 +87,9 @@ def run(
         stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    output, errors = process.stdout.read() if process.stdout else b"", process.stderr.read() if process.stderr else b""
-    _, status, usage = os.wait4(process.pid, 0)
+    with PeakWatch(process.pid) as memory:
+        output, errors = process.stdout.read() if process.stdout else b"", process.stderr.read() if process.stderr else b""
+        _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     for pipe in (process.stdout, process.stderr):
@@ -98,7 +99,7 @@ def run(
         raise SystemExit(
             f"{' '.join(map(str, command))} ended with {process.returncode}: {errors.decode(errors='replace')[-2000:]}"
         )
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, output)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, memory.peak, output)
 
 
 def by_turns(cases: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
@@ -123,11 +124,6 @@ def ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
 def dcat_json(environment: Mapping[str, str], *arguments: str) -> Any:
     """Run a dcat command and give what ``--json`` prints."""
     return json.loads(run([*DCAT, *arguments, "--json"], environment=environment, keep=True).output)
-
-
-def own_peak() -> int:
-    """Give this process's largest resident size so far."""
-    return peak_memory()
 
 
 def write_results(figures: Sequence[Figure], folder: Path) -> Path:
