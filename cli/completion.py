@@ -136,7 +136,7 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
     if typed[0] == "completion":
         return tuple(SCRIPTS)
     if typed[0] == "config" and typed[1] != "list" and len(typed) == 2:
-        from cli.settings import KEYS
+        from cli.settings.keys import KEYS
 
         return tuple(KEYS)
     return ()

@@ -1,6 +1,6 @@
 """The texts of ``dcat help TOPIC``; what a table of the code knows is taken from there."""
 
-from cli.settings import KEYS, SOURCE_KEYS
+from cli.settings.keys import KEYS, SOURCE_KEYS
 
 ENVIRONMENT = """\
 A flag stands over the environment, the environment over the settings file (dcat help settings).

@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from catalog.errors import InvalidConfigError
-from cli import settings as file
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
 from cli.settings import Setting
+from cli.settings.file import set_in_file, unset_in_file
+from cli.settings.keys import find_key
 from cli.sharing import confirm_kubo
 from cli.text import redact
 
@@ -38,10 +39,10 @@ def list_(context: Context, show_origin: OriginOption = False) -> Document:
 @command
 def get(context: Context, key: KeyArgument, show_origin: OriginOption = False) -> Document:
     """Print one setting; nothing where it is not set."""
-    file.find_key(key)
+    find_key(key)
     setting = context.settings.by_key.get(key)
     if setting is None:
-        return Document("config", {"settings": []}, closing=f"{key} is not set: {file.find_key(key).summary}")
+        return Document("config", {"settings": []}, closing=f"{key} is not set: {find_key(key).summary}")
     if show_origin:
         return _document([setting], show_origin)
     return Document("config", {"settings": [_as_json(setting)]}, [redact(setting.text)], [setting.text])
@@ -51,15 +52,13 @@ def get(context: Context, key: KeyArgument, show_origin: OriginOption = False) -
 @command
 def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argument(metavar="VALUE")]) -> Document:
     """Set one setting in the file."""
-    known = file.find_key(key)
+    known = find_key(key)
     path = context.surroundings.config
-    values = file.read_file_values(path)
-    values[key] = known.read(key, value)
     closing = ""
-    setting = Setting(key, values[key], "file", str(path))
+    setting = Setting(key, known.read(key, value), "file", str(path))
     if key == "kubo" and not confirm_kubo(context, context.settings.find_kubo(setting.text)):
         closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {setting.text} --yes"
-    file.write_file_values(path, values)
+    set_in_file(path, {key: setting.value})
     if known.variable and context.surroundings.variables.get(known.variable):
         context.output.warn(f"{known.variable} is set in the environment and stands over {path}")
     body = {"settings": [_as_json(setting)]}
@@ -73,8 +72,8 @@ def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argumen
 def unset(context: Context, key: KeyArgument) -> Document:
     """Take one setting out of the file."""
     path = context.surroundings.config
-    if not file.unset_in_file(path, key):
-        file.find_key(key)
+    if not unset_in_file(path, key):
+        find_key(key)
         raise InvalidConfigError(f'"{key}" is not set in {path}')
     return Document("config", {"settings": [], "unset": key}, [key], [f"{key} is no longer set in {path}"])
 

@@ -13,7 +13,8 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.following import update_body, update_warnings
 from cli.output import Document, Table, fields
-from cli.settings import read_file_values, read_url, write_file_values
+from cli.settings.file import read_file_values, set_in_file
+from cli.settings.keys import read_url
 from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _keep_source(context: Context, alias: str, url: str) -> None:
     base = re.sub(r"[^a-z0-9]+", "-", alias)
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     name = next(name for name in names if f"sources.{name}.url" not in values)
-    write_file_values(path, {**values, f"sources.{name}.url": url})
+    set_in_file(path, {f"sources.{name}.url": url})
     context.note(f"Kept {url} as the source {name}: dcat config list")
 
 

@@ -25,7 +25,7 @@ _PASSED_ON = ("PATH", "LANG", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one command: wall-clock seconds, CPU seconds of the process and its children, and its own largest resident size."""
+    """One run of one command: seconds by the clock, CPU seconds of the process and its children, its own largest resident size."""
 
     seconds: float
     cpu: float

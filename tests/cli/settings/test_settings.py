@@ -1,15 +1,13 @@
-"""Settings: flag, environment and file over each other, unknown keys, and a file that is never half written."""
+"""Settings: environment over file over default, unknown keys, values that are refused."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from catalog.errors import InvalidConfigError
-from cli.settings import read_file_values, read_settings, write_file_values
+from cli.settings import read_settings
+from cli.settings.file import set_in_file
 from tests.cli.conftest import Dcat, run_on_terminal
 
 
@@ -28,7 +26,7 @@ def test_sources_come_from_file_and_environment(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     token = tmp_path / "token"
     token.write_text("t")
-    write_file_values(path, {"sources.bob.url": "http://bob:5078", "sources.bob.token-file": str(token)})
+    set_in_file(path, {"sources.bob.url": "http://bob:5078", "sources.bob.token-file": str(token)})
     sources = read_settings(path, {"DCAT_SOURCES": "http://a:1, http://b:2"}).sources
     assert [source.url for source in sources] == ["http://bob:5078", "http://a:1", "http://b:2"]
     assert sources[0].token_file == token
@@ -39,6 +37,17 @@ def test_a_url_with_a_secret_or_none_at_all_is_refused_without_repeating_the_sec
     ran = dcat("config", "set", "kubo", value)
     assert ran.code == 2
     assert "canary" not in ran.err + ran.out
+
+
+@pytest.mark.parametrize(
+    "value", ["http://[::1", "http://host:99999", "http://host:0", "http://ho\nst", "http://host/a b", "http://h\tost"]
+)
+@pytest.mark.parametrize("key", ["kubo", "sources.bob.url"])
+def test_a_url_that_cannot_be_one_is_refused(dcat: Dcat, tmp_path: Path, key: str, value: str) -> None:
+    ran = dcat("config", "set", key, value)
+    assert ran.code == 2
+    assert "not a valid URL" in ran.err
+    assert not (tmp_path / "config.toml").exists()
 
 
 @pytest.mark.parametrize(
@@ -86,30 +95,6 @@ def test_setting_kubo_says_what_becomes_public_and_asks_only_on_a_terminal(dcat:
     assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json").out)["confirmed"] is False
     assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json", "--yes").out)["confirmed"] is True
     assert json.loads(dcat("config", "set", "kubo", "http://127.0.0.1:5002", "--json").out)["confirmed"] is True
-
-
-@given(st.text())
-def test_any_text_survives_the_file(text: str) -> None:
-    import tomllib
-
-    from cli.settings import _encode
-
-    cleaned = text.encode("utf-8", "replace").decode()
-    assert tomllib.loads(f"value = {_encode(cleaned)}")["value"] == cleaned
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "config.toml"
-    write_file_values(path, {"deltas": False})
-
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="No space"):
-        write_file_values(path, {"deltas": True})
-    assert read_file_values(path) == {"deltas": False}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["config.toml"]
 
 
 @pytest.mark.parametrize("content", [b"= 1", b"\xff", b'kubo = "unended', b"deltas = [1]", b"kubo = 2026-01-01"])

@@ -1,0 +1,101 @@
+"""The settings in force and where each comes from: the environment overrides the file, the file overrides the defaults.
+
+`cli.settings.keys` declares the keys, `cli.settings.file` reads and edits the file.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.clients.kubo_address import find_rpc
+from cli.settings.file import read_file_values
+from cli.settings.keys import AUTO, KEYS, Value, read_url
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting in force: its value, its origin (``environment``, ``file``, ``default``), and the variable or file it came from."""
+
+    key: str
+    value: Value
+    origin: str
+    place: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as it is typed."""
+        if isinstance(self.value, bool):
+            return "on" if self.value else "off"
+        return f"{self.value:g}" if isinstance(self.value, float) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of blocks and records; never trusted."""
+
+    name: str
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings in force by key; a key that is not set and has no default is absent."""
+
+    by_key: Mapping[str, Setting]
+    ipfs_repository: Path = Path("~/.ipfs")
+
+    def text(self, key: str) -> str:
+        """Return a setting as text, empty where it is not set."""
+        return self.by_key[key].text if key in self.by_key else ""
+
+    @property
+    def kubo(self) -> str:
+        """The URL of Kubo's RPC, or an empty text."""
+        return self.find_kubo(self.text("kubo"))
+
+    def find_kubo(self, text: str) -> str:
+        """Return the URL that a value of ``kubo`` stands for now."""
+        return find_rpc(self.ipfs_repository.expanduser()) if text == AUTO else text
+
+    @property
+    def kubo_token_file(self) -> Path | None:
+        return Path(self.text("kubo-token-file")) if self.text("kubo-token-file") else None
+
+    @property
+    def deltas(self) -> bool:
+        return bool(self.by_key["deltas"].value)
+
+    @property
+    def offline(self) -> bool:
+        return bool(self.by_key["offline"].value)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The configured sources, ordered by name."""
+        names = sorted({key.split(".")[1] for key in self.by_key if key.startswith("sources.")})
+        found = []
+        for name in names:
+            token, authority = self.text(f"sources.{name}.token-file"), self.text(f"sources.{name}.ca-file")
+            url = self.text(f"sources.{name}.url")
+            if url:
+                found.append(Source(name, url, Path(token) if token else None, Path(authority) if authority else None))
+        return tuple(found)
+
+
+def read_settings(path: Path, variables: Mapping[str, str]) -> Settings:
+    """Return the settings of the file, overridden by the environment; a missing file is an empty one."""
+    by_key = {key: Setting(key, known.default, "default") for key, known in KEYS.items() if known.default is not None}
+    for key, value in read_file_values(path).items():
+        by_key[key] = Setting(key, value, "file", str(path))
+    for key, known in KEYS.items():
+        if known.variable and variables.get(known.variable):
+            by_key[key] = Setting(key, known.read(known.variable, variables[known.variable]), "environment", known.variable)
+    for number, url in enumerate(re.split(r"[\s,]+", variables.get("DCAT_SOURCES", "").strip()), 1):
+        if url:
+            key = f"sources.environment-{number}.url"
+            by_key[key] = Setting(key, read_url("DCAT_SOURCES", url), "environment", "DCAT_SOURCES")
+    repository = variables.get("IPFS_PATH")
+    return Settings(by_key, Path(repository)) if repository else Settings(by_key)
