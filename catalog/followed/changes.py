@@ -1,4 +1,4 @@
-"""What a snapshot changed, for people: one entry for each release, or only numbers where there are very many."""
+"""What a snapshot changed: one entry for each release, or only numbers where there are very many."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from catalog.trust.contents import Conflict
 
 @dataclass(slots=True)
 class ChangeList:
-    """What changed in one catalogue. ``entries`` are the first `MAX_LISTED_CHANGES`, ``counts`` all of them by kind."""
+    """The changes of one catalogue. ``entries`` are the first `MAX_LISTED_CHANGES`, ``counts`` all of them by kind."""
 
     catalogue: str
     at: str
@@ -30,14 +30,14 @@ class ChangeList:
             self.entries.append(Change(self.catalogue, self.at, kind, name, version, platform, detail))
 
     def history(self) -> list[Change]:
-        """Give what the history keeps: every entry, or one that counts."""
+        """Return the changes for the history: every entry, or one with the counts."""
         if self.total == len(self.entries):
             return self.entries
         return [Change(self.catalogue, self.at, "synced", detail=dict(self.counts))]
 
 
 def describe(changes: ChangeList, differences: Iterable[Difference], conflicts: Iterable[Conflict]) -> None:
-    """Say what each difference is, and which of them are conflicts."""
+    """Add an entry for each difference and each conflict."""
     disputed = {(conflict.name, conflict.version, conflict.platform) for conflict in conflicts}
     for name, version, platform in sorted(disputed):
         changes.add("conflict", name, version, str(platform))

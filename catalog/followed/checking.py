@@ -1,4 +1,4 @@
-"""Is there a newer record? Everybody is asked at once; what comes is judged by `catalog.trust.decision`."""
+"""Asking all sources at once for newer records, which `catalog.trust.decision` compares with what is held."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from catalog.trust.store import StoredFloor, get_floor, list_refused
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What one source said of a name's record, and when: its sequence, or why there is none (empty: it knows none)."""
+    """The answer of one source for the record of a name: its sequence, or why there is none (empty: the source has none)."""
 
     source: str
     sequence: int | None
@@ -29,10 +29,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What came of asking for one name.
+    """The result of asking for one name.
 
-    ``choice`` is the record to go on with, None where ``error`` says why there is none. ``confirmed`` says that a source, and not
-    this home alone, gave a record that is not behind what is held.
+    ``choice`` is the record to continue with, None where ``error`` says why there is none. ``confirmed``: a source, not only this
+    home, returned a record that is not behind what is held.
     """
 
     name: IpnsName
@@ -44,7 +44,7 @@ class Check:
 
 
 def check_all(home: Home, network: Network, names: Sequence[IpnsName]) -> list[Check]:
-    """Ask for all names side by side; give what came of each, in their order. Writes nothing."""
+    """Ask for all names in parallel; return the results in their order. Write nothing."""
     if not names:
         return []
     with ThreadPoolExecutor(max_workers=CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
@@ -52,7 +52,7 @@ def check_all(home: Home, network: Network, names: Sequence[IpnsName]) -> list[C
 
 
 def check_name(home: Home, network: Network, name: IpnsName) -> Check:
-    """Ask everybody for the record of one name, and judge what comes."""
+    """Ask every source for the record of one name, and choose among the answers."""
     with home.trust.read() as connection:
         stored = get_floor(connection, str(name))
         refused = list_refused(connection, str(name))
@@ -72,7 +72,7 @@ def check_name(home: Home, network: Network, name: IpnsName) -> Check:
 
 
 def keep_sightings(home: Home, check: Check) -> None:
-    """Remember where a record of the name was seen, for ``status``."""
+    """Note which sources had a record of the name, for ``status``."""
     seen = [sighting for sighting in check.sightings if sighting.sequence is not None]
     if seen:
         with home.index.write() as connection:
@@ -81,7 +81,7 @@ def keep_sightings(home: Home, check: Check) -> None:
 
 
 def _ask_home(home: Home, name: IpnsName) -> Answer:
-    """Look for a record that was left here by others, in the meantime or in a bundle."""
+    """Return the record that is kept in this home, from a server or a bundle."""
     encoded = local_records(home).get(name)
     if encoded is None:
         return Answer("this home")
@@ -97,15 +97,15 @@ def _sighting(answer: Answer, at: str) -> Sighting:
 
 
 def _explain(name: IpnsName, answers: Sequence[Answer], network: Network) -> DcatError:
-    """Say why no source gave a record that can be taken."""
+    """Return the reason why no source had a record that can be taken."""
     expired = [answer for answer in answers if isinstance(answer.failure, RecordExpiredError)]
     if expired and expired[0].failure is not None:
         return RecordExpiredError(
             expired[0].failure.message,
-            why=f"no newer one is to be had from {', '.join(answer.source for answer in answers)}",
+            why=f"no newer one was found at {', '.join(answer.source for answer in answers)}",
             hint="ask its owner to sync or publish",
         )
     said = [f"{answer.source}: {answer.failure.message}" for answer in answers if answer.failure is not None]
-    said += [f"{answer.source} knows no record of it" for answer in answers if answer.failure is None and answer.record is None]
+    said += [f"{answer.source} has no record of it" for answer in answers if answer.failure is None and answer.record is None]
     why = "the network is switched off" if network.offline else "; ".join(said) or "no source is configured"
-    return UnavailableError(f"no record of {name} could be had", why=why, hint="name a source that has it")
+    return UnavailableError(f"no record of {name} could be fetched", why=why, hint="name a source that has it")

@@ -1,4 +1,4 @@
-"""Mirroring a followed catalogue: every image that it has, held here and offered on."""
+"""Mirroring a followed catalogue: every image of it is kept here and offered on."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What a mirror holds now: archives, bytes that travelled, and the releases that could not be had, with the reason."""
+    """The result of a mirror: archives, bytes fetched, and the releases that could not be fetched, with the reason."""
 
     alias: str
     archives: int
@@ -31,7 +31,7 @@ class Mirrored:
 
 
 def mirror_catalogue(home: Home, network: Network, catalogue: str, alias: str, *, progress: Progress) -> Mirrored:
-    """Fetch and hold all archives of a followed catalogue; one that cannot be had keeps nothing else from being fetched."""
+    """Fetch and pin all archives of a followed catalogue; one that cannot be fetched does not stop the others."""
     store = open_store(home, network)
     archives = fetched = 0
     failures: list[tuple[str, DcatError]] = []
@@ -51,7 +51,7 @@ def mirror_catalogue(home: Home, network: Network, catalogue: str, alias: str, *
 
 
 def _releases(home: Home, catalogue: str) -> list[Release]:
-    """Give all releases with images, of each name the oldest first: deltas lead from older ones to newer ones."""
+    """Return all releases with images, the oldest of each name first: deltas lead from older to newer ones."""
     found: list[Release] = []
     after = ("", "")
     with home.index.read() as connection:
@@ -85,7 +85,7 @@ def _hold(
 
 
 def _hold_directories(home: Home, store: FetchingBlockstore, catalogue: str) -> int:
-    """Fetch what makes ``images/`` a directory, so that whoever asks this home finds the archives by their paths."""
+    """Fetch the directory nodes of ``images/``, so that this home serves the archives by their paths."""
     with home.index.read() as connection:
         root = get_catalogue(connection, catalogue).root
     if root is None:

@@ -1,7 +1,7 @@
-"""Keeping followed catalogues alive: their signed records are offered on, so that a name outlives its owner's absence.
+"""Keeping the records of followed catalogues alive while their owners are offline.
 
-What this home serves (`catalog.server`) comes from its own record files. Through a Kubo node a record is put again at least daily,
-since the DHT forgets after 48 hours; only records whose owners published them are put, and only where the user confirmed the node.
+`catalog.server` serves the record files of this home. Through a Kubo node a record is put again at least daily, since the DHT drops
+it after 48 hours; only published records are put, and only where the user confirmed the node.
 """
 
 import json
@@ -21,7 +21,7 @@ from catalog.trust.store import get_note, put_note
 
 
 def offer_record(home: Home, network: Network, name: IpnsName) -> str:
-    """Put the record that is held for ``name`` into Kubo's network, where that is due; say why it could not be, or nothing."""
+    """Put the record of ``name`` into Kubo's network where that is due; return why it failed, or an empty text."""
     if network.kubo is None or not network.kubo_public:
         return ""
     encoded = local_records(home).get(name)
@@ -30,7 +30,7 @@ def offer_record(home: Home, network: Network, name: IpnsName) -> str:
     try:
         record = validate_record(name, encoded, home.now)
     except DcatError:
-        return ""  # nobody would take it
+        return ""  # expired or invalid: no node would accept it
     key = f"offered {network.kubo.url} {name}"
     with home.trust.read() as connection:
         text = get_note(connection, key)
@@ -41,7 +41,7 @@ def offer_record(home: Home, network: Network, name: IpnsName) -> str:
     try:
         KuboRouting(network.kubo).put(name, encoded)
     except UnavailableError as error:
-        return f"the record of {name} could not be offered on: {error.message}"
+        return f"the record of {name} could not be put to Kubo: {error.message}"
     with home.trust.write() as connection:
         put_note(connection, key, json.dumps({"sequence": record.sequence, "at": home.time}))
     return ""

@@ -1,4 +1,4 @@
-"""Names that two catalogues have: which of a followed catalogue's names mean another one's here."""
+"""Names of a followed catalogue that belong to another catalogue here."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ WHERE catalogues.catalogue = ? AND names.live > 0 AND names.name IN (SELECT valu
 
 
 def list_overlap(home: Home, catalogue: str) -> tuple[str, ...]:
-    """Give the names of ``catalogue`` that belong to another catalogue in this home, sorted."""
+    """Return the names of ``catalogue`` that belong to another catalogue in this home, sorted."""
     found: list[str] = []
     with home.trust.read() as trust, home.index.read() as index:
         foreign: Iterator[str] = iter(trust.exec_driver_sql(_FOREIGN, (catalogue,)).scalars())

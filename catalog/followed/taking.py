@@ -122,7 +122,7 @@ def take_revocation(home: Home, check: Check, alias: str) -> None:
 
 
 def row_of(record: Record, snapshot: Snapshot, alias: str, checked: str | None) -> CatalogueRow:
-    """Give what the index shows of a followed catalogue."""
+    """Return what the index shows of a followed catalogue."""
     return CatalogueRow(
         str(record.name),
         alias=alias,

@@ -1,7 +1,7 @@
-"""What people type to mean somebody's catalogue, and the name that it comes to.
+"""From what users type for a catalogue to its IPNS name.
 
-An IPNS name in any form is the catalogue's key itself. Behind everything else stands somebody's word: a server's, a domain's or a
-file's. What comes of it is shown whole, remembered once, and may be held against a fingerprint.
+An IPNS name in any form is the key of the catalogue itself. For everything else the name comes from a server, a domain or a file:
+it is shown in full, kept once, and can be compared with a fingerprint.
 """
 
 import json
@@ -24,14 +24,14 @@ Kind = Literal["name", "url", "domain", "file"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was typed, and what kind of thing it is."""
+    """Typed text, and its kind."""
 
     kind: Kind
     text: str
 
 
 def parse_target(text: str) -> Target:
-    """Tell what ``text`` is: a name, a URL, a domain, or a file that is there; raise `InvalidInputError` for anything else."""
+    """Return what ``text`` is: a name, a URL, a domain, or a file that is there; raise `InvalidInputError` for anything else."""
     bare = text.removeprefix("/ipns/").removeprefix("ipns://").removesuffix("/")
     try:
         parse_ipns_name(text)
@@ -43,8 +43,8 @@ def parse_target(text: str) -> Target:
         if is_domain(bare.lower()):
             return Target("domain", bare.lower())
         raise InvalidInputError(
-            f'"{text[:120]}" is no catalogue',
-            why=error.why or "it is no IPNS name, URL, domain or file",
+            f'"{text[:120]}" is not a catalogue',
+            why=error.why or "it is not an IPNS name, a URL, a domain or a file",
             hint="a catalogue is an IPNS name (k51…), the URL of a server, a domain, or a bundle file",
         ) from error
     return Target("name", text)
@@ -57,10 +57,11 @@ def name_of_target(
     bundled: Collection[str] = (),
     fingerprint: IpnsName | None = None,
 ) -> IpnsName:
-    """Give the IPNS name that a target means.
+    """Return the IPNS name that a target means.
 
-    ``clients`` are the sources by URL, ``bundled`` the names, as text, that the bundle file holds records of. Raises
-    `VerificationError` where it is not the ``fingerprint``, `CatalogueNotFoundError` where there is no one catalogue behind it.
+    ``clients`` are the sources by URL, ``bundled`` the names, as text, whose records the bundle file holds. Raise
+    `VerificationError` where the name is not the ``fingerprint``, `CatalogueNotFoundError` where the target has no catalogue, or
+    several.
     """
     if target.kind == "name":
         name = parse_ipns_name(target.text)
@@ -71,22 +72,22 @@ def name_of_target(
     else:
         name = _one_of(target.text, [parse_ipns_name(text) for text in bundled], fingerprint)
     if not name.has_key:
-        name.public_key  # noqa: B018  # raises, saying what an RSA name is
+        name.public_key  # noqa: B018  # raises for an RSA name
     if fingerprint is not None and name != fingerprint:
         raise VerificationError(
             f"{target.text} is not the catalogue {fingerprint}",
             why=f"it is {name}",
-            hint="ask its owner for the name on another way",
+            hint="ask its owner for the name in another way",
         )
     return name
 
 
 def ask_server(client: HttpClient) -> IpnsName:
-    """Ask a dcat server which catalogue is its own home's."""
+    """Return the name of the own catalogue of a dcat server's home."""
     with client.open("GET", CATALOGUE_PATH, accept="application/json", answers=(200, 404)) as response:
         if response.status == 404:
             raise CatalogueNotFoundError(
-                f"{client.url} names no catalogue", why="it is no dcat server, or its home has published nothing yet"
+                f"{client.url} has no catalogue", why="it is not a dcat server, or its home has published nothing yet"
             )
         data = response.read_all(_MAX_ANSWER)
     try:
@@ -97,7 +98,7 @@ def ask_server(client: HttpClient) -> IpnsName:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidIpnsNameError) as error:
         raise UnavailableError(
             f"{client.url} did not name its catalogue",
-            why="its answer is not dcat's: another service, or a login page of a network",
+            why="the answer is not from a dcat server: another service, or the login page of a network",
         ) from error
 
 
@@ -111,5 +112,5 @@ def _one_of(file: str, names: list[IpnsName], fingerprint: IpnsName | None) -> I
     raise CatalogueNotFoundError(
         f"{file} holds {len(names)} catalogues",
         why=", ".join(str(name) for name in names[:5]),
-        hint="say which one by its fingerprint",
+        hint="choose one by its fingerprint",
     )

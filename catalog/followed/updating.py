@@ -1,4 +1,4 @@
-"""Following catalogues: one update each, applied in the order of subscription, whatever order the answers came in."""
+"""Updating followed catalogues, in the order of subscription whatever the order of answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ State = Literal["new", "updated", "unchanged", "suspicious", "revoked", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What became of one followed catalogue.
+    """The result for one followed catalogue.
 
-    ``error`` says why it failed: then what was held is held still. ``warnings`` are to be told in any case: two values for one
-    sequence, sources that lied. ``record`` is the one that is in force now, None where nothing was ever accepted.
+    ``error`` says why it failed: nothing has changed then. ``warnings`` name sources that sent wrong data, ``equivocations`` two
+    values for one sequence. ``record`` is the one in force now, None where nothing was ever accepted.
     """
 
     catalogue: str
@@ -52,7 +52,7 @@ class Update:
 def update_followed(
     home: Home, network: Network, subscriptions: Sequence[Subscription], *, progress: Progress = silent
 ) -> list[Update]:
-    """Bring what is followed up to date: all are asked for at once, then taken one after the other."""
+    """Bring followed catalogues up to date: all are asked for at once, then taken one after the other."""
     ordered = sorted(subscriptions, key=lambda subscription: subscription.position)
     checks = check_all(home, network, [parse_ipns_name(subscription.catalogue) for subscription in ordered])
     return [
@@ -70,7 +70,7 @@ def update_one(
     first: Callable[[Connection], None] | None = None,
     progress: Progress = silent,
 ) -> Update:
-    """Take over what a check found. Nothing is raised for what a source or a publisher does: it is the update's ``error``."""
+    """Take over the result of a check. Failures of sources and publishers are not raised: they are the ``error`` of the update."""
     keep_sightings(home, check)
     name = str(check.name)
     try:
@@ -101,7 +101,7 @@ def _take(
     if choice.verdict is Verdict.SUSPICIOUS and _shows(home, record):
         return Update(name, alias, "suspicious", record, equivocations=told)
     if choice.verdict is Verdict.SAME and check.stored is not None and check.stored.shown is not None:
-        # A late source must not settle what the user was asked about.
+        # A late source must not decide what the user was asked about.
         return Update(name, alias, "suspicious", record, equivocations=told)
     new = check.stored is None
     taken = take_record(home, network, check, alias, first=first, progress=progress)
@@ -121,14 +121,14 @@ def _take(
 
 
 def _judge_again(home: Home, network: Network, check: Check) -> Check:
-    """Where another command changed the floor since the question was asked, ask again: the answer may be another one."""
+    """Check again where another command changed the floor meanwhile."""
     with home.trust.read() as connection:
         stored = get_floor(connection, str(check.name))
     return check if stored == check.stored else check_name(home, network, check.name)
 
 
 def _shows(home: Home, record: Record) -> bool:
-    """Tell whether the index shows the record's snapshot already."""
+    """Return whether the index shows the record's snapshot already."""
     try:
         with home.index.read() as connection:
             return get_catalogue(connection, str(record.name)).root == str(record.snapshot_cid)

@@ -1,1 +1,1 @@
-"""``index.sqlite``: releases of all catalogues, subscriptions, history and full-text search. A cache that snapshots can rebuild."""
+"""``index.sqlite``: releases of all catalogues, subscriptions, history and full-text search. A cache; snapshots can rebuild it."""

@@ -1,4 +1,4 @@
-"""A catalogue as the index shows it: one meaning for the quick look-up and for everything else."""
+"""A catalogue as the index shows it, for the quick look-up and for everything else."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class CatalogueRow:
     """A catalogue as the index shows it.
 
     ``catalogue`` is its IPNS name, ``root`` the CID of the snapshot whose releases are shown, both as text; ``sequence``,
-    ``expires`` and ``checked`` are its record's; times are text as in snapshots. What is not known is None.
+    ``expires`` and ``checked`` are its record's; times are text as in snapshots. Unknown values are None.
     """
 
     catalogue: str
@@ -23,5 +23,5 @@ class CatalogueRow:
 
     @property
     def label(self) -> str:
-        """What people call it: ``mine``, its alias, or its name."""
+        """The name for display: ``mine``, its alias, or its IPNS name."""
         return "mine" if self.own else self.alias or self.catalogue

@@ -1,4 +1,4 @@
-"""A release together with the catalogue that it is in, and how it is reached from this home."""
+"""A release with its catalogue, and the reference that reaches it from this home."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ class IndexedRelease:
 
     @property
     def reference(self) -> str:
-        """What may be typed for it here, whoever owns its name: own ones as they are, others behind their alias."""
+        """The reference that always means it here: plain for the own catalogue, with the alias for others."""
         return qualify(self.catalogue, self.release.reference)
 
 
 def qualify(catalogue: CatalogueRow, text: str) -> str:
-    """Put the alias of a followed catalogue before a name or a reference of it."""
+    """Return ``text``, a name or reference, with the alias of a followed catalogue in front."""
     return text if catalogue.own or not catalogue.alias else f"{catalogue.alias}/{text}"
 
 
 def may_mean(catalogues: Iterable[CatalogueRow], name: str) -> list[tuple[CatalogueRow, str]]:
-    """Give every (catalogue, name in it) that ``name`` may stand for where one looks around: as it is, and behind an alias."""
+    """Return every (catalogue, name in it) that ``name`` may mean in a listing: as typed, and behind an alias."""
     found = []
     for row in catalogues:
         found.append((row, name))

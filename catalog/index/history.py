@@ -1,4 +1,4 @@
-"""What changed in the catalogues, for people: ``log``. The newest change has the highest number."""
+"""The history of changes that ``log`` shows. The newest change has the highest number."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ ChangeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. ``catalogue`` is an IPNS name, ``at`` the moment in which this home made or saw it, ``detail`` what kinds add.
+    """One change. ``catalogue`` is an IPNS name, ``at`` the time when this home made or saw it, ``detail`` depends on the kind.
 
     ``change_id`` is 0 until it is stored.
     """
@@ -44,7 +44,7 @@ class Change:
 
 
 def add_changes(connection: Connection, changes: Iterable[Change]) -> None:
-    """Append to the history."""
+    """Append changes to the history."""
     rows = [
         {
             "catalogue": change.catalogue,
@@ -70,7 +70,7 @@ def list_changes(
     before: int | None = None,
     limit: int = 100,
 ) -> list[Change]:
-    """Give a page of the history, newest first, behind the change ``before``."""
+    """Return a page of the history, newest first, with the changes older than ``before``."""
     statement = select(
         history.c.catalogue,
         history.c.at,

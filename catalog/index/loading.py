@@ -1,6 +1,6 @@
-"""Loading a whole catalogue, and deleting what is no longer shown, without holding the index's write lock for long.
+"""Loading a whole catalogue, and deleting rows that are no longer shown, without holding the write lock of the index for long.
 
-Readers see the old releases until the new ones are complete, then those: never some of both (safety A6).
+Readers see the old releases until the new ones are complete, then the new ones: never a mixture (docs/safety.md, A6).
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,26 +27,26 @@ SELECT name, version, platform, config FROM releases JOIN images USING (release_
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Releases that are in the index and that nobody sees yet."""
+    """Releases that are in the index and not visible yet."""
 
     generation: int
     releases: int
 
     def contents(self, connection: Connection) -> Iterator[tuple[str, str, str, bytes]]:
-        """Give (name, version, platform, config digest) of every image, by name."""
+        """Yield (name, version, platform, config digest) of every image, by name."""
         for row in connection.exec_driver_sql(_CONTENTS, (self.generation,)):
             yield row[0], row[1], row[2], row[3]
 
     def names(self, connection: Connection) -> Iterator[str]:
-        """Give every name once."""
+        """Yield every name once."""
         for (name,) in connection.exec_driver_sql("SELECT name FROM names WHERE generation = ? ORDER BY name", (self.generation,)):
             yield name
 
 
 def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tuple[Release, bytes]]) -> int:
-    """Show ``entries`` (releases with their lines, best in the order of snapshots, each once) as all that the catalogue has.
+    """Show ``entries`` (releases with their lines, best in the order of snapshots, each once) as the whole catalogue.
 
-    One load at a time is done in a home. Gives the number of releases. When it fails, what was shown before is still shown.
+    A home does one load at a time. Return the number of releases. When it fails, the releases shown before are still shown.
     """
     with prepare_catalogue(database, entries) as prepared, database.write() as connection:
         show_prepared(connection, row, prepared)
@@ -54,13 +54,13 @@ def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tupl
 
 
 def show_prepared(connection: Connection, row: CatalogueRow, prepared: Prepared) -> None:
-    """Make prepared releases all that the catalogue of ``row`` has."""
+    """Show prepared releases as the whole catalogue of ``row``."""
     _show(connection, row, prepared.generation)
 
 
 @contextmanager
 def prepare_catalogue(database: Database, entries: Iterable[tuple[Release, bytes]]) -> Iterator[Prepared]:
-    """Load ``entries`` where nobody sees them; what is not shown by `show_prepared` inside the block is dropped again."""
+    """Load ``entries`` without showing them; releases that `show_prepared` does not show inside the block are deleted."""
     with locked(database.path.with_name("load.lock"), _LOAD_TIMEOUT):
         _sweep(database)
         with database.write() as connection:
@@ -80,7 +80,7 @@ def prepare_catalogue(database: Database, entries: Iterable[tuple[Release, bytes
 
 
 def sweep_generations(database: Database) -> None:
-    """Delete the rows that no catalogue shows any more."""
+    """Delete rows that no catalogue shows any more."""
     with locked(database.path.with_name("load.lock"), _LOAD_TIMEOUT):
         _sweep(database)
 
@@ -94,7 +94,7 @@ def _show(connection: Connection, row: CatalogueRow, generation: int) -> None:
 
 
 def _sweep(database: Database) -> None:
-    """Delete what was dropped, and what a load that never ended left; the caller holds the lock of loads."""
+    """Delete dropped generations and those of interrupted loads; the caller holds the lock of loads."""
     with database.read() as connection:
         unseen = connection.execute(select(generations.c.generation).where(generations.c.state != "shown")).scalars().all()
     for generation in unseen:

@@ -46,9 +46,9 @@ class _Summary(NamedTuple):
 
 
 class NameWriter:
-    """Write the names of a generation that had no release, from its releases as they are put, without reading them back.
+    """Write the names of a generation that was empty while its releases are put, without reading them back.
 
-    Best in the order of snapshots: a name that comes again after another one is left for `refresh_names`.
+    Best in the order of snapshots: a name that comes again after another one is left to `refresh_names`.
     """
 
     def __init__(self, generation: int) -> None:
@@ -60,7 +60,7 @@ class NameWriter:
         self._complete: list[tuple[str, _Summary]] = []
 
     def add(self, connection: Connection, releases: Iterable[Release]) -> None:
-        """Take releases that were put, and write the names that are complete."""
+        """Take releases that were put; write the names that are complete."""
         for release in releases:
             if release.name != self._name:
                 self._end_name()
@@ -69,7 +69,7 @@ class NameWriter:
         self._send(connection)
 
     def finish(self, connection: Connection) -> set[str]:
-        """Write what is left; give the names that `refresh_names` must still make right."""
+        """Write the remaining names; return those that `refresh_names` must still write."""
         self._end_name()
         self._send(connection)
         return self._again
@@ -96,7 +96,7 @@ class NameWriter:
 
 
 def refresh_names(connection: Connection, generation: int, names: Iterable[str]) -> None:
-    """Write the rows of these names anew from their releases; a name without any goes."""
+    """Rewrite the rows of these names from their releases; delete a name without releases."""
     for name in names:
         name_id = connection.exec_driver_sql(_FIND, (generation, name)).scalar()
         if name_id is not None:
@@ -122,7 +122,7 @@ def refresh_names(connection: Connection, generation: int, names: Iterable[str])
 
 
 def _summarise(entries: list[_Entry]) -> _Summary:
-    """Sum up a name's releases, newest first."""
+    """Return the summary of a name; ``entries`` are its releases, newest first."""
     live = [entry for entry in entries if entry.live]
     newest = next((entry for entry in live if entry.usable), None)
     head = newest or (live[0] if live else None)

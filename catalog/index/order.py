@@ -1,4 +1,4 @@
-"""The order of versions in bytes, so that SQLite's index holds them newest last.
+"""Versions as bytes in sort order, so that an index of SQLite holds them newest last.
 
 Two versions compare as their `catalog.model.reference.version_key` does; the version itself ends the bytes, so no two are equal.
 """
@@ -10,7 +10,7 @@ _PRE_RELEASE, _NUMBER = b"\x00", b"\x02"
 
 
 def encode_order(version: str) -> bytes:
-    """Give the bytes that sort like the version."""
+    """Return bytes that sort as the version does."""
     tokens, text = version_key(version)
     parts = []
     for kind, number, word in tokens:

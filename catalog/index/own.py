@@ -1,4 +1,4 @@
-"""A release of the own catalogue by its reference: what the verbs that change it begin with."""
+"""A release of the own catalogue by its reference, for the operations that change it."""
 
 from sqlalchemy import Connection
 
@@ -10,21 +10,23 @@ from catalog.model.reference import nearest, parse_reference
 
 
 def find_own(connection: Connection, text: str) -> IndexedRelease:
-    """Give the own catalogue's release that ``text`` names by name and version, removed or not.
+    """Return the own catalogue's release that ``text`` names by name and version, removed or not.
 
     Raises `AmbiguousReferenceError` where the version is missing, `ReleaseNotFoundError` where the own catalogue has no such
     release, with those that were probably meant.
     """
     reference = parse_reference(text)
     if not reference.name or reference.digest is not None or reference.cid is not None:
-        raise InvalidReferenceError(f'"{text}" is no name and version', why="a release of your own catalogue is changed by these")
+        raise InvalidReferenceError(
+            f'"{text}" is not a name and version', why="a release of your own catalogue is changed by its name and version"
+        )
     own = next((row for row in list_catalogues(connection) if row.own), None)
     if own is None:
         raise ReleaseNotFoundError(f'no release "{text}" in your catalogue', why="there is no catalogue of your own yet")
     if not reference.version:
         newest = [release.reference for release in list_releases(connection, own.catalogue, reference.name, limit=3)]
         if newest:
-            raise AmbiguousReferenceError(f'"{text}" names no version', why=f"there are {', '.join(newest)}", nearest=newest)
+            raise AmbiguousReferenceError(f'"{text}" names no version', why=f"the newest are {', '.join(newest)}", nearest=newest)
         raise _not_found(connection, own, text, reference.name)
     try:
         release = get_release(connection, own.catalogue, reference.name, reference.version)

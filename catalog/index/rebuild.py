@@ -1,4 +1,4 @@
-"""Making the index again: the trust store says which catalogues there are, their snapshots say what is in them."""
+"""Rebuilding the index: the trust store lists the catalogues, their snapshots hold the releases."""
 
 from collections.abc import Iterator
 
@@ -22,8 +22,8 @@ from catalog.trust.store import get_floor, list_unshared
 
 
 def is_lost(index: Database, trust: Database) -> bool:
-    """Tell whether the index shows nothing though the trust store knows of catalogues."""
-    # In this order: a catalogue that is being made is shown in the index before the trust store knows of it.
+    """Return whether the index shows no catalogue although the trust store knows some."""
+    # In this order: a catalogue that is being created is shown in the index before the trust store knows it.
     with trust.read() as connection:
         if own_catalogue(connection) is None and not list_subscriptions(connection):
             return False
@@ -34,8 +34,8 @@ def is_lost(index: Database, trust: Database) -> bool:
 def rebuild_index(index: Database, trust: Database, blocks: BlockSource) -> list[str]:
     """Show every catalogue again, with the releases of the snapshots whose blocks are here.
 
-    The history is not made again. Gives the IPNS names of catalogues whose snapshot is not here: they are shown without releases
-    until they are synced.
+    The history is not rebuilt. Return the IPNS names of catalogues whose snapshot is not here: they are shown without releases
+    until the next sync.
     """
     incomplete = []
     with trust.read() as connection:

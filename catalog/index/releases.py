@@ -1,8 +1,8 @@
 """Releases in the index: writing them, a few or a million, and reading them back in pages.
 
 Functions take a connection of `catalog.storage.database.Database`, so that several of them make one transaction. A catalogue is
-given by its IPNS name as text. Pages are asked for by the last entry of the page before (keyset), so no page costs more than
-another.
+given by its IPNS name as text. Paging is by keyset: a page starts after the last entry of the page before, so that every page costs
+the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -45,12 +45,12 @@ class NameEntry:
 def put_releases(connection: Connection, catalogue: str, entries: Iterable[Release]) -> None:
     """Add the releases to a catalogue that the index shows, each in place of the one with its name and version."""
     generation = generation_of(connection, catalogue)
-    last = {(release.name, release.version): release for release in entries}  # of several for one, the last stands
+    last = {(release.name, release.version): release for release in entries}  # the last of several for one release wins
     put_in_generation(connection, generation, ((release, encode_line(release)[:-1]) for release in last.values()))
 
 
 def put_in_generation(connection: Connection, generation: int, entries: Iterable[tuple[Release, bytes]]) -> None:
-    """Add releases with their lines (without LF). Quickest for a generation without releases, in the order of snapshots."""
+    """Add releases with their lines (without LF). Fastest for an empty generation, in the order of snapshots."""
     writer = NameWriter(generation) if is_empty(connection, generation) else None
     touched: set[str] = set()
     stream = iter(entries)
@@ -64,7 +64,7 @@ def put_in_generation(connection: Connection, generation: int, entries: Iterable
 
 
 def remove_releases(connection: Connection, catalogue: str, keys: Iterable[tuple[str, str]]) -> None:
-    """Take the lines of (name, version) out of the index, as a snapshot without them does."""
+    """Delete the releases of (name, version) from the index."""
     generation = generation_of(connection, catalogue)
     touched = set()
     for name, version in keys:
@@ -77,7 +77,7 @@ def remove_releases(connection: Connection, catalogue: str, keys: Iterable[tuple
 
 
 def get_release(connection: Connection, catalogue: str, name: str, version: str) -> Release:
-    """Give one release of one catalogue, removed or not; raise `ReleaseNotFoundError`."""
+    """Return one release of one catalogue, removed or not; raise `ReleaseNotFoundError`."""
     statement = (
         select(releases.c.line)
         .join(catalogues, catalogues.c.generation == releases.c.generation)
@@ -97,7 +97,7 @@ def list_names(
     after: tuple[str, str] = ("", ""),
     limit: int = 100,
 ) -> list[NameEntry]:
-    """Give a page of the names that have a live release, sorted by (name, catalogue), behind the (name, catalogue) ``after``."""
+    """Return a page of the names that have a live release, sorted by (name, catalogue), behind the (name, catalogue) ``after``."""
     statement = (
         select(
             catalogues.c.catalogue,
@@ -124,7 +124,7 @@ def list_names(
 def list_releases(
     connection: Connection, catalogue: str, name: str, *, before: str | None = None, limit: int = 100
 ) -> list[Release]:
-    """Give a page of a name's releases, newest version first, behind the version ``before``; removed ones too."""
+    """Return a page of a name's releases, newest version first, behind the version ``before``; removed ones too."""
     statement = (
         select(releases.c.line)
         .join(catalogues, catalogues.c.generation == releases.c.generation)
@@ -138,7 +138,7 @@ def list_releases(
 
 
 def iterate_releases(connection: Connection, catalogue: str) -> Iterator[Release]:
-    """Give every release of a catalogue, by name, then by version from the oldest."""
+    """Yield every release of a catalogue, by name, then by version from the oldest."""
     statement = (
         select(releases.c.line)
         .join(catalogues, catalogues.c.generation == releases.c.generation)
@@ -151,7 +151,7 @@ def iterate_releases(connection: Connection, catalogue: str) -> Iterator[Release
 
 
 def iterate_archives(connection: Connection, catalogue: str) -> Iterator[Cid]:
-    """Give the archive of every image of a catalogue, without reading the releases; an archive in two releases comes twice.
+    """Return the archive of every image of a catalogue, without reading the releases; an archive in two releases comes twice.
 
     The codec is not kept: each is given as raw, and stores find blocks by digest.
     """
@@ -167,7 +167,7 @@ def iterate_archives(connection: Connection, catalogue: str) -> Iterator[Cid]:
 
 
 def find_archive(connection: Connection, archive_cid: Cid) -> list[tuple[str, Release]]:
-    """Give the releases that hold an archive, with their catalogues."""
+    """Return the releases that hold an archive, with their catalogues."""
     statement = (
         select(catalogues.c.catalogue, releases.c.line)
         .join(releases, catalogues.c.generation == releases.c.generation)
@@ -179,7 +179,7 @@ def find_archive(connection: Connection, archive_cid: Cid) -> list[tuple[str, Re
 
 
 def manifests_of(connection: Connection, archives: Iterable[Cid]) -> list[ManifestDigest]:
-    """Give the canonical manifest digests of the archives that some release holds."""
+    """Return the canonical manifest digests of the archives that some release holds."""
     found = []
     for archive_cid in archives:
         statement = select(images.c.manifest).where(_holds(archive_cid)).limit(1)
@@ -188,10 +188,10 @@ def manifests_of(connection: Connection, archives: Iterable[Cid]) -> list[Manife
 
 
 def put_rows(connection: Connection, generation: int, batch: list[tuple[Release, bytes]], *, fresh: bool) -> None:
-    """Write the rows of releases and images alone, none of names. ``fresh`` says that the generation holds none of the releases."""
+    """Write the rows of releases and images, without those of names. ``fresh``: the generation holds none of the releases."""
     next_id = connection.exec_driver_sql("SELECT coalesce(max(release_id), 0) + 1 FROM releases").scalar_one()
     added, changed, image_rows = [], [], []
-    # The last of several entries for one release stands.
+    # The last of several entries for one release wins.
     for (name, version), (release, line) in {(entry[0].name, entry[0].version): entry for entry in batch}.items():
         sort = encode_order(version)
         release_id = None if fresh else connection.exec_driver_sql(_FIND, (generation, name, sort)).scalar()
@@ -213,6 +213,6 @@ def put_rows(connection: Connection, generation: int, batch: list[tuple[Release,
 
 
 def _holds(archive_cid: Cid) -> ColumnElement[bool]:
-    """Say that an image is an archive, in the words of the index over them."""
+    """Return the condition that an image has this archive, in the form that its index serves."""
     shortened = func.substr(images.c.archive, text("1"), text("6")) == archive_cid.digest[:6]
     return and_(shortened, images.c.archive == archive_cid.digest)

@@ -1,14 +1,15 @@
-"""The tables of ``index.sqlite``: what is known of every catalogue's releases. All of it can be made again from snapshots.
+"""The tables of ``index.sqlite``: what is known of every catalogue's releases. All of it can be rebuilt from snapshots.
 
-- ``catalogues``: one row a catalogue that is shown here. Its rows in ``names`` and ``releases`` are those of its ``generation``: a
-  large catalogue is loaded under a generation that nobody sees yet, then made visible by changing this one number.
-- ``generations``: those that are shown, that are being loaded, and that were given up and whose rows are still to be deleted.
-- ``names``: one row a name of a catalogue, with what lists and search show of it; ``names_fts`` is its full-text index.
-- ``releases``: the release's line as in a snapshot (the exact bytes), and the columns that are asked for. ``sort`` is the version
-  in an order that SQLite can compare (`catalog.index.order`), and unique for each version.
+- ``catalogues``: one row for each catalogue that is shown here. Its rows in ``names`` and ``releases`` are those of its
+  ``generation``: a large catalogue is loaded under a generation that is not shown yet, then made visible by changing this one
+  number.
+- ``generations``: those that are shown, that are being loaded, and that were dropped and whose rows are still to be deleted.
+- ``names``: one row for each name of a catalogue, with what lists and search show of it; ``names_fts`` is its full-text index.
+- ``releases``: the release's line as in a snapshot (the exact bytes), and the columns of queries. ``sort`` is the version
+  as bytes that SQLite can compare (`catalog.index.order`), and unique for each version.
 - ``images``: which release holds an archive, a config, a manifest.
-- ``history``: what changed, for people; newest last. ``sightings``: which source had which record of a catalogue, and when.
-- ``taken``: which notes of the trust store (``unfinished``) were taken over, so that none is twice.
+- ``history``: changes for ``log``, newest last. ``sightings``: which source had which record of a catalogue, and when.
+- ``taken``: which notes of the trust store (``unfinished``) were taken over, so that none is applied twice.
 """
 
 from collections.abc import Iterable

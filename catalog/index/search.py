@@ -1,6 +1,6 @@
 """Full-text search over all catalogues: names, versions, titles, descriptions, annotations.
 
-Every word must occur, in any field, the beginning of a longer word included; what stands in a name counts most.
+Every word must occur in some field, as a word or as the beginning of one; a match in a name counts most.
 Source: SQLite FTS5, sections 3 ("Full-text Query Syntax") and 5.1 ("The bm25() function").
 """
 
@@ -24,7 +24,7 @@ LIMIT ? OFFSET ?
 
 
 def search(connection: Connection, text: str, *, catalogue: str | None = None, limit: int = 50, offset: int = 0) -> list[NameEntry]:
-    """Give the names that match what was typed, the best first; nothing where no word was typed."""
+    """Return the names that match ``text``, best first; none where it holds no word."""
     query = make_query(text)
     if not query:
         return []
@@ -33,7 +33,7 @@ def search(connection: Connection, text: str, *, catalogue: str | None = None, l
 
 
 def make_query(text: str) -> str:
-    """Write what people type as an FTS5 query: each run without spaces is a phrase, whose last word may go on."""
+    """Return an FTS5 query for typed text: each run without spaces is a phrase, the last word of which is a prefix."""
     phrases = []
     for typed in text.split()[:_MAX_WORDS]:
         words = _WORD.findall(typed)

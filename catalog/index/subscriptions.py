@@ -1,6 +1,6 @@
-"""The catalogues that the index shows, own and followed: one row each, with what ``status`` and ``resolve`` need to know.
+"""The catalogues that the index shows, own and followed: one row each, with what ``status`` and ``resolve`` need.
 
-Whose a name is, aliases and the order of subscription are decided in ``trust.sqlite``; ``alias`` here is a copy for display.
+Ownership of names, aliases and the order of subscription are kept in ``trust.sqlite``; ``alias`` here is a copy for display.
 Functions take a connection, so that several of them make one transaction.
 """
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import CatalogueNotFoundError
-from catalog.index.catalogue import CatalogueRow as CatalogueRow  # what these functions take and give
+from catalog.index.catalogue import CatalogueRow as CatalogueRow  # what these functions take and return
 from catalog.index.schema import catalogues, generations, names, releases, sightings
 
 _COLUMNS = (
@@ -27,7 +27,7 @@ _COLUMNS = (
 
 
 def show_catalogue(connection: Connection, row: CatalogueRow) -> None:
-    """Add the catalogue, empty, or change all that its row says; its releases stay."""
+    """Add the catalogue, without releases, or replace its row; its releases stay."""
     values = {
         "own": int(row.own),
         "alias": row.alias,
@@ -45,7 +45,7 @@ def show_catalogue(connection: Connection, row: CatalogueRow) -> None:
 
 
 def hide_catalogue(connection: Connection, catalogue: str) -> None:
-    """Take the catalogue out of the index; its rows are deleted by `catalog.index.loading.sweep_generations`."""
+    """Remove the catalogue from the index; `catalog.index.loading.sweep_generations` deletes its rows."""
     generation = connection.execute(select(catalogues.c.generation).where(catalogues.c.catalogue == catalogue)).scalar()
     if generation is not None:
         connection.execute(delete(catalogues).where(catalogues.c.catalogue == catalogue))
@@ -53,7 +53,7 @@ def hide_catalogue(connection: Connection, catalogue: str) -> None:
 
 
 def get_catalogue(connection: Connection, catalogue: str) -> CatalogueRow:
-    """Give the row of an IPNS name; raise `CatalogueNotFoundError`."""
+    """Return the row of an IPNS name; raise `CatalogueNotFoundError`."""
     row = connection.execute(select(*_COLUMNS).where(catalogues.c.catalogue == catalogue)).first()
     if row is None:
         raise CatalogueNotFoundError(f"the catalogue {catalogue} is not in the index")
@@ -61,7 +61,7 @@ def get_catalogue(connection: Connection, catalogue: str) -> CatalogueRow:
 
 
 def list_catalogues(connection: Connection) -> list[CatalogueRow]:
-    """Give all catalogues: the own one first, then by alias."""
+    """Return all catalogues: the own one first, then by alias."""
     order = (catalogues.c.own.desc(), catalogues.c.alias, catalogues.c.catalogue)
     return [_row(row) for row in connection.execute(select(*_COLUMNS).order_by(*order))]
 
@@ -85,20 +85,20 @@ def put_sighting(connection: Connection, catalogue: str, source: str, sequence: 
 
 
 def list_sightings(connection: Connection, catalogue: str) -> list[tuple[str, int, str]]:
-    """Give (source, sequence, time) of every source that had a record of the catalogue, latest first."""
+    """Return (source, sequence, time) of every source that had a record of the catalogue, latest first."""
     statement = select(sightings.c.source, sightings.c.sequence, sightings.c.at).where(sightings.c.catalogue == catalogue)
     return [(source, sequence, at) for source, sequence, at in connection.execute(statement.order_by(sightings.c.at.desc()))]
 
 
 def new_generation(connection: Connection, state: str) -> int:
-    """Take a generation that no row bears."""
+    """Add a generation without rows; return its number."""
     generation = connection.execute(select(func.coalesce(func.max(generations.c.generation), 0) + 1)).scalar_one()
     connection.execute(insert(generations).values(generation=generation, state=state))
     return int(generation)
 
 
 def generation_of(connection: Connection, catalogue: str) -> int:
-    """Give the generation that a catalogue shows; raise `CatalogueNotFoundError`."""
+    """Return the generation that a catalogue shows; raise `CatalogueNotFoundError`."""
     generation = connection.execute(select(catalogues.c.generation).where(catalogues.c.catalogue == catalogue)).scalar()
     if generation is None:
         raise CatalogueNotFoundError(f"the catalogue {catalogue} is not in the index")
@@ -106,7 +106,7 @@ def generation_of(connection: Connection, catalogue: str) -> int:
 
 
 def is_empty(connection: Connection, generation: int) -> bool:
-    """Tell whether a generation has no releases."""
+    """Return whether a generation has no releases."""
     return connection.execute(select(releases.c.release_id).where(releases.c.generation == generation).limit(1)).first() is None
 
 

@@ -1,7 +1,7 @@
-"""One change of the index that a commit of the trust store calls for, in a form that survives a crash between the two.
+"""A change of the index that follows a commit of the trust store, in a form that survives a crash between the two.
 
-The trust store notes the update in its own transaction (`catalog.trust.store.add_unfinished`); the index takes it in one
-transaction, once, whoever finds the note first: the command that made it, or another one that opens the home.
+The trust store notes the update in its own transaction (`catalog.trust.store.add_unfinished`); the index applies it in one
+transaction and once: by the command that made it, or by another one that opens the home.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,10 +28,10 @@ _TAKEN_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class IndexUpdate:
-    """What the index is to take over for one catalogue.
+    """A change of the index for one catalogue.
 
-    ``row`` is what is shown of the catalogue itself (None: as it is). ``releases`` are put, those of ``gone`` (name, version) taken
-    out, ``changes`` added to the history. ``whole`` says that the releases are those of the snapshot ``row.root`` instead, all of
+    ``row`` is what is shown of the catalogue itself (None: unchanged). ``releases`` are put, those of ``gone`` (name, version)
+    deleted, ``changes`` added to the history. With ``whole`` the releases are those of the snapshot ``row.root`` instead, all of
     whose blocks are here.
     """
 
@@ -44,7 +44,7 @@ class IndexUpdate:
 
 
 def encode_update(update: IndexUpdate) -> dict[str, Any]:
-    """Write an update as JSON values."""
+    """Return an update as JSON values."""
     return {
         "row": None if update.row is None else asdict(update.row),
         "releases": [encode_line(release).decode() for release in update.releases],
@@ -55,7 +55,7 @@ def encode_update(update: IndexUpdate) -> dict[str, Any]:
 
 
 def decode_update(catalogue: str, fields: Mapping[str, Any]) -> IndexUpdate:
-    """Read what `encode_update` wrote."""
+    """Return the update that `encode_update` encoded."""
     return IndexUpdate(
         catalogue,
         None if fields["row"] is None else CatalogueRow(**fields["row"]),
@@ -74,11 +74,11 @@ def take_update(
     differing: Sequence[Conflict] = (),
     prepared: Prepared | None = None,
 ) -> None:
-    """Bring the index to what the update says, unless that was done already.
+    """Apply an update to the index, unless that was done already.
 
     ``differing`` are the conflicts of the catalogue, whose old contents a whole snapshot keeps; ``prepared`` are its releases
-    where they are in the index already. Raises `UnavailableError` where blocks of a whole snapshot are not here; the update can be
-    taken later.
+    where they are in the index already. Raise `UnavailableError` where blocks of a whole snapshot are not here; the update can be
+    applied later.
     """
     if update.whole and update.row is not None and prepared is None and not _is_taken(index, unfinished_id):
         load_catalogue(index, update.row, snapshot_entries(update.row, blocks, differing))
@@ -97,7 +97,7 @@ def take_update(
 
 
 def snapshot_entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence[Conflict]) -> Iterator[tuple[Release, bytes]]:
-    """Give the releases of the snapshot ``row.root`` with their lines, those in conflict as they were."""
+    """Yield the releases of the snapshot ``row.root`` with their lines, those in conflict as they were."""
     if row.root is None:
         raise UnavailableError(f"the snapshot of {row.label} is not known")
     disputed = {(conflict.name, conflict.version) for conflict in differing}
@@ -115,6 +115,6 @@ def _is_taken(index: Database, unfinished_id: int) -> bool:
 
 
 def _take(connection: Connection, unfinished_id: int) -> bool:
-    # An opening finishes whatever is owed, so what was taken long ago is owed no more.
+    # Opening a home applies every pending update, so old numbers cannot come again.
     connection.exec_driver_sql("DELETE FROM taken WHERE unfinished_id < ?", (unfinished_id - _TAKEN_KEPT,))
     return connection.exec_driver_sql("INSERT OR IGNORE INTO taken VALUES (?)", (unfinished_id,)).rowcount > 0

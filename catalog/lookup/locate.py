@@ -76,7 +76,7 @@ class Lookup:
         min_age: timedelta | None = None,
         allow_stale: bool = False,
     ) -> Resolved:
-        """Give the release that a reference means, with its image for ``platform`` (None: no image is chosen).
+        """Return the release that a reference means, with its image for ``platform`` (None: no image is chosen).
 
         ``latest`` chooses the newest version that is neither yanked nor removed; with ``min_age`` one that this home first saw that
         long ago. A catalogue whose record expired refuses that unless ``allow_stale``.
@@ -107,7 +107,7 @@ class Lookup:
         return Resolved(reference, catalogue, release, chosen, image, seen, tuple(notices))
 
     def locate(self, name: str, typed: str = "") -> tuple[CatalogueRow, str]:
-        """Give the catalogue that a name means here, and its name there; whether it has the name is seen first.
+        """Return the catalogue that a name means here, and its name there; whether it has the name is seen first.
 
         Raises `ReleaseNotFoundError` and `AmbiguousReferenceError`, with ``typed`` in their text.
         """
@@ -145,7 +145,7 @@ class Lookup:
         return row, name
 
     def complete_names(self, prefix: str, most: int) -> list[str]:
-        """Give the names that begin with ``prefix``, each as it resolves here, sorted."""
+        """Return the names that begin with ``prefix``, each as it resolves here, sorted."""
         found = []
         for row in self.view.catalogues():
             for name in self.view.names_from(row.catalogue, prefix, most):
@@ -160,7 +160,7 @@ class Lookup:
         return sorted(set(found))[:most]
 
     def complete_versions(self, name: str, prefix: str, most: int) -> list[str]:
-        """Give the versions of a name that begin with ``prefix`` and are not removed, newest first; none for an unknown name."""
+        """Return the versions of a name that begin with ``prefix`` and are not removed, newest first; none for an unknown name."""
         try:
             row, found = self.locate(name)
         except (ReleaseNotFoundError, AmbiguousReferenceError):

@@ -1,4 +1,4 @@
-"""Names that were probably meant: at most two edits away, and written as they resolve here."""
+"""Names that were probably meant: at most two edits away, written as they resolve here."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _EDITS = 2
 
 
 class Near(NamedTuple):
-    """A name of a catalogue; ``reached`` is what means it here."""
+    """A name of a catalogue; ``reached`` is the name to type for it here."""
 
     reached: str
     catalogue: CatalogueRow
@@ -19,7 +19,7 @@ class Near(NamedTuple):
 
 
 def near_names(view: View, typed: str, *, catalogue: str | None = None) -> list[Near]:
-    """Give the names nearest to ``typed``, of all catalogues or of one; behind a mistyped alias too."""
+    """Return the names nearest to ``typed``, of all catalogues or of one; also those behind a mistyped alias."""
     letters = Counter(typed)
     known: dict[str, list[str]] = {}
     for holder, name in view.names_like(typed, catalogue=catalogue):
@@ -34,7 +34,7 @@ def near_names(view: View, typed: str, *, catalogue: str | None = None) -> list[
 
 
 def elsewhere(view: View, name: str) -> list[str]:
-    """Give how ``name`` is reached in the followed catalogues that have it."""
+    """Return ``ALIAS/name`` for the followed catalogues that have ``name``."""
     return [f"{alias}/{name}" for alias, catalogue in view.aliases() if view.has_name(catalogue, name)]
 
 

@@ -1,8 +1,7 @@
-"""What the quick look-up reads: index and trust store of a home by stdlib `sqlite3`, read-only, in one unchanging state each.
+"""The queries of the quick look-up: index and trust store of a home by stdlib `sqlite3`, read-only, in one consistent state each.
 
-Nothing heavy is imported (SQLAlchemy takes 180 ms). What is read here is defined in `catalog.index.schema` and
-`catalog.trust.schema`, and tests hold the statements to them. A home that does not exist is an empty one, and so is one without
-files.
+Nothing heavy is imported (SQLAlchemy takes 180 ms). The tables are defined in `catalog.index.schema` and `catalog.trust.schema`;
+tests compare the revisions. A home that does not exist, or has no files, is empty.
 """
 
 import sqlite3
@@ -24,7 +23,7 @@ _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of 
 
 
 class Owner(NamedTuple):
-    """Whose a name is. ``provisional``: a catalogue that was subscribed to earlier may still claim it with its first sync."""
+    """The owner of a name. ``provisional``: a catalogue that was subscribed to earlier may still claim it with its first sync."""
 
     catalogue: str
     alias: str | None
@@ -42,7 +41,7 @@ class AliasHolder(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A release, and the platform of the image that it was found by (empty where it was not)."""
+    """A release, and the platform of the image that it was found by (else empty)."""
 
     line: bytes
     platform: str = ""
@@ -53,7 +52,7 @@ class Row(NamedTuple):
 
 
 class View:
-    """The statements, over connections that `open_view` opened."""
+    """The queries, over connections that `open_view` opened."""
 
     def __init__(self, index: sqlite3.Connection | None, trust: sqlite3.Connection | None) -> None:
         self._index = index
@@ -67,7 +66,7 @@ class View:
             self._catalogues[catalogue] = CatalogueRow(catalogue, bool(own), *rest)
 
     def catalogues(self) -> list[CatalogueRow]:
-        """Give what is shown: the own catalogue first, then by the order of subscription."""
+        """Return the catalogues that are shown: the own one first, then in the order of subscription."""
         positions = dict(self._ask_trust("SELECT catalogue, position FROM catalogues WHERE position IS NOT NULL"))
         return sorted(
             self._catalogues.values(), key=lambda row: (not row.own, positions.get(row.catalogue, 1 << 62), row.catalogue)
@@ -84,7 +83,7 @@ class View:
         return AliasHolder(rows[0][0], bool(rows[0][1])) if rows else None
 
     def aliases(self) -> list[tuple[str, str]]:
-        """Give (alias, catalogue) of what is followed."""
+        """Return (alias, catalogue) of the followed catalogues."""
         return self._ask_trust("SELECT alias, catalogue FROM catalogues WHERE subscribed IS NOT NULL ORDER BY position")
 
     def owner(self, name: str) -> Owner | None:
@@ -119,12 +118,12 @@ class View:
         return Row(rows[0][0]) if rows else None
 
     def releases(self, catalogue: str, name: str, most: int) -> list[Row]:
-        """Give the newest releases of a name, removed ones too, newest version first."""
+        """Return the newest releases of a name, removed ones too, newest version first."""
         statement = "SELECT line FROM releases WHERE generation = ? AND name = ? ORDER BY sort DESC LIMIT ?"
         return [Row(line) for (line,) in self._ask(statement, self._generations.get(catalogue), name, most)]
 
     def versions(self, catalogue: str, name: str, *, prefix: str = "", most: int = -1) -> list[str]:
-        """Give the versions that are not removed, newest first."""
+        """Return the versions that are not removed, newest first."""
         rows = self._ask(
             "SELECT version FROM releases WHERE generation = ? AND name = ? AND removed IS NULL "
             "AND substr(version, 1, ?) = ? ORDER BY sort DESC LIMIT ?",
@@ -137,7 +136,7 @@ class View:
         return [version for (version,) in rows]
 
     def usable(self, catalogue: str, name: str) -> Iterator[tuple[str, Row]]:
-        """Give versions with their releases that are neither yanked nor removed, newest first."""
+        """Yield the versions that are neither yanked nor removed, with their releases, newest first."""
         for version in self.versions(catalogue, name):
             rows = self._ask(
                 "SELECT line FROM releases WHERE generation = ? AND name = ? AND sort = ? AND yanked IS NULL",
@@ -151,7 +150,7 @@ class View:
     def holding(
         self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None
     ) -> list[tuple[str, Row]]:
-        """Give (catalogue, release) of what holds an archive, config or manifest (``column``), newest version first."""
+        """Return (catalogue, release) of the images with this archive, config or manifest (``column``), newest version first."""
         if column not in {"archive", "config", "manifest"}:
             raise ValueError(column)
         indexed = "substr(archive, 1, 6) = substr(?1, 1, 6) AND " if column == "archive" else ""
@@ -167,7 +166,7 @@ class View:
         return [(found, Row(line, platform)) for found, line, platform in rows]
 
     def conflicts(self, catalogue: str, name: str, version: str) -> list[tuple[str, bytes, bytes, str]]:
-        """Give (platform, old config, new config, state) of what changed and was not accepted."""
+        """Return (platform, old config, new config, state) of the changes that were not accepted."""
         return self._ask_trust(
             "SELECT platform, old_config, new_config, state FROM conflicts JOIN catalogues USING (catalogue_id) "
             "WHERE catalogue = ? AND name = ? AND version = ? AND state != 'accepted' ORDER BY conflict_id DESC",
@@ -191,7 +190,7 @@ class View:
         return rows[0][0] if rows else None
 
     def names_from(self, catalogue: str, prefix: str, most: int) -> list[str]:
-        """Give live names of a catalogue that begin with ``prefix``, sorted."""
+        """Return live names of a catalogue that begin with ``prefix``, sorted."""
         rows = self._ask(
             "SELECT name FROM names WHERE generation = ? AND name >= ? AND name < ? AND live > 0 ORDER BY name LIMIT ?",
             self._generations.get(catalogue),
@@ -202,7 +201,7 @@ class View:
         return [name for (name,) in rows]
 
     def names_like(self, name: str, *, catalogue: str | None = None) -> list[tuple[str, str]]:
-        """Give (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
+        """Return (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
         size = len(name) // _PARTS
         parts = [name[start : start + size] for start in range(0, size * _PARTS, size)] if size else [""] * _PARTS
         overlap = " + ".join(f"(instr(name, ?{place}) > 0)" for place in range(5, 5 + _PARTS))
@@ -259,14 +258,14 @@ def _open(path: Path, revision: str) -> Iterator[sqlite3.Connection | None]:
 
 
 def _read_revision(connection: sqlite3.Connection) -> str | None:
-    """Give the file's revision; None where nothing is in it yet."""
+    """Return the revision of the file; None where it is empty."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
         return None
     return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
 
 def _bring_up(path: Path) -> None:
-    """Migrate a file of an older dcat; this once the heavy modules are worth their time."""
+    """Migrate a file of an older dcat; only this imports the heavy modules."""
     from catalog.index.schema import SCHEMA as INDEX
     from catalog.storage.database import open_schema
     from catalog.trust.schema import SCHEMA as TRUST

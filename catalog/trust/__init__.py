@@ -1,4 +1,4 @@
-"""What may never be forgotten: highest sequences, contents once seen, ownership of names; and the decisions over them.
+"""The persistent trust state: highest sequences, contents once seen, ownership of names; and the decisions over them.
 
-`decision`, `freshness` and `merge` are pure; `store`, `contents` and `ownership` keep ``trust.sqlite``.
+`decision`, `freshness` and `merge` are pure; `store`, `contents` and `ownership` read and write ``trust.sqlite``.
 """

@@ -101,7 +101,7 @@ def see_contents(
 
 
 def has_contents(connection: Connection, catalogue: str) -> bool:
-    """Tell whether anything of a catalogue was seen here before."""
+    """Return whether anything of a catalogue was seen here before."""
     statement = select(contents.c.name).join(catalogues).where(catalogues.c.catalogue == catalogue).limit(1)
     return connection.execute(statement).first() is not None
 
@@ -117,7 +117,7 @@ def see_first_contents(connection: Connection, catalogue: str, images: Iterable[
 
 
 def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
-    """Give the release as the index shows it while its content is in conflict, or was refused.
+    """Return the release as the index shows it while its content is in conflict, or was refused.
 
     It has the old images, and all else as it is now. A platform whose old image was not held is left out. ``differing`` may hold
     conflicts of other releases.
@@ -135,7 +135,7 @@ def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
 
 
 def first_seen(connection: Connection, catalogue: str, name: str, version: str) -> str | None:
-    """Give the time when this home first saw a release; None where it never did."""
+    """Return the time when this home first saw a release; None where it never did."""
     statement = (
         select(func.min(contents.c.first_seen))
         .join(catalogues)
@@ -145,7 +145,7 @@ def first_seen(connection: Connection, catalogue: str, name: str, version: str) 
 
 
 def list_conflicts(connection: Connection, *, state: ConflictState | None = "open", catalogue: str | None = None) -> list[Conflict]:
-    """Give the conflicts of a state (None: all), oldest first."""
+    """Return the conflicts of a state (None: all), oldest first."""
     statement = (
         select(conflicts, catalogues.c.catalogue)
         .join(catalogues, catalogues.c.catalogue_id == conflicts.c.catalogue_id)
@@ -183,7 +183,7 @@ def _key(release: Release) -> tuple[str, str]:
 
 
 def _changed(connection: Connection, number: int, batch: Sequence[Release]) -> dict[tuple[str, str], dict[Platform, ConfigDigest]]:
-    """Give the platforms whose content is not the current one, with that."""
+    """Return the platforms whose content is not the current one, with that."""
     known: dict[tuple[str, str, str], bytes] = {}
     if len(batch) >= _RANGE_FROM:
         low, high = min(release.name for release in batch), max(release.name for release in batch)

@@ -1,17 +1,17 @@
-"""May this replace what we hold? Pure decisions over records, releases and names; no I/O and no clock.
+"""Whether a record may replace the one that is held. Pure functions; no I/O and no clock.
 
-For records the numbered steps of `judge_record` hold, over what validation (`catalog.ipns.record`) let through:
+The steps of `judge_record`, applied to records that passed validation (`catalog.ipns.record`):
 
-1. A revoked name takes nothing more (safety A9): 2^63 - 1 is the highest sequence there is.
+1. Nothing replaces the record of a revoked name (docs/safety.md, A9): 2^63 - 1 is the highest sequence.
 2. A lower sequence than the highest ever accepted is a rollback (A2).
 3. The same sequence with another value is an equivocation (A5): the first stays.
 4. Sequence 2^63 - 1 revokes the name, whatever is held (A9).
-5. More than 10^6 above the highest ever accepted is suspicious (A4): its data is taken, the floor stays where it is, so that the
-   owner's next proper record is still newer. One that the user refused is not taken again.
+5. A sequence more than 10^6 above the highest ever accepted is suspicious (A4): the data is taken and the floor is not raised, so
+   that the owner's next proper record is still newer. A record that the user refused is not taken again.
 6. Anything else is newer, and raises the floor.
 
-Considered: refusing suspicious data outright. Chosen: taking it, because a publisher whose counter jumped is otherwise cut off
-from everybody until each of them acts; what it costs is that the thief of a key can show data that he could show anyway.
+Considered: refusing suspicious data. Chosen: taking it, because subscribers of a publisher whose counter jumped would otherwise
+get nothing until each of them acts. The cost is small: the thief of a key can show data under a normal sequence as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ from catalog.model.release import Release
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What a name's newest accepted record said: nothing below it is ever accepted again."""
+    """Sequence and value of a name's newest accepted record: nothing below it is ever accepted again."""
 
     sequence: int
     value: bytes
@@ -39,9 +39,9 @@ class Floor:
 
 
 class Verdict(Enum):
-    """What a record is to what is held."""
+    """How a record relates to the one that is held."""
 
-    SAME = "same"  # sequence and value as held; perhaps signed for longer
+    SAME = "same"  # sequence and value as held; perhaps a later end of life
     NEWER = "newer"
     SUSPICIOUS = "suspicious"  # take its data, leave the floor
     REVOKED = "revoked"  # final: take no data, raise the floor
@@ -49,11 +49,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best of the records that several sources gave.
+    """The best of the records that several sources returned.
 
-    ``record`` and ``verdict`` are None where no source gave any. ``behind`` are records that an honest but late source may give.
-    ``conflicts`` are equivocations, to be told to the user whatever was chosen; ``passed_over`` are suspicious records that lost to
-    a proper one: they are refused from now on.
+    ``record`` and ``verdict`` are None where no source returned any. ``behind`` are records that an honest but late source may
+    return. ``conflicts`` are equivocations, reported to the user whatever was chosen; ``passed_over`` are suspicious records that
+    lost to a proper one: they are refused from now on.
     """
 
     record: Record | None = None
@@ -68,7 +68,7 @@ def floor_of(record: Record) -> Floor:
 
 
 def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] = ()) -> Verdict:
-    """Say what a validated record is to what is held, by the steps above; raise `RollbackError` where it may not replace it.
+    """Return how a validated record relates to what is held, by the steps above; raise `RollbackError` where it may not replace it.
 
     ``floor`` is None at first contact; ``refused`` are suspicious records that the user refused.
     """
@@ -102,10 +102,10 @@ def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] =
 
 
 def choose_record(records: Sequence[Record], floor: Floor | None, refused: Iterable[Floor] = ()) -> Choice:
-    """Give the best of the validated records that all sources gave for one name; the order of ``records`` does not matter.
+    """Return the best of the validated records that all sources returned for one name; the order of ``records`` does not matter.
 
-    A revocation comes before all, a proper newer record before a suspicious one, that before what is held. Raises `RollbackError`
-    where there are records and not one may be taken.
+    A revocation ranks first, then a proper newer record, then a suspicious one, then what is held. Raise `RollbackError` where
+    there are records and none of them may be taken.
     """
     verdicts: dict[Verdict, list[Record]] = {verdict: [] for verdict in Verdict}
     refusals: list[tuple[Record, RollbackError]] = []
@@ -132,9 +132,9 @@ def choose_record(records: Sequence[Record], floor: Floor | None, refused: Itera
 
 
 def next_sequence(own: int, seen: Iterable[int] = ()) -> int:
-    """Give the sequence of the next record: one above the highest known here or anywhere.
+    """Return the sequence of the next record: one above the highest known here or anywhere.
 
-    A record that was planted near the top would leave no room above it but the revocation; it is passed over, as subscribers do.
+    A record planted near the maximum would leave no sequence above it but the revocation; it is ignored, as subscribers ignore it.
     """
     top = MAX_SEQUENCE - SUSPICIOUS_SEQUENCE_JUMP
     highest = max((sequence for sequence in seen if sequence < top), default=own)
@@ -145,7 +145,7 @@ def next_sequence(own: int, seen: Iterable[int] = ()) -> int:
 
 
 def changed_platforms(seen: Mapping[Platform, ConfigDigest], release: Release) -> dict[Platform, ConfigDigest]:
-    """Give the platforms of ``release`` whose content is not the one once seen, with the content they have now (safety A7).
+    """Return the platforms of ``release`` whose content is not the one once seen, with the content they have now (safety A7).
 
     Content is the config digest: another archive of it, another title or annotation is no change, and neither is a platform that
     is new or gone.
@@ -156,7 +156,7 @@ def changed_platforms(seen: Mapping[Platform, ConfigDigest], release: Release) -
 
 
 def names_to_claim(brought: Iterable[str], owners: Mapping[str, str], own_names: Iterable[str]) -> list[str]:
-    """Give those of the names that a catalogue brought which nobody owns here yet: they become its own (safety A8).
+    """Return those of the names that a catalogue brought which nobody owns here yet: they become its own (safety A8).
 
     ``owners`` are the catalogues that own those names already, ``own_names`` the names of the home's own catalogue.
     """
@@ -165,7 +165,7 @@ def names_to_claim(brought: Iterable[str], owners: Mapping[str, str], own_names:
 
 
 def equivocation(record: Record, held: Floor) -> RollbackError:
-    """Say that a name has two values for one sequence."""
+    """Return the error for two values under one sequence."""
     first, second = (value.decode("ascii", "backslashreplace") for value in (held.value, record.value))
     return RollbackError(
         f"the catalogue {record.name} has two values for sequence {record.sequence}: {first} and {second}",

@@ -1,6 +1,6 @@
-"""How old is what we know of a catalogue? A table over moments, handed in; no clock (safety A3, A15).
+"""The age of what is known of a catalogue (docs/safety.md, A3 and A15). Pure: every moment is an argument.
 
-Nothing is refused for age alone but ``--latest`` behind a record's end of life: an exact version never changes its meaning.
+Age alone refuses only the newest version after a record's end of life: an exact version never changes its meaning.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from catalog.limits import CHECK_NOTE_AFTER, CHECK_WARN_AFTER, CLOCK_TOLERANCE
 
 
 class Age(Enum):
-    """The states of a catalogue, from good to bad."""
+    """The states of a catalogue, from best to worst."""
 
     FRESH = "fresh"
     UNCHECKED_DAY = "unchecked for a day"  # a note
     UNCHECKED_WEEK = "unchecked for a week"  # a warning
-    CLOCK_WRONG = "clock looks wrong"  # the local clock stands before something that was signed or checked already
+    CLOCK_WRONG = "clock looks wrong"  # the local clock is behind a moment that was signed or checked already
     EXPIRED = "expired"  # an exact version resolves with a warning, the newest is refused
 
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """The age of a catalogue; ``text`` is a sentence without a full stop, empty where there is nothing to say."""
+    """The age of a catalogue; ``text`` is a sentence without a full stop, empty for a fresh catalogue."""
 
     age: Age
     text: str
@@ -36,10 +36,10 @@ class Freshness:
 def judge_freshness(
     now: datetime, *, expires: datetime, checked: datetime | None, newest_signed: datetime | None = None, own: bool = False
 ) -> Freshness:
-    """Say how fresh a catalogue is.
+    """Return how fresh a catalogue is.
 
-    ``expires`` is its record's end of life, ``checked`` the last time that a source confirmed the record or gave a newer one,
-    ``newest_signed`` the newest moment that its owner signed as past. The own catalogue is always fresh to its own home.
+    ``expires`` is its record's end of life, ``checked`` the last time that a source confirmed the record or had a newer one,
+    ``newest_signed`` the newest moment that its owner signed as past. The own catalogue is always fresh for its own home.
     """
     if own:
         return Freshness(Age.FRESH, "", latest_refused=False)

@@ -1,8 +1,9 @@
-"""Merging a catalogue that two homes changed: one key on two machines, or a home restored from an old backup (A10, A11).
+"""Merging a catalogue that two homes changed: one key on two machines, or a home restored from an old backup (docs/safety.md, A10
+and A11).
 
-Releases are append-only, so a three-way merge of each `name@version` is nearly always clear: what only one side changed is taken
-from that side. Both may add platforms; both may mark. The one thing that cannot be settled is one platform with two contents: the
-side that was shared first (``theirs``) stands, since others hold it, and the other is reported.
+Releases are append-only, so a three-way merge of each `name@version` is nearly always unambiguous: what only one side changed is
+taken from that side. Both may add platforms, yank and annotate. Only one platform with two contents cannot be merged: the side that
+was shared first (``theirs``) wins, since others hold it, and the other is reported.
 """
 
 from collections.abc import Mapping
@@ -20,21 +21,21 @@ _V = TypeVar("_V")
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The release that both sides make, and the own contents that it leaves out, by platform."""
+    """The merged release, and the own contents that it leaves out, by platform."""
 
     release: Release
     lost: Mapping[Platform, ConfigDigest]
 
 
 def merge_release(base: Release | None, mine: Release | None, theirs: Release | None) -> Merged:
-    """Merge one `name@version`; ``base`` is what both sides started from, None where it was not there or is not known.
+    """Merge one `name@version`; ``base`` is what both sides started from, None where it did not exist or is unknown.
 
-    At least one of ``mine`` and ``theirs`` is there. A line that one side lacks was not seen by it: lines are never taken out.
+    At least one of ``mine`` and ``theirs`` is not None. A side that lacks a line never saw it: lines are never deleted.
     """
     if mine is None or theirs is None:
         release = mine or theirs
         if release is None:
-            raise ValueError("a release that neither side has")
+            raise ValueError("neither side has the release")
         return Merged(release, {})
     if mine == theirs:
         return Merged(theirs, {})
@@ -63,7 +64,7 @@ def merge_release(base: Release | None, mine: Release | None, theirs: Release | 
 
 
 def _merge_removal(base: Release | None, mine: Release, theirs: Release) -> str | None:
-    """What one side alone changed stands; else a removal by either, and of two the first one."""
+    """Return what one side alone changed; else a removal by either, the earlier of two."""
     before = base.removed if base else None
     if theirs.removed == before:
         return mine.removed
@@ -80,7 +81,7 @@ def _merge_image(base: Image | None, mine: Image, theirs: Image) -> Image:
 
 
 def _merge_maps(base: Mapping[_K, _V], mine: Mapping[_K, _V], theirs: Mapping[_K, _V]) -> dict[_K, _V]:
-    """Merge key by key; where both changed one key, ``theirs`` stands."""
+    """Merge key by key; where both changed one key, ``theirs`` wins."""
     merged = dict(theirs)
     for key in mine.keys() | base.keys():
         if key in mine and mine[key] != base.get(key) and theirs.get(key) == base.get(key):

@@ -1,4 +1,4 @@
-"""The keys under which the trust store keeps small facts that more than one part of dcat asks for."""
+"""Keys of notes in the trust store that more than one part of dcat reads."""
 
 ENGINE_IMAGE_ID = "engine-image-id"
-"""Which digest the engine of the last contact shows as image ID: ``config`` or ``manifest``."""
+"""Which digest the last engine in use shows as image ID: ``config`` or ``manifest``."""

@@ -50,7 +50,7 @@ def set_own(connection: Connection, catalogue: str) -> None:
 
 
 def own_catalogue(connection: Connection) -> str | None:
-    """Give the IPNS name of this home's own catalogue; None before there is one."""
+    """Return the IPNS name of this home's own catalogue; None before there is one."""
     return connection.execute(select(catalogues.c.catalogue).where(catalogues.c.own == 1)).scalar()
 
 
@@ -79,7 +79,7 @@ def unfollow(connection: Connection, catalogue: str) -> None:
 
 
 def get_subscription(connection: Connection, catalogue_or_alias: str) -> Subscription:
-    """Give a subscription by IPNS name or alias, ended ones too; raise `CatalogueNotFoundError`."""
+    """Return a subscription by IPNS name or alias, ended ones too; raise `CatalogueNotFoundError`."""
     for subscription in list_subscriptions(connection, ended=True):
         if catalogue_or_alias in (subscription.catalogue, subscription.alias):
             return subscription
@@ -87,7 +87,7 @@ def get_subscription(connection: Connection, catalogue_or_alias: str) -> Subscri
 
 
 def list_subscriptions(connection: Connection, *, ended: bool = False) -> list[Subscription]:
-    """Give what is followed, in the order of subscription; with ``ended``, also what no longer is."""
+    """Return what is followed, in the order of subscription; with ``ended``, also what no longer is."""
     statement = (
         select(catalogues.c.catalogue, catalogues.c.alias, catalogues.c.position, catalogues.c.subscribed, catalogues.c.synced)
         .where(catalogues.c.alias.is_not(None))
@@ -138,7 +138,7 @@ def check_own_name(connection: Connection, name: str) -> None:
 
 
 def owner_of(connection: Connection, name: str) -> str | None:
-    """Give the catalogue that a name belongs to; None where none brought it yet."""
+    """Return the catalogue that a name belongs to; None where none brought it yet."""
     return connection.execute(select(catalogues.c.catalogue).join(owners).where(owners.c.name == name)).scalar()
 
 
@@ -170,7 +170,7 @@ def prefer(connection: Connection, name: str, catalogue: str) -> None:
 
 
 def next_tick(connection: Connection) -> int:
-    """Give a number above all that were given before: the order in which things happened here."""
+    """Return a number above all that were given before: the order in which things happened here."""
     tick = int(get_note(connection, _TICK) or 0) + 1
     put_note(connection, _TICK, str(tick))
     return tick

@@ -1,8 +1,8 @@
-"""Floors and other promises of ``trust.sqlite``: what may never be forgotten, written by small functions in one transaction.
+"""Floors, pins, notes and what waits to be done, in ``trust.sqlite``: small functions that make one transaction together.
 
 Functions take a connection of the trust file's `catalog.storage.database.Database`. A catalogue is given by its IPNS name as text.
-Two files cannot be committed at once: what the index must still take over after a commit here stands in ``unfinished`` until it has
-(`catalog.home.home` finishes it at the next opening).
+Two files cannot be committed at once: what the index must still take over after a commit here is kept in ``unfinished`` until then
+(opening a home finishes it).
 """
 
 import json
@@ -31,13 +31,13 @@ class StoredFloor:
 
     @property
     def newest(self) -> Floor:
-        """What the index shows: the suspicious record where there is one, else the floor."""
+        """The record that the index shows: the suspicious one where there is one, else the floor."""
         return self.shown or self.floor
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What a commit here still owes the index, as `catalog.index.update` wrote it. Numbers ascend and are never given twice."""
+    """What the index must still take over, as `catalog.index.update` wrote it. Numbers ascend and are never reused."""
 
     unfinished_id: int
     catalogue: str
@@ -58,7 +58,7 @@ class Pin:
 
 
 def catalogue_id(connection: Connection, catalogue: str) -> int:
-    """Give the number of an IPNS name in this file, which is made where it is new."""
+    """Return the number of an IPNS name in this file; add a name that is new."""
     found = connection.execute(select(catalogues.c.catalogue_id).where(catalogues.c.catalogue == catalogue)).scalar()
     if found is None:
         statement = insert(catalogues).values(catalogue=catalogue, own=0, synced=0).returning(catalogues.c.catalogue_id)
@@ -67,7 +67,7 @@ def catalogue_id(connection: Connection, catalogue: str) -> int:
 
 
 def get_floor(connection: Connection, catalogue: str) -> StoredFloor | None:
-    """Give what was accepted for a name; None at first contact."""
+    """Return what was accepted for a name; None where nothing was yet."""
     row = connection.execute(select(floors).join(catalogues).where(catalogues.c.catalogue == catalogue)).first()
     if row is None:
         return None
@@ -76,7 +76,7 @@ def get_floor(connection: Connection, catalogue: str) -> StoredFloor | None:
 
 
 def raise_floor(connection: Connection, catalogue: str, floor: Floor, record: bytes | None) -> None:
-    """Accept a record: nothing below it is ever accepted again. A suspicious record that was shown is forgotten.
+    """Accept a record: nothing below it is ever accepted again. A suspicious record that was shown is no longer shown.
 
     Raises `RollbackError` where another process accepted a higher one meanwhile, or another value for the same sequence.
     """
@@ -101,7 +101,7 @@ def raise_floor(connection: Connection, catalogue: str, floor: Floor, record: by
 
 
 def show_above_floor(connection: Connection, catalogue: str, shown: Floor, record: bytes) -> None:
-    """Show the data of a suspicious record; the floor stays where it is (safety A4)."""
+    """Show the data of a suspicious record without raising the floor (docs/safety.md, A4)."""
     connection.execute(
         floors.update()
         .where(floors.c.catalogue_id == catalogue_id(connection, catalogue))
@@ -123,19 +123,19 @@ def refuse_record(connection: Connection, catalogue: str, refused: Floor) -> Non
 
 
 def list_refused(connection: Connection, catalogue: str) -> list[Floor]:
-    """Give the suspicious records of a name that were refused here."""
+    """Return the suspicious records of a name that were refused here."""
     statement = select(refusals.c.sequence, refusals.c.value).join(catalogues).where(catalogues.c.catalogue == catalogue)
     return [Floor(sequence, value) for sequence, value in connection.execute(statement)]
 
 
 def add_unfinished(connection: Connection, catalogue: str, update: Mapping[str, Any]) -> int:
-    """Note what the index must take over; give the number to `clear_unfinished` it by."""
+    """Note what the index must take over; return the number for `clear_unfinished`."""
     statement = insert(unfinished).values(catalogue_id=catalogue_id(connection, catalogue), update=json.dumps(dict(update)))
     return int(connection.execute(statement.returning(unfinished.c.unfinished_id)).scalar_one())
 
 
 def list_unfinished(connection: Connection) -> list[Unfinished]:
-    """Give what the index still lacks, oldest first."""
+    """Return what the index must still take over, oldest first."""
     statement = (
         select(unfinished.c.unfinished_id, catalogues.c.catalogue, unfinished.c.update)
         .join(catalogues, catalogues.c.catalogue_id == unfinished.c.catalogue_id)
@@ -145,30 +145,30 @@ def list_unfinished(connection: Connection) -> list[Unfinished]:
 
 
 def clear_unfinished(connection: Connection, unfinished_id: int) -> None:
-    """Say that the index has it."""
+    """Remove the note: the index has the update."""
     connection.execute(delete(unfinished).where(unfinished.c.unfinished_id == unfinished_id))
 
 
 def note_unshared(connection: Connection, releases: Iterable[Release]) -> None:
-    """Note own releases that no snapshot holds as they are now; each gets a new number, also where it was noted before."""
+    """Note own releases whose present state is in no snapshot; each gets a new number, also one that was noted before."""
     rows = [(release.name, release.version, encode_line(release)[:-1]) for release in releases]
     if rows:
         connection.exec_driver_sql("INSERT OR REPLACE INTO unshared (name, version, line) VALUES (?, ?, ?)", rows)
 
 
 def list_unshared(connection: Connection) -> list[tuple[int, Release]]:
-    """Give the own releases that the next snapshot must take up, with their numbers, which ascend."""
+    """Return the own releases that the next snapshot must take in, with their ascending numbers."""
     statement = select(unshared.c.change_id, unshared.c.line).order_by(unshared.c.change_id)
     return [(number, decode_line(line)) for number, line in connection.execute(statement)]
 
 
 def clear_unshared(connection: Connection, up_to: int) -> None:
-    """Say that a snapshot holds everything that was noted up to a number."""
+    """Remove the notes up to a number: a snapshot holds these releases."""
     connection.execute(delete(unshared).where(unshared.c.change_id <= up_to))
 
 
 def put_pin(connection: Connection, pin: Pin) -> None:
-    """Hold an archive. One that is held already keeps its time, and its reason unless the user pinned it now."""
+    """Pin an archive. One that is pinned already keeps its time, and its reason unless the user pins it now."""
     values = {column: getattr(pin, column) for column in Pin.__slots__}
     statement = upsert(pins).values(values)
     if pin.reason == "pinned":
@@ -179,12 +179,12 @@ def put_pin(connection: Connection, pin: Pin) -> None:
 
 
 def delete_pin(connection: Connection, archive: str) -> bool:
-    """Let go of an archive; tell whether it was held."""
+    """Unpin an archive; return whether it was pinned."""
     return connection.execute(delete(pins).where(pins.c.archive == archive)).rowcount > 0
 
 
 def list_pins(connection: Connection, *, before: str | None = None) -> list[Pin]:
-    """Give what is held, by time; with ``before``, only what is held since an earlier time."""
+    """Return the pins by time; with ``before``, only those made before that time."""
     statement = select(pins).order_by(pins.c.since, pins.c.archive)
     if before is not None:
         statement = statement.where(pins.c.since < before)
@@ -192,21 +192,21 @@ def list_pins(connection: Connection, *, before: str | None = None) -> list[Pin]
 
 
 def confirm_target(connection: Connection, target: str, at: str) -> None:
-    """Remember that the user confirmed what becomes public by sharing to ``target`` (safety A16)."""
+    """Remember that the user confirmed what becomes public by sharing to ``target`` (docs/safety.md, A16)."""
     connection.execute(upsert(public_targets).values(target=target, confirmed=at).on_conflict_do_nothing())
 
 
 def is_confirmed(connection: Connection, target: str) -> bool:
-    """Tell whether the user confirmed sharing to ``target``."""
+    """Return whether the user confirmed sharing to ``target``."""
     return connection.execute(select(func.count()).where(public_targets.c.target == target)).scalar_one() > 0
 
 
 def get_note(connection: Connection, key: str) -> str | None:
-    """Give a small fact that was kept under a key."""
+    """Return the note of a key, or None."""
     return connection.execute(select(notes.c.value).where(notes.c.key == key)).scalar()
 
 
 def put_note(connection: Connection, key: str, value: str) -> None:
-    """Keep a small fact under a key, in place of the one before."""
+    """Write the note of a key, in place of the one before."""
     statement = upsert(notes).values(key=key, value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=[notes.c.key], set_={"value": value}))

@@ -29,7 +29,7 @@ def test_other_kinds(tmp_path: Path) -> None:
     "text", ["", "bob", "k51qzi5uqu5dl", "./none.car", "bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"]
 )
 def test_what_is_no_catalogue_says_what_is(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="no catalogue") as caught:
+    with pytest.raises(InvalidInputError, match="not a catalogue") as caught:
         parse_target(text)
     assert "k51" in caught.value.hint
 
