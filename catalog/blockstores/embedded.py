@@ -104,8 +104,8 @@ class EmbeddedBlockstore:
     def put(self, cid: Cid, data: bytes) -> None:
         self.put_many([Block(cid, data)])
 
-    def put_many(self, blocks: Iterable[Block]) -> None:
-        """Keep all blocks: in several transactions where they are many, and durable when this returns."""
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
+        """Store all blocks, in several transactions where they are many."""
         stream = iter(blocks)
         batch: list[NewBlock] = []
         pending = 0
@@ -113,10 +113,10 @@ class EmbeddedBlockstore:
             batch.append(NewBlock(block))
             pending += len(block.data)
             if pending >= BLOCK_BATCH_SIZE:
-                self.put_batch(batch)
+                self.put_batch(batch, durable=durable)
                 batch, pending = [], 0
         if batch:
-            self.put_batch(batch)
+            self.put_batch(batch, durable=durable)
 
     def put_batch(self, batch: Sequence[NewBlock], *, durable: bool = True) -> BatchCount:
         """Keep the blocks in one transaction, verified first; tell what was new. One that rotted is written anew.

@@ -48,9 +48,12 @@ class MemoryBlockstore:
         with self._lock:
             self._blocks.setdefault(cid.digest, Block(convert_to_v1(cid), bytes(data)))
 
-    def put_many(self, blocks: Iterable[Block]) -> None:
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:  # noqa: ARG002  # nothing here is durable
         for cid, data in blocks:
             self.put(cid, data)
+
+    def flush(self) -> None:
+        """Do nothing: memory is never durable."""
 
     def delete(self, cids: Iterable[Cid]) -> None:
         with self._lock:

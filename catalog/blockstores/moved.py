@@ -106,8 +106,8 @@ class ReachableBlocks:
     def put(self, cid: Cid, data: bytes) -> None:
         self._local.put(cid, data)
 
-    def put_many(self, blocks: Iterable[Block]) -> None:
-        self._local.put_many(blocks)
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
+        self._local.put_many(blocks, durable=durable)
 
     def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
         return self._local.put_batch(batch, durable=durable)

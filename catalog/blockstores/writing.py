@@ -26,10 +26,6 @@ class FrameStore(Blockstore, Protocol):
         """Keep the blocks in one transaction, and tell what was new."""
         ...
 
-    def flush(self) -> None:
-        """Make all batches durable."""
-        ...
-
     def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
         """Give CID and stored size of the own frame of the chunk with this sha2-256."""
         ...

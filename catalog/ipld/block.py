@@ -6,7 +6,8 @@ The contract, which ``tests/contracts/`` runs over every implementation:
 - Reading what is absent raises `BlockNotFoundError` (`get`) or leaves it out (`get_many`); a source that cannot be reached raises
   `UnavailableError`; a block that does not match raises `BlockMismatchError` and is never returned.
 - `put` verifies before it writes. Putting what is there, and deleting what is not, are fine.
-- `put_many` is one durable step: when it returns, all blocks survive kill -9; when it raises, any subset of them may be there.
+- When `put_many` returns, all blocks survive kill -9 and a power cut; when it raises, any subset of them may be there. With
+  ``durable=False`` they may be lost in a power cut until `flush` returns or a durable write follows.
 - All methods may be called from several threads at once.
 - CIDv0 and CIDv1 of one dag-pb block name the same block: a store keeps it once and finds it under either.
 """
@@ -51,8 +52,12 @@ class Blockstore(BlockSource, Protocol):
         """Keep the block; raise `BlockMismatchError` if ``data`` is not it."""
         ...
 
-    def put_many(self, blocks: Iterable[Block]) -> None:
-        """Keep all blocks in one durable step."""
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
+        """Store all blocks."""
+        ...
+
+    def flush(self) -> None:
+        """Make durable what was stored with ``durable=False``."""
         ...
 
     def delete(self, cids: Iterable[Cid]) -> None:

@@ -1,6 +1,10 @@
-"""Where blocks and records are fetched from: other dcat servers, gateways, Kubo nodes, bundles. None of them is trusted.
+"""Where blocks and records are fetched from: dcat servers, gateways, Kubo nodes, bundles. None of them is trusted.
 
-`source` is one source as a fetch sees it, `wantlist` and `fetch` share one fetch among sources, `store` is the blockstore that
-looks here first and then fetches; `http`, `kubo` and `bundle` are the sources themselves; `records` asks for signed records;
-`network` is what the user configured.
+- ``source``: the protocols of remote sources, and the state of one over all fetches
+- ``store``: the block source that reads the local store first and then fetches
+- ``fetch``: one fetch; ``wantlist`` (shared state), ``wants`` (policy), ``lanes`` (threads), ``traversal`` (what to want next)
+- ``http``, ``kubo``, ``bundle``: the sources
+- ``records``: the `Routing` protocol and asking several routings
+- ``protocol``: paths and media types that HTTP clients share with `catalog.server`
+- ``network``: what the user configured
 """

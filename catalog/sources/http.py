@@ -1,10 +1,10 @@
-"""Blocks over HTTP: a teammate's dcat server, or any trustless gateway.
+"""Blocks, deltas and records over HTTP: from a dcat server, a trustless gateway or a delegated router.
 
-A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of those that it has, and makes deltas
-(``GET /dcat/v1/delta/<base>/<target>``). A server that does not know this is asked as a trustless gateway:
-``/ipfs/<cid>?format=raw`` for a block, ``?format=car`` for a whole DAG. Which of the two it is shows with the first request.
-Whatever comes back is compared with its CID before it is given; what nobody asked for is counted, and ends it.
-Sources: ipfs/specs, http-gateways/trustless-gateway.md; design.md sections 6 and 8.
+A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of the blocks that it has, and makes
+deltas. A server that does not know these paths is asked as a trustless gateway: ``?format=raw`` for a block, ``?format=car`` for a
+whole DAG. The first request shows which of the two it is. Every block is compared with its CID before it is returned; blocks that
+were not requested are counted, and too many of them end the request.
+Sources: ipfs/specs, http-gateways/trustless-gateway.md and routing/http-routing-v1.md; docs/formats/http.md.
 """
 
 import contextlib
@@ -22,26 +22,33 @@ from catalog.ipld.car import CarReader
 from catalog.ipld.cid import DAG_PB, Cid, convert_to_v1, verify_block
 from catalog.ipns.name import IpnsName
 from catalog.limits import MAX_RECORD_SIZE
+from catalog.sources.protocol import (
+    BLOCKS_PATH,
+    CAR_TYPE,
+    CID_LIST_TYPE,
+    DELTA_TYPE,
+    RAW_TYPE,
+    RECORD_TYPE,
+    delta_path,
+    gateway_name_path,
+    gateway_path,
+    record_path,
+)
 from catalog.sources.source import OfferedDelta
 
-_CAR = "application/vnd.ipld.car"
-_RAW = "application/vnd.ipld.raw"
-_DELTA = "application/vnd.dcat.delta"
-_CAR_OPTIONS = (
-    "; version=1; order=dfs; dups=n",
-    (("format", "car"), ("dag-scope", "all"), ("car-order", "dfs"), ("car-dups", "n")),
-)
+_CAR_ACCEPT = f"{CAR_TYPE}; version=1; order=dfs; dups=n"
+_CAR_QUERY = (("format", "car"), ("dag-scope", "all"), ("car-order", "dfs"), ("car-dups", "n"))
 _NO_SUCH_REQUEST = (301, 302, 303, 400, 403, 404, 405, 410, 501)
 _NOT_HERE = (404, 410, 451)
 _BUSY = (429, 503)
 _SECTION_OVERHEAD = 64
+_NO_RECORD = (404, 410)
+_NO_RECORD_TYPES = ("text/plain", "application/json", "")  # with a 200; an HTML page for people is an error
+_NO_ROUTER = (400, 405, 406, 501)
 
 
 class HttpBlockSource:
-    """One server. ``batch`` blocks are worth one request, ``lanes`` requests are worth having under way at once.
-
-    ``eager`` says whether a further request is worth its price before a whole batch is wanted.
-    """
+    """The blocks of one server, as a `RemoteSource`."""
 
     def __init__(self, client: HttpClient, *, name: str | None = None) -> None:
         self._client = client
@@ -66,19 +73,20 @@ class HttpBlockSource:
 
     @property
     def gives_dags(self) -> bool:
-        """Whether `get_dag` is worth asking for: a server that takes lists of CIDs is better asked for these."""
+        """Whether `get_dag` is worth a request: a server that takes lists of CIDs is better asked by list."""
         return self._is_dcat is False and self._gives_cars
 
     def get(self, cid: Cid) -> bytes:
-        """Give the block, verified; raise `BlockNotFoundError` where the server lacks it."""
+        """Return the block, verified; raise `BlockNotFoundError` where the server lacks it."""
         for block in self.get_many([cid]):
             return block.data
         raise BlockNotFoundError(f"{self.name} does not have block {cid}")
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those that the server has, verified, as they come; one request after the other.
+        """Yield the blocks that the server has, verified, as they arrive, by one request after another.
 
-        Raises `UnwantedBlocksError` where the server floods, `CodecError` where its CAR is none, and what `HttpClient.open` raises.
+        Raises `UnwantedBlocksError` where the server sends too much that was not requested, `CodecError` for a malformed CAR, and
+        what `HttpClient.open` raises.
         """
         pending = iter({convert_to_v1(cid): cid for cid in cids}.values())
         while batch := list(islice(pending, limits.MAX_BLOCKS_A_REQUEST)):
@@ -88,19 +96,16 @@ class HttpBlockSource:
                 yield from self._get_each(batch)
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
-        """Give the blocks of the DAG as one CAR brings them: the root, then what is linked from blocks that came before.
+        """Yield the blocks of the DAG in the order of one CAR: the root, then what earlier blocks link.
 
-        The end means nothing: who asked checks what is missing. A server without CARs gives nothing.
+        The end does not mean that the DAG is complete: the caller checks what is missing. A server without CARs yields nothing.
         """
-        options, query = _CAR_OPTIONS
-        path = f"/ipfs/{root}"
-        with self._client.open(
-            "GET", path, query=query, accept=_CAR + options, answers=(200, 400, 404, 406, 410, 451, 501)
-        ) as response:
+        answers = (200, 400, 404, 406, 410, 451, 501)
+        with self._client.open("GET", gateway_path(root), query=_CAR_QUERY, accept=_CAR_ACCEPT, answers=answers) as response:
             if response.status != 200:
                 self._gives_cars = self._gives_cars and response.status in _NOT_HERE
                 return
-            response.require_media_type(_CAR)
+            response.require_media_type(CAR_TYPE)
             expected = {convert_to_v1(root)}
             for block in self._read_car(response, limits.MAX_DAG_BLOCKS * limits.MAX_BLOCK_SIZE):
                 key = convert_to_v1(block.cid)
@@ -110,21 +115,21 @@ class HttpBlockSource:
                 expected.discard(key)
                 yield block
                 if key.codec == DAG_PB:
-                    with contextlib.suppress(CodecError):  # a node that is none ends the walk of whoever asked
+                    with contextlib.suppress(CodecError):  # the caller meets the malformed node and raises
                         expected.update(convert_to_v1(link.cid) for link in dag_pb.decode_node(block.data).links)
 
     def delta_bases(self, target: Cid) -> None:
-        """A server makes deltas from whatever it holds."""
+        """Return None: a server makes deltas from any archive that it holds."""
 
     @contextlib.contextmanager
     def open_delta(self, base: Cid, target: Cid) -> Iterator[OfferedDelta | None]:
-        """Ask a dcat server for a delta, and wait for a while if it has to be made; None where it gives none, or is too busy."""
+        """Yield a delta from a dcat server, which may have to make it first; None where it has none or is too busy."""
         with self._ask_for_delta("GET", base, target) as response:
             size = None if response is None else _delta_size(response)
             yield None if response is None or size is None else OfferedDelta(size, response.chunks(size))
 
     def find_delta_size(self, base: Cid, target: Cid) -> int | None:
-        """Ask a dcat server how large a delta would be."""
+        """Return the size of a dcat server's delta, which it makes for the answer; None where it has none or is too busy."""
         with self._ask_for_delta("HEAD", base, target) as response:
             return None if response is None else _delta_size(response)
 
@@ -133,28 +138,28 @@ class HttpBlockSource:
         if self._is_dcat is False:
             yield None
             return
-        path = f"/dcat/v1/delta/{base}/{target}"
-        with self._client.open(method, path, accept=_DELTA, answers=(200, *_NO_SUCH_REQUEST, *_BUSY)) as response:
-            yield response if response.status == 200 and response.media_type == _DELTA else None
+        answers = (200, *_NO_SUCH_REQUEST, *_BUSY)
+        with self._client.open(method, delta_path(base, target), accept=DELTA_TYPE, answers=answers) as response:
+            yield response if response.status == 200 and response.media_type == DELTA_TYPE else None
 
     def abort(self, threads: Collection[int] | None = None) -> None:
-        """Cut what is under way in other threads."""
+        """Abort the requests of other threads."""
         self._client.abort(threads)
 
     def close(self) -> None:
-        """Abort, and let go of the connections."""
+        """Abort all requests and close the connections."""
         self._client.close()
 
     def _post(self, cids: list[Cid]) -> Iterator[Block]:
         body = "".join(f"{cid}\n" for cid in cids).encode()
         answers = (200, *_NO_SUCH_REQUEST) if self._is_dcat is None else (200,)
         with self._client.open(
-            "POST", "/dcat/v1/blocks", accept=_CAR, body=body, content_type="text/plain; charset=utf-8", answers=answers
+            "POST", BLOCKS_PATH, accept=CAR_TYPE, body=body, content_type=CID_LIST_TYPE, answers=answers
         ) as response:
             if response.status != 200:
                 self._is_dcat = False
                 return
-            response.require_media_type(_CAR)
+            response.require_media_type(CAR_TYPE)
             self._is_dcat = True
             wanted = {convert_to_v1(cid): cid for cid in cids}
             limit = len(cids) * (limits.MAX_BLOCK_SIZE + _SECTION_OVERHEAD) + limits.MAX_CAR_HEADER_SIZE + limits.MAX_UNWANTED
@@ -168,11 +173,11 @@ class HttpBlockSource:
     def _get_each(self, cids: list[Cid]) -> Iterator[Block]:
         for cid in cids:
             with self._client.open(
-                "GET", f"/ipfs/{cid}", query=(("format", "raw"),), accept=_RAW, answers=(200, *_NOT_HERE)
+                "GET", gateway_path(cid), query=(("format", "raw"),), accept=RAW_TYPE, answers=(200, *_NOT_HERE)
             ) as response:
                 if response.status != 200:
                     continue
-                response.require_media_type(_RAW, "application/octet-stream")
+                response.require_media_type(RAW_TYPE, "application/octet-stream")
                 data = response.read_all(limits.MAX_BLOCK_SIZE)
                 self._count(len(data))
                 verify_block(cid, data)
@@ -195,24 +200,18 @@ class HttpBlockSource:
             unwanted, received = self._unwanted, self._received
         if unwanted > limits.MAX_UNWANTED or unwanted > max(limits.MAX_UNWANTED_SLACK, limits.MAX_UNWANTED_SHARE * received):
             raise UnwantedBlocksError(
-                f"{self.name} sends blocks that nobody asked for", why=f"{unwanted} of {received} bytes, among them {block.cid}"
+                f"{self.name} sends blocks that were not requested", why=f"{unwanted} of {received} bytes, among them {block.cid}"
             )
 
 
 def _delta_size(response: HttpResponse) -> int | None:
-    """Give the stated size of a delta; one that states none is not taken."""
+    """Return the stated size of a delta; None where it states none, since it is not taken then."""
     length = response.header("Content-Length") or ""
     return int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
 
 
-RECORD_TYPE = "application/vnd.ipfs.ipns-record"
-_NO_RECORD = (404, 410)
-_NO_RECORD_TYPES = ("text/plain", "application/json", "")  # behind a 200: a page for people is something else, and is an error
-_NO_ROUTER = (400, 405, 406, 501)
-
-
 class HttpRouting:
-    """A dcat server, a gateway or a delegated router."""
+    """The records of a dcat server, a gateway or a delegated router."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
@@ -220,7 +219,7 @@ class HttpRouting:
         self._is_router: bool | None = None
 
     def get(self, name: IpnsName) -> bytes | None:
-        """Give the record that the server has, unvalidated, or None."""
+        """Return the server's record, not validated, or None."""
         if self._is_router is not False:
             record = self._ask_router(name)
             if record is not None or self._is_router:
@@ -228,14 +227,12 @@ class HttpRouting:
         return self._ask_gateway(name)
 
     def put(self, name: IpnsName, record: bytes) -> None:
-        """Offer ``record``; raise `UnavailableError` where the server takes none of this name."""
-        path = f"/routing/v1/ipns/{name}"
-        with self._client.open("PUT", path, body=record, content_type=RECORD_TYPE, answers=(200, 202, 204)):
+        """Offer ``record``; raise `UnavailableError` where the server does not take records of this name."""
+        with self._client.open("PUT", record_path(name), body=record, content_type=RECORD_TYPE, answers=(200, 202, 204)):
             return
 
     def _ask_router(self, name: IpnsName) -> bytes | None:
-        path = f"/routing/v1/ipns/{name}"
-        with self._client.open("GET", path, accept=RECORD_TYPE, answers=(200, *_NO_RECORD, *_NO_ROUTER)) as response:
+        with self._client.open("GET", record_path(name), accept=RECORD_TYPE, answers=(200, *_NO_RECORD, *_NO_ROUTER)) as response:
             if response.status == 200:
                 if response.media_type in _NO_RECORD_TYPES:
                     self._is_router = True
@@ -250,11 +247,11 @@ class HttpRouting:
     def _ask_gateway(self, name: IpnsName) -> bytes | None:
         query = (("format", "ipns-record"),)
         answers = (200, *_NO_RECORD, *_NO_ROUTER)
-        with self._client.open("GET", f"/ipns/{name}", query=query, accept=RECORD_TYPE, answers=answers) as response:
+        with self._client.open("GET", gateway_name_path(name), query=query, accept=RECORD_TYPE, answers=answers) as response:
             if response.status in _NO_RECORD:
                 return None
             if response.status != 200:
-                raise UnavailableError(f"{self.name} gives no records", why=f"it answers {response.status}")
+                raise UnavailableError(f"{self.name} has no records", why=f"it answers {response.status}")
             if self._is_router is None:
                 self._is_router = False
             response.require_media_type(RECORD_TYPE)

@@ -1,6 +1,6 @@
-"""What a command may reach beyond its home: the configured sources and the Kubo node, as blocks and as records.
+"""What a command may reach beyond its home: the configured sources and the Kubo node, for blocks and records.
 
-Nothing here is a default: without a setting there is nobody to ask, and nothing leaves this machine.
+There are no default sources: without a setting nobody is asked and nothing leaves this machine.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from catalog.sources.store import RemoteSource
 
 @dataclass(frozen=True, slots=True)
 class SourceSetting:
-    """Where a source is, and what it needs."""
+    """The URL of a source and its credentials."""
 
     url: str
     token_file: Path | None = None
@@ -31,7 +31,7 @@ class SourceSetting:
 
 @dataclass(frozen=True, slots=True)
 class KuboSetting:
-    """Where a Kubo node's RPC is. ``public`` says that its user confirmed what becomes public through it (safety A16)."""
+    """The RPC of a Kubo node. ``public``: the user confirmed what becomes public through it (docs/safety.md, A16)."""
 
     url: str
     token_file: Path | None = None
@@ -40,10 +40,10 @@ class KuboSetting:
 
 @dataclass(frozen=True)
 class Network:
-    """Everybody that may be asked. Use it as a context manager: leaving it cuts what is under way and lets go of connections.
+    """All sources that may be asked. Use it as a context manager: leaving it aborts requests and closes connections.
 
-    ``kubo`` is the node that the own catalogue is shared through, ``kubo_public`` whether that was confirmed; ``offline`` says that
-    the network was forbidden, so that messages can tell this from having no source at all.
+    ``kubo`` is the node through which the own catalogue is shared, ``kubo_public`` whether that was confirmed. ``offline`` means
+    that the network was forbidden, which messages distinguish from having no source.
     """
 
     sources: tuple[RemoteSource, ...] = ()
@@ -79,7 +79,7 @@ def open_network(
     timeouts: Timeouts | None = None,
     proxies: Proxies | None = None,
 ) -> Network:
-    """Set up the clients; nobody is asked anything yet. Two settings of one URL are one source."""
+    """Create the clients, without a request. Two settings with one URL are one source."""
     by_url = {source.url: source for source in reversed(list(sources))}
     clients = tuple(
         HttpClient(source.url, token_file=source.token_file, ca_file=source.ca_file, timeouts=timeouts, proxies=proxies)
@@ -103,7 +103,7 @@ def open_network(
 
 
 def with_bundle(network: Network, bundle: BundleSource) -> Network:
-    """Ask a bundle before everybody else; it is closed with the network."""
+    """Return the network with a bundle as its first source; it is closed with the network."""
     return replace(
         network,
         sources=(bundle, *network.sources),
@@ -113,4 +113,4 @@ def with_bundle(network: Network, bundle: BundleSource) -> Network:
 
 
 NO_NETWORK = Network(offline=True)
-"""For commands that were told to stay offline."""
+"""The network of commands that were told to stay offline."""

@@ -1,14 +1,14 @@
-"""Signed IPNS records: the `Routing` protocol that every place for records speaks, and asking several of them at once.
+"""Signed IPNS records: the `Routing` protocol, and asking several routings at once.
 
-A routing moves bytes and validates nothing; whoever takes a record from it does. The contract:
+A routing moves bytes and validates nothing; its callers do. The contract:
 
 - `get` returns at most `MAX_RECORD_SIZE` bytes, or None where this routing knows no record; it raises `UnavailableError` where the
   routing cannot be reached.
-- `put` offers a record; a routing may keep a better one that it has, without an error.
+- `put` offers a record; a routing that has a better one keeps that, without an error.
 
 `ask_routings` passes each answer through `validate_record`, so what it returns is signed by the name's key and has not expired;
-whether it may replace what is held is decided by the caller (`catalog.trust.decision`). A slow routing (a DHT) must not delay a
-fast one: once a valid record has arrived, the others have an eighth of the budget left.
+the caller decides whether it may replace the record held (`catalog.trust.decision`). A slow routing (a DHT) does not delay a fast
+one: once a valid record arrived, the others have an eighth of the budget left.
 """
 
 import queue
@@ -26,10 +26,10 @@ from catalog.limits import RECORD_GRACE_SHARE, SOURCE_BUDGET
 
 
 class Routing(Protocol):
-    """Where signed IPNS records can be had and left."""
+    """Somewhere to get and put signed IPNS records."""
 
     def get(self, name: IpnsName) -> bytes | None:
-        """Give the record that this routing knows for ``name``, unvalidated, or None."""
+        """Return the record that this routing knows for ``name``, not validated, or None."""
         ...
 
     def put(self, name: IpnsName, record: bytes) -> None:
@@ -38,7 +38,7 @@ class Routing(Protocol):
 
 
 class NamedRouting(Routing, Protocol):
-    """A routing that people can tell from others."""
+    """A routing with a name for messages."""
 
     @property
     def name(self) -> str: ...
@@ -46,7 +46,7 @@ class NamedRouting(Routing, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one routing said: a valid record, or why there is none. Both are None where it knows no record."""
+    """The answer of one routing: a valid record, or a failure. Both are None where it knows no record."""
 
     source: str
     record: Record | None = None
@@ -65,16 +65,16 @@ def ask_routings(
     budget: float = SOURCE_BUDGET,
     grace: float | None = None,
 ) -> list[Answer]:
-    """Ask all ``routings`` side by side, for ``budget`` seconds; give what each said, in their order.
+    """Ask all ``routings`` in parallel, for at most ``budget`` seconds; return their answers, in their order.
 
-    Nothing is raised for what a routing does. One that has not answered in time is left to itself and counts as failed.
+    A failing routing raises nothing; one that did not answer in time counts as failed, and its thread is left to end by itself.
     """
     answers: queue.SimpleQueue[tuple[int, Answer | BaseException]] = queue.SimpleQueue()
 
     def ask(place: int, routing: NamedRouting) -> None:
         try:
             answers.put((place, _ask(routing, name, now)))
-        except BaseException as error:  # a mistake of ours: it belongs to the thread that asked
+        except BaseException as error:  # a bug: raise it in the calling thread
             answers.put((place, error))
 
     for place, routing in enumerate(routings):

@@ -1,4 +1,4 @@
-"""A source as a fetch sees it: how it is best asked, what came from it, why it is not asked any more."""
+"""A remote source as a fetch sees it: how it is best asked, what came from it, and why it is in back-off."""
 
 import threading
 from collections.abc import Collection, Iterator
@@ -16,49 +16,49 @@ _MAX_DOUBLINGS = 4
 
 
 class RemoteSource(BlockSource, Protocol):
-    """A block source that is asked side by side with others, by lanes (threads) of one request each."""
+    """A block source that is asked in parallel with others, by lanes (threads) of one request each."""
 
     @property
     def name(self) -> str:
-        """What people call it: a host and port, or a file."""
+        """Its name in messages: a host and port, or a file."""
         ...
 
     @property
     def batch(self) -> int:
-        """How many blocks are worth one `get_many`."""
+        """How many blocks one `get_many` should ask for."""
         ...
 
     @property
     def lanes(self) -> int:
-        """How many calls are worth having under way at once."""
+        """How many calls may be under way at once."""
         ...
 
     @property
     def eager(self) -> bool:
-        """Whether a further lane is worth its price before a whole batch is wanted."""
+        """Whether a further lane is worth starting for less than a whole batch."""
         ...
 
     def abort(self, threads: Collection[int] | None = None) -> None:
-        """Cut what is under way in the threads of these identifiers, or in all: it raises `UnavailableError` there."""
+        """Abort the calls of the threads with these identifiers, or of all: they raise `UnavailableError`."""
         ...
 
 
 @runtime_checkable
 class DagSource(Protocol):
-    """A source that can also give a whole DAG at once."""
+    """A source that can also send a whole DAG in one answer."""
 
     @property
     def gives_dags(self) -> bool:
-        """Whether that is worth asking for."""
+        """Whether `get_dag` is worth a request."""
         ...
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
-        """Give the blocks of the DAG, verified; its end means nothing."""
+        """Yield the blocks of the DAG, verified; the end does not mean that it is complete."""
         ...
 
 
 class OfferedDelta(NamedTuple):
-    """A delta file that a source sends: its size, and its bytes as they come; nothing of it is checked yet."""
+    """A delta file that a source sends: its stated size and its bytes as they arrive, all unchecked."""
 
     size: int
     pieces: Iterator[bytes]
@@ -66,24 +66,24 @@ class OfferedDelta(NamedTuple):
 
 @runtime_checkable
 class DeltaSource(Protocol):
-    """A source that can also give deltas between archives."""
+    """A source that can also send deltas between archives."""
 
     def delta_bases(self, target: Cid) -> tuple[Cid, ...] | None:
-        """Give the archives from which it has a delta that costs nothing to take; None where it has to be asked for one."""
+        """Return the bases of the deltas to ``target`` that it already has; None where only a request shows that."""
         ...
 
     def open_delta(self, base: Cid, target: Cid) -> AbstractContextManager[OfferedDelta | None]:
-        """Ask for a delta; None where it gives none."""
+        """Yield a delta, or None where the source has none."""
         ...
 
     def find_delta_size(self, base: Cid, target: Cid) -> int | None:
-        """Ask how large the delta would be; None where it gives none."""
+        """Return the size of the delta, or None where the source has none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SourceUse:
-    """What came from one source; ``failure`` says why it was dropped."""
+    """What came from one source; ``failure`` is the reason why it was dropped."""
 
     name: str
     blocks: int
@@ -93,7 +93,7 @@ class SourceUse:
 
 
 class SourceState:
-    """What is known of one source, over all fetches."""
+    """The state of one source, kept over all fetches of a `FetchingBlockstore`."""
 
     def __init__(self, number: int, source: RemoteSource) -> None:
         self.number = number
@@ -103,10 +103,10 @@ class SourceState:
         self.failure: DcatError | None = None
         self.is_dropped = False
         self.has_lied = False
-        self.is_reported = False  # whether people were told that it was dropped
+        self.is_reported = False  # whether a warning named it since it was dropped
         self._failed_at = 0.0
         self._strikes = 0
-        self._rests = 0  # since it brought anything: each is twice as long as the one before
+        self._back_offs = 0  # since it last brought a block; each is twice as long as the one before
         self._lock = threading.Lock()
 
     @property
@@ -130,14 +130,14 @@ class SourceState:
         return isinstance(self.source, DagSource) and self.source.gives_dags
 
     def count(self, size: int) -> None:
-        """One more block came."""
+        """Count a block of ``size`` bytes that arrived."""
         with self._lock:
             self.blocks += 1
             self.size += size
-            self._rests = 0
+            self._back_offs = 0
 
     def fail(self, error: DcatError, *, progressed: bool) -> None:
-        """Judge a failure: whoever lies, stalls or fails twice without having brought anything is dropped."""
+        """Record a failure; drop a source that lied, stalled, or failed twice without bringing anything."""
         self.failure = error
         self._failed_at = monotonic()
         self._strikes = 1 if progressed else self._strikes + 1
@@ -145,29 +145,29 @@ class SourceState:
         breaks_off = isinstance(error, UnavailableError | CodecError) and not isinstance(error, SourceTimeoutError)
         if not self.is_dropped and (not breaks_off or self._strikes >= _MAX_STRIKES):
             self.is_dropped = True
-            self._rests += 1
+            self._back_offs += 1
 
-    def rest(self, seconds: float) -> None:
-        """A new fetch begins: one that was dropped longer ago than ``seconds``, or twice that for each time before, is asked again.
+    def end_back_off(self, seconds: float) -> None:
+        """Before a new fetch: end the back-off if it lasted ``seconds``, doubled for each back-off since a block last arrived.
 
-        One that lied is not.
+        A source that lied stays dropped.
         """
         self._strikes = 0
         if (
             self.is_dropped
             and not self.has_lied
-            and monotonic() - self._failed_at >= seconds * 2 ** min(self._rests - 1, _MAX_DOUBLINGS)
+            and monotonic() - self._failed_at >= seconds * 2 ** min(self._back_offs - 1, _MAX_DOUBLINGS)
         ):
             self.is_dropped = self.is_reported = False
 
     def describe(self) -> str:
-        """Say in a few words how it stands with this source, and since when."""
+        """Return why this source brought nothing, and since when."""
         if self.failure is None:
             return f"{self.name} does not have it"
         return f"{self.explain()} ({monotonic() - self._failed_at:.0f} s ago)"
 
     def explain(self) -> str:
-        """Say why it failed, with its name."""
+        """Return why it failed, with its name."""
         error = self.failure
         if error is None:
             return self.name
@@ -177,5 +177,5 @@ class SourceState:
         return text if self.name in text else f"{self.name}: {text}"
 
     def use(self) -> SourceUse:
-        """Give the account."""
+        """Return the share of this source."""
         return SourceUse(self.name, self.blocks, self.size, self.explain() if self.is_dropped else None, self.has_lied)

@@ -1,13 +1,12 @@
-"""Local first, then all sources side by side: verified, failing over, resumed block by block.
+"""A block source that reads the local store first and then all remote sources in parallel: verified, with failover and resume.
 
-What is fetched is kept in the local store at once, in one durable step after the other, so that an interrupted fetch goes on
-where it stopped, with whatever sources there are then. A DAG is fetched in breadth: each node that arrives brings the wants for
-those of its children that are not here; while a request is under way they gather, so that a server which takes lists gets few and
-long ones. A source that lies is not asked again; one that stalls, drips or breaks off is left alone for a while; either is named
-in a warning.
+Fetched blocks are stored as they arrive, so an interrupted fetch continues where it stopped, with whatever sources exist then. A
+DAG is fetched breadth first: each node that arrives adds wants for its children that are not here. Wants accumulate while a request
+is under way, so a server that takes lists gets few long requests. A source that sends wrong blocks is not asked again; one that
+stalls, drips or breaks off is in back-off for a while; both are named in a warning.
 
-Considered: one source after the other (a dead one costs its whole time-out, a slow one sets the pace); asking all for everything
-(bytes travel twice); chosen: shared wants, whoever is idle takes some, and what is owed too long is asked elsewhere as well.
+Considered: one source after another (a dead one costs its whole time-out, a slow one sets the pace); asking all sources for
+everything (bytes travel twice); chosen: shared wants, of which any idle source takes some, and hedging of those that are overdue.
 """
 
 import threading
@@ -19,15 +18,16 @@ from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableEr
 from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid, convert_to_v1
 from catalog.progress import Progress, silent
-from catalog.sources.fetch import Fetch, find_missing
+from catalog.sources.fetch import Fetch
 from catalog.sources.source import DeltaSource, RemoteSource, SourceState, SourceUse
+from catalog.sources.traversal import find_missing
 
 __all__ = ["Fetched", "FetchingBlockstore", "RemoteSource", "SourceUse"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought: new blocks and their bytes, and what each source gave."""
+    """What a fetch brought: the number of new blocks, their bytes, and the share of each source."""
 
     blocks: int = 0
     size: int = 0
@@ -35,9 +35,9 @@ class Fetched:
 
 
 class FetchingBlockstore:
-    """A block source over a local store and remote sources. One fetch runs at a time for each of its callers' threads.
+    """A block source over a local store and remote sources; several threads may fetch at once.
 
-    ``free_space`` tells how many bytes the local store can still take.
+    ``free_space`` returns how many bytes the local store can still take.
     """
 
     def __init__(
@@ -56,23 +56,23 @@ class FetchingBlockstore:
 
     @property
     def has_sources(self) -> bool:
-        """Whether there is anybody to ask."""
+        """Whether there is any remote source."""
         return bool(self._states)
 
     def delta_sources(self) -> list[SourceState]:
-        """Give the sources that may make deltas, but for those that are left alone now; whoever takes bytes counts them there."""
+        """Return the delta sources that are not in back-off; callers count received bytes in the state."""
         return [state for state in self._states if isinstance(state.source, DeltaSource) and not state.is_dropped]
 
     def get(self, cid: Cid) -> bytes:
-        """Give a block from here or from the first source that has it; raise `UnavailableError` with what each source said."""
+        """Return a block from the local store or a source; raise `UnavailableError` with the answer of each source."""
         for block in self.get_many([cid]):
             return block.data
         raise BlockNotFoundError(f"no source has block {cid}", why=self._explain())
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those of ``cids`` that are here or that a source has, the local ones first.
+        """Yield the blocks that are here or that a source has, local ones first.
 
-        Raises `UnavailableError` where one is nowhere and a source could not be asked.
+        Raises `UnavailableError` where a block is missing and a source could not be asked.
         """
         wanted = list({convert_to_v1(cid): cid for cid in cids}.values())
         absent = set(find_missing(self.local, wanted))
@@ -81,7 +81,7 @@ class FetchingBlockstore:
             for block in self.local.get_many(list(present)):
                 present.pop(block.cid, None)
                 yield block
-        except BlockMismatchError:  # one rotted: which, each tells
+        except BlockMismatchError:  # one rotted; reading each shows which
             rotten = self._drop_rotten(present)
             absent |= rotten
             yield from self.local.get_many(cid for cid in present if cid not in rotten)
@@ -93,15 +93,15 @@ class FetchingBlockstore:
                 raise self._unavailable(fetch.missing)
 
     def fetch_many(self, cids: Iterable[Cid], *, size: int | None = None, progress: Progress = silent) -> Fetched:
-        """Bring single blocks here; raise as `fetch_dag` does."""
+        """Fetch single blocks into the local store; raise as `fetch_dag` does."""
         return self._fetch(list(cids), size, progress, traverse=False)
 
     def fetch_dag(self, roots: Sequence[Cid], *, size: int | None = None, progress: Progress = silent) -> Fetched:
-        """Bring the DAGs under ``roots`` here, whole: only what is missing travels.
+        """Fetch the whole DAGs under ``roots`` into the local store: only missing blocks travel.
 
-        ``size`` is what all that travels may have at most (a release states it). Raises `UnavailableError` naming every source
-        where something cannot be had (what could is here), `StorageError` where it does not fit on the disk, `CodecError` for a
-        DAG that is deeper or larger than the limits or no DAG.
+        ``size`` bounds the bytes that may travel (a release states it). Raises `UnavailableError` naming every source where a block
+        could not be fetched (what could be is stored), `StorageError` where the disk is too full, `CodecError` for a DAG that is
+        malformed, or deeper or larger than the limits.
         """
         return self._fetch(list(roots), size, progress, traverse=True)
 
@@ -117,13 +117,13 @@ class FetchingBlockstore:
         return Fetched(blocks, total, tuple(state.use() for state in self._states))
 
     def _begin(self, *, size: int | None, traverse: bool) -> Fetch:
-        """Make a fetch from the sources that do not rest; if all do, all but liars are tried once more."""
+        """Return a new fetch from the sources not in back-off; if all are, try every one that never lied once more."""
         with self._lock:
             for state in self._states:
-                state.rest(self._timeouts.budget)
+                state.end_back_off(self._timeouts.budget)
             if all(state.is_dropped for state in self._states):
                 for state in self._states:
-                    state.rest(0)
+                    state.end_back_off(0)
         return Fetch(self.local, self._states, self._timeouts, size=size, free_space=self._free_space, traverse=traverse)
 
     def _drop_rotten(self, cids: Iterable[Cid]) -> set[Cid]:

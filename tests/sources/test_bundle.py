@@ -78,7 +78,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_no_car(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "share.car"
     path.write_bytes(content)
-    with pytest.raises(CodecError, match="is no bundle"):
+    with pytest.raises(CodecError, match="is not a bundle"):
         BundleSource(path)
 
 
@@ -110,7 +110,7 @@ def manifest_of(**changes: object) -> Block:
 )
 def test_manifests_that_are_none(tmp_path: Path, changes: dict[str, object]) -> None:
     manifest = manifest_of(**changes)
-    with pytest.raises(CodecError, match="is no bundle"):
+    with pytest.raises(CodecError, match="is not a bundle"):
         BundleSource(car_of(tmp_path, [manifest.cid], [manifest, ROOT, LARGE, Block(cid_of(RECORD), RECORD)]))
 
 

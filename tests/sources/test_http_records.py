@@ -8,7 +8,8 @@ from catalog.clients.http import HttpClient
 from catalog.errors import UnavailableError
 from catalog.ipns.key import IpnsKey
 from catalog.limits import MAX_RECORD_SIZE
-from catalog.sources.http import RECORD_TYPE, HttpRouting
+from catalog.sources.http import HttpRouting
+from catalog.sources.protocol import RECORD_TYPE
 
 NAME = IpnsKey(b"h" * 32).name
 ROUTER, GATEWAY = f"/routing/v1/ipns/{NAME}", f"/ipns/{NAME}?format=ipns-record"
@@ -104,7 +105,7 @@ def test_more_than_a_record_is_not_read(server: Server) -> None:
 
 def test_a_server_that_gives_no_records_is_named(server: Server) -> None:
     server.answers[ROUTER] = server.answers[GATEWAY] = (400, "text/plain", b"")
-    with pytest.raises(UnavailableError, match="gives no records"):
+    with pytest.raises(UnavailableError, match="has no records"):
         HttpRouting(server.client).get(NAME)
 
 
