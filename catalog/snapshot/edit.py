@@ -55,9 +55,9 @@ class _Editor:
         """Carry over a subtree, changed or not; ``last``: nothing of the old tree follows it."""
         if (link.cid.codec == RAW) != (level == 0):
             raise UncutError
-        if not changes and self._builder.aligned(level) and (level > 0 or last or self._ends_by_itself(link)):
-            self._builder.add_subtree(level, link)
-        elif level == 0:
+        if not changes and (level > 0 or last or self._ends_by_itself(link)) and self._builder.add_subtree(level, link):
+            return
+        if level == 0:
             self.merge_leaf(split_lines(self.view.leaf(link)), changes)
         else:
             children = self.view.children(link)

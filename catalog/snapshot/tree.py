@@ -34,7 +34,7 @@ class _Level:
 class TreeBuilder:
     """Takes lines, or whole subtrees of an older tree, in their order; hands blocks to ``put``, children first.
 
-    A subtree may be added where `aligned` allows it; its level is the number of nodes above its leaves (a leaf has level 0).
+    The level of a subtree is the number of nodes above its leaves (a leaf has level 0).
     """
 
     def __init__(self, put: Put) -> None:
@@ -52,17 +52,24 @@ class TreeBuilder:
         if ends_leaf(key):
             self._end_leaf()
 
-    def aligned(self, level: int) -> bool:
-        """Tell whether every leaf and node below ``level`` ends here, so that an old subtree of that level can follow as it is."""
-        return not self._lines and all(not below.links or below.closed for below in self._levels[:level])
+    def add_subtree(self, level: int, link: FileLink) -> bool:
+        """Append a subtree of an older tree, if a leaf and a node of every level below ``level`` end here; return whether they did.
 
-    def add_subtree(self, level: int, link: FileLink) -> None:
-        """Append a subtree of an older tree that ends as its content demands, or is the last of all."""
+        The subtree has to end as its content demands, or to be the last of all. Where False is returned, its lines have to follow
+        by other calls: a node that is complete is made as soon as it is known that something follows it.
+        """
+        if self._lines:
+            return False
         for below in range(level):
-            self._level(below).passed = True
-            if self._levels[below].links:
-                self._wrap(below)
+            state = self._level(below)
+            if state.links and not state.closed:
+                return False
+            if state.links:
+                self._wrap(below)  # becomes a link of the level above, which need not end with it
+        for below in range(level):
+            self._levels[below].passed = True
         self._push(level, link)
+        return True
 
     def finish(self) -> FileLink:
         """Close what is open and give the root. A root over one link remains only if it came by `add_subtree`."""
