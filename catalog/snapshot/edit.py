@@ -39,7 +39,7 @@ def update_tree(root: FileLink, changes: Mapping[Key, bytes | None], source: Blo
     if root.file_size == 0:
         editor.merge_leaf([], ordered)
     else:
-        editor.visit(root, editor.view.height(root), ordered, last=True)
+        editor.visit(root, editor.view.height(root), ordered, next_changes=False)
     return TreeEdit(editor.finish(), editor.replaced)
 
 
@@ -51,11 +51,11 @@ class _Editor:
         self._written: set[Cid] = set()
         self._builder = TreeBuilder(self._write)
 
-    def visit(self, link: FileLink, level: int, changes: _Changes, *, last: bool) -> None:
-        """Carry over a subtree, changed or not; ``last``: nothing of the old tree follows it."""
+    def visit(self, link: FileLink, level: int, changes: _Changes, *, next_changes: bool) -> None:
+        """Carry over a subtree, changed or not; ``next_changes``: so does what follows it in the old tree."""
         if (link.cid.codec == RAW) != (level == 0):
             raise UncutError
-        if not changes and (level > 0 or last or self._ends_by_itself(link)) and self._builder.add_subtree(level, link):
+        if not changes and not (next_changes and self._may_take_more(link)) and self._builder.add_subtree(level, link):
             return
         if level == 0:
             self.merge_leaf(split_lines(self.view.leaf(link)), changes)
@@ -63,7 +63,8 @@ class _Editor:
             children = self.view.children(link)
             shares = self._share_out(children, changes)
             for index, child in enumerate(children):
-                self.visit(child, level - 1, shares.get(index, ()), last=last and index == len(children) - 1)
+                following = index + 1 in shares if index + 1 < len(children) else next_changes
+                self.visit(child, level - 1, shares.get(index, ()), next_changes=following)
 
     def merge_leaf(self, lines: Sequence[bytes], changes: _Changes) -> None:
         """Feed a leaf's lines with the changes among them."""
@@ -90,9 +91,10 @@ class _Editor:
         self._written.add(block.cid)
         self._put(block)
 
-    def _ends_by_itself(self, link: FileLink) -> bool:
-        """Tell whether a leaf ends whatever follows: it was not cut by its size, or its last line ends it as well."""
-        return link.file_size <= MAX_SNAPSHOT_LEAF_SIZE - MAX_LINE_SIZE or ends_leaf(self.view.last_key(link))
+    def _may_take_more(self, link: FileLink) -> bool:
+        """Tell whether the last leaf of a subtree was cut by its size: then it may take in a line that follows now."""
+        leaf = self.view.last_leaf(link)
+        return leaf.file_size > MAX_SNAPSHOT_LEAF_SIZE - MAX_LINE_SIZE and not ends_leaf(self.view.last_key(leaf))
 
     def _share_out(self, children: Sequence[FileLink], changes: _Changes) -> dict[int, list[tuple[Key, bytes | None]]]:
         shares: dict[int, list[tuple[Key, bytes | None]]] = {}

@@ -68,11 +68,15 @@ class TreeView:
             self._first_keys[link.cid] = line_key(self.leaf(link).split(b"\n", 1)[0])
         return self._first_keys[link.cid]
 
-    def last_key(self, link: FileLink) -> Key:
-        """Give the key of the last line under ``link``."""
+    def last_leaf(self, link: FileLink) -> FileLink:
+        """Return the last leaf under ``link``, or ``link`` itself if it is a leaf."""
         while link.cid.codec != RAW:
             link = self.children(link)[-1]
-        return line_key(self.leaf(link)[:-1].rsplit(b"\n", 1)[-1])
+        return link
+
+    def last_key(self, link: FileLink) -> Key:
+        """Give the key of the last line under ``link``."""
+        return line_key(self.leaf(self.last_leaf(link))[:-1].rsplit(b"\n", 1)[-1])
 
     def child_of(self, children: Collection[FileLink], key: Key) -> int:
         """Give the index of the child under which ``key`` is, or would be."""
