@@ -17,7 +17,8 @@ from catalog.limits import MAX_FANOUT, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot.line import Key
 from catalog.unixfs.file import FileLink, Put, file_node, raw_leaf
 
-_LEAF_ENDS_BELOW = 1 << 3  # of the first byte of a digest: five zero bits
+_LEAF_ENDS_BELOW = 1 << 3  # the first byte of a digest: five zero bits
+_NODE_ENDS_BELOW = 1  # the last byte of a CID: eight zero bits
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class TreeBuilder:
             self._wrap(level)
         state = self._levels[level]
         state.links.append(link)
-        state.closed = link.cid.binary[-1] == 0 or len(state.links) == MAX_FANOUT
+        state.closed = link.cid.binary[-1] < _NODE_ENDS_BELOW or len(state.links) == MAX_FANOUT
 
     def _wrap(self, level: int) -> None:
         state = self._levels[level]

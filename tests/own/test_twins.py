@@ -8,12 +8,32 @@ import pytest
 
 from catalog.home.home import Home
 from catalog.index.releases import iterate_releases
+from catalog.own.signing import own_name, own_record
+from catalog.snapshot import tree
+from catalog.snapshot.reader import Snapshot, open_snapshot
+from catalog.snapshot.writer import has_canonical_tree
 from tests.fakes.homes import NOBODY, network_of, open_at, publish_fake, share
 
 
 def releases(home: Home) -> dict[str, object]:
     with home.index.read() as connection:
         return {release.reference: release for release in iterate_releases(connection, home.own_catalogue() or "")}
+
+
+def newest_snapshot(home: Home) -> Snapshot:
+    name = own_name(home)
+    assert name is not None
+    record = own_record(home, name)
+    assert record is not None
+    return open_snapshot(record.snapshot_cid, home.blocks)
+
+
+@pytest.fixture(autouse=True)
+def many_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut so often that a few releases make several levels."""
+    monkeypatch.setattr(tree, "_LEAF_ENDS_BELOW", 100)
+    monkeypatch.setattr(tree, "_NODE_ENDS_BELOW", 100)
+    monkeypatch.setattr(tree, "MAX_FANOUT", 3)
 
 
 def interleave(tmp_path: Path, rounds: int) -> None:
@@ -29,11 +49,14 @@ def interleave(tmp_path: Path, rounds: int) -> None:
             published.add(publish_fake(home, f"web{randomness.randrange(3)}", str(number)).reference)
             if randomness.random() < 0.8:
                 share(home, network_of(twin) if randomness.random() < 0.7 else NOBODY)
+                assert has_canonical_tree(newest_snapshot(home))
             assert releases(one).keys() | releases(other).keys() == published
         for home, twin in ((one, other), (other, one), (one, other)):
             shared = share(home, network_of(twin))
             assert shared.merged is None or not shared.merged.lost
+            assert has_canonical_tree(newest_snapshot(home))
         assert releases(one) == releases(other)
+        assert newest_snapshot(one).releases == newest_snapshot(other).releases
         assert releases(one).keys() == published
 
 

@@ -4,13 +4,11 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
 from catalog.limits import MAX_FANOUT, MAX_SNAPSHOT_LEAF_SIZE
-from catalog.snapshot import edit, tree
+from catalog.snapshot import tree
 from catalog.snapshot.edit import update_tree
 from catalog.snapshot.line import Key
 from catalog.snapshot.tree import build_tree, ends_leaf
@@ -39,15 +37,6 @@ def nodes_of(root: FileLink, source: CountingSource) -> Iterator[tuple[FileLink,
         yield links
         for link in links:
             yield from nodes_of(link, source)
-
-
-@pytest.fixture
-def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves of 700 bytes and nodes of 4 links, so that a few hundred lines meet every rule in several levels."""
-    monkeypatch.setattr(tree, "MAX_FANOUT", 4)
-    monkeypatch.setattr(tree, "MAX_SNAPSHOT_LEAF_SIZE", 700)
-    monkeypatch.setattr(edit, "MAX_SNAPSHOT_LEAF_SIZE", 700)
-    monkeypatch.setattr(edit, "MAX_LINE_SIZE", 200)
 
 
 def test_every_cut_follows_the_rule() -> None:
@@ -110,14 +99,6 @@ def check_edits(chance: random.Random, lines: Lines, span: int, steps: int, most
         lines = {key: line for key, line in {**lines, **changes}.items() if line is not None}
         root = written.root
         assert root == build(lines, CountingSource())
-
-
-@pytest.mark.usefixtures("small_limits")
-@settings(max_examples=60, deadline=None)
-@given(st.randoms(use_true_random=False), st.integers(1, 400))
-def test_edits_in_any_order_give_the_tree_of_a_whole_build(chance: random.Random, span: int) -> None:
-    lines = dict(bare_line(number) for number in range(span) if chance.random() < 0.7)
-    check_edits(chance, lines, span, 8, chance.choice([3, 10, 100]))
 
 
 def test_edits_of_a_large_tree_give_the_tree_of_a_whole_build() -> None:
