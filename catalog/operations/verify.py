@@ -26,7 +26,13 @@ from catalog.ipld.cid import Cid
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.own.moving import check_moved
-from catalog.own.repairing import find_damaged_snapshots, renew_damaged_snapshot, repair_snapshots
+from catalog.own.repairing import (
+    find_damaged_snapshots,
+    find_uncanonical_snapshot,
+    renew_damaged_snapshot,
+    renew_uncanonical_snapshot,
+    repair_snapshots,
+)
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
 
@@ -47,7 +53,8 @@ class Verified:
     """What was looked at, what was found, and what a repair brought back. Without damage everything that is kept matches.
 
     ``files`` are those of the home that were made anew. ``moved`` blocks live in the Kubo node, ``unasked`` says why it could not
-    be asked for them; those that it lacks are damage.
+    be asked for them; those that it lacks are damage. ``uncanonical`` is the root of the own snapshot where its tree of releases is
+    not the one that a whole build gives; ``renewed`` says that a repair signed it anew as that.
     """
 
     blocks: int
@@ -59,6 +66,8 @@ class Verified:
     files: tuple[str, ...] = ()
     moved: int = 0
     unasked: str = ""
+    uncanonical: Cid | None = None
+    renewed: bool = False
 
 
 def verify(
@@ -75,8 +84,8 @@ def verify(
 
     With ``repair``, what is missing comes from the sources of ``network``; an image or file given as ``repair_from`` is read anew
     first, and gives back every block that it holds. Rotten blocks count as missing; for what moved to the Kubo node, that is asked.
-    A damaged index is made anew, and so is the file of blocks, with what of it can still be read. Raises `CorruptHomeError` where a
-    file of the home is damaged and stays so.
+    A damaged index is made anew, and so is the file of blocks, with what of it can still be read; an own snapshot whose tree is not
+    canonical is signed anew. Raises `CorruptHomeError` where a file of the home is damaged and stays so.
     """
     files = _check_files(home, repair=repair or repair_from is not None, progress=progress)
     rotten: list[Cid] = []
@@ -92,14 +101,19 @@ def verify(
     unasked = f"{moved.failure.message}: {moved.failure.why}" if moved.failure is not None else ""
     held = ReachableBlocks(home.blocks)
     damage, archives = _find_damage(home, reference, held)
-    if not (repair or repair_from is not None) or not (damage or rotten):
-        return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files, moved.blocks, unasked)
+    uncanonical = find_uncanonical_snapshot(home) if reference is None else None
+    if not (repair or repair_from is not None) or not (damage or rotten or uncanonical):
+        return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files, moved.blocks, unasked, uncanonical)
     with home.lease("verify"):
         _repair(home, reference, network, repair_from, wanted, progress)
         home.blocks.delete(home.blocks.missing(rotten))  # what is still rotten is of no use to anybody
     left, archives = _find_damage(home, reference, held)
     repaired = max(0, sum(entry.blocks for entry in damage) - sum(entry.blocks for entry in left))
-    return Verified(blocks, size, archives, len(rotten), tuple(left), repaired, files, moved.blocks, unasked)
+    uncanonical_left = find_uncanonical_snapshot(home) if reference is None else None
+    renewed = uncanonical is not None and uncanonical_left is None
+    return Verified(
+        blocks, size, archives, len(rotten), tuple(left), repaired, files, moved.blocks, unasked, uncanonical_left, renewed
+    )
 
 
 def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, ...]:
@@ -206,5 +220,6 @@ def _repair(
     try:
         if reference is None:
             renew_damaged_snapshot(home, network, progress)
+            renew_uncanonical_snapshot(home, network, progress)
     except DcatError as error:
         progress(Step("warning", f"your catalogue cannot be signed anew: {error.message}"))

@@ -14,6 +14,7 @@ from catalog.ipns.record import check_record
 from catalog.own.share import renew_own_snapshot
 from catalog.progress import Progress, Step, silent
 from catalog.snapshot.reader import open_snapshot
+from catalog.snapshot.writer import has_canonical_tree
 from catalog.sources.network import Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.trust.store import get_floor
@@ -59,6 +60,26 @@ def renew_damaged_snapshot(home: Home, network: Network, progress: Progress = si
     Every archive's root has to be here, or at a source: raises `UnavailableError` otherwise.
     """
     if any(found.own and found.shown for found in find_damaged_snapshots(home)):
+        renew_own_snapshot(home, network, progress=progress)
+
+
+def find_uncanonical_snapshot(home: Home) -> Cid | None:
+    """Return the root of the own newest snapshot if it is whole, but its releases' tree is not the one that a whole build gives.
+
+    It is read and followed as any other, but another home of the same releases has another root.
+    """
+    for found in _list_snapshots(home):
+        if found.own and found.shown and _is_whole(found, home):
+            return None if has_canonical_tree(open_snapshot(found.root, home.blocks)) else found.root
+    return None
+
+
+def renew_uncanonical_snapshot(home: Home, network: Network, progress: Progress = silent) -> None:
+    """Where the own snapshot's tree is not canonical, write the snapshot anew from the index and sign it.
+
+    Every archive's root has to be here, or at a source: raises `UnavailableError` otherwise.
+    """
+    if find_uncanonical_snapshot(home) is not None:
         renew_own_snapshot(home, network, progress=progress)
 
 

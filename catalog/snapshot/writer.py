@@ -81,6 +81,11 @@ def update_snapshot(
     return _write_root(head, edit.root, images, put)
 
 
+def has_canonical_tree(snapshot: Snapshot) -> bool:
+    """Return whether the releases' tree is the one that a whole build gives for the same lines; all of it is read."""
+    return build_tree(((key, line + b"\n") for key, line in snapshot.lines()), lambda _: None).cid == snapshot.releases.cid
+
+
 def _edit(old: Snapshot, lines: Mapping[Key, bytes], source: BlockSource, put: Put) -> TreeEdit:
     try:
         return update_tree(old.releases, lines, source, put)

@@ -18,7 +18,7 @@ app = command_app()
 
 ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="Only the blocks of one release.")]
 RepairOption = Annotated[
-    bool, typer.Option("--repair", help="Fetch what is missing or rotten from the sources; make a damaged index anew.")
+    bool, typer.Option("--repair", help="Fetch what is missing or rotten from the sources; make a damaged index or tree anew.")
 ]
 ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Repair from an image of the engine.")]
 FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Repair from an exported tar or an OCI layout.")]
@@ -36,7 +36,7 @@ def verify(
     """Hash everything that is stored again.
 
     Every block is read and checked against its CID; every archive and snapshot that is kept here, and every file of the home, must
-    be whole. Damage is exit code 20.
+    be whole, and the tree of your catalogue's releases the one that its releases give. Damage is exit code 20.
     """
     from catalog.operations.verify import verify as check
 
@@ -62,6 +62,8 @@ def verify(
         "moved": done.moved,
         "unasked": done.unasked,
         "files": list(done.files),
+        "uncanonical": str(done.uncanonical) if done.uncanonical is not None else None,
+        "renewed": done.renewed,
         "damage": [
             {"label": entry.label, "archive": str(entry.archive), "kept_as": entry.reason, "blocks": entry.blocks}
             for entry in damage
@@ -74,19 +76,27 @@ def verify(
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
         ("in the node", _describe_moved(done) if done.moved else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
-        ("made anew", ", ".join(done.files)),
+        ("made anew", ", ".join([*done.files, *(["the tree of your releases"] if done.renewed else [])])),
+        ("other tree", f"{done.uncanonical}: your releases give another one" if done.uncanonical is not None else ""),
         ("in part", f"{format_count(len(partial), 'archive')}, whose other layers the engine had" if partial else ""),
     ]
     parts: list[str | Table] = [fields(pairs)]
     if damage:
         rows = [(entry.label, str(entry.blocks), str(entry.archive)) for entry in damage]
         parts.append(Table(("DAMAGED", "BLOCKS", "CID"), rows, frozenset({"BLOCKS"})))
-    healthy = not damage and (not done.rotten or done.repaired >= done.rotten or repair or source is not None)
+    sound = not damage and (not done.rotten or done.repaired >= done.rotten or repair or source is not None)
+    repaired = repair or source is not None
+    healthy = sound and done.uncanonical is None
     document = Document("verify", body, [str(entry.archive) for entry in damage], parts, _conclude(done) if healthy else "")
     if healthy:
         return document
     context.show(document)
-    repaired = repair or source is not None
+    if sound:
+        raise VerificationError(
+            f"the tree of your releases under {done.uncanonical} is not the one that they give",
+            why="it could not be signed anew" if repaired else "an older version of dcat or another program wrote it",
+            hint="" if repaired else "dcat verify --repair",
+        )
     raise VerificationError(
         f"{format_count(len(damage), 'archive')} of {done.archives} damaged, {format_count(done.rotten, 'block')} rotten",
         why="no source that was asked had them" if repaired else "stored bytes no longer match their CIDs, or are gone",

@@ -19,9 +19,9 @@ from catalog.index.subscriptions import show_catalogue
 from catalog.model.release import Release, format_time
 from catalog.trust import contents
 from catalog.trust import ownership as naming
-from tests.cli.conftest import Dcat
+from tests.cli.conftest import Dcat, read_json
 from tests.cli.images import write_image
-from tests.fakes.homes import AMD64, image_of
+from tests.fakes.homes import AMD64, image_of, sign_other_tree
 from tests.needs import ROOT
 
 BOB = "k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel2r"
@@ -105,6 +105,21 @@ def test_20_rotten_store(dcat: Dcat, home: Path, tmp_path: Path) -> None:
     assert "1 block rotten" in ran.err
     assert dcat("verify", "--from", file).code == 0
     assert dcat("verify").code == 0
+
+
+def test_20_tree_of_another_shape(stocked: Dcat, home: Path) -> None:
+    assert stocked("verify").code == 0
+    with open_home(home, now=datetime.now(UTC)) as opened:
+        other = sign_other_tree(opened)
+    ran = stocked("verify")
+    assert ran.code == 20
+    assert f"the tree of your releases under {other} is not the one that they give" in ran.err
+    assert "dcat verify --repair" in ran.err
+    repaired = stocked("verify", "--repair")
+    assert repaired.code == 0
+    assert "the tree of your releases" in repaired.out
+    told = read_json(stocked("verify", "--json"))
+    assert (told["uncanonical"], told["renewed"]) == (None, False)
 
 
 def test_22_record_expired(dcat: Dcat, home: Path) -> None:

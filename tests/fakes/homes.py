@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from catalog.blockstores.writing import BlockWriter
 from catalog.errors import UnavailableError
 from catalog.home.home import Home, open_home
 from catalog.index.history import Change
@@ -14,8 +15,12 @@ from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
 from catalog.own.share import Shared, share_own
-from catalog.own.signing import local_records
+from catalog.own.signing import local_records, own_name, own_record, sign_snapshot
+from catalog.snapshot.reader import open_snapshot
 from catalog.sources.network import Network
+from catalog.unixfs.directory import update_directory
+from catalog.unixfs.file import file_node, raw_leaf
+from catalog.unixfs.hamt import Entry
 
 NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 AMD64 = parse_platform("linux/amd64")
@@ -60,6 +65,28 @@ def share(home: Home, network: Network = NOBODY) -> Shared:
     shared = share_own(home, network)
     assert shared is not None
     return shared
+
+
+def sign_other_tree(home: Home) -> Cid:
+    """Sign the same releases in a tree of another shape, one leaf for each line; return the snapshot's root."""
+    name = own_name(home)
+    assert name is not None
+    record = own_record(home, name)
+    assert record is not None
+    root = record.snapshot_cid
+    snapshot = open_snapshot(root, home.blocks)
+    with BlockWriter(home.blocks) as writer:
+        leaves = []
+        for _, line in snapshot.lines():
+            block, link = raw_leaf(line + b"\n")
+            writer.put_node(block)
+            leaves.append(link)
+        block, link = file_node(leaves)
+        writer.put_node(block)
+        changed = Entry("releases.ndjson", link.cid, link.dag_size)
+        other = update_directory(root, {"releases.ndjson": changed}, home.blocks, writer.put_node).cid
+    sign_snapshot(home, other)
+    return other
 
 
 class HomeSource:
