@@ -1,6 +1,10 @@
-"""What is needed of an archive, brought here: by a delta from an older image where one is smaller, else block by block.
+"""Fetching what is missing of an archive: by a delta from an older image where that is smaller, else block by block.
 
-`archive` is what operations call; `upgrade` finds older images and deltas, `choosing` decides, `applying` turns one into blocks.
+- ``archive``: what operations call
+- ``upgrade``: the first delta that works; ``offers``: the deltas there are; ``known``: the images that they may start from
+- ``applying``: a delta becomes blocks
+- ``savings``: what deltas saved over all time
+- ``bundled``: deltas that a bundle carries
 """
 
 from catalog.delivery.archive import (
@@ -14,8 +18,8 @@ from catalog.delivery.archive import (
     open_store,
     plan_delta,
 )
+from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import Savings, add_saving, find_savings
-from catalog.delivery.upgrade import PlannedDelta, TakenDelta
 
 __all__ = [
     "Delivered",

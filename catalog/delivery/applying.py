@@ -1,4 +1,4 @@
-"""Turn a delta into blocks of the home: each matched its CID, and they are kept in small batches, so that little is ever lost."""
+"""Turning a delta into blocks of a home: verified, and stored in small batches, so that an interruption loses little."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from catalog.limits import REBUILT_BATCH_SIZE
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What came out of a delta: blocks that were not here before, and their bytes; ``failure`` is what ended it too early."""
+    """The blocks that a delta added, their number and bytes; ``failure`` is the error that ended it early, if one did."""
 
     blocks: int
     size: int
@@ -23,10 +23,10 @@ class Rebuilt:
 def apply_delta(
     pieces: Iterable[Piece], base: Cid, target: Cid, store: FrameStore, *, unpacked: int, size: int, file_size: int
 ) -> Rebuilt:
-    """Rebuild what ``target`` has and ``base`` (whole in ``store``) has not, into ``store``; durable when this returns.
+    """Rebuild the blocks of ``target`` that ``base`` lacks into ``store``, which holds ``base`` whole; durable when this returns.
 
-    ``unpacked`` and ``size`` are the target's, ``file_size`` the delta's. Whatever is wrong with the delta, its base or its source
-    is the ``failure``, and what matched before it is kept; what is wrong with the store is raised.
+    ``unpacked`` and ``size`` are the target's, ``file_size`` the delta's. An error of the delta, its base or its source becomes the
+    ``failure``, and blocks verified before it are kept; an error of the store is raised.
     """
     failure: DcatError | None = None
     with BlockWriter(store, batch_size=REBUILT_BATCH_SIZE) as writer:

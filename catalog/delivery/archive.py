@@ -1,4 +1,4 @@
-"""Bring what is needed of an archive here: of which layers, from here first, by a delta, then from every source, verified."""
+"""Fetching what is missing of an archive, or of some of its layers: by a delta if one is smaller, then from every source."""
 
 import shutil
 from collections.abc import Collection
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.clients.timeouts import Timeouts
+from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
-from catalog.delivery.upgrade import PlannedDelta, TakenDelta, Upgrade
+from catalog.delivery.upgrade import plan_upgrade, take_upgrade
 from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home.home import Home
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
@@ -24,7 +25,7 @@ from catalog.sources.store import FetchingBlockstore, SourceUse
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What getting an archive takes, in stored bytes: ``present`` are here or not needed, ``missing`` have to travel."""
+    """What an archive needs, in stored bytes: ``present`` are here or not needed, ``missing`` have to travel."""
 
     present: int
     missing: int
@@ -33,7 +34,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What was brought: ``blocks`` blocks, and ``size`` bytes that travelled with a delta's among them, for ``need.missing``."""
+    """What was fetched: ``blocks`` blocks, and ``size`` bytes in all, those of a delta included, for ``need.missing``."""
 
     need: Need
     blocks: int
@@ -43,14 +44,14 @@ class Delivered:
 
 
 def open_store(home: Home, network: Network, timeouts: Timeouts | None = None) -> FetchingBlockstore:
-    """Give the home's blocks with every source of ``network`` behind them."""
+    """Return a block source over the home's store and every source of ``network``."""
     return FetchingBlockstore(
         home.blocks, network.sources, timeouts=timeouts or network.timeouts, free_space=lambda: _free_space(home.path)
     )
 
 
 def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = ()) -> Need:
-    """Tell what of an archive has to travel, leaving out the layers ``without``. Inner nodes that are not here are fetched."""
+    """Return what of an archive has to travel, without the layers ``without``. Inner nodes that are not here are fetched."""
     missing = blocks = 0
     for layer in view.layers:
         if layer.diff_id not in without:
@@ -60,34 +61,54 @@ def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection
     return Need(view.size - missing, missing, blocks)
 
 
-def plan_delta(home: Home, view: ArchiveView, store: FetchingBlockstore, need: Need, progress: Progress) -> PlannedDelta | None:
-    """Tell by which delta `fetch_archive` would bring what is needed; None where blocks are as good."""
+def plan_delta(
+    home: Home,
+    view: ArchiveView,
+    store: FetchingBlockstore,
+    need: Need,
+    progress: Progress,
+    catalogue: str | None = None,
+) -> PlannedDelta | None:
+    """Return the delta by which `fetch_archive` would fetch what is needed; None where blocks are as good."""
     if not store.has_sources:
         return None
-    return Upgrade(home, store, view).plan(need.missing, progress)
+    return plan_upgrade(home, store, view, need.missing, progress, catalogue)
 
 
 def fetch_archive(
-    home: Home, view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
+    home: Home,
+    view: ArchiveView,
+    store: FetchingBlockstore,
+    without: Collection[DiffID] = (),
+    progress: Progress = silent,
+    *,
+    catalogue: str | None = None,
 ) -> Delivered:
-    """Bring an archive here as `bring_archive` does, and count what a delta saved."""
-    delivered = bring_archive(home, view, store, without, progress)
+    """Fetch an archive as `bring_archive` does, and count what a delta saved."""
+    delivered = bring_archive(home, view, store, without, progress, catalogue=catalogue)
     if delivered.delta is not None:
         add_saving(home, delivered.delta)
     return delivered
 
 
 def bring_archive(
-    home: Home, view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = (), progress: Progress = silent
+    home: Home,
+    view: ArchiveView,
+    store: FetchingBlockstore,
+    without: Collection[DiffID] = (),
+    progress: Progress = silent,
+    *,
+    catalogue: str | None = None,
 ) -> Delivered:
-    """Bring an archive here, whole but for the layers ``without``; what is here already does not travel.
+    """Fetch an archive, except for the layers ``without``; blocks that are here do not travel.
 
-    Where an older image is here whole, a delta may make the most of it; `add_saving` is the caller's.
+    A delta from an older image that is here whole is used where that is smaller. ``catalogue`` is the one that the archive is
+    wanted from: only its images and its statements about deltas count then. `add_saving` is left to the caller.
     """
     taken = None
     if store.has_sources:
         at_most = _bound_missing(view, store, without)
-        taken = Upgrade(home, store, view).take(at_most, lambda: count_need(view, store, without).missing, progress)
+        taken = take_upgrade(home, store, view, at_most, lambda: count_need(view, store, without).missing, progress, catalogue)
     left_out = {layer.cid for layer in view.layers if layer.diff_id in without}
     roots = [cid for cid in _children(view.cid, store) if cid not in left_out] if left_out else [view.cid]
     fetched = store.fetch_dag(roots, size=view.size, progress=progress)
@@ -97,32 +118,34 @@ def bring_archive(
     return Delivered(Need(max(view.size - missing, 0), missing, blocks), fetched.blocks, size, fetched.sources, taken)
 
 
-def fetch_image(home: Home, image: Image, store: FetchingBlockstore, progress: Progress = silent) -> Delivered:
-    """Bring the archive of a release's image here, whole; one that is no canonical archive, of a format to come, as it is."""
+def fetch_image(
+    home: Home, image: Image, store: FetchingBlockstore, progress: Progress = silent, *, catalogue: str | None = None
+) -> Delivered:
+    """Fetch the whole archive of a release's image; one that is not a canonical archive, of a future format, as a plain DAG."""
     try:
         view = read_archive(image.archive, store)
     except VerificationError:
         fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
         need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
         return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
-    return fetch_archive(home, view, store, progress=progress)
+    return fetch_archive(home, view, store, progress=progress, catalogue=catalogue)
 
 
 def explain_absence(error: UnavailableError, reference: str, network: Network) -> UnavailableError:
-    """Say of blocks that are missing what it means for the release that they belong to, and why nobody was asked."""
+    """Return the error for a release whose blocks are missing, with the reason why no source was asked, if none was."""
     if network.offline:
         why = "its blocks are not here, and the network was forbidden"
     elif not network.sources:
         why = "its blocks are not here, and no source is configured"
     else:
-        return UnavailableError(f'the bytes of "{reference}" could not be had', why=error.why or error.message)
+        return UnavailableError(f'the bytes of "{reference}" could not be fetched', why=error.why or error.message)
     return UnavailableError(
         f'the bytes of "{reference}" are not here', why=why, hint="name a source that has them, or import a bundle"
     )
 
 
 def _bound_missing(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID]) -> int:
-    """Tell what has to travel at most, without asking anybody: of a layer whose inner nodes are not here, all of it."""
+    """Return what has to travel at most, without a request: a layer whose inner nodes are not here counts whole."""
     missing = 0
     for layer in view.layers:
         if layer.diff_id not in without:
@@ -134,7 +157,7 @@ def _bound_missing(view: ArchiveView, store: FetchingBlockstore, without: Collec
 
 
 def _count_missing(layer: ArchivedLayer, store: FetchingBlockstore, nodes: BlockSource) -> tuple[int, int]:
-    """Give bytes and number of a layer's blocks that are not here, reading inner nodes from ``nodes``."""
+    """Return bytes and number of a layer's blocks that are not here, reading inner nodes from ``nodes``."""
     if layer.cid.codec == RAW:  # a layer of one chunk: nothing to walk
         leaves = {layer.cid: layer.stored_size}
     else:

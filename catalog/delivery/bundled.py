@@ -1,4 +1,4 @@
-"""Deltas that a bundle carries in place of blocks: published ones where they are here, else made for it."""
+"""Deltas that a bundle carries instead of blocks: published ones if they are here, else made for the bundle."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from catalog.unixfs.file import CHUNK_SIZE, FileLink, FileTree, raw_leaf
 
 
 class CarriedDeltas:
-    """The deltas of one bundle, by target. Use it as a context manager: it keeps files that were made until then."""
+    """The deltas of one bundle, by target. Use it as a context manager: leaving it deletes the files of deltas that it made."""
 
     def __init__(self, home: Home, store: BlockSource) -> None:
         self.by_target: dict[Cid, BundledDelta] = {}
@@ -34,7 +34,7 @@ class CarriedDeltas:
         self._stack = ExitStack()
 
     def add(self, image: Image, bases: Sequence[Cid], progress: Progress) -> None:
-        """Carry a delta to ``image`` from one of ``bases``, all of them whole here, where that is smaller than the blocks."""
+        """Add a delta to ``image`` from one of ``bases``, which are whole here, if it is smaller than the blocks."""
         sizes = {base: size for base in bases if base != image.archive and (size := self._count_new(base, image.archive))}
         base = min(sizes, key=lambda base: sizes[base], default=None)
         if base is None or sizes[base] < MIN_DELTA_NEED:
@@ -60,7 +60,7 @@ class CarriedDeltas:
             self.by_target[image.archive] = BundledDelta(base, image.archive, file.cid, written.size)
 
     def blocks(self, target: Cid) -> Iterator[Block]:
-        """Give what stands in a bundle for an archive: its root and metadata, then the delta."""
+        """Yield what a bundle holds of an archive that has a delta: its root and metadata, then the delta."""
         view = read_archive(target, self._store)
         yield Block(target, self._store.get(target))
         if view.links[0].cid != target:
@@ -97,7 +97,7 @@ def _link_of(path: Path) -> FileLink:
 
 
 def _read_blocks(path: Path) -> Iterator[Block]:
-    """Give the blocks of a plain file, the nodes last; memory is that of one chunk."""
+    """Yield the blocks of a plain file, the nodes last; memory is that of one chunk."""
     nodes: list[Block] = []
     tree = FileTree(nodes.append)
     with path.open("rb") as file:

@@ -1,6 +1,6 @@
-"""Images that an archive could be made from: those of its names and platforms, in every catalogue that this home shows."""
+"""Images that an archive could be rebuilt from: the others of its names and platforms, catalogue by catalogue."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 from catalog.delta.policy import KnownImage
 from catalog.home.home import Home
@@ -9,26 +9,36 @@ from catalog.limits import MAX_DELTA_CANDIDATES
 from catalog.lookup.view import open_view
 
 
-def find_known(home: Home, archive_cid: Cid) -> list[KnownImage]:
-    """Give the images of the names and platforms that an archive is released under, in whatever catalogue of this home."""
-    found: dict[Cid, KnownImage] = {}
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The images that one catalogue released under the names and platforms of an archive, that archive among them.
+
+    What one catalogue states about deltas says nothing about the images of another one, so they are never mixed.
+    """
+
+    catalogue: str
+    images: tuple[KnownImage, ...]
+
+
+def find_lineages(home: Home, archive_cid: Cid, catalogue: str | None = None) -> list[Lineage]:
+    """Return the lineages of an archive that hold other images too: of ``catalogue``, or of every catalogue that releases it.
+
+    The own catalogue is first, the others follow in the order of subscription.
+    """
     with open_view(home.path) as view:
-        wanted = {
-            (release.name, platform)
-            for release in (row.release for _, row in view.holding("archive", archive_cid.digest))
-            for platform, image in release.images.items()
-            if image.archive == archive_cid
-        }
-        catalogues = [row.catalogue for row in view.catalogues()] if wanted else []
-        for name, platform in sorted(wanted):
-            for catalogue in catalogues:
-                for row in view.releases(catalogue, name, MAX_DELTA_CANDIDATES):
+        targets: dict[str, set[tuple[str, str]]] = {}
+        for found, row in view.holding("archive", archive_cid.digest):
+            if catalogue in (None, found):
+                targets.setdefault(found, set()).add((row.release.name, row.platform))
+        lineages = []
+        for shown in view.catalogues():
+            images: dict[Cid, KnownImage] = {}
+            for name, platform in sorted(targets.get(shown.catalogue, ())):
+                for row in view.releases(shown.catalogue, name, MAX_DELTA_CANDIDATES):
                     release = row.release
-                    image = release.images.get(platform)
-                    if image is None:
-                        continue
-                    before = found.get(image.archive)
-                    if before is not None:
-                        image = replace(image, deltas={**before.image.deltas, **image.deltas})
-                    found[image.archive] = KnownImage(before.version if before else release.version, image)
-    return list(found.values()) if len(found) > 1 else []
+                    for released, image in release.images.items():
+                        if str(released) == platform:
+                            images.setdefault(image.archive, KnownImage(release.version, image))
+            if len(images) > 1:
+                lineages.append(Lineage(shown.catalogue, tuple(images.values())))
+    return lineages

@@ -1,9 +1,9 @@
-"""What deltas saved this home, over all time: a note of its trust store, for those who ask how it stands."""
+"""What deltas saved this home over all time, kept as a note in its trust store and shown by `dcat status`."""
 
 import json
 from dataclasses import asdict, dataclass
 
-from catalog.delivery.upgrade import TakenDelta
+from catalog.delivery.offers import TakenDelta
 from catalog.home.home import Home
 
 _NOTE = "deltas"
@@ -11,7 +11,7 @@ _NOTE = "deltas"
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """How many deltas were taken, the bytes that travelled for them, and the bytes of the blocks that they stood for."""
+    """The number of deltas taken, the bytes that travelled for them, and the bytes of the blocks that they replaced."""
 
     deltas: int = 0
     received: int = 0
@@ -23,7 +23,7 @@ class Savings:
 
 
 def find_savings(home: Home) -> Savings:
-    """Give what was saved so far."""
+    """Return what was saved so far."""
     from catalog.trust.store import get_note
 
     with home.trust.read() as connection:
@@ -32,7 +32,7 @@ def find_savings(home: Home) -> Savings:
 
 
 def add_saving(home: Home, taken: TakenDelta) -> None:
-    """Count a delta that was taken."""
+    """Add a delta that was taken."""
     from catalog.trust.store import get_note, put_note
 
     with home.trust.write() as connection:

@@ -42,7 +42,9 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network, pro
     store = open_store(home, network)
     with home.lease(f"pin {reference}"):
         try:
-            fetched = fetch_archive(home, read_archive(image.archive, store), store, progress=progress)
+            fetched = fetch_archive(
+                home, read_archive(image.archive, store), store, progress=progress, catalogue=resolved.catalogue.catalogue
+            )
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
         release = resolved.release

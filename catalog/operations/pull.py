@@ -94,6 +94,7 @@ def pull(
     name, version = split_tag(tag) if tag else tag_of(reference, resolved)
     was_there = engine is not None and _check_tag(engine, name, version, image, force=force)
     store = open_store(home, network)
+    catalogue = resolved.catalogue.catalogue
     with home.lease(f"pull {reference}"):
         try:
             view = _read(image, store, reference)
@@ -104,10 +105,10 @@ def pull(
             asked = resolved, resolved.platform or platform, image
             if dry_run:
                 need = count_need(view, store, spare)
-                planned = plan_delta(home, view, store, need, progress)
+                planned = plan_delta(home, view, store, need, progress, catalogue)
                 return Pulled(*asked, need, *layers, None, None, None, was_loaded=False, dry_run=True, planned=planned)
             progress(Step("phase", _describe(reference, resolved, view, layers[1])))
-            fetched = bring_archive(home, view, store, spare, progress)
+            fetched = bring_archive(home, view, store, spare, progress, catalogue=catalogue)
             image_id = None
             if engine is not None:
                 image_id = engine.tag_owner(name, version) if was_there else _load(home, engine, view, store, spare, progress)

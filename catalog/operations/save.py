@@ -54,7 +54,7 @@ def save(
     with home.lease(f"save {reference}"):
         try:
             view = read_archive(image.archive, store)
-            fetch_archive(home, view, store, progress=progress)
+            fetch_archive(home, view, store, progress=progress, catalogue=resolved.catalogue.catalogue)
             pieces = write_tar(view, store) if uncompressed else iter_stored(view, store)
             size = tar_size(view) if uncompressed else view.size
             progress(Step("phase", f"Writing {reference} ({resolved.platform})"))
