@@ -18,7 +18,9 @@ from pathlib import Path
 
 from catalog.clients.docker import Engine, connect
 from catalog.errors import EngineUnavailableError
-from tests.compat.images import SmallImage, layer, program_that_says
+from tests.factory.images import machine_platform, make_image
+from tests.factory.programs import make_program
+from tests.factory.tars import make_layer
 
 NAME = "dcat-demo"
 VERSIONS = ("1.0", "1.1")
@@ -59,10 +61,9 @@ def build_image(version: str) -> bytes:
                 member = tarfile.TarInfo(f"usr/lib/python/{path.relative_to(library)}")
                 member.size, member.mtime = len(content), 1_700_000_000
                 tar.addfile(member, io.BytesIO(content))
-    program = layer({"bin/say": program_that_says(f"{NAME} {version} runs")})
-    architecture = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+    program = make_layer({"bin/say": make_program(f"{NAME} {version} runs")})
     settings = {"Cmd": ["/bin/say"], "Labels": {"version": version}}
-    return SmallImage([stream.getvalue(), program], settings, architecture).archive(f"{NAME}:{version}")
+    return make_image([stream.getvalue(), program], machine_platform(), settings=settings).archive(f"{NAME}:{version}")
 
 
 def show_files(variables: Mapping[str, str]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import GOLDEN, ROOT
+from tests.factory.golden import IMAGES
+from tests.needs import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_an_installed_copy_does_the_main_job(wheel: Path, tmp_path: Path) -> Non
         assert first.startswith(str(installed)), f"the copy is not what ran: {first}"
         return rest
 
-    sample = GOLDEN / "dcat-image" / "sample.tar"
+    sample = IMAGES / "sample.tar"
     dcat("publish", "sample", "1", "--from", str(sample), "--progress", "none")
     expected = "bafybeibxyxpz3pdqkbxjo2to2v5j34rnozfoayrcno5zqzoy6yqi5cae6y\n"
     assert dcat("resolve", "sample@1", "--platform", "linux/arm64") == expected

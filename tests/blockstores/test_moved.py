@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,8 @@ from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, 
 from catalog.errors import BlockNotFoundError, LockedError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
+from tests.factory.times import NOW
 
-NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 MOVED, STAYS = (Block(cid_of(data, RAW), data) for data in (b"moved" * 5000, b"stays" * 5000))
 MEMO = b"m" * 32
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 from tests.needs import ROOT
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Dcat, Ran, ok, read_json
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 
 
 @pytest.fixture

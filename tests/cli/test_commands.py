@@ -9,7 +9,7 @@ import pytest
 
 from cli.verbs import VERBS
 from tests.cli.conftest import Dcat, ok, read_json
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 
 
 def test_list(stocked: Dcat) -> None:

@@ -12,7 +12,7 @@ from cli.completion import _TAKE_WORDS, VALUE_OPTIONS
 from cli.verbs import VERBS
 from tests.cli import readme
 from tests.cli.conftest import Dcat
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 from tests.needs import ROOT, lacks
 
 

@@ -1,6 +1,5 @@
 """What people see of deltas: at a publish, before and after a pull, in status, in what is freed; and how they are turned off."""
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,17 +7,16 @@ import pytest
 
 from cli.text import format_size
 from tests.cli.conftest import Dcat, ok, read_json
+from tests.factory.exports import write_save
+from tests.factory.images import BASE, make_image, versioned_text
+from tests.factory.tars import make_layer
 from tests.fakes.served_home import served_home
-from tests.image import exports
 
 
 def write_version(path: Path, version: str) -> str:
     """An image of text, a little of which is another one in each version."""
-    text = bytearray(random.Random(1).randbytes(400_000).hex().encode())
-    text[: len(version)] = version.encode()
-    image = exports.make_image([exports.BASE, exports.make_layer({"data": bytes(text)})], labels={"version": version})
-    path.write_bytes(exports.make_tar(exports.docker_25(image)))
-    return str(path)
+    layer = make_layer({"data": versioned_text(version, 800_000)})
+    return write_save(path, make_image([BASE, layer], labels={"version": version}))
 
 
 @pytest.fixture

@@ -20,8 +20,10 @@ from catalog.model.release import Release, format_time
 from catalog.trust import contents
 from catalog.trust import ownership as naming
 from tests.cli.conftest import Dcat, read_json
-from tests.cli.images import write_image
-from tests.fakes.homes import AMD64, image_of, sign_other_tree
+from tests.factory.exports import write_image
+from tests.factory.platforms import AMD64
+from tests.factory.releases import listed_image
+from tests.fakes.homes import sign_other_tree
 from tests.needs import ROOT
 
 BOB = "k51qzi5uqu5dgutdk6i1ynyzgkqngpha5xpgia3a5qqp4jsh0u4csozksxel2r"
@@ -35,7 +37,7 @@ def follow_bob(home: Path, *, expires: timedelta = timedelta(days=20)) -> None:
             naming.follow(connection, BOB, "bob", opened.time)
             naming.claim_names(connection, BOB, ["web"])
             naming.finish_first_sync(connection, BOB)
-        image, _ = image_of("web")
+        image = listed_image("web")
         theirs = Release("web", "1.0", opened.time, {AMD64: image})
         with opened.index.write() as connection:
             row = CatalogueRow(BOB, alias="bob", sequence=3, checked=opened.time, expires=format_time(now + expires))
@@ -141,7 +143,7 @@ def test_23_content_would_change(dcat: Dcat, tmp_path: Path) -> None:
 def test_23_content_changed_in_a_subscription(dcat: Dcat, home: Path) -> None:
     follow_bob(home)
     with open_home(home, now=datetime.now(UTC)) as opened, opened.trust.write() as connection:
-        changed, _ = image_of("other")
+        changed = listed_image("other")
         contents.see_contents(connection, BOB, [Release("web", "1.0", opened.time, {AMD64: changed})], opened.time)
     expect(dcat, ["resolve", "bob/web@1.0"], 23, "release-conflict")
 

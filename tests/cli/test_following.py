@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Dcat, Ran, ok, read_json
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 from tests.fakes.served_home import served_home
 
 OTHER_NAME = "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe"

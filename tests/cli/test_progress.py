@@ -10,7 +10,7 @@ from catalog.progress import Step
 from cli.context import Options
 from cli.progress import BarLines, describe, open_progress
 from tests.cli.conftest import run_on_terminal
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 
 STEPS = [
     Step("phase", "Reading web:1.0 from Docker (linux/amd64, 2 layers)"),

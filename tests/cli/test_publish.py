@@ -10,7 +10,7 @@ import pytest
 from catalog.errors import ImageNotFoundError
 from catalog.ipld.cid import DAG_PB, cid_of
 from tests.cli.conftest import Dcat, ok, read_json
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 
 CID = re.compile(r"bafybei[a-z2-7]{52}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Dcat, Ran
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 from tests.needs import ROOT
 
 HEAVY = {

@@ -6,12 +6,12 @@ import urllib.request
 from urllib.parse import urljoin
 
 from catalog.model.digest import Digest
-from tests.compat.images import SmallImage
+from tests.factory.images import SampleImage
 
 _KIND = "application/vnd.oci.image."
 
 
-def push_compressed(address: str, name: str, tag: str, image: SmallImage) -> str:
+def push_compressed(address: str, name: str, tag: str, image: SampleImage) -> str:
     """Push an image with gzip layers and give its manifest's digest there."""
     layers = []
     for content in image.layers:

@@ -16,8 +16,10 @@ from catalog.operations.publish import Published, publish
 from catalog.operations.pull import Pulled, pull
 from catalog.sources.network import NO_NETWORK
 from tests.compat.engines import PrivateEngine
-from tests.compat.images import BASE, SmallImage, build, layer, small_image
+from tests.compat.images import build
 from tests.compat.registry import push_compressed
+from tests.factory.images import BASE, make_image, small_image
+from tests.factory.tars import make_layer
 
 HOST = parse_platform("linux/amd64")
 
@@ -99,7 +101,7 @@ def test_a_layer_that_vanishes_is_sent_again(
     """What the engine had when it was asked may be gone when it is needed."""
     docker20.clear()
     docker29.clear()
-    image = SmallImage([BASE, layer({"vanished": b"vanished"})])
+    image = make_image([BASE, make_layer({"vanished": b"vanished"})])
     docker20.put(image.archive(), "web:1.0")
     published = publish_from(home, docker20, "web", "1.0").release.images[HOST]
     docker20.clear()

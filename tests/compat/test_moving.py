@@ -16,20 +16,19 @@ from catalog.sources.kubo import KuboBlockstore
 from tests.cli.conftest import Ran, run_process
 from tests.compat.kubo import KuboNode, find_kubo, run_kubo, start_kubo, stop_kubo
 from tests.compat.test_sharing import name_of, ok, person
+from tests.factory.exports import write_save
+from tests.factory.images import APP, BASE, make_image, versioned_text
+from tests.factory.tars import make_layer
 from tests.fakes.served_home import served_home
-from tests.image.exports import APP, BASE, docker_25, make_image, make_layer, make_tar
 
 Dcat = Callable[..., Ran]
 
 
 def write_large(path: Path, version: str) -> str:
     """Write an image of one large layer that is the same in every version, and one of text that changes a little."""
-    text = bytearray(random.Random("text").randbytes(400_000).hex().encode())
-    text[: len(version)] = version.encode()
     stays = make_layer({"data/stays": random.Random("stays").randbytes(3_000_000)})
-    changes = make_layer({"data/changes": bytes(text)})
-    path.write_bytes(make_tar(docker_25(make_image([BASE, stays, changes, APP]))))
-    return str(path)
+    changes = make_layer({"data/changes": versioned_text(version, 800_000)})
+    return write_save(path, make_image([BASE, stays, changes, APP]))
 
 
 def rows(home: Path, select: str) -> int:

@@ -19,7 +19,10 @@ from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import parse_platform
 from catalog.progress import silent
 from tests.compat.engines import PrivateEngine, program
-from tests.compat.images import SmallImage, build, five_layers, layer, many_layers, runnable, tar_of
+from tests.compat.images import build
+from tests.factory.images import SampleImage, five_layers, make_image, many_layers, runnable
+from tests.factory.platforms import ARM64
+from tests.factory.tars import make_layer, make_tar
 from tests.needs import lacks
 
 HOST = parse_platform("linux/amd64")
@@ -123,11 +126,15 @@ def test_an_exporter_that_rewrites_the_config_is_told_of(
 
 @pytest.mark.parametrize(
     "image",
-    [five_layers(), SmallImage([layer({}), layer({"a": b"a"}), layer({})]), SmallImage([layer({"b": b"b"})], {}, "arm64")],
+    [
+        five_layers(),
+        make_image([make_layer({}), make_layer({"a": b"a"}), make_layer({})]),
+        make_image([make_layer({"b": b"b"})], ARM64),
+    ],
     ids=["five", "empty", "arm64"],
 )
 def test_odd_images_go_through_every_engine(
-    docker20: PrivateEngine, docker29: PrivateEngine, podman: PrivateEngine, store: EmbeddedBlockstore, image: SmallImage
+    docker20: PrivateEngine, docker29: PrivateEngine, podman: PrivateEngine, store: EmbeddedBlockstore, image: SampleImage
 ) -> None:
     for engine in (docker20, docker29, podman):
         check_goes_through(engine, image, store)
@@ -143,7 +150,7 @@ def test_120_layers_go_through_slower_engines(docker20: PrivateEngine, podman: P
         check_goes_through(engine, many_layers(120), store)
 
 
-def check_goes_through(engine: PrivateEngine, image: SmallImage, store: EmbeddedBlockstore) -> None:
+def check_goes_through(engine: PrivateEngine, image: SampleImage, store: EmbeddedBlockstore) -> None:
     engine.clear()
     engine.load(image.archive())
     (image_id,) = engine.images()
@@ -156,7 +163,7 @@ def test_an_image_without_layers_is_taken_from_a_file_and_refused_by_the_engine(
     docker20: PrivateEngine, store: EmbeddedBlockstore
 ) -> None:
     docker20.clear()
-    image = SmallImage([])
+    image = make_image([])
     assert take_bytes(image.archive(), store).archive.config == image.config_digest
     docker20.load(image.archive())
     with pytest.raises(EngineUnavailableError) as caught:
@@ -200,7 +207,7 @@ def test_what_is_saved_is_the_image_without_dcat(
 def test_an_archive_out_of_blocks_is_loaded_without_what_is_there(
     docker20: PrivateEngine, docker29: PrivateEngine, podman: PrivateEngine, store: EmbeddedBlockstore
 ) -> None:
-    first, second = five_layers(), SmallImage([*five_layers().layers[:2], layer({"second": b"2" * 1000})])
+    first, second = five_layers(), make_image([*five_layers().layers[:2], make_layer({"second": b"2" * 1000})])
     views = [read_archive(take_bytes(image.archive(), store).archive.archive, store) for image in (first, second)]
     for engine in (docker20, docker29, podman):
         engine.clear()
@@ -215,11 +222,11 @@ def test_an_archive_out_of_blocks_is_loaded_without_what_is_there(
             assert identity(take(EngineSource(connected, "layers:3"), store).archive)[0] == str(views[1].cid)
 
 
-def hostile_archives(count: int, victims: list[str]) -> Iterator[tuple[SmallImage, bytes]]:
+def hostile_archives(count: int, victims: list[str]) -> Iterator[tuple[SampleImage, bytes]]:
     """Give archives that try to move tags, in docker's list and in the index, and to bring a second image."""
     for place in range(count):
-        wanted = SmallImage([layer({"wanted": b"%d" % place})])
-        hidden = SmallImage([layer({"hidden": b"%d" % place})])
+        wanted = make_image([make_layer({"wanted": b"%d" % place})])
+        hidden = make_image([make_layer({"hidden": b"%d" % place})])
         tags = [victims[place % len(victims)], f"fresh-{place}:1", "wanted:1"]
         listing = [
             {
@@ -234,7 +241,7 @@ def hostile_archives(count: int, victims: list[str]) -> Iterator[tuple[SmallImag
         if place % 2:
             index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
             members |= {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}', "index.json": json.dumps(index).encode()}
-        yield wanted, tar_of(members)
+        yield wanted, make_tar(members)
 
 
 def test_foreign_tags_and_hidden_images_never_reach_the_engine(
@@ -273,8 +280,8 @@ def test_what_is_loaded_is_what_was_asked_for_on_every_platform(
     """C9: no false alarm over 30 images for 3 platforms."""
     for place in range(30):
         for architecture in ("amd64", "arm64", "s390x"):
-            layers = [layer({f"{number}": bytes([number]) * 1000 * place}) for number in range(1 + place % 5)]
-            image = SmallImage(layers, {"Labels": {"place": str(place)}}, architecture)
+            layers = [make_layer({f"{number}": bytes([number]) * 1000 * place}) for number in range(1 + place % 5)]
+            image = make_image(layers, parse_platform(f"linux/{architecture}"), labels={"place": str(place)})
             view = read_archive(take_bytes(image.archive(), store).archive.archive, store)
             for engine in (docker20, docker29, podman):
                 with engine.connect() as connected:

@@ -10,8 +10,8 @@ import pytest
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import check_record
 from tests.cli.conftest import Ran, run_process
-from tests.cli.images import write_image
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
+from tests.factory.exports import write_image
 from tests.fakes.served_home import served_home
 
 Nodes = tuple[KuboNode, KuboNode]

@@ -25,9 +25,9 @@ from catalog.progress import Step
 from catalog.sources.network import Network, SourceSetting, open_network
 from catalog.unixfs.file import import_file
 from tests.delivery.versions import NOBODY, follower, open_at, publisher, pull_here, released, warnings
+from tests.factory.platforms import HOST
 from tests.fakes.homes import network_of
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
-from tests.operations.conftest import HOST
 
 FAST = Timeouts(connect=2, first_byte=0.4, rate_window=0.3, min_rate=16384, hedge=0.5, retry=0.01, budget=3)
 # What a client takes although the server misbehaves, and what is no delta at all: neither is worth a warning.

@@ -19,9 +19,9 @@ from catalog.operations.sync import sync
 from catalog.progress import Step
 from catalog.sources.network import Network, SourceSetting, open_network
 from tests.delivery.versions import NOBODY, follower, open_at, publish_version, publisher, pull_here, released, warnings
+from tests.factory.platforms import HOST
 from tests.fakes.homes import HomeSource, network_of
 from tests.fakes.served_home import served_home
-from tests.operations.conftest import HOST
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """An image in versions that differ a little everywhere: what deltas are for. And homes that publish, hold and follow them."""
 
-import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,24 +17,22 @@ from catalog.operations.subscribe import subscribe
 from catalog.own.share import Shared, share_own
 from catalog.progress import Step
 from catalog.sources.network import Network
+from tests.factory.exports import source_of
+from tests.factory.images import BASE, SampleImage, make_image, versioned_text
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
+from tests.factory.times import NOW
 from tests.fakes.homes import network_of
-from tests.image import exports
-from tests.operations.conftest import HOST, NOW, source_of
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 NOBODY = Network()
 
 
 @cache
-def image_of(version: str) -> exports.SampleImage:
+def image_of(version: str) -> SampleImage:
     """An image of 13 files of text; in each version a few bytes of each file are other ones."""
-    files = {}
-    for number in range(13):
-        text = bytearray(random.Random(number).randbytes(40_000).hex().encode())
-        for at in range(0, len(text), 16_000):
-            text[at : at + len(version)] = version.encode()
-        files[f"srv/{number}.txt"] = bytes(text)
-    return exports.make_image([exports.BASE, exports.make_layer(files)], labels={"version": version})
+    files = {f"srv/{number}.txt": versioned_text(version, 80_000, seed=number, every=16_000) for number in range(13)}
+    return make_image([BASE, make_layer(files)], labels={"version": version})
 
 
 def publish_version(path: Path, version: str, *, name: str = "web", deltas: bool = True) -> Shared:

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -36,12 +35,12 @@ from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.varint import decode_varint, encode_varint
 from catalog.limits import MIB
 from catalog.unixfs.file import FileLink, file_node, raw_leaf
-from tests.image.exports import APP, BASE, PACKAGES, golden_export, make_image, make_layer, publish, store
-from tests.image.memory import MemoryBlocks
-from tests.needs import GOLDEN
+from tests.factory.archives import MemoryBlocks, store_export, store_image
+from tests.factory.golden import DELTAS, IMAGES, read_expected, read_golden
+from tests.factory.images import APP, BASE, PACKAGES, make_image
+from tests.factory.tars import make_layer
 from tests.property.mutate import CBOR_TOKENS, Target, check_memory, check_target
 
-DELTAS = GOLDEN / "dcat-delta"
 NAMES = ["one-section.delta", "sections.delta"]
 
 
@@ -94,8 +93,8 @@ class Pair:
 @cache
 def vector() -> Pair:
     return Pair(
-        lambda blocks: publish(golden_export("sample.tar"), blocks),
-        lambda blocks: publish(golden_export("../dcat-delta/target.tar.zst"), blocks),
+        lambda blocks: store_export(read_golden(IMAGES / "sample.tar"), blocks),
+        lambda blocks: store_export(read_golden(DELTAS / "target.tar.zst"), blocks),
     )
 
 
@@ -104,8 +103,8 @@ def tiny() -> Pair:
     """Two images of a few small blocks: six of the target are new."""
     changed = make_layer({"app/main.py": b"print('hello again')\n"})
     return Pair(
-        lambda blocks: store(make_image([PACKAGES, APP]), blocks),
-        lambda blocks: store(make_image([PACKAGES, changed], labels={"v": "2"}), blocks),
+        lambda blocks: store_image(make_image([PACKAGES, APP]), blocks),
+        lambda blocks: store_image(make_image([PACKAGES, changed], labels={"v": "2"}), blocks),
     )
 
 
@@ -142,7 +141,7 @@ def build(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vectors_rebuild_the_target(name: str) -> None:
-    golden = json.loads((DELTAS / "expected.json").read_text())
+    golden = read_expected(DELTAS)
     pair, data = vector(), (DELTAS / name).read_bytes()
     rebuilt, error = pair.try_read(data)
     assert error is None
@@ -184,7 +183,7 @@ def test_sections_and_prefixes_within_their_budgets(monkeypatch: pytest.MonkeyPa
 def test_an_image_without_layers_and_one_with() -> None:
     none, some = make_image([]), make_image([BASE, APP])
     for first, second in itertools.permutations((none, some)):
-        pair = Pair(lambda blocks, image=first: store(image, blocks), lambda blocks, image=second: store(image, blocks))  # type: ignore[misc]
+        pair = Pair(lambda blocks, image=first: store_image(image, blocks), lambda blocks, image=second: store_image(image, blocks))  # type: ignore[misc]
         assert pair.try_read(pair.write())[1] is None
 
 
@@ -413,8 +412,8 @@ def test_deltas_that_lie_give_right_blocks_or_none(name: str, data: bytes) -> No
 def test_a_short_prefix_is_none() -> None:
     """Under 8 bytes of contents a frame is made without a prefix."""
     pair = Pair(
-        lambda blocks: store(make_image([b""]), blocks),
-        lambda blocks: store(make_image([b"", b"1"]), blocks),
+        lambda blocks: store_image(make_image([b""]), blocks),
+        lambda blocks: store_image(make_image([b"", b"1"]), blocks),
     )
     position = pair.base_order.index(cid_of(encoder.EMPTY_FRAME))
     data = build(pair, [payload_of(contents_of(pair))], prefixes=[(BlockRange(position, 1),)])

@@ -1,19 +1,15 @@
-"""Small homes on one machine: releases of one block each, and homes that are asked as others would be, without a network."""
+"""Homes on one machine that ask each other as sources, without a network."""
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from catalog.blockstores.writing import BlockWriter
 from catalog.errors import UnavailableError
 from catalog.home.home import Home, open_home
-from catalog.index.history import Change
 from catalog.ipld.block import Block
-from catalog.ipld.cid import RAW, Cid, cid_of
+from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
-from catalog.model.digest import ConfigDigest, ManifestDigest
-from catalog.model.platform import Platform, parse_platform
-from catalog.model.release import Image, Release
 from catalog.own.share import Shared, share_own
 from catalog.own.signing import local_records, own_name, own_record, sign_snapshot
 from catalog.snapshot.reader import open_snapshot
@@ -21,38 +17,9 @@ from catalog.sources.network import Network
 from catalog.unixfs.directory import update_directory
 from catalog.unixfs.file import file_node, raw_leaf
 from catalog.unixfs.hamt import Entry
+from tests.factory.times import NOW
 
-NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
-AMD64 = parse_platform("linux/amd64")
-ARM64 = parse_platform("linux/arm64")
 NOBODY = Network()
-
-
-def image_of(content: str) -> tuple[Image, Block]:
-    """Make an image whose archive is one raw block, and that block."""
-    data = f"archive of {content}".encode()
-    config = ConfigDigest.of(content.encode())
-    archive = cid_of(data, RAW)
-    return Image(archive, config, ManifestDigest.of(data), layers=1, size=len(data), unpacked=len(data)), Block(archive, data)
-
-
-def release_of(home: Home, name: str, version: str, content: str = "", platforms: Iterable[Platform] = (AMD64,)) -> Release:
-    """Make a release and put its archives into the home."""
-    images = {}
-    for platform in platforms:
-        image, block = image_of(content or f"{name}@{version} {platform}")
-        home.blocks.put_many([block])
-        images[platform] = image
-    return Release(name, version, home.time, images)
-
-
-def publish_fake(home: Home, name: str, version: str, content: str = "", platforms: Iterable[Platform] = (AMD64,)) -> Release:
-    """Publish without sharing."""
-    catalogue, _ = home.create_own_catalogue()
-    release = release_of(home, name, version, content, platforms)
-    with home.editing():
-        home.put_own([release], [Change(catalogue, home.time, "published", name, version)])
-    return release
 
 
 def open_at(path: Path, *, days: float = 0, seconds: float = 0) -> Home:

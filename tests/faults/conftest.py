@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.images import write_image
+from tests.factory.exports import write_image
 from tests.faults.forking import Forks
 
 _MEMORY = Path("/dev/shm")

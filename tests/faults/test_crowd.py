@@ -12,7 +12,9 @@ from catalog.home.home import open_home
 from catalog.ipns.record import Record
 from catalog.limits import WAL_LIMIT
 from catalog.snapshot.reader import open_snapshot
-from tests.fakes.homes import NOW, open_at, publish_fake, share
+from tests.factory.releases import publish_fake
+from tests.factory.times import NOW
+from tests.fakes.homes import open_at, share
 from tests.faults.invariants import check_files, check_home
 from tests.needs import ROOT
 

@@ -10,7 +10,8 @@ from catalog.home.home import open_home
 from catalog.index.history import Change
 from catalog.model.release import Release
 from tests.cli.test_hostile import CONTROLS, HIDDEN, SEQUENCES
-from tests.fakes.homes import AMD64, image_of
+from tests.factory.platforms import AMD64
+from tests.factory.releases import listed_image
 from tests.faults.forking import Forks
 
 _BATCH = 100
@@ -32,7 +33,7 @@ def test_nothing_raw_is_shown(forks: Forks, images: dict[str, str], folder: Path
         own = opened.own_catalogue() or ""
         for number in range(releases):
             texts = ["".join(hostile_text(chance) for _ in range(_BATCH)) for _ in range(4)]
-            image, _ = image_of(str(number))
+            image = listed_image(str(number))
             annotations = {"title": texts[0], "description": texts[1], "note": texts[2]}
             release = Release(f"app{number}", "1", opened.time, {AMD64: image}, annotations, yanked=texts[3])
             opened.put_own([release], [Change(own, opened.time, "yanked", release.name, "1", detail={"reason": texts[3]})])

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.factory.exports import docker_25
+from tests.factory.images import make_image
+from tests.factory.tars import make_layer, make_tar
 from tests.faults.forking import Ended, Forks
 from tests.faults.invariants import check_files, check_home
-from tests.image.exports import docker_25, make_image, make_layer, make_tar
 from tests.needs import ROOT
 
 

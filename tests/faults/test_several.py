@@ -10,7 +10,8 @@ from catalog.index.history import Change
 from catalog.model.release import Release
 from cli.main import main
 from tests.compat.engines import PrivateEngine
-from tests.fakes.homes import AMD64, image_of
+from tests.factory.platforms import AMD64
+from tests.factory.releases import archive_block, listed_image
 
 
 def test_what_is_bad_does_not_keep_from_the_rest(
@@ -26,7 +27,7 @@ def test_what_is_bad_does_not_keep_from_the_rest(
     monkeypatch.setenv("DOCKER_HOST", docker20.host)
     for name, version in (("one", "1.0"), ("three", "1.1")):
         assert main(["publish", name, "1", "--from", images[version]]) == 0
-    image, block = image_of("no archive at all")
+    image, block = listed_image("no archive at all"), archive_block("no archive at all")
     with open_home(tmp_path / "home", now=datetime.now(UTC)) as home:
         home.blocks.put_many([block])
         change = Change(home.own_catalogue() or "", home.time, "published", "two", "1")

@@ -15,7 +15,8 @@ from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.own.signing import local_records
 from catalog.snapshot.reader import open_snapshot
-from tests.fakes.homes import network_of, open_at, release_of, share
+from tests.factory.releases import put_release
+from tests.fakes.homes import network_of, open_at, share
 
 RELEASES = 12
 
@@ -23,7 +24,7 @@ RELEASES = 12
 def mark_all(bob: Home, mark: str) -> None:
     """Publish a snapshot in which every release says which one it is."""
     catalogue, _ = bob.create_own_catalogue()
-    releases = [replace(release_of(bob, "web", str(number)), annotations={"title": mark}) for number in range(RELEASES)]
+    releases = [replace(put_release(bob, "web", str(number)), annotations={"title": mark}) for number in range(RELEASES)]
     with bob.editing():
         bob.put_own(releases, [Change(catalogue, bob.time, "annotated")])
     share(bob)

@@ -20,7 +20,10 @@ from catalog.sources.network import Network
 from catalog.trust.contents import list_conflicts
 from catalog.trust.ownership import follow, list_subscriptions, owner_of
 from catalog.trust.store import get_floor
-from tests.fakes.homes import AMD64, ARM64, NOW, network_of, open_at, publish_fake, share
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.releases import publish_fake
+from tests.factory.times import NOW
+from tests.fakes.homes import network_of, open_at, share
 
 
 @pytest.fixture

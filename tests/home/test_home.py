@@ -4,7 +4,7 @@ import os
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,9 @@ from catalog.storage.keyfile import read_key_file, write_key_file
 from catalog.trust.ownership import follow
 from catalog.trust.store import list_unfinished
 from tests.blockstores.test_embedded import blocks_of
-from tests.index.releases import AT, make_release
+from tests.factory.releases import make_release
+from tests.factory.times import AT, NOW
 from tests.needs import ROOT
-
-NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
 def publish(home: Home, *releases: Release) -> None:
@@ -267,7 +266,7 @@ import sqlalchemy.dialects.sqlite.pysqlite
 if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-path, now = Path(sys.argv[1]), datetime(2026, 11, 24, 8, tzinfo=UTC)
+path, now = Path(sys.argv[1]), datetime(2026, 11, 24, 6, 33, 30, tzinfo=UTC)
 with open_lookup(path) as lookup:
     print(lookup.resolve("web@1.0", now=now).release.reference)
 with open_home(path, now=now) as home:

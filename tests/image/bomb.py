@@ -13,7 +13,7 @@ from catalog.errors import ArchiveError
 from catalog.image.archive import read_export
 from catalog.image.canonical import build_header
 from catalog.image.dag import LayerWriter
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks
 from tests.memory import peak_memory
 
 MAX_SIZE = 1 << 30

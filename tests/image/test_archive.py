@@ -22,32 +22,11 @@ from catalog.image.encoder import compress_chunk
 from catalog.image.reader import iter_stored, read_archive, write_tar
 from catalog.model.platform import Platform
 from catalog.progress import Step
+from tests.factory.archives import MemoryBlocks, read_images, store_export, store_image
+from tests.factory.exports import blob, containerd, docker_25, docker_legacy, dump, gzipped, legacy_id, oci_archive, podman
+from tests.factory.images import APP, BASE, EMPTY, PACKAGES, SAMPLE, SampleImage, make_image
+from tests.factory.tars import make_tar, pieces, write_folder
 from tests.image.bomb import MAX_SIZE
-from tests.image.exports import (
-    APP,
-    BASE,
-    EMPTY,
-    PACKAGES,
-    SAMPLE,
-    SampleImage,
-    blob,
-    containerd,
-    docker_25,
-    docker_legacy,
-    dump,
-    gzipped,
-    legacy_id,
-    make_image,
-    make_tar,
-    oci_archive,
-    pieces,
-    podman,
-    publish,
-    read,
-    store,
-    write_folder,
-)
-from tests.image.memory import MemoryBlocks
 from tests.needs import ROOT
 
 Members = dict[str, bytes | tuple[str, str]]
@@ -88,7 +67,7 @@ FORMS: dict[str, Callable[[], Mapping[str, bytes | tuple[str, str]]]] = {
 
 
 EXPECTED_BLOCKS = MemoryBlocks()
-EXPECTED = str(store(SAMPLE, EXPECTED_BLOCKS).archive)
+EXPECTED = str(store_image(SAMPLE, EXPECTED_BLOCKS).archive)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -97,7 +76,7 @@ def test_every_form_gives_the_same_archive(form: str, folders: bool) -> None:
     members = FORMS[form]()
     parents = sorted({name.rpartition("/")[0] for name in members if "/" in name}) if folders else []
     blocks = MemoryBlocks()
-    archive = publish(make_tar(members, folders=parents, mtime=int(folders)), blocks, size=10_007)
+    archive = store_export(make_tar(members, folders=parents, mtime=int(folders)), blocks, size=10_007)
     assert str(archive.archive) == EXPECTED
     assert blocks.blocks == EXPECTED_BLOCKS.blocks  # nothing of an export's metadata is ever stored
 
@@ -105,12 +84,12 @@ def test_every_form_gives_the_same_archive(form: str, folders: bool) -> None:
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 @pytest.mark.parametrize("form", ["docker legacy", "oci-archive"])
 def test_outer_compression_makes_no_difference(form: str, compression: str) -> None:
-    assert str(publish(COMPRESSIONS[compression](make_tar(FORMS[form]())), MemoryBlocks()).archive) == EXPECTED
+    assert str(store_export(COMPRESSIONS[compression](make_tar(FORMS[form]())), MemoryBlocks()).archive) == EXPECTED
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_layer_compression_makes_no_difference(compression: str) -> None:
-    assert str(publish(make_tar(oci_archive(SAMPLE, COMPRESSIONS[compression])), MemoryBlocks()).archive) == EXPECTED
+    assert str(store_export(make_tar(oci_archive(SAMPLE, COMPRESSIONS[compression])), MemoryBlocks()).archive) == EXPECTED
 
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
@@ -119,7 +98,7 @@ def test_order_and_kind_of_tar_make_no_difference(form: int, order: Callable[[Me
     sources: list[Members] = [docker_legacy(SAMPLE), podman(SAMPLE), {**containerd(SAMPLE)}]
     for members in sources:
         data = make_tar({f"./{name}": members[name] for name in order(members)}, form=form)
-        assert str(publish(data, MemoryBlocks()).archive) == EXPECTED
+        assert str(store_export(data, MemoryBlocks()).archive) == EXPECTED
 
 
 def test_a_symlink_may_stand_before_what_it_leads_to() -> None:
@@ -131,9 +110,9 @@ def test_a_symlink_may_stand_before_what_it_leads_to() -> None:
 
 def test_own_archives_are_read_stored_and_unpacked() -> None:
     blocks = MemoryBlocks()
-    view = read_archive(store(SAMPLE, blocks).archive, blocks)
+    view = read_archive(store_image(SAMPLE, blocks).archive, blocks)
     for data in (b"".join(iter_stored(view, blocks)), b"".join(write_tar(view, blocks))):
-        assert str(publish(data, MemoryBlocks()).archive) == EXPECTED
+        assert str(store_export(data, MemoryBlocks()).archive) == EXPECTED
 
 
 @pytest.mark.parametrize("compress", [bytes, gzipped])
@@ -181,7 +160,7 @@ def test_a_layer_may_begin_like_compressed_data() -> None:
     for begin in (b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"BZh91AY&SY"):
         image = make_image([begin + b" but it is not"])
         members = docker_legacy(image)
-        assert read(make_tar(members), MemoryBlocks()).choose().config == image.config
+        assert read_images(make_tar(members), MemoryBlocks()).choose().config == image.config
 
 
 def replaced(members: Mapping[str, bytes | tuple[str, str]], name: str, content: bytes | tuple[str, str]) -> bytes:
@@ -254,7 +233,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 def test_archives_that_lie_are_refused(case: str, compress: Callable[[bytes], bytes]) -> None:
     data, message = HOSTILE[case]
     with pytest.raises(ArchiveError) as caught:
-        read(compress(data), MemoryBlocks()).choose()
+        read_images(compress(data), MemoryBlocks()).choose()
     assert re.search(message, f"{caught.value.message} {caught.value.why}"), caught.value
 
 
@@ -263,7 +242,7 @@ def test_missing_parts_are_named(name: str) -> None:
     links = [link for link, content in LEGACY.items() if isinstance(content, tuple)]
     data = without(LEGACY, name)
     with pytest.raises(ImageIncompleteError) as caught:
-        read(data, MemoryBlocks()).choose()
+        read_images(data, MemoryBlocks()).choose()
     assert "config" in caught.value.why if name.endswith(".json") else name in caught.value.why
     assert links
 
@@ -273,7 +252,7 @@ def test_the_trap_of_the_containerd_store() -> None:
     members = containerd(SAMPLE)
     gone = [blob(SAMPLE.config), *(blob(gzipped(layer)) for layer in SAMPLE.layers)]
     with pytest.raises(ImageIncompleteError) as caught:
-        read(without(members, *dict.fromkeys(gone)), MemoryBlocks()).choose()
+        read_images(without(members, *dict.fromkeys(gone)), MemoryBlocks()).choose()
     assert gone[1] in caught.value.why
     assert "config" in caught.value.why
 
@@ -312,7 +291,7 @@ def test_a_zstd_window_above_the_limit_is_refused() -> None:
     layer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     data = layer.compress(bytes(range(256)) * 2000) + layer.flush()
     with pytest.raises(ArchiveError, match=r"cannot be read|damaged"):
-        read(make_tar(oci_archive(make_image([bytes(range(256)) * 2000]), lambda _: data)), MemoryBlocks()).choose()
+        read_images(make_tar(oci_archive(make_image([bytes(range(256)) * 2000]), lambda _: data)), MemoryBlocks()).choose()
 
 
 def test_a_second_image_and_foreign_tags_leave_nothing_behind() -> None:
@@ -324,7 +303,7 @@ def test_a_second_image_and_foreign_tags_leave_nothing_behind() -> None:
     ]
     data = make_tar({**members, "manifest.json": dump(items)})
     blocks = MemoryBlocks()
-    image = read(data, blocks).choose("b:1")
+    image = read_images(data, blocks).choose("b:1")
     view = read_archive(build_archive(image.config, list(image.layers), blocks).archive, blocks)
     tar = b"".join(write_tar(view, blocks))
     assert b"victim" not in tar
@@ -348,7 +327,7 @@ def test_any_image_in_any_form(layers: list[bytes], labels: dict[str, str], form
         "oci": lambda: oci_archive(image),
     }
     data = make_tar(writers[form]())
-    assert publish(data, MemoryBlocks(), size=size).archive == store(image, MemoryBlocks()).archive
+    assert store_export(data, MemoryBlocks(), size=size).archive == store_image(image, MemoryBlocks()).archive
 
 
 def test_a_sink_that_fails_is_heard() -> None:
@@ -357,7 +336,7 @@ def test_a_sink_that_fails_is_heard() -> None:
             raise DcatError("the disk is full")
 
     with pytest.raises(DcatError, match="the disk is full"):
-        publish(make_tar(LEGACY), Full())
+        store_export(make_tar(LEGACY), Full())
 
 
 def test_a_ratio_that_no_real_layer_has_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,9 +351,9 @@ def test_documents_beyond_what_memory_is_meant_for_are_streamed(monkeypatch: pyt
     """A flood of small members is not kept: it flows by like layers, and only what is needed as a document is missed."""
     monkeypatch.setattr("catalog.image.archive.MAX_HELD_JSON_SIZE", 19_800)
     flood = {f"flood/{number}": b'{"x":1}' * 1400 for number in range(20)}
-    assert str(publish(make_tar({**LEGACY, **flood}), MemoryBlocks()).archive) == EXPECTED
+    assert str(store_export(make_tar({**LEGACY, **flood}), MemoryBlocks()).archive) == EXPECTED
     with pytest.raises(ArchiveError, match="is no document"):
-        read(make_tar({**flood, **LEGACY}), MemoryBlocks())
+        read_images(make_tar({**flood, **LEGACY}), MemoryBlocks())
 
 
 def test_progress_counts_each_member() -> None:

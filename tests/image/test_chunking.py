@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pyfastcdc import FastCDC
 
 from catalog.image.chunking import A, LayerCutter, T, cut_metadata
-from tests.image.exports import make_tar
+from tests.factory.tars import make_tar
 
 
 def cut(layer: bytes, sizes: list[int]) -> list[bytes]:

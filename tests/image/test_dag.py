@@ -13,8 +13,10 @@ from catalog.image.reader import read_archive, write_tar
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid, cid_of, parse_cid
 from catalog.unixfs.file import decode_file_node, read_file
-from tests.image.exports import APP, BASE, IMAGES, SAMPLE, digest, golden_export, make_image, publish, read, store
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks, read_images, store_export, store_image
+from tests.factory.exports import digest
+from tests.factory.golden import DELTAS, IMAGES, read_expected, read_golden
+from tests.factory.images import APP, BASE, SAMPLE, make_image
 
 GOLDEN = [("sample.tar", "expected.json"), ("odd.tar.zst", "expected-odd.json"), ("nolayers.tar", "expected-nolayers.json")]
 
@@ -24,7 +26,7 @@ GOLDEN = [("sample.tar", "expected.json"), ("odd.tar.zst", "expected-odd.json"),
 def test_golden_archives(name: str, expected: str, size: int) -> None:
     golden = json.loads((IMAGES / expected).read_text())
     blocks = MemoryBlocks()
-    archive = publish(golden_export(name), blocks, size=size)
+    archive = store_export(read_golden(IMAGES / name), blocks, size=size)
     assert str(archive.archive) == golden["archive_cid"]
     assert str(archive.config) == golden["config_digest"]
     assert str(archive.manifest) == golden["manifest_digest"]
@@ -48,7 +50,7 @@ def dag_size(cid: Cid, blocks: MemoryBlocks) -> int:
 
 def test_sizes_are_what_is_there() -> None:
     blocks = MemoryBlocks()
-    archive = store(SAMPLE, blocks)
+    archive = store_image(SAMPLE, blocks)
     assert archive.dag_size == dag_size(archive.archive, blocks)
     for layer, data in zip(archive.layers, SAMPLE.layers, strict=True):
         assert (layer.size, layer.dag_size) == (len(data), dag_size(layer.cid, blocks))
@@ -59,20 +61,20 @@ def test_sizes_are_what_is_there() -> None:
 
 def test_own_frames_are_not_compressed_again() -> None:
     blocks = MemoryBlocks()
-    first = store(SAMPLE, blocks)
+    first = store_image(SAMPLE, blocks)
     made = blocks.compressed
-    assert store(SAMPLE, blocks) == first
+    assert store_image(SAMPLE, blocks) == first
     assert blocks.compressed == made
 
 
 def test_frames_that_are_present_and_new_ones_keep_their_order() -> None:
     whole, known = MemoryBlocks(), MemoryBlocks()
-    archive = store(SAMPLE, whole)
+    archive = store_image(SAMPLE, whole)
     for position, (content_digest, frame) in enumerate(whole.frames.items()):
         if position % 3:
             known.frames[content_digest] = frame
             known.blocks[frame.cid] = whole.blocks[frame.cid]
-    assert store(SAMPLE, known).archive == archive.archive
+    assert store_image(SAMPLE, known).archive == archive.archive
     assert known.blocks == whole.blocks
 
 
@@ -81,7 +83,7 @@ def test_an_empty_layer_is_the_frame_of_no_bytes() -> None:
     layer = LayerWriter(blocks).finish()
     assert layer.cid == cid_of(EMPTY_FRAME)
     assert (layer.size, layer.stored_size) == (0, len(EMPTY_FRAME))
-    assert b"".join(write_tar(read_archive(store(make_image([b""]), blocks).archive, blocks), blocks))
+    assert b"".join(write_tar(read_archive(store_image(make_image([b""]), blocks).archive, blocks), blocks))
 
 
 @pytest.mark.parametrize("count", [1023, 1024, 1025, 2048])
@@ -111,7 +113,7 @@ def test_many_layers() -> None:
     blocks = MemoryBlocks()
     layers = [b"%d" % (number % 110) for number in range(120)]
     image = make_image(layers)
-    archive = store(image, blocks)
+    archive = store_image(image, blocks)
     root = decode_file_node(archive.archive, blocks.get(archive.archive))
     assert len(root.links) == 2 * 110 + 1
     assert len(archive.layers) == 120
@@ -120,15 +122,15 @@ def test_many_layers() -> None:
 def test_511_distinct_layers_are_the_most() -> None:
     blocks = MemoryBlocks()
     most = make_image([b"%d" % number for number in range(511)])
-    cid = store(most, blocks).archive
+    cid = store_image(most, blocks).archive
     assert len(decode_file_node(cid, blocks.get(cid)).links) == 1023
     with pytest.raises(ArchiveError, match="512 distinct layers"):
-        store(make_image([*most.layers, b"one more"]), blocks)
+        store_image(make_image([*most.layers, b"one more"]), blocks)
 
 
 def test_layers_of_another_config_are_refused() -> None:
     blocks = MemoryBlocks()
-    layers = list(store(SAMPLE, blocks).layers)
+    layers = list(store_image(SAMPLE, blocks).layers)
     sink: ChunkSink = blocks
     for wrong in (layers[:-1], [*layers, layers[0]], [layers[1], layers[0], *layers[2:]], []):
         with pytest.raises(ArchiveError, match="names other layers"):
@@ -137,9 +139,9 @@ def test_layers_of_another_config_are_refused() -> None:
 
 def test_a_shared_layer_has_one_cid() -> None:
     blocks = MemoryBlocks()
-    first = store(make_image([BASE, APP]), blocks)
+    first = store_image(make_image([BASE, APP]), blocks)
     before = len(blocks.blocks)
-    second = store(make_image([BASE], labels={"v": "2"}), blocks)
+    second = store_image(make_image([BASE], labels={"v": "2"}), blocks)
     assert first.layers[0] == second.layers[0]
     assert len(blocks.blocks) == before + 2  # metadata and the root; the end is shared as well
 
@@ -157,15 +159,15 @@ def test_any_layers_come_back(contents: list[bytes], size: int) -> None:
         layers.append(writer.finish())
     archive = build_archive(image.config, layers, blocks)
     tar = b"".join(write_tar(read_archive(archive.archive, blocks), blocks))
-    again = read(tar, MemoryBlocks()).choose()
+    again = read_images(tar, MemoryBlocks()).choose()
     assert (again.config, again.layers) == (image.config, tuple(layers))
 
 
 def test_walk_order_of_the_delta_vector() -> None:
-    golden = json.loads((IMAGES.parent / "dcat-delta" / "expected.json").read_text())
+    golden = read_expected(DELTAS)
     blocks = MemoryBlocks()
-    base = publish(golden_export("sample.tar"), blocks)
-    target = publish(golden_export("../dcat-delta/target.tar.zst"), blocks)
+    base = store_export(read_golden(IMAGES / "sample.tar"), blocks)
+    target = store_export(read_golden(DELTAS / "target.tar.zst"), blocks)
     assert str(target.archive) == golden["target"]["archive_cid"]
     known = {block.cid for block in walk(base.archive, blocks)}
     new = [block for block in walk(target.archive, blocks) if block.cid not in known]

@@ -13,22 +13,10 @@ from catalog.image.oci import parse_docker_manifest, parse_index, parse_manifest
 from catalog.image.reader import read_archive, write_tar
 from catalog.ipld.cid import DAG_PB, cid_of
 from catalog.model.digest import DiffID, Digest
-from tests.image.exports import (
-    EMPTY,
-    containerd,
-    descriptor,
-    docker_legacy,
-    dump,
-    gzipped,
-    index_of,
-    make_image,
-    make_tar,
-    oci_archive,
-    oci_blobs,
-    podman,
-    store,
-)
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks, store_image
+from tests.factory.exports import containerd, descriptor, docker_legacy, dump, gzipped, index_of, oci_archive, oci_blobs, podman
+from tests.factory.images import EMPTY, make_image
+from tests.factory.tars import make_tar
 from tests.property.mutate import JSON_TOKENS, PROTOBUF_TOKENS, TAR_TOKENS, Target, check_memory, check_target
 
 TINY = make_image([EMPTY, b"no tar", EMPTY])
@@ -36,7 +24,7 @@ _, MANIFEST = oci_blobs(TINY)
 INDEX = index_of(descriptor(MANIFEST, "application/vnd.oci.image.manifest.v1+json", platform={"os": "linux"}))
 EXPORTS = [make_tar(docker_legacy(TINY)), make_tar(podman(TINY)), make_tar(oci_archive(TINY)), make_tar(containerd(TINY))]
 ARCHIVE = MemoryBlocks()
-ARCHIVE_CID = store(TINY, ARCHIVE).archive
+ARCHIVE_CID = store_image(TINY, ARCHIVE).archive
 
 
 def trim(tar: bytes) -> bytes:

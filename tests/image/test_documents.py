@@ -11,7 +11,8 @@ from catalog.image.document import decode_document
 from catalog.image.oci import check_layout, parse_docker_manifest, parse_index, parse_manifest
 from catalog.limits import MAX_JSON_SIZE
 from catalog.model.platform import Platform
-from tests.image.exports import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, SAMPLE, digest, dump
+from tests.factory.exports import DOCKER_MANIFEST, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, digest, dump
+from tests.factory.images import SAMPLE
 
 Parse = Callable[[bytes], object]
 Document = Mapping[str, object]

@@ -11,7 +11,7 @@ from catalog.errors import EncoderError, VerificationError
 from catalog.image import encoder
 from catalog.image.encoder import EMPTY_FRAME, build_probe, check_encoder, compress_chunk, frame_content_size, inflate_frame
 from catalog.limits import MAX_CHUNK_SIZE
-from tests.image.exports import IMAGES
+from tests.factory.golden import IMAGES
 
 
 def test_probe_is_made_by_its_rule() -> None:

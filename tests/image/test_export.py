@@ -10,14 +10,10 @@ from catalog.errors import (
     PlatformNotFoundError,
 )
 from catalog.model.platform import Platform, parse_platform
-from tests.image.exports import (
-    APP,
-    BASE,
-    EMPTY,
+from tests.factory.archives import MemoryBlocks, read_images
+from tests.factory.exports import (
     OCI_INDEX,
     OCI_MANIFEST,
-    SAMPLE,
-    SampleImage,
     attestation,
     blob,
     containerd,
@@ -27,14 +23,12 @@ from tests.image.exports import (
     docker_legacy,
     dump,
     index_of,
-    make_image,
-    make_tar,
     oci_archive,
     oci_blobs,
     podman,
-    read,
 )
-from tests.image.memory import MemoryBlocks
+from tests.factory.images import APP, BASE, EMPTY, SAMPLE, SampleImage, make_image
+from tests.factory.tars import make_tar
 
 AMD, ARM, ARM7 = (make_image([BASE, APP], parse_platform(text)) for text in ("linux/amd64", "linux/arm64", "linux/arm/v7"))
 
@@ -74,7 +68,7 @@ def several(*images: SampleImage, nested: bool = True) -> bytes:
     ],
 )
 def test_platforms(platform: str | None, host: str | None, expected: SampleImage | None, nested: bool) -> None:
-    export = read(several(AMD, ARM, ARM7, nested=nested), MemoryBlocks())
+    export = read_images(several(AMD, ARM, ARM7, nested=nested), MemoryBlocks())
     wanted, own = (parse_platform(text) if text else None for text in (platform, host))
     if expected is not None:
         assert export.choose(None, wanted, host=own).config == expected.config
@@ -87,11 +81,11 @@ def test_platforms(platform: str | None, host: str | None, expected: SampleImage
 
 def test_several_platforms_need_a_choice() -> None:
     with pytest.raises(AmbiguousReferenceError, match="several platforms"):
-        read(several(AMD, ARM), MemoryBlocks()).choose()
+        read_images(several(AMD, ARM), MemoryBlocks()).choose()
 
 
 def test_one_foreign_platform_is_no_choice() -> None:
-    export = read(make_tar(docker_legacy(ARM)), MemoryBlocks())
+    export = read_images(make_tar(docker_legacy(ARM)), MemoryBlocks())
     assert export.choose(host=Platform("linux", "amd64")).config == ARM.config
     with pytest.raises(PlatformNotFoundError, match="linux/amd64"):
         export.choose(None, Platform("linux", "amd64"))
@@ -99,7 +93,7 @@ def test_one_foreign_platform_is_no_choice() -> None:
 
 def test_platforms_whose_blobs_are_absent_are_not_available() -> None:
     data = make_tar(containerd(SAMPLE, others=(ARM, make_image([EMPTY]), make_image([APP]))))
-    export = read(data, MemoryBlocks())
+    export = read_images(data, MemoryBlocks())
     assert export.choose().config == SAMPLE.config
     assert export.choose(host=Platform("linux", "arm64")).config == SAMPLE.config
     for architecture in ("arm64", "s390x", "riscv64"):
@@ -111,7 +105,7 @@ def test_platforms_whose_blobs_are_absent_are_not_available() -> None:
 def test_an_export_of_absent_platforms_only_is_incomplete() -> None:
     members = containerd(SAMPLE, others=(ARM,))
     kept = {name: data for name, data in members.items() if data not in (SAMPLE.config, BASE)}
-    export = read(make_tar(kept), MemoryBlocks())
+    export = read_images(make_tar(kept), MemoryBlocks())
     for platform in (None, Platform("linux", "amd64"), Platform("linux", "arm64")):
         with pytest.raises(ImageIncompleteError):
             export.choose(None, platform)
@@ -145,7 +139,7 @@ def two_images() -> bytes:
     ],
 )
 def test_references(reference: str, expected: SampleImage | None) -> None:
-    export = read(two_images(), MemoryBlocks())
+    export = read_images(two_images(), MemoryBlocks())
     if expected is not None:
         assert export.choose(reference).config == expected.config
         return
@@ -155,7 +149,7 @@ def test_references(reference: str, expected: SampleImage | None) -> None:
 
 
 def test_several_images_need_a_choice() -> None:
-    export = read(two_images(), MemoryBlocks())
+    export = read_images(two_images(), MemoryBlocks())
     assert export.names == ("a:1", "docker.io/library/b:1", "localhost:5000/team/c:2")
     with pytest.raises(AmbiguousReferenceError) as caught:
         export.choose()
@@ -164,14 +158,14 @@ def test_several_images_need_a_choice() -> None:
 
 def test_manifest_digests_are_references_too() -> None:
     _, manifest = oci_blobs(SAMPLE)
-    image = read(make_tar(docker_25(SAMPLE)), MemoryBlocks()).choose(f"sha256:{digest(manifest)}")
+    image = read_images(make_tar(docker_25(SAMPLE)), MemoryBlocks()).choose(f"sha256:{digest(manifest)}")
     assert image.source_manifest is not None
     assert image.source_manifest.hex == digest(manifest)
     assert not image.is_oci_only
 
 
 def test_both_lists_name_one_image_once() -> None:
-    export = read(make_tar(docker_25(SAMPLE, ["sample:1", "sample:2"])), MemoryBlocks())
+    export = read_images(make_tar(docker_25(SAMPLE, ["sample:1", "sample:2"])), MemoryBlocks())
     assert export.choose().names[:2] == ("sample:1", "sample:2")
 
 
@@ -179,13 +173,13 @@ def test_dockers_list_of_layers_wins_over_a_shuffled_one() -> None:
     """docker 25.0.0 wrote the layers of the OCI manifest in the order of a Go map."""
     blobs, manifest = oci_blobs(SampleImage(SAMPLE.config, SAMPLE.layers[::-1]))
     members = docker_25(SAMPLE) | blobs | {"index.json": index_of(descriptor(manifest, OCI_MANIFEST))}
-    assert read(make_tar(members), MemoryBlocks()).choose().config == SAMPLE.config
+    assert read_images(make_tar(members), MemoryBlocks()).choose().config == SAMPLE.config
 
 
 def test_no_image_in_it() -> None:
     for members in ({"manifest.json": b"[]"}, {"index.json": index_of()}, {"manifest.json": b"[]", "index.json": index_of()}):
         with pytest.raises(ImageNotFoundError, match="holds no image"):
-            read(make_tar(members), MemoryBlocks()).choose()
+            read_images(make_tar(members), MemoryBlocks()).choose()
 
 
 def test_artifacts_are_no_images() -> None:
@@ -203,7 +197,7 @@ def test_artifacts_are_no_images() -> None:
     foreign = descriptor(b"wasm", "application/vnd.wasm.module")
     index = index_of(descriptor(manifest, OCI_MANIFEST), descriptor(artifact, OCI_MANIFEST), entry, foreign)
     data = make_tar({**blobs, **attested, blob(artifact): artifact, "index.json": index})
-    assert read(data, MemoryBlocks()).choose().config == SAMPLE.config
+    assert read_images(data, MemoryBlocks()).choose().config == SAMPLE.config
 
 
 @pytest.mark.parametrize(
@@ -219,14 +213,14 @@ def test_artifacts_are_no_images() -> None:
 )
 def test_documents_of_another_kind(change: dict[str, bytes], message: str) -> None:
     with pytest.raises(ArchiveError, match=message):
-        read(make_tar(oci_archive(SAMPLE) | change), MemoryBlocks())
+        read_images(make_tar(oci_archive(SAMPLE) | change), MemoryBlocks())
 
 
 def test_a_descriptor_with_another_size() -> None:
     blobs, manifest = oci_blobs(SAMPLE)
     entry = descriptor(manifest, OCI_MANIFEST) | {"size": len(manifest) + 1}
     with pytest.raises(ArchiveError, match=r"has \d+ bytes"):
-        read(make_tar({**blobs, "index.json": index_of(entry)}), MemoryBlocks())
+        read_images(make_tar({**blobs, "index.json": index_of(entry)}), MemoryBlocks())
 
 
 def test_indexes_in_indexes_have_an_end() -> None:
@@ -236,17 +230,17 @@ def test_indexes_in_indexes_have_an_end() -> None:
         members[blob(index)] = index
         index = index_of(descriptor(index, OCI_INDEX))
     with pytest.raises(ArchiveError, match="nested"):
-        read(make_tar({**members, "index.json": index}), MemoryBlocks())
+        read_images(make_tar({**members, "index.json": index}), MemoryBlocks())
     wide = index_of(*[descriptor(b"{}", OCI_MANIFEST)] * 1025)
     with pytest.raises(ArchiveError, match="1025 entries"):
-        read(make_tar({"index.json": wide}), MemoryBlocks())
+        read_images(make_tar({"index.json": wide}), MemoryBlocks())
     members = {}
     index = index_of()
     for _ in range(3):
         members[blob(index)] = index
         index = index_of(*[descriptor(index, OCI_INDEX)] * 1000)
     with pytest.raises(ArchiveError, match="entries"):
-        read(make_tar({**members, "index.json": index}), MemoryBlocks())
+        read_images(make_tar({**members, "index.json": index}), MemoryBlocks())
 
 
 def test_a_broken_image_beside_the_wanted_one_does_no_harm() -> None:
@@ -254,7 +248,7 @@ def test_a_broken_image_beside_the_wanted_one_does_no_harm() -> None:
         {"Config": "broken.json", "Layers": [], "RepoTags": ["broken:1"]},
         {"Config": f"{SAMPLE.config_hex}.json", "Layers": [f"{digest(layer)}.tar" for layer in SAMPLE.layers], "RepoTags": ["a:1"]},
     ]
-    export = read(make_tar(podman(SAMPLE) | {"broken.json": b"{", "manifest.json": dump(items)}), MemoryBlocks())
+    export = read_images(make_tar(podman(SAMPLE) | {"broken.json": b"{", "manifest.json": dump(items)}), MemoryBlocks())
     assert export.choose("a:1").config == SAMPLE.config
     with pytest.raises(ArchiveError, match="not strict JSON"):
         export.choose("broken:1")
@@ -265,10 +259,10 @@ def test_layers_that_may_not_be_distributed_are_said_so() -> None:
     foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
     blobs, manifest = oci_blobs(SAMPLE, layer_type=foreign, urls=["http://169.254.169.254/"])
     members = {**blobs, "index.json": index_of(descriptor(manifest, OCI_MANIFEST))}
-    assert read(make_tar(members), MemoryBlocks()).choose().config == SAMPLE.config
+    assert read_images(make_tar(members), MemoryBlocks()).choose().config == SAMPLE.config
     del members[blob(BASE)]
     with pytest.raises(ImageIncompleteError, match="lacks parts") as caught:
-        read(make_tar(members), MemoryBlocks()).choose()
+        read_images(make_tar(members), MemoryBlocks()).choose()
     assert "forbids to distribute" in caught.value.why
 
 
@@ -281,6 +275,6 @@ def test_documents_are_read_once_however_often_they_are_named() -> None:
     items = [{"Config": config, "Layers": layers, "RepoTags": [f"a:{number}"]} for number in range(1024)]
     index = index_of(*[descriptor(large, OCI_MANIFEST)] * 1024)
     members = {**blobs, blob(large): large, "index.json": index, "manifest.json": dump(items)}
-    export = read(make_tar(members), MemoryBlocks())
+    export = read_images(make_tar(members), MemoryBlocks())
     assert len(export.names) == 1024
     assert export.choose("a:1000").config == padded.config

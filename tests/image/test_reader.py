@@ -20,8 +20,10 @@ from catalog.ipld.dag_pb import PBLink, encode_node
 from catalog.model.digest import DiffID
 from catalog.unixfs.file import FileLink, FileTree, decode_file_node, file_node, raw_leaf, read_file
 from catalog.unixfs.node import UnixFSData, UnixFSType, encode_data
-from tests.image.exports import APP, BASE, SAMPLE, digest, golden_export, make_image, publish, store
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks, store_export, store_image
+from tests.factory.exports import digest
+from tests.factory.golden import IMAGES, read_golden
+from tests.factory.images import APP, BASE, SAMPLE, make_image
 
 
 def names(tar: bytes) -> list[str]:
@@ -31,7 +33,7 @@ def names(tar: bytes) -> list[str]:
 
 def test_a_pull_sees_the_layers_before_it_fetches_any() -> None:
     blocks = MemoryBlocks()
-    archive = store(SAMPLE, blocks)
+    archive = store_image(SAMPLE, blocks)
     blocks.read.clear()
     view = read_archive(archive.archive, blocks)
     root = decode_file_node(archive.archive, blocks.blocks[archive.archive])
@@ -45,7 +47,7 @@ def test_a_pull_sees_the_layers_before_it_fetches_any() -> None:
 @pytest.mark.parametrize("name", ["sample.tar", "odd.tar.zst", "nolayers.tar"])
 def test_stored_bytes_are_the_tar_compressed(name: str) -> None:
     blocks = MemoryBlocks()
-    archive = publish(golden_export(name), blocks)
+    archive = store_export(read_golden(IMAGES / name), blocks)
     view = read_archive(archive.archive, blocks)
     stored, tar = b"".join(iter_stored(view, blocks)), b"".join(write_tar(view, blocks))
     assert stored == b"".join(read_file(archive.archive, blocks))
@@ -55,7 +57,7 @@ def test_stored_bytes_are_the_tar_compressed(name: str) -> None:
 
 def test_layers_that_the_engine_has_are_left_out_unread() -> None:
     blocks = MemoryBlocks()
-    archive = store(SAMPLE, blocks)
+    archive = store_image(SAMPLE, blocks)
     view = read_archive(archive.archive, blocks)
     left_out = [layer.diff_id for layer in view.layers[:2]]
     for layer in view.layers[:2]:
@@ -107,7 +109,7 @@ def content_of(cid: Cid, blocks: MemoryBlocks) -> bytes:
 def small() -> tuple[StoredArchive, MemoryBlocks, bytes]:
     """An image of two layers, its blocks, and its metadata."""
     blocks = MemoryBlocks()
-    archive = store(make_image([BASE, APP]), blocks)
+    archive = store_image(make_image([BASE, APP]), blocks)
     return archive, blocks, content_of(decode_file_node(archive.archive, blocks.blocks[archive.archive]).links[0].cid, blocks)
 
 
@@ -244,7 +246,7 @@ def test_large_metadata_is_a_file_of_its_own() -> None:
     blocks = MemoryBlocks()
     labels = {f"label-{number}": digest(b"%d" % number) for number in range(8000)}
     for layers in ([BASE], []):
-        archive = store(make_image(layers, labels=labels), blocks)
+        archive = store_image(make_image(layers, labels=labels), blocks)
         view = read_archive(archive.archive, blocks)
         assert json.loads(view.config)["config"]["Labels"] == labels
         assert len(b"".join(write_tar(view, blocks))) == archive.unpacked

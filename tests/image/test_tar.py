@@ -11,7 +11,7 @@ from catalog.errors import ArchiveError
 from catalog.image.stream import ByteStream
 from catalog.image.tar import MemberKind, normalise_name, read_members
 from catalog.limits import MAX_MEMBER_NAME_LENGTH, MAX_TAR_EXTENSION_SIZE
-from tests.image.exports import make_tar, pieces
+from tests.factory.tars import make_tar, pieces
 
 
 def members_of(data: bytes, size: int = 1 << 16) -> dict[str, tuple[MemberKind, bytes, str]]:

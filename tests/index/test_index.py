@@ -16,7 +16,9 @@ from catalog.model.reference import version_key
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
 from catalog.storage.database import Database
-from tests.index.releases import AMD64, ARM64, AT, make_release
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.releases import make_release
+from tests.factory.times import AT
 
 MINE = CatalogueRow("k51mine", own=True)
 BOB = CatalogueRow("k51bob", alias="bob", title="Bob's", root="bafyroot", sequence=42, expires=AT, checked=AT, published=AT)

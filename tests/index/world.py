@@ -17,7 +17,7 @@ from catalog.storage.database import Schema
 from catalog.trust import ownership as naming
 from catalog.trust.contents import see_contents
 from catalog.trust.schema import SCHEMA as TRUST
-from tests.index.releases import AT
+from tests.factory.times import AT
 
 OWN = "k51mine"
 

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,9 @@ from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import Record, check_record, create_record, select_record, validate_record
 from catalog.ipns.validity import SECOND, nanoseconds, parse_validity
 from catalog.limits import MAX_RECORD_SIZE, MAX_SEQUENCE
+from tests.factory.times import NOW
 from tests.needs import vectors
 
-NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 EOL = parse_validity(b"2123-08-14T12:40:03.107652Z")
 VALUE = b"/ipfs/bafkqaddwgevxmmraojswg33smq"
 GOLDEN_DATA = (

@@ -27,11 +27,13 @@ from catalog.model.release import parse_time
 from catalog.trust import ownership as naming
 from catalog.trust.contents import decide_conflict, list_conflicts
 from catalog.trust.schema import SCHEMA as TRUST
-from tests.index.releases import AMD64, ARM64, AT, make_release
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.releases import make_release
+from tests.factory.times import AT, NOW
 from tests.index.world import OWN, World, Worlds, open_world
 from tests.needs import ROOT
 
-NOW = parse_time("2026-11-24T08:00:00Z")
+LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def world(worlds: Worlds) -> Iterator[World]:
         yield opened
 
 
-def resolve(world: World, reference: str, now: datetime = NOW, **options: object) -> Resolved:
+def resolve(world: World, reference: str, now: datetime = LATER, **options: object) -> Resolved:
     return world.lookup.resolve(reference, now=now, **options)  # type: ignore[arg-type]
 
 
@@ -209,7 +211,7 @@ def test_near_names_are_suggested_as_they_resolve(world: World) -> None:
 
 def test_empty_home_says_so(world: World, tmp_path: Path) -> None:
     with pytest.raises(ReleaseNotFoundError), open_lookup(tmp_path / "none") as lookup:
-        lookup.resolve("web@1.0", now=NOW)
+        lookup.resolve("web@1.0", now=LATER)
     with open_lookup(tmp_path / "none") as lookup:
         assert lookup.complete_names("", 10) == []
         assert lookup.complete_versions("web", "", 10) == []
@@ -287,12 +289,12 @@ def everything(world: World) -> dict[str, object]:
     for name in [*NAMES, *(f"{alias}/{name}" for alias in ALIASES for name in NAMES)]:
         for version in VERSIONS:
             try:
-                resolved = lookup.resolve(f"{name}@{version}", now=NOW)
+                resolved = lookup.resolve(f"{name}@{version}", now=LATER)
             except DcatError:
                 continue
             found[f"{name}@{version}"] = (resolved.catalogue.catalogue, resolved.release)
         try:
-            resolved = lookup.resolve(name, now=NOW, latest=True)
+            resolved = lookup.resolve(name, now=LATER, latest=True)
         except DcatError:
             continue
         found[name] = (resolved.catalogue.catalogue, resolved.release)

@@ -18,10 +18,14 @@ from catalog.operations.pull import pull
 from catalog.operations.remove import remove
 from catalog.operations.verify import verify
 from catalog.sources.network import Network
-from tests.image import exports
-from tests.operations.conftest import HOST, NOW, Publish, source_of
+from tests.factory.exports import source_of
+from tests.factory.images import APP, BASE, SAMPLE, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
+from tests.factory.times import NOW
+from tests.operations.conftest import Publish
 
-OTHER = exports.make_image([exports.BASE, exports.make_layer({"app/other.py": b"print('other')\n" * 9999})])
+OTHER = make_image([BASE, make_layer({"app/other.py": b"print('other')\n" * 9999})])
 
 
 def spoil(home: Home, select: str = "SELECT payload_id FROM payloads") -> int:
@@ -73,9 +77,9 @@ def test_gc_waits_for_no_running_command(home: Home, put: Publish) -> None:
 
 
 def test_gc_gives_space_back(home: Home, put: Publish) -> None:
-    noise = exports.make_layer({"data": b"".join(cid_of(b"%d" % n).digest for n in range(200_000))})
-    put("big", "1", exports.make_image([noise]))
-    put("small", "1", exports.make_image([exports.APP]))
+    noise = make_layer({"data": b"".join(cid_of(b"%d" % n).digest for n in range(200_000))})
+    put("big", "1", make_image([noise]))
+    put("small", "1", make_image([APP]))
     remove(home, "big@1")
     swept = collect_garbage(home, delete=True)
     assert swept.file_before > 6_000_000
@@ -94,7 +98,7 @@ def test_verify_finds_every_rotten_block_and_repairs_from_the_image(home: Home, 
         assert found.rotten == spoilt
         assert found.damage
     with open_home(home.path, now=NOW) as opened:
-        verify(opened, repair_from=source_of(exports.SAMPLE), wanted=Wanted(HOST))
+        verify(opened, repair_from=source_of(SAMPLE), wanted=Wanted(HOST))
         left = verify(opened, repair_from=source_of(OTHER), wanted=Wanted(HOST))
         assert (left.damage, verify(opened).rotten) == ((), 0)
 

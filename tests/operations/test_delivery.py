@@ -18,9 +18,12 @@ from catalog.operations.pull import pull
 from catalog.operations.save import save
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.trust.store import list_pins
-from tests.image import exports
-from tests.needs import GOLDEN
-from tests.operations.conftest import HOST, Publish, stream_of
+from tests.factory.exports import stream_of
+from tests.factory.golden import IMAGES, read_golden
+from tests.factory.images import BASE, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
+from tests.operations.conftest import Publish
 
 NOWHERE = Network()
 
@@ -38,8 +41,8 @@ def test_pull_without_an_engine_needs_nothing_that_is_here(home: Home, put: Publ
 
 
 def test_what_is_not_here_is_counted_and_named(home: Home, put: Publish) -> None:
-    noise = exports.make_layer({"data": b"".join(cid_of(b"%d" % number).digest for number in range(4000))})
-    image = put("web", "1.0", exports.make_image([noise])).release.images[HOST]
+    noise = make_layer({"data": b"".join(cid_of(b"%d" % number).digest for number in range(4000))})
+    image = put("web", "1.0", make_image([noise])).release.images[HOST]
     leaves = [block for block in walk(image.archive, home.blocks) if block.is_leaf]
     largest = max(leaves, key=lambda block: block.size)
     home.blocks.delete([largest.cid])
@@ -63,7 +66,7 @@ def test_references_that_are_not_clear(home: Home, put: Publish) -> None:
 
 
 def test_a_saved_archive_is_the_one_that_the_format_says(home: Home, tmp_path: Path) -> None:
-    golden = stream_of((GOLDEN / "dcat-image" / "sample.tar").read_bytes())
+    golden = stream_of(read_golden(IMAGES / "sample.tar"))
     publish(home, "sample", "1", golden, Wanted(HOST))
     arm = Platform("linux", "arm64")
     packed, plain, stream = tmp_path / "sample.tar.zst", tmp_path / "sample.tar", BytesIO()
@@ -89,7 +92,7 @@ def test_a_file_appears_whole_or_not_at_all(home: Home, put: Publish, tmp_path: 
 
 def test_pins_hold_and_let_go(home: Home, put: Publish) -> None:
     put("web", "1.0")
-    put("web", "1.1", exports.make_image([exports.BASE]))
+    put("web", "1.1", make_image([BASE]))
     pin(home, "web@1.0", platform=HOST, network=NOWHERE)
     pull(home, "web@1.1", platform=HOST, engine=None, network=NOWHERE)
     assert sorted(held(home)) == ["web@1.0 pinned", "web@1.1 pulled"]

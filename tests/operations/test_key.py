@@ -19,7 +19,8 @@ from catalog.operations.key import (
     write_secret,
 )
 from catalog.own.share import share_own
-from tests.fakes.homes import NOBODY, open_at, publish_fake, share
+from tests.factory.releases import publish_fake
+from tests.fakes.homes import NOBODY, open_at, share
 
 
 @pytest.fixture

@@ -28,10 +28,13 @@ from catalog.own.share import share_own
 from catalog.own.signing import local_records
 from catalog.sources.network import Network, SourceSetting, open_network
 from catalog.trust.ownership import list_subscriptions
+from tests.factory.exports import source_of
+from tests.factory.images import BASE, SampleImage, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
+from tests.factory.times import NOW
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.fakes.served_home import served_home
-from tests.image import exports
-from tests.operations.conftest import HOST, NOW, source_of
 
 OVER_HTTP = [behaviour for behaviour in BEHAVIOURS if behaviour != "slow-tls"]
 HARMLESS = {"honest", "busy-once", "skewed-date"}
@@ -49,16 +52,16 @@ class Stage:
     records: list[bytes]
 
 
-def make_image(version: str) -> exports.SampleImage:
+def make_version(version: str) -> SampleImage:
     data = b"".join(b"%d %s" % (number, version.encode()) for number in range(30_000))
-    return exports.make_image([exports.BASE, exports.make_layer({"app/data": data, "app/version": version.encode()})])
+    return make_image([BASE, make_layer({"app/data": data, "app/version": version.encode()})])
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
     with open_home(folder / "publisher", now=NOW) as home:
-        publish(home, "web", "1.0", source_of(make_image("1.0")), Wanted(HOST))
+        publish(home, "web", "1.0", source_of(make_version("1.0")), Wanted(HOST))
         first = share_own(home, Network())
         assert first is not None
         name = parse_ipns_name(home.own_catalogue() or "")
@@ -66,7 +69,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         with open_home(folder / "follower", now=NOW) as home, reaching(url) as network:
             subscribe(home, network, name, "bob")
         with open_home(folder / "publisher", now=NOW + timedelta(hours=1)) as home:
-            publish(home, "web", "1.1", source_of(make_image("1.1")), Wanted(HOST))
+            publish(home, "web", "1.1", source_of(make_version("1.1")), Wanted(HOST))
             assert share_own(home, Network()) is not None
             record = local_records(home).get(name)
             assert record is not None

@@ -5,7 +5,8 @@ from catalog.operations.outdated import outdated
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.trust.store import Pin, put_pin
-from tests.fakes.homes import network_of, open_at, publish_fake, share
+from tests.factory.releases import publish_fake
+from tests.fakes.homes import network_of, open_at, share
 
 
 def test_newer_versions_of_what_is_here(tmp_path: Path) -> None:

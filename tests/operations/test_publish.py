@@ -11,11 +11,13 @@ from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.operations.publish import publish
 from catalog.operations.remove import remove
-from tests.compat.images import SmallImage, index_archive
-from tests.image import exports
-from tests.operations.conftest import HOST, Publish, source_of, stream_of
+from tests.factory.exports import blob, docker_25, index_archive, source_of, stream_of
+from tests.factory.images import APP, BASE, PACKAGES, SAMPLE, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_tar
+from tests.operations.conftest import Publish
 
-OTHER = exports.make_image([exports.BASE, exports.APP])
+OTHER = make_image([BASE, APP])
 
 
 def released(home: Home, name: str, version: str) -> Release:
@@ -36,8 +38,8 @@ def test_the_first_publish_makes_the_catalogue(home: Home, put: Publish) -> None
     assert done.catalogue.startswith("k51")
     assert done.added == (HOST,)
     image = released(home, "web", "1.0").images[HOST]
-    assert image.config.hex == exports.SAMPLE.config_hex
-    assert image.layers == len(exports.SAMPLE.layers)
+    assert image.config.hex == SAMPLE.config_hex
+    assert image.layers == len(SAMPLE.layers)
     assert released(home, "web", "1.0").annotations == {"title": "The web"}
     assert not put("web", "1.1").created
 
@@ -60,7 +62,7 @@ def test_other_content_is_refused_and_the_old_one_stays(home: Home, put: Publish
 
 def test_another_platform_is_added(home: Home, put: Publish) -> None:
     put("web", "1.0")
-    arm = exports.make_image([exports.BASE], Platform("linux", "arm", "v6"))
+    arm = make_image([BASE], Platform("linux", "arm", "v6"))
     done = put("web", "1.0", arm)
     assert done.added == (Platform("linux", "arm", "v6"),)
     assert set(released(home, "web", "1.0").images) == {HOST, Platform("linux", "arm", "v6")}
@@ -113,18 +115,16 @@ def test_what_is_outside_the_grammar_stores_nothing(
 
 
 def test_an_export_that_lies_releases_nothing(home: Home) -> None:
-    members = exports.docker_25(exports.SAMPLE)
-    members[exports.blob(exports.APP)] = exports.PACKAGES
+    members = docker_25(SAMPLE)
+    members[blob(APP)] = PACKAGES
     with pytest.raises(ArchiveError):
-        publish(home, "web", "1.0", stream_of(exports.make_tar(members)), Wanted(HOST))
+        publish(home, "web", "1.0", stream_of(make_tar(members)), Wanted(HOST))
     assert home.own_catalogue() is None
-    assert publish(home, "web", "1.0", source_of(exports.SAMPLE), Wanted(HOST)).changed
+    assert publish(home, "web", "1.0", source_of(SAMPLE), Wanted(HOST)).changed
 
 
 def test_secrets_in_the_configuration_are_warned_of(put: Publish) -> None:
-    image = exports.make_image(
-        [exports.APP], labels={"com.example.api-key": "x1"}, config={"Env": ["DB_PASSWORD=hunter2", "PATH=/bin"]}
-    )
+    image = make_image([APP], labels={"com.example.api-key": "x1"}, config={"Env": ["DB_PASSWORD=hunter2", "PATH=/bin"]})
     (warning,) = put("web", "1.0", image).warnings
     assert "DB_PASSWORD" in warning
     assert "hunter2" not in warning
@@ -132,7 +132,7 @@ def test_secrets_in_the_configuration_are_warned_of(put: Publish) -> None:
 
 def test_all_platforms_of_a_file(home: Home) -> None:
     arm = Platform("linux", "arm64")
-    images = {HOST: SmallImage([exports.BASE, exports.APP]), arm: SmallImage([exports.BASE], architecture="arm64")}
+    images = {HOST: make_image([BASE, APP]), arm: make_image([BASE], architecture="arm64")}
     export = stream_of(index_archive(images, "docker.io/library/web:1.0"))
     assert set(publish(home, "all", "1", export, Wanted(HOST, all_platforms=True)).added) == {HOST, arm}
     assert publish(home, "host", "1", export, Wanted(HOST)).added == (HOST,)

@@ -6,7 +6,9 @@ from pathlib import Path
 from catalog.ipns.record import validate_record
 from catalog.operations.renew import renew
 from catalog.own.signing import local_records, own_name
-from tests.fakes.homes import NOBODY, NOW, open_at, publish_fake
+from tests.factory.releases import publish_fake
+from tests.factory.times import NOW
+from tests.fakes.homes import NOBODY, open_at
 
 
 def test_the_own_record_is_signed_anew_before_it_ends(tmp_path: Path) -> None:

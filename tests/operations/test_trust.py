@@ -18,7 +18,10 @@ from catalog.operations.sync import sync
 from catalog.operations.trust import accept, list_questions, refuse
 from catalog.own.signing import local_records
 from catalog.sources.network import Network
-from tests.fakes.homes import AMD64, NOBODY, NOW, network_of, open_at, publish_fake, share
+from tests.factory.platforms import AMD64
+from tests.factory.releases import publish_fake
+from tests.factory.times import NOW
+from tests.fakes.homes import NOBODY, network_of, open_at, share
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ from catalog.snapshot.reader import open_snapshot
 from catalog.unixfs.directory import find_entries
 from catalog.unixfs.file import read_file
 from tests.delivery.versions import NOBODY, image_of, open_at, publish_version, publisher, released
-from tests.image import exports
-from tests.operations.conftest import HOST, source_of
+from tests.factory.exports import source_of
+from tests.factory.images import BASE, SampleImage, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
 
 
 def release(home: Home, version: str) -> Release:
@@ -33,7 +35,7 @@ def release(home: Home, version: str) -> Release:
         return get_release(connection, catalogue, "web", version)
 
 
-def put(home: Home, version: str, image: exports.SampleImage) -> None:
+def put(home: Home, version: str, image: SampleImage) -> None:
     publish(home, "web", version, source_of(image), Wanted(HOST))
 
 
@@ -112,8 +114,8 @@ def test_a_base_that_is_not_whole_is_passed_over(tmp_path: Path) -> None:
 
 def test_what_saves_too_little_is_not_published(tmp_path: Path) -> None:
     publish_version(tmp_path / "home", "1.0")
-    noise = exports.make_layer({"noise": b"".join(cid.digest for cid in _cids(4000))})
-    for number, image in enumerate([exports.make_image([exports.BASE, noise]), image_of("1.0")], 1):
+    noise = make_layer({"noise": b"".join(cid.digest for cid in _cids(4000))})
+    for number, image in enumerate([make_image([BASE, noise]), image_of("1.0")], 1):
         with open_at(tmp_path / "home", f"1.{number}") as home:
             before = home.blocks.size().blocks
             put(home, f"1.{number}", image)
@@ -132,7 +134,7 @@ def test_another_platform_is_no_base(tmp_path: Path) -> None:
     publish_version(tmp_path / "home", "1.0")
     arm = Platform("linux", "arm64")
     files = image_of("1.1").layers
-    image = exports.make_image(list(files), arm)
+    image = make_image(list(files), arm)
     with open_at(tmp_path / "home", "1.1") as home:
         publish(home, "web", "1.1", source_of(image), Wanted(HOST))
         shared = share_own(home, NOBODY, deltas=True)

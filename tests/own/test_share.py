@@ -17,7 +17,9 @@ from catalog.own.signing import local_records, own_name
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot
-from tests.fakes.homes import NOBODY, NOW, HomeRouting, network_of, open_at, publish_fake, share
+from tests.factory.releases import publish_fake
+from tests.factory.times import NOW
+from tests.fakes.homes import NOBODY, HomeRouting, network_of, open_at, share
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from catalog.own.signing import own_name, own_record
 from catalog.snapshot import tree
 from catalog.snapshot.reader import Snapshot, open_snapshot
 from catalog.snapshot.writer import has_canonical_tree
-from tests.fakes.homes import NOBODY, network_of, open_at, publish_fake, share
+from tests.factory.releases import publish_fake
+from tests.fakes.homes import NOBODY, network_of, open_at, share
 
 
 def releases(home: Home) -> dict[str, object]:

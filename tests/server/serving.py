@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from catalog.errors import BlockNotFoundError
@@ -19,8 +19,7 @@ from catalog.server.chores import Chore
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
 from catalog.server.site import OfferedDeltas, Site
-
-NOW = datetime(2026, 11, 24, 6, 33, 30, tzinfo=UTC)
+from tests.factory.times import NOW
 
 
 class Blocks:

@@ -17,11 +17,12 @@ from catalog.image.dag import StoredArchive
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid, cid_of
 from catalog.model.release import Release
-from tests.image.exports import golden_export, publish
-from tests.image.memory import MemoryBlocks
-from tests.index.releases import AMD64, make_image
-from tests.needs import GOLDEN
-from tests.server.serving import NOW, Served, serving
+from tests.factory.archives import MemoryBlocks, store_export
+from tests.factory.golden import DELTAS, IMAGES, read_golden
+from tests.factory.platforms import AMD64
+from tests.factory.releases import listed_image
+from tests.factory.times import NOW
+from tests.server.serving import Served, serving
 from tests.server.test_opening import serving_home
 
 A, B, C = (cid_of(name) for name in (b"a", b"b", b"c"))
@@ -32,8 +33,8 @@ class Pair:
 
     def __init__(self) -> None:
         self.blocks = MemoryBlocks()
-        self.base = publish((GOLDEN / "dcat-image" / "sample.tar").read_bytes(), self.blocks)
-        self.target = publish(golden_export("../dcat-delta/target.tar.zst"), self.blocks)
+        self.base = store_export(read_golden(IMAGES / "sample.tar"), self.blocks)
+        self.target = store_export(read_golden(DELTAS / "target.tar.zst"), self.blocks)
 
     def new(self) -> set[Cid]:
         held = {block.cid for block in walk(self.base.archive, self.blocks)}
@@ -54,7 +55,7 @@ def pair() -> Pair:
 
 
 def release_of(name: str, stored: StoredArchive) -> Release:
-    image = replace(make_image(name), archive=stored.archive, config=stored.config, manifest=stored.manifest)
+    image = replace(listed_image(name), archive=stored.archive, config=stored.config, manifest=stored.manifest)
     return Release(name, "1.0", "2026-11-24T06:33:30Z", {AMD64: image})
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from catalog.server.headers import content_headers, is_unchanged, parse_range, record_headers, tag
-from tests.server.serving import NOW
+from tests.factory.times import NOW
 
 
 def test_a_hundred_thousand_ranges_are_the_whole() -> None:

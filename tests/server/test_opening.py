@@ -17,7 +17,8 @@ from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
 from catalog.trust.ownership import follow, unfollow
-from tests.server.serving import NOW, Blocks, Records, Served
+from tests.factory.times import NOW
+from tests.server.serving import Blocks, Records, Served
 
 FOLLOWED, STRANGER = create_key(), create_key()
 VALUE = b"/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"

@@ -11,7 +11,8 @@ from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record, create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.server.settings import ServerLimits
-from tests.server.serving import NOW, Records, Served, serving
+from tests.factory.times import NOW
+from tests.server.serving import Records, Served, serving
 
 KEY = create_key()
 OTHER = create_key()

@@ -1,25 +1,23 @@
 """Releases and lines made from numbers, and snapshots made by hand, honest or not."""
 
-import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-import zstandard
-
-from catalog.ipld.cid import DAG_PB, Cid, cid_of, parse_cid
-from catalog.model.digest import ConfigDigest, ManifestDigest
-from catalog.model.platform import make_platform
-from catalog.model.release import Image, Release
+from catalog.ipld.cid import Cid, parse_cid
+from catalog.model.release import Release
 from catalog.snapshot.catalogue import Catalogue, encode_catalogue
 from catalog.snapshot.line import Key, encode_line
 from catalog.unixfs.directory import build_directory
 from catalog.unixfs.file import FileLink, file_node, raw_leaf
 from catalog.unixfs.hamt import Entry
-from tests.needs import GOLDEN
+from tests.factory.golden import CATALOGUES, read_expected, read_golden
+from tests.factory.platforms import AMD64
+from tests.factory.releases import listed_image, make_release
+from tests.factory.times import AT
 from tests.unixfs.counting import CountingSource
 
-PUBLISHED = "2026-11-24T00:00:00Z"
-AMD64 = make_platform("linux", "amd64")
-EXPECTED = json.loads((GOLDEN / "dcat-catalogue" / "expected.json").read_text())
+PUBLISHED = AT
+EXPECTED: dict[str, Any] = read_expected(CATALOGUES)
 SIZES: dict[Cid, int] = {parse_cid(text): size for text, size in EXPECTED["dag_sizes"].items()}
 
 
@@ -30,30 +28,17 @@ def dag_size(cid: Cid) -> int:
 
 def golden_lines(name: str) -> list[bytes]:
     """Give the lines of one of the golden catalogues, without LF."""
-    folder = GOLDEN / "dcat-catalogue"
     if name == "empty":
         return []
-    if name == "small":
-        data = (folder / "small.ndjson").read_bytes()
-    else:
-        data = zstandard.ZstdDecompressor().stream_reader((folder / f"{name}.ndjson.zst").read_bytes()).read()
-    return data.split(b"\n")[:-1]
-
-
-def image(*content: object) -> Image:
-    seed = repr(content).encode()
-    return Image(cid_of(seed, DAG_PB), ConfigDigest.of(seed), ManifestDigest.of(seed + b"m"), 3, 1000, 5000, PUBLISHED)
+    return read_golden(CATALOGUES / ("small.ndjson" if name == "small" else f"{name}.ndjson.zst")).split(b"\n")[:-1]
 
 
 def release(number: int, content: int = 0) -> Release:
     """Make a release; its name is one of many of which some are directories of others."""
     names = ("api", "team/api", "team", "team-x", "team.y", "a/b/c", "web")
-    return Release(
-        names[number % len(names)],
-        f"1.{number // len(names)}",
-        PUBLISHED,
-        {AMD64: image(number, content)} if content % 3 else {},
-        {"title": f"content {content}"},
+    images = {AMD64: listed_image((number, content))} if content % 3 else {}
+    return make_release(
+        names[number % len(names)], f"1.{number // len(names)}", images=images, annotations={"title": f"content {content}"}
     )
 
 

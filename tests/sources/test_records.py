@@ -1,5 +1,5 @@
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -9,8 +9,8 @@ from catalog.ipns.name import IpnsName
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.sources.records import ask_routings
+from tests.factory.times import NOW
 
-NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 KEY = IpnsKey(b"a" * 32)
 
 

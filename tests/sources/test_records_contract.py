@@ -15,7 +15,7 @@ from catalog.sources.kubo import KuboRouting
 from catalog.trust.ownership import follow
 from tests.compat.kubo import KuboNode
 from tests.contracts.routing import RoutingContract
-from tests.fakes.homes import NOW
+from tests.factory.times import NOW
 from tests.fakes.served_home import served_home
 
 

@@ -18,7 +18,9 @@ from catalog.trust.contents import (
     see_contents,
 )
 from catalog.trust.schema import SCHEMA
-from tests.index.releases import AMD64, ARM64, AT, make_release
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.releases import make_release
+from tests.factory.times import AT
 
 LATER = "2026-11-25T00:00:00Z"
 

@@ -10,9 +10,9 @@ from catalog.ipld.cid import cid_of
 from catalog.ipns.key import IpnsKey
 from catalog.ipns.record import Record, create_record
 from catalog.limits import MAX_SEQUENCE, SUSPICIOUS_SEQUENCE_JUMP
-from catalog.model.digest import ConfigDigest, ManifestDigest
-from catalog.model.platform import Platform, parse_platform
-from catalog.model.release import Image, Release
+from catalog.model.digest import ConfigDigest
+from catalog.model.platform import Platform
+from catalog.model.release import Image
 from catalog.trust.decision import (
     Choice,
     Floor,
@@ -24,6 +24,8 @@ from catalog.trust.decision import (
     names_to_claim,
     next_sequence,
 )
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.releases import listed_image, make_release
 
 NAME = IpnsKey(b"d" * 32).name
 
@@ -207,26 +209,16 @@ def test_what_is_created_at_the_next_sequence_is_accepted() -> None:
         floor = floor_of(record)
 
 
-AMD64, ARM64 = parse_platform("linux/amd64"), parse_platform("linux/arm64")
-
-
-def image(content: int) -> Image:
-    config = ConfigDigest.of(str(content).encode())
-    return Image(cid_of(config.raw), config, ManifestDigest.of(config.raw), layers=1, size=1, unpacked=1)
-
-
-def release(images: dict[Platform, Image]) -> Release:
-    return Release("web", "1.0", "2026-11-24T06:00:00Z", images)
-
-
 def test_content_that_moved_is_found() -> None:
-    seen = {AMD64: image(1).config}
-    assert changed_platforms(seen, release({AMD64: image(1)})) == {}
-    assert changed_platforms(seen, release({AMD64: image(1), ARM64: image(2)})) == {}
-    assert changed_platforms(seen, release({})) == {}
-    assert changed_platforms(seen, release({AMD64: image(2)})) == {AMD64: image(2).config}
-    other_archive = Image(cid_of(b"other"), image(1).config, image(1).manifest, layers=1, size=2, unpacked=1, format="dcat-image/2")
-    assert changed_platforms(seen, release({AMD64: other_archive})) == {}
+    seen = {AMD64: listed_image(1).config}
+    assert changed_platforms(seen, make_release(images={AMD64: listed_image(1)})) == {}
+    assert changed_platforms(seen, make_release(images={AMD64: listed_image(1), ARM64: listed_image(2)})) == {}
+    assert changed_platforms(seen, make_release(images={})) == {}
+    assert changed_platforms(seen, make_release(images={AMD64: listed_image(2)})) == {AMD64: listed_image(2).config}
+    other_archive = Image(
+        cid_of(b"other"), listed_image(1).config, listed_image(1).manifest, layers=1, size=2, unpacked=1, format="dcat-image/2"
+    )
+    assert changed_platforms(seen, make_release(images={AMD64: other_archive})) == {}
 
 
 def test_no_edit_changes_content_silently() -> None:
@@ -235,8 +227,8 @@ def test_no_edit_changes_content_silently() -> None:
     for _ in range(10_000):
         seen: dict[Platform, ConfigDigest] = {}
         for _ in range(randomness.randrange(1, 6)):
-            images = {p: image(randomness.randrange(3)) for p in (AMD64, ARM64) if randomness.random() < 0.7}
-            changed = changed_platforms(seen, release(images))
+            images = {p: listed_image(randomness.randrange(3)) for p in (AMD64, ARM64) if randomness.random() < 0.7}
+            changed = changed_platforms(seen, make_release(images=images))
             for platform, content in images.items():
                 moved = platform in seen and seen[platform] != content.config
                 assert (platform in changed) == moved

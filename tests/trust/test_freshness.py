@@ -1,10 +1,10 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from catalog.trust.freshness import Age, format_span, judge_freshness
+from tests.factory.times import NOW
 
-NOW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
 
 

@@ -5,27 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.ipld.cid import cid_of
-from catalog.model.digest import ConfigDigest, ManifestDigest
-from catalog.model.platform import Platform, parse_platform
-from catalog.model.release import DeltaLink, Image, Release
+from catalog.model.release import DeltaLink, Release
 from catalog.trust.merge import merge_release
+from tests.factory.platforms import AMD64, ARM, ARM64
+from tests.factory.releases import listed_image, make_release
 
-AMD64, ARM64, ARM = (parse_platform(text) for text in ("linux/amd64", "linux/arm64", "linux/arm/v7"))
-
-
-def image(content: int, **more: object) -> Image:
-    config = ConfigDigest.of(str(content).encode())
-    return replace(
-        Image(cid_of(config.raw), config, ManifestDigest.of(config.raw), layers=1, size=1, unpacked=1),
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def release(images: dict[Platform, Image], **more: object) -> Release:
-    return replace(Release("web", "1.0", "2026-11-24T06:00:00Z", images), **more)  # type: ignore[arg-type]
-
-
-BASE = release({AMD64: image(1)}, annotations={"title": "Web", "licence": "MIT"})
+BASE = make_release(images={AMD64: listed_image(1)}, annotations={"title": "Web", "licence": "MIT"})
 
 
 def test_what_one_side_alone_has_or_changed_is_taken() -> None:
@@ -41,56 +26,63 @@ def test_what_one_side_alone_has_or_changed_is_taken() -> None:
 def test_both_sides_add() -> None:
     mine = replace(
         BASE,
-        images={**BASE.images, ARM64: image(2)},
+        images={**BASE.images, ARM64: listed_image(2)},
         annotations={"title": "Web", "licence": "MIT", "source": "here"},
         yanked="broken",
     )
     theirs = replace(
-        BASE, images={**BASE.images, ARM: image(3)}, annotations={"title": "The web"}, published="2026-11-25T06:00:00Z"
+        BASE, images={**BASE.images, ARM: listed_image(3)}, annotations={"title": "The web"}, published="2026-11-25T06:00:00Z"
     )
     merged = merge_release(BASE, mine, theirs)
     assert merged.lost == {}
     assert merged.release == replace(
         BASE,
-        images={AMD64: image(1), ARM: image(3), ARM64: image(2)},
+        images={AMD64: listed_image(1), ARM: listed_image(3), ARM64: listed_image(2)},
         annotations={"title": "The web", "source": "here"},
         yanked="broken",
     )
 
 
 def test_two_contents_for_one_platform_are_reported_and_the_shared_one_stands() -> None:
-    merged = merge_release(None, release({AMD64: image(1), ARM64: image(5)}), release({AMD64: image(2)}))
-    assert merged.release.images == {AMD64: image(2), ARM64: image(5)}
-    assert merged.lost == {AMD64: image(1).config}
+    merged = merge_release(
+        None, make_release(images={AMD64: listed_image(1), ARM64: listed_image(5)}), make_release(images={AMD64: listed_image(2)})
+    )
+    assert merged.release.images == {AMD64: listed_image(2), ARM64: listed_image(5)}
+    assert merged.lost == {AMD64: listed_image(1).config}
 
 
 def test_a_platform_that_one_side_has_is_kept_whatever_both_started_from() -> None:
-    mine = replace(BASE, images={**BASE.images, ARM64: image(2)})
+    mine = replace(BASE, images={**BASE.images, ARM64: listed_image(2)})
     assert merge_release(mine, mine, BASE).release == mine
-    assert merge_release(BASE, mine, replace(BASE, images={AMD64: image(7)})).lost == {AMD64: image(1).config}
+    assert merge_release(BASE, mine, replace(BASE, images={AMD64: listed_image(7)})).lost == {AMD64: listed_image(1).config}
 
 
 def test_what_came_back_after_a_removal_stays() -> None:
-    gone = release({}, removed="2026-11-24T08:00:00Z")
+    gone = make_release(images={}, removed="2026-11-24T08:00:00Z")
     assert merge_release(gone, BASE, gone).release.images == BASE.images
     assert merge_release(gone, gone, BASE).release.removed is None
 
 
 def test_one_content_keeps_what_both_know_of_it() -> None:
     bases = [cid_of(bytes((number,))) for number in range(6)]
-    mine = image(1, registry=("a@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 1) for base in bases[:3]})
-    theirs = image(1, registry=("b@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 2) for base in bases[2:]})
-    merged = merge_release(release({AMD64: image(1)}), release({AMD64: mine}), release({AMD64: theirs})).release.images[AMD64]
+    mine = listed_image(1, registry=("a@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 1) for base in bases[:3]})
+    theirs = listed_image(1, registry=("b@sha256:0", "c@sha256:0"), deltas={base: DeltaLink(base, 2) for base in bases[2:]})
+    merged = merge_release(
+        make_release(images={AMD64: listed_image(1)}), make_release(images={AMD64: mine}), make_release(images={AMD64: theirs})
+    ).release.images[AMD64]
     assert merged.registry == ("a@sha256:0", "b@sha256:0", "c@sha256:0")
     assert len(merged.deltas) == 4
-    other_archive = image(1, archive=cid_of(b"other"))
-    assert merge_release(None, release({AMD64: mine}), release({AMD64: other_archive})).release.images[AMD64] == other_archive
+    other_archive = listed_image(1, archive=cid_of(b"other"))
+    assert (
+        merge_release(None, make_release(images={AMD64: mine}), make_release(images={AMD64: other_archive})).release.images[AMD64]
+        == other_archive
+    )
 
 
 def test_a_removal_by_either_side_stands() -> None:
-    gone = release({}, removed="2026-11-24T08:00:00Z")
-    earlier = release({}, removed="2026-11-24T07:00:00Z")
-    grown = replace(BASE, images={**BASE.images, ARM64: image(2)})
+    gone = make_release(images={}, removed="2026-11-24T08:00:00Z")
+    earlier = make_release(images={}, removed="2026-11-24T07:00:00Z")
+    grown = replace(BASE, images={**BASE.images, ARM64: listed_image(2)})
     assert merge_release(BASE, gone, grown).release.removed == gone.removed
     assert merge_release(BASE, grown, gone).release.images == {}
     assert merge_release(BASE, gone, earlier).release.removed == earlier.removed
@@ -105,8 +97,10 @@ def test_nothing_is_lost_but_what_is_reported(seed: int) -> None:
         state = dict(state)
         for _ in range(randomness.randrange(5)):
             version = str(randomness.randrange(4))
-            old = state.get(version) or replace(release({}), version=version)
-            state[version] = replace(old, images={**old.images, randomness.choice((AMD64, ARM64)): image(randomness.randrange(2))})
+            old = state.get(version) or replace(make_release(images={}), version=version)
+            state[version] = replace(
+                old, images={**old.images, randomness.choice((AMD64, ARM64)): listed_image(randomness.randrange(2))}
+            )
         return state
 
     base = edit({})

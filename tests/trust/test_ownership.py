@@ -22,7 +22,7 @@ from catalog.trust.ownership import (
     unfollow,
 )
 from catalog.trust.schema import SCHEMA
-from tests.index.releases import AT
+from tests.factory.times import AT
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from catalog.storage.database import Database
 from catalog.trust import store
 from catalog.trust.decision import Floor
 from catalog.trust.schema import SCHEMA
-from tests.index.releases import AT
+from tests.factory.times import AT
 
 
 @pytest.fixture

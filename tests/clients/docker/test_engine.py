@@ -20,11 +20,12 @@ from catalog.errors import (
 from catalog.model.digest import DiffID, ManifestDigest
 from catalog.model.platform import parse_platform
 from tests.compat.engines import PrivateEngine
-from tests.compat.images import BASE, SmallImage, five_layers, index_archive, layer, many_layers, runnable, small_image
 from tests.compat.registry import push_compressed
+from tests.factory.exports import index_archive
+from tests.factory.images import BASE, SampleImage, five_layers, make_image, many_layers, runnable, small_image
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.tars import make_layer
 
-AMD64 = parse_platform("linux/amd64")
-ARM64 = parse_platform("linux/arm64")
 KINDS = {"docker20": "classic", "docker29": "containerd", "podman": "podman"}
 
 
@@ -46,7 +47,7 @@ def pieces(data: bytes, size: int = 70_000) -> Iterator[bytes]:
         yield data[start : start + size]
 
 
-def shown_id(private: PrivateEngine, image: SmallImage) -> str:
+def shown_id(private: PrivateEngine, image: SampleImage) -> str:
     """Give the ID under which an engine shows an image that was loaded in canonical form."""
     return str(ManifestDigest.of(image.manifest)) if private.name == "docker29" else str(image.config_digest)
 
@@ -65,7 +66,7 @@ def test_info_tells_the_kind_of_store(private: PrivateEngine, engine: Engine) ->
 
 
 @pytest.mark.parametrize("image", [five_layers(), many_layers(30)], ids=["five", "many"])
-def test_an_image_is_loaded_checked_tagged_and_saved(private: PrivateEngine, engine: Engine, image: SmallImage) -> None:
+def test_an_image_is_loaded_checked_tagged_and_saved(private: PrivateEngine, engine: Engine, image: SampleImage) -> None:
     archive = image.archive()
     loaded = engine.load(pieces(archive), len(archive))
     assert loaded.id == shown_id(private, image)
@@ -135,7 +136,7 @@ def test_names_are_never_another_request(engine: Engine) -> None:
 
 
 def test_another_platform_is_not_given_silently(engine: Engine) -> None:
-    arm = SmallImage([layer({"arm": b"arm"})], {}, "arm64")
+    arm = make_image([make_layer({"arm": b"arm"})], ARM64)
     image_id = engine.load(pieces(arm.archive())).id
     assert engine.find(image_id).platform == ARM64
     assert engine.find(image_id, ARM64).id == image_id
@@ -199,9 +200,9 @@ def test_a_layer_that_is_gone_is_told_and_nothing_is_left(private: PrivateEngine
 
 def test_a_layer_above_other_parents_is_not_spared(docker20: PrivateEngine) -> None:
     docker20.clear()
-    top, low = layer({"top": b"top"}), layer({"low": b"low"})
+    top, low = make_layer({"top": b"top"}), make_layer({"low": b"low"})
     with docker20.connect() as engine:
-        engine.load(pieces(SmallImage([BASE, top]).archive()))
+        engine.load(pieces(make_image([BASE, top]).archive()))
         assert engine.spare_layers([DiffID.of(low), DiffID.of(top)]) == frozenset()
         assert engine.spare_layers([DiffID.of(top), DiffID.of(BASE)]) == frozenset()
         # BASE is there as the first layer, but comes again on top, where the engine needs its bytes.
@@ -261,7 +262,7 @@ def test_one_load_changes_no_tag(private: PrivateEngine, engine: Engine) -> None
 
 def test_an_interrupted_load_leaves_nothing_and_can_be_run_again(private: PrivateEngine, engine: Engine) -> None:
     """C10: cut off in a blob, an engine may hang at the next load of it; so feeding stops between blobs."""
-    image = SmallImage([layer({"data": bytes([place]) * 3_000_000}) for place in range(4)])
+    image = make_image([make_layer({"data": bytes([place]) * 3_000_000}) for place in range(4)])
     archive = image.archive()
 
     def interrupted() -> Iterator[bytes]:
@@ -288,7 +289,7 @@ def test_what_was_loaded_runs(docker20: PrivateEngine) -> None:
 
 def test_an_engine_names_the_platforms_of_an_index(docker29: PrivateEngine) -> None:
     docker29.clear()
-    images = {AMD64: small_image("amd"), ARM64: SmallImage([layer({"arm": b"arm" * 100})], {}, "arm64")}
+    images = {AMD64: small_image("amd"), ARM64: make_image([make_layer({"arm": b"arm" * 100})], ARM64)}
     docker29.load(index_archive(images, "docker.io/library/multi:1"))
     with docker29.connect() as engine:
         for platform, image in images.items():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from catalog.clients.docker.feeding import MemberTracker, _joined
 from catalog.limits import GIB
-from tests.compat.images import five_layers
+from tests.factory.images import five_layers
 
 
 def archive(sizes: list[int]) -> tuple[bytes, list[int]]:

@@ -21,7 +21,8 @@ from catalog.errors import (
     VerificationError,
 )
 from catalog.model.platform import parse_platform
-from tests.compat.images import SmallImage, layer, small_image
+from tests.factory.images import make_image, small_image
+from tests.factory.tars import make_layer
 from tests.fakes.engine import FakeEngine, Request, fake_engine
 
 IMAGE = EngineImage("sha256:" + "1" * 64, ("web:1",), (), parse_platform("linux/amd64"))
@@ -223,7 +224,7 @@ def interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_stops_feeding_where_a_blob_ends(fake: FakeEngine) -> None:
     feeding, cut = threading.Event(), threading.Event()
-    image = SmallImage([layer({"data": bytes([place]) * 700_000}) for place in range(40)])
+    image = make_image([make_layer({"data": bytes([place]) * 700_000}) for place in range(40)])
     archive = image.archive()
 
     def answer(request: Request) -> None:

@@ -1,24 +1,19 @@
-"""Small images, and every form in which they leave an engine or a tool (facts: docker.md, table A)."""
+"""Every form in which an image leaves an engine or a tool."""
 
 import gzip
 import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 
-import zstandard
+from catalog.intake.intake import StreamSource
+from catalog.model.platform import Platform, parse_platform
+from tests.factory.images import APP, BASE, SampleImage, canonical_json, make_image
+from tests.factory.platforms import AMD64
+from tests.factory.tars import make_layer, make_tar
 
-from catalog.image.archive import read_export
-from catalog.image.dag import LayerWriter, StoredArchive, build_archive
-from catalog.image.export import Export
-from catalog.model.platform import Platform
-from tests.image.memory import MemoryBlocks
-from tests.needs import GOLDEN
-
-IMAGES = GOLDEN / "dcat-image"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -33,84 +28,12 @@ def digest(data: bytes) -> str:
 
 
 def gzipped(data: bytes, level: int = 9) -> bytes:
-    """gzip that gives the same bytes in the next second too."""
+    """Return gzip without a time stamp: equal content makes equal bytes."""
     return gzip.compress(data, level, mtime=0)
 
 
 def dump(document: object) -> bytes:
     return json.dumps(document).encode()
-
-
-def make_layer(files: Mapping[str, bytes]) -> bytes:
-    """A layer tar."""
-    return make_tar(files, mtime=1_700_000_000)
-
-
-def make_tar(
-    files: Mapping[str, bytes | tuple[str, str]] | Mapping[str, bytes],
-    *,
-    mtime: int = 0,
-    form: int = tarfile.PAX_FORMAT,
-    folders: Sequence[str] = (),
-) -> bytes:
-    """A tar of files (bytes) and links (kind, target)."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
-        for folder in folders:
-            info = tarfile.TarInfo(folder)
-            info.type = tarfile.DIRTYPE
-            tar.addfile(info)
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.mtime = mtime
-            if isinstance(content, bytes):
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-            else:
-                info.type = tarfile.SYMTYPE if content[0] == "symlink" else tarfile.LNKTYPE
-                info.linkname = content[1]
-                tar.addfile(info)
-    return out.getvalue()
-
-
-@dataclass(frozen=True)
-class SampleImage:
-    """A config's exact bytes and uncompressed layers, base first."""
-
-    config: bytes
-    layers: tuple[bytes, ...]
-
-    @property
-    def config_hex(self) -> str:
-        return digest(self.config)
-
-
-def make_image(
-    layers: Sequence[bytes], platform: Platform | None = None, *, labels: Mapping[str, str] | None = None, **extra: object
-) -> SampleImage:
-    """An image with a config of docker's habits: odd spacing, extra fields, text in other scripts."""
-    platform = platform or Platform("linux", "amd64")
-    document: dict[str, object] = {
-        "architecture": platform.architecture,
-        "os": platform.os,
-        "created": "2026-11-24T06:33:30.123456789Z",
-        "config": {"Env": ["PATH=/usr/bin"], "Labels": labels if labels is not None else {"title": "größe ✓", "n": "\u00e9"}},
-        "container_config": {"Hostname": "x"},
-        "docker_version": "20.10.24",
-        "history": [{"created_by": "COPY", "empty_layer": True}],
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest(layer)}" for layer in layers]},
-        **extra,
-    }
-    if platform.variant:
-        document["variant"] = platform.variant
-    return SampleImage(json.dumps(document, ensure_ascii=False, separators=(", ", ":")).encode(), tuple(layers))
-
-
-BASE = make_layer({"etc/os-release": b"ID=sample\n", "usr/lib/big.so": bytes(range(256)) * 300, "usr/lib/odd": b"x" * 40_001})
-PACKAGES = make_layer({f"usr/lib/python3/{n}.py": (b"import this  # %d\n" % n) * 400 for n in range(40)})
-APP = make_layer({"app/main.py": b"print('hello')\n"})
-EMPTY = bytes(1024)
-SAMPLE = make_image([BASE, PACKAGES, APP, EMPTY, APP])
 
 
 def legacy_id(position: int) -> str:
@@ -216,10 +139,9 @@ def containerd(
     compress: Callable[[bytes], bytes] = gzipped,
     *,
     others: Sequence[SampleImage] = (),
-    platform: Platform | None = None,
+    platform: Platform = AMD64,
 ) -> dict[str, bytes]:
     """The containerd store: compressed layers, an index in the index, an attestation, and platforms whose blobs are not there."""
-    platform = platform or Platform("linux", "amd64")
     blobs, manifest = oci_blobs(image, compress, layer_type=DOCKER_LAYER, config_type=DOCKER_CONFIG, mediaType=DOCKER_MANIFEST)
     entries = [descriptor(manifest, DOCKER_MANIFEST, platform={"os": platform.os, "architecture": platform.architecture})]
     for other, architecture in zip(others, ("arm64", "s390x", "riscv64"), strict=False):
@@ -263,39 +185,37 @@ def oci_archive(image: SampleImage, compress: Callable[[bytes], bytes] = gzipped
     return {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', **blobs, "index.json": index}
 
 
-def write_folder(members: Mapping[str, bytes], folder: Path) -> None:
-    for name, data in members.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+def index_archive(images: Mapping[Platform, SampleImage], tag: str) -> bytes:
+    """Return an archive of one image for several platforms, as an OCI layout with an index inside; ``tag`` is a whole reference."""
+    members: dict[str, bytes] = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
+    entries = []
+    for platform, image in images.items():
+        entries.append({**image.descriptor, "platform": {"os": platform.os, "architecture": platform.architecture}})
+        members |= image.blobs()
+    index = canonical_json({"manifests": entries, "mediaType": OCI_INDEX, "schemaVersion": 2})
+    entry = descriptor(index, OCI_INDEX, annotations={"io.containerd.image.name": tag})
+    members[blob(index)] = index
+    members["index.json"] = canonical_json({"manifests": [entry], "mediaType": OCI_INDEX, "schemaVersion": 2})
+    return make_tar(members)
 
 
-def pieces(data: bytes, size: int = 64 * 1024) -> Iterator[bytes]:
-    for start in range(0, len(data), size):
-        yield data[start : start + size]
+def write_image(path: Path, version: str = "1", platform: str = "linux/amd64") -> str:
+    """Write a ``docker save`` file whose content depends on ``version``; return its path as it is typed."""
+    layers = [BASE, make_layer({"app/version": version.encode() * 20_000}), APP]
+    return write_save(path, make_image(layers, parse_platform(platform)))
 
 
-def read(data: bytes, blocks: MemoryBlocks, *, size: int = 64 * 1024, max_size: int = 1 << 30) -> Export:
-    return read_export(pieces(data, size), lambda: LayerWriter(blocks), max_size=max_size)
+def write_save(path: Path, image: SampleImage) -> str:
+    """Write a ``docker save`` file; return its path as it is typed."""
+    path.write_bytes(make_tar(docker_25(image)))
+    return str(path)
 
 
-def publish(data: bytes, blocks: MemoryBlocks, *, size: int = 64 * 1024) -> StoredArchive:
-    """Take the one image of an export in."""
-    image = read(data, blocks, size=size).choose()
-    return build_archive(image.config, list(image.layers), blocks)
+def stream_of(export: bytes) -> StreamSource:
+    """Return an export as a source to publish from."""
+    return StreamSource("an export", lambda: nullcontext(BytesIO(export)), len(export))
 
 
-def store(image: SampleImage, blocks: MemoryBlocks) -> StoredArchive:
-    """Take an image in without an export around it."""
-    layers = []
-    for layer in image.layers:
-        writer = LayerWriter(blocks)
-        for piece in pieces(layer):
-            writer.feed(piece)
-        layers.append(writer.finish())
-    return build_archive(image.config, layers, blocks)
-
-
-def golden_export(name: str) -> bytes:
-    data = (IMAGES / name).read_bytes()
-    return zstandard.ZstdDecompressor().stream_reader(data).read() if name.endswith(".zst") else data
+def source_of(image: SampleImage) -> StreamSource:
+    """Return an image's ``docker save`` as a source to publish from."""
+    return stream_of(make_tar(docker_25(image)))
