@@ -20,7 +20,7 @@ from catalog.server.hosts import HostList
 from catalog.server.settings import ServerSettings
 from catalog.server.site import Site
 from catalog.server.streaming import Workers
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks
 from tests.needs import GOLDEN, ROOT
 from tests.server.serving import Blocks, Records
 from tests.worked_examples import FORMATS, all_examples, base, delta, read_examples, target

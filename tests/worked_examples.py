@@ -42,7 +42,7 @@ from catalog.unixfs.directory import list_directory
 from catalog.unixfs.file import decode_file_node
 from catalog.unixfs.hamt import Entry, build_shards
 from catalog.unixfs.murmur3 import hash_name
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks
 from tests.needs import ROOT
 
 FORMATS = ROOT / "docs" / "formats"

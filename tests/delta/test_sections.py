@@ -13,8 +13,9 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.ipld.varint import decode_varint, encode_varint
 from tests.delta.test_delta import Pair
-from tests.image.exports import SampleImage, make_image, make_layer, store
-from tests.image.memory import MemoryBlocks
+from tests.factory.archives import MemoryBlocks, store_image
+from tests.factory.images import SampleImage, make_image
+from tests.factory.tars import make_layer
 
 
 class OtherOrder(MemoryBlocks):
@@ -44,7 +45,7 @@ def check_pair(chance: random.Random, patch: pytest.MonkeyPatch) -> int:
     for name in chance.choices(sorted(files), k=chance.choice([1, 3, 12])) if files else []:
         changed[name] = changed[name][:100] + chance.randbytes(chance.choice([0, 5, 90_000]))
     base, target = (draw_image(chance, content, number) for number, content in enumerate((files, changed)))
-    pair = Pair(lambda blocks: store(base, blocks), lambda blocks: store(target, blocks))
+    pair = Pair(lambda blocks: store_image(base, blocks), lambda blocks: store_image(target, blocks))
     sizes = payload_sizes(pair)
     exact = sum(sizes[: chance.randrange(1, len(sizes) + 1)])
     section_size = chance.choice([1, 100_000, 400_000, exact - 1, exact, exact + 1])

@@ -15,7 +15,8 @@ from catalog.own.signing import own_name, own_record
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot
-from tests.fakes.homes import network_of, open_at, publish_fake, share, sign_other_tree
+from tests.factory.releases import publish_fake
+from tests.fakes.homes import network_of, open_at, share, sign_other_tree
 from tests.unixfs.counting import CountingSource
 
 VERSIONS = [f"1.{number}" for number in range(60)]
