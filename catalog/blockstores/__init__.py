@@ -1,3 +1,3 @@
-"""Where a home keeps blocks: `embedded` over `blockfile` (SQLite), `moved` (blocks that a Kubo node holds for this home), `memory`;
-`leasing` protects blocks from collection, `writing` writes archives in batches, `holding` finds what is missing of one.
+"""Where a home keeps blocks: `embedded` over `blockfile` (SQLite), and `moved` (blocks that a Kubo node holds for this home).
+`leasing` protects blocks from collection, `writing` writes archives in batches, `holding` tells whether an archive is complete.
 """

@@ -1,10 +1,10 @@
-"""The file that a home's blocks are in: its tables, its readers and its one writer.
+"""The file ``blocks.sqlite``: its schema, readers and writer.
 
-A block's row and its bytes stand in two tables, so that listing, counting and asking for what is missing never touch the bytes.
-Blocks are found by their 32-byte digest: CIDv0, CIDv1 and any codec name the same bytes. ``content`` remembers which chunk's own
-frame a block is (the frame memo); it goes with the block. ``moved`` names the blocks that another place holds for this home
-(`catalog.blockstores.moved`), with their memo; ``here`` says that a copy was put here since. ``leases`` stand here, so that one
-transaction can ask for them and delete.
+Rows and bytes of blocks are in two tables, so that listing, counting and looking for missing blocks never read the bytes. Blocks
+are found by their 32-byte digest: CIDv0, CIDv1 and any codec name the same bytes. ``content`` is the digest of the chunk whose
+frame a block is (the frame memo), and is deleted with the block. ``moved`` lists the blocks that another place holds for this home
+(`catalog.blockstores.moved`), with their memo; ``here`` is 1 for those that were put here again. ``leases`` are in this file so
+that one transaction can check them and delete blocks.
 """
 
 import sqlite3
@@ -18,7 +18,8 @@ from typing import Final, Literal
 from catalog.errors import StorageError
 from catalog.ipld.cid import Cid, cid_from_digest
 from catalog.storage.database import Schema, open_schema
-from catalog.storage.sqlite import CrashPoint, bound_log, connect, no_crash, translated
+from catalog.storage.files import CrashPoint, no_crash
+from catalog.storage.sqlite import bound_log, connect, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8
@@ -55,7 +56,7 @@ CREATE TABLE flushes (flush_id INTEGER PRIMARY KEY, flushes INTEGER NOT NULL);
 INSERT INTO flushes VALUES (1, 0)
 """
 
-# In another order the file would never shrink (design.md, section 6).
+# Set in another order, auto_vacuum would have no effect, and the file would never shrink.
 SCHEMA: Final = Schema(
     name="blocks",
     revisions=("blocks_1",),
@@ -67,21 +68,21 @@ SCHEMA: Final = Schema(
 
 
 class BlockFile:
-    """Connections to the file: as many readers as there are threads reading, and one writer. Any thread may use it."""
+    """Connections to the file: one reader for each reading thread, and one writer. Any thread may use it."""
 
     def __init__(self, path: Path, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
-        """Open the file, making it where it does not exist."""
+        """Open the file, and create it if it does not exist."""
         open_schema(path, SCHEMA, read_only=read_only, crash_point=crash_point)
         self.path = path
         self.read_only = read_only
         self._crash_point = crash_point
-        self._readers: deque[sqlite3.Connection] = deque()  # Ctrl-C cannot leave it locked, as it can a queue
+        self._readers: deque[sqlite3.Connection] = deque()  # unlike a queue, Ctrl-C cannot leave it locked
         self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection whose statements each see what is committed then; fetch all that a statement gives."""
+        """Yield a connection for single statements; fetch all rows of each. Every statement sees the last commit."""
         with translated(self.path):
             try:
                 connection = self._readers.pop()
@@ -99,11 +100,11 @@ class BlockFile:
 
     @contextmanager
     def transaction(self, *, durable: bool = True, compact: bool = False, needs: int | None = None) -> Iterator[sqlite3.Connection]:
-        """Give a connection that holds the write lock; what it did is committed when this ends, or undone when it raises.
+        """Yield a connection that holds the write lock. Its changes are committed when this ends, and undone when it raises.
 
-        Not ``durable``, it survives kill -9 but perhaps not a power cut. With ``compact``, the commit gives the space of what was
-        deleted back to the file system: it moves as many pages from the file's end as were freed, which go through the log, so
-        free a bounded piece at a time. ``needs`` is how many bytes are to be written.
+        With ``durable=False`` they survive kill -9, but perhaps not a power cut. With ``compact`` the commit returns freed pages to
+        the file system: it moves as many pages from the file's end through the log, so free a bounded number at a time. ``needs``
+        is how many bytes are to be written.
         """
         with self._write_lock, translated(self.path, needs):
             connection = self._open_writer()
@@ -122,7 +123,7 @@ class BlockFile:
             self._crash_point("blocks: after commit")
 
     def cids(self, table: Literal["blocks", "moved"]) -> Iterator[Cid]:
-        """Give the CID (CIDv1) of every row of a table, by digest; no statement is open while one is looked at."""
+        """Yield the CID (CIDv1) of every row of a table, by digest. No statement is open while the caller works."""
         after = b""
         while True:
             with self.reading() as connection:
@@ -136,12 +137,12 @@ class BlockFile:
             yield from (cid_from_digest(digest, codec) for digest, codec in rows)
 
     def truncate_log(self) -> None:
-        """Move what stands in the write-ahead log into the file, so that a file that shrank is short."""
+        """Move the write-ahead log into the file, so that a file that shrank takes less space at once."""
         with self._write_lock, translated(self.path):
             self._open_writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Close all connections; no other thread may be at work."""
+        """Close all connections; no other thread may be using them."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -149,10 +150,10 @@ class BlockFile:
             self._readers.pop().close()
 
     def _set_compacting(self, connection: sqlite3.Connection, compact: bool) -> None:
-        """Have commits give space back, or not.
+        """Set whether commits return freed pages to the file system.
 
-        `PRAGMA incremental_vacuum` looks for each page in the whole list of free ones: 1 GB took half a minute. The mode stands in
-        the file and changing it is a commit, so it is changed only where it is another.
+        `PRAGMA incremental_vacuum` searches the list of free pages for each page: 1 GB took half a minute. The mode is stored in
+        the file and setting it is a commit, so it is set only if it differs.
         """
         full, incremental = 1, 2
         wanted = full if compact else incremental

@@ -1,11 +1,11 @@
-"""Blocks in one SQLite file, ``blocks.sqlite``: the default store of a home, with nothing to install and nothing to run.
+"""The blockstore of a home: blocks in one SQLite file, ``blocks.sqlite``.
 
-After a crash every transaction that was reported as done is there in whole and no other is there at all; the next opening needs
-no repair. Several processes may use the file at once. What rots on the disk is noticed when it is read.
+After a crash every transaction that was reported as done is there in whole, and no other is there in part; the next opening needs
+no repair. Several processes may use the file at once. A block that was damaged on the disk is noticed when it is read.
 
-Considered: one file a block (a publish of 3,000 blocks took 3,000 fsyncs, and a million files are slow to list and to copy); packs
-with an index of our own (fast, but crash safety and shrinking would be ours to prove); SQLite: both are its trade, and below
-100 KB it reads as fast as files.
+Considered: one file a block (a publish of 3,000 blocks took 3,000 fsyncs, and a million files are slow to list and to copy); pack
+files with an index of our own (fast, but crash safety and shrinking would be ours to prove). Chosen: SQLite, which has both, and
+reads blocks below 100 KB as fast as files.
 """
 
 import sqlite3
@@ -18,14 +18,14 @@ from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_from_digest, verify_block
 from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
-from catalog.storage.sqlite import CrashPoint, no_crash
+from catalog.storage.files import CrashPoint, no_crash
 
 _DELETES_A_TRANSACTION: Final = 10_000
 _FREED_A_TRANSACTION: Final = WAL_LIMIT // 3
 
 
 class NewBlock(NamedTuple):
-    """A block to be kept; ``content`` is the sha2-256 of the chunk whose frame it is, where this home's own encoder made it."""
+    """A block to keep. ``content`` is the sha2-256 of the chunk whose frame it is, if this home's own encoder made it."""
 
     block: Block
     content: bytes | None = None
@@ -39,7 +39,7 @@ class BatchCount(NamedTuple):
 
 
 class StoreSize(NamedTuple):
-    """What a store holds, and what its file takes."""
+    """The number and total size of a store's blocks, and the size of its file."""
 
     blocks: int
     bytes: int
@@ -47,18 +47,21 @@ class StoreSize(NamedTuple):
 
 
 class EmbeddedBlockstore:
-    """The blockstore of a home. Its methods may be called from any thread; close it when done."""
+    """The blockstore of a home. Any thread may call its methods; close it when done.
+
+    `put_batch`, `find_frame`, `sizes` and `size` go beyond the `Blockstore` protocol.
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
-        """Open ``path`` (a file), making it where it does not exist.
+        """Open the file ``path``, and create it if it does not exist.
 
-        Raises `CorruptHomeError`, `NewerHomeError`, `StorageError`.
+        Raise `CorruptHomeError`, `NewerHomeError`, `StorageError`.
         """
         self.file = BlockFile(path, read_only=read_only, crash_point=crash_point)
-        self._rotten: set[bytes] = set()
+        self._damaged: set[bytes] = set()
 
     def get(self, cid: Cid) -> bytes:
-        """Give the block, verified now; a block that rotted raises `BlockMismatchError` and counts as absent from then on."""
+        """Return the block, verified. A damaged one raises `BlockMismatchError`, and counts as absent from then on."""
         with self.file.reading() as connection:
             data = _read(connection, cid)
         if data is None:
@@ -66,7 +69,7 @@ class EmbeddedBlockstore:
         return self._verified(cid, data)
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those of ``cids`` that are here, verified, each distinct block once, in their order."""
+        """Yield those of ``cids`` that are here, verified, each distinct block once, in their order."""
         seen: set[bytes] = set()
         for cid in cids:
             if cid.digest in seen:
@@ -81,7 +84,7 @@ class EmbeddedBlockstore:
         return not self.missing([cid])
 
     def missing(self, cids: Iterable[Cid]) -> list[Cid]:
-        """Give those of ``cids`` that are not here, each block once, in their order; rotten blocks are missing too."""
+        """Return those of ``cids`` that are not here, each block once, in their order. Damaged ones count as missing."""
         distinct: dict[bytes, Cid] = {}
         for cid in cids:
             distinct.setdefault(cid.digest, cid)
@@ -89,11 +92,11 @@ class EmbeddedBlockstore:
             return [
                 cid
                 for digest, cid in distinct.items()
-                if digest in self._rotten or not connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall()
+                if digest in self._damaged or not connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall()
             ]
 
     def sizes(self, cids: Iterable[Cid]) -> dict[Cid, int]:
-        """Give the sizes of those of ``cids`` that are here, without reading them."""
+        """Return the sizes of those of ``cids`` that are here, without reading them."""
         found: dict[Cid, int] = {}
         with self.file.reading() as connection:
             for cid in cids:
@@ -105,7 +108,7 @@ class EmbeddedBlockstore:
         self.put_many([Block(cid, data)])
 
     def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
-        """Store all blocks, in several transactions where they are many."""
+        """Keep all blocks, in one transaction for each `BLOCK_BATCH_SIZE` bytes."""
         stream = iter(blocks)
         batch: list[NewBlock] = []
         pending = 0
@@ -119,9 +122,9 @@ class EmbeddedBlockstore:
             self.put_batch(batch, durable=durable)
 
     def put_batch(self, batch: Sequence[NewBlock], *, durable: bool = True) -> BatchCount:
-        """Keep the blocks in one transaction, verified first; tell what was new. One that rotted is written anew.
+        """Verify the blocks, keep them in one transaction, and return what was new. A damaged block is replaced.
 
-        Not ``durable``, it survives kill -9 but perhaps not a power cut, until a durable batch or `flush` follows.
+        With ``durable=False`` they survive kill -9, but a power cut only after a later durable batch or `flush`.
         """
         for (cid, data), _ in batch:
             verify_block(cid, data)
@@ -134,7 +137,7 @@ class EmbeddedBlockstore:
             known: set[bytes] = set()
             for (cid, data), content in batch:
                 digest = cid.digest
-                if digest in self._rotten and digest not in known:
+                if digest in self._damaged and digest not in known:
                     delete_some(connection, iter([digest]))
                 elif digest in known or connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall():
                     if content is not None:
@@ -149,25 +152,25 @@ class EmbeddedBlockstore:
             connection.executemany("INSERT INTO payloads VALUES (?, ?)", payloads)
             connection.executemany("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", rows)
             connection.executemany("UPDATE moved SET here = 1 WHERE digest = ?", ((row[0],) for row in rows))
-        self._rotten.difference_update(known)
+        self._damaged.difference_update(known)
         return BatchCount(count, size)
 
     def flush(self) -> None:
-        """Make durable what was put in batches that were not."""
+        """Make durable what was put with ``durable=False``."""
         with self.file.transaction() as connection:
             connection.execute("UPDATE flushes SET flushes = flushes + 1")  # a commit syncs the log only if it wrote to it
 
     def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
-        """Give the CID and the stored size of the frame that this home's own encoder made of the chunk with this sha2-256."""
+        """Return CID and stored size of the frame that this home's own encoder made of the chunk with this sha2-256."""
         with self.file.reading() as connection:
             rows = connection.execute("SELECT digest, codec, size FROM blocks WHERE content = ?", (content,)).fetchall()
         for digest, codec, size in rows:
-            if digest not in self._rotten:
+            if digest not in self._damaged:
                 return cid_from_digest(digest, codec), size
         return None
 
     def delete(self, cids: Iterable[Cid]) -> None:
-        """Forget the blocks, and give their space back to the file system."""
+        """Delete the blocks, and return their space to the file system."""
         digests = iter([cid.digest for cid in cids])
         taken = 1
         while taken:
@@ -176,27 +179,17 @@ class EmbeddedBlockstore:
         self.file.truncate_log()
 
     def shrink(self) -> None:
-        """Give space that is still free within the file back to the file system; `delete` and sweeping do that by themselves."""
+        """Return the free pages of the file to the file system. Deleting and sweeping do that by themselves."""
         with self.file.transaction(compact=True) as connection:
-            connection.execute("UPDATE flushes SET flushes = flushes + 1")  # a commit without a change moves nothing
+            connection.execute("UPDATE flushes SET flushes = flushes + 1")  # a commit without a change moves no page
         self.file.truncate_log()
 
     def cids(self) -> Iterator[Cid]:
-        """Give the CID (CIDv1) of every block that is here."""
+        """Yield the CID (CIDv1) of every block that is here."""
         return self.file.cids("blocks")
 
-    def find_rotten(self) -> Iterator[Cid]:
-        """Read every block and give the CIDs of those that do not match; they count as absent from then on."""
-        for cid in self.cids():
-            try:
-                self.get(cid)
-            except BlockMismatchError:
-                yield cid
-            except BlockNotFoundError:
-                continue  # deleted meanwhile
-
     def size(self) -> StoreSize:
-        """Tell how much is here."""
+        """Return how much is here."""
         with self.file.reading() as connection:
             blocks, total = connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM blocks").fetchone()
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -204,20 +197,20 @@ class EmbeddedBlockstore:
         return StoreSize(blocks, total, pages * page_size)
 
     def close(self) -> None:
-        """Close all connections; no other thread may be at work in the store."""
+        """Close all connections; no other thread may be using the store."""
         self.file.close()
 
     def _verified(self, cid: Cid, data: bytes) -> bytes:
         try:
             verify_block(cid, data)
         except BlockMismatchError:
-            self._rotten.add(cid.digest)
+            self._damaged.add(cid.digest)
             raise
         return data
 
 
 def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
-    """Give the bytes that stand under a digest; None where there is no such block. One that lost its bytes has rotted."""
+    """Return the bytes of a block; None if there is no such block, and no bytes for a row that lost its payload."""
     rows = connection.execute(
         "SELECT data FROM blocks LEFT JOIN payloads USING (payload_id) WHERE digest = ?", (cid.digest,)
     ).fetchall()
@@ -228,10 +221,10 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
 
 
 def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False) -> tuple[int, int]:
-    """Take digests, and delete their blocks, until a bounded number of bytes is freed; call it in a compacting transaction.
+    """Delete the blocks of the next ``digests``, until a bounded number of bytes is freed. Call it in a compacting transaction.
 
-    With ``forget``, that another place holds them is forgotten too.
-    Gives how many digests were taken (0: there are no more), and how many of their blocks were there.
+    With ``forget`` their rows in ``moved`` are deleted too. Return how many digests were taken (0: there are no more), and how many
+    of them had a block.
     """
     taken = deleted = freed = 0
     for digest in digests:

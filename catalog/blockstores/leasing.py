@@ -1,8 +1,8 @@
-"""Leases: while a command runs, no block is deleted that it may count on.
+"""Leases: while a command holds one, no block that it may rely on is deleted.
 
-A publish finds blocks that are here already and does not write them again; a pull fetches what nothing refers to yet. So blocks are
-swept only in a transaction in which no lease holds. A lease ends with its command: by itself, when its process is gone, or after
-24 hours (containerd's figure).
+A publish does not write blocks again that are here already; a pull fetches blocks to which nothing refers yet. So blocks are swept
+only in a transaction in which no other lease is valid. A lease ends when its command releases it, when its process is gone, or
+after 24 hours (as in containerd).
 """
 
 import os
@@ -21,12 +21,12 @@ from catalog.limits import LEASE_TIME
 from catalog.model.release import format_time
 
 COLLECTING = "gc"
-"""The purpose of a lease under which garbage is looked for and swept."""
+"""The purpose of a lease under which garbage is collected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A running command's claim on all blocks. ``purpose`` says to people what runs; ``process`` is its number on ``host``."""
+    """A running command's claim on all blocks. ``purpose`` names the command for users; ``process`` is its PID on ``host``."""
 
     lease_id: str
     purpose: str
@@ -38,10 +38,10 @@ class Lease:
 
 @contextmanager
 def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Iterator[Lease]:
-    """Keep every block while this lasts.
+    """Keep every block until this ends.
 
-    Whoever collects garbage meanwhile (under a lease for `COLLECTING`) loses its own lease: what it found to be garbage may be none
-    any more, also when this one has ended again.
+    This ends a lease for `COLLECTING`: what a collector has found to be garbage may be in use from now on, also after this lease
+    has ended.
     """
     expires = now + timedelta(seconds=LEASE_TIME)
     lease = Lease(secrets.token_hex(8), purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
@@ -59,29 +59,27 @@ def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Itera
 
 
 def list_leases(blocks: EmbeddedBlockstore, now: datetime) -> list[Lease]:
-    """Give the leases that hold, oldest first."""
+    """Return the valid leases, oldest first."""
     with blocks.file.reading() as connection:
         return _holding(connection, now)
 
 
 def refuse_others(blocks: EmbeddedBlockstore, now: datetime, own: Lease | None = None) -> None:
-    """Raise `LockedError` where a lease other than ``own`` holds."""
+    """Raise `LockedError` if a lease other than ``own`` is valid."""
     for lease in list_leases(blocks, now):
         if own is None or lease.lease_id != own.lease_id:
             raise LockedError(
                 f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
-                why="blocks that it may count on cannot be deleted",
+                why="blocks that it may rely on cannot be deleted",
                 hint="wait for its end",
             )
 
 
 def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease, forget: bool = True) -> int:
-    """Delete blocks that nothing refers to, unless a lease other than ``own`` holds; give how many were deleted.
+    """Delete blocks that nothing refers to; return how many were deleted. With ``forget`` their rows in ``moved`` go too.
 
-    Unless ``forget`` is false, that another place holds them is forgotten too.
-
-    Whoever sweeps found ``cids`` under ``own``, while no other lease held. Raises `LockedError` as soon as one does, or did since
-    ``own`` began: what is left then stays, and so does everything that a command which began meanwhile may count on.
+    The caller has found ``cids`` under the lease ``own``, while no other lease was valid. Raise `LockedError` as soon as another
+    one is, or has been since ``own`` began; the blocks that were not deleted by then stay.
     """
     digests = iter([cid.digest for cid in cids])
     total, taken = 0, 1
@@ -92,13 +90,13 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
                 if lease.lease_id != own.lease_id:
                     raise LockedError(
                         f"{lease.purpose} is running (process {lease.process}, since {lease.since})",
-                        why="blocks that it may count on cannot be deleted",
+                        why="blocks that it may rely on cannot be deleted",
                     )
             if own not in holding:
                 raise LockedError(
-                    "another command ran while garbage was looked for",
-                    why="it may count on blocks that were none of its before",
-                    hint="do it again",
+                    "another command ran while garbage was being collected",
+                    why="it may rely on blocks that nothing referred to before",
+                    hint="run the command again",
                 )
             taken, deleted = delete_some(connection, digests, forget=forget)
         total += deleted
@@ -107,7 +105,7 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
 
 
 def _holding(connection: sqlite3.Connection, now: datetime) -> list[Lease]:
-    """Give the leases that have not ended: neither by time nor with their process, where that was one of this host."""
+    """Return the leases that have not expired, without those of a process of this host that is gone."""
     rows = connection.execute("SELECT * FROM leases WHERE expires > ? ORDER BY since", (format_time(now),)).fetchall()
     leases = [Lease(*row) for row in rows]
     return [lease for lease in leases if lease.host != socket.gethostname() or _is_running(lease.process)]

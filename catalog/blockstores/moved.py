@@ -1,8 +1,8 @@
-"""Blocks that another place holds for this home, so that no second copy has to be here: the leaves of archives in a Kubo node.
+"""Blocks that another place holds for this home, so that no second copy is needed here: the leaves of archives in a Kubo node.
 
-Of a block that moved its digest, codec, size and frame memo stay (table ``moved``), so that the next version of an image finds its
-frames without compressing them again. `EmbeddedBlockstore` says of such a block that it is not here; `ReachableBlocks` counts it as
-held and reads it from the place. A copy that is put here again (a save fetched it, a repair) is noted, and goes with `drop_copies`.
+Digest, codec, size and frame memo of a moved block stay here (table ``moved``), so that the next version of an image finds its
+frames without compressing them again. For `EmbeddedBlockstore` such a block is absent; `ReachableBlocks` counts it as held and
+reads it from the place. A copy that is put here again (by a save or a repair) is noted, and deleted by `drop_copies`.
 """
 
 import sqlite3
@@ -20,7 +20,7 @@ _ROWS_A_TRANSACTION: Final = 10_000
 
 
 def note_moved(store: EmbeddedBlockstore, cids: Collection[Cid]) -> None:
-    """Note of those of ``cids`` that are here that the other place holds them too; they are copies then."""
+    """Record that the other place holds those of ``cids`` that are here; from then on they are copies."""
     with store.file.transaction() as connection:
         connection.executemany(
             "INSERT INTO moved SELECT digest, codec, size, content, 1 FROM blocks WHERE digest = ? "
@@ -30,14 +30,14 @@ def note_moved(store: EmbeddedBlockstore, cids: Collection[Cid]) -> None:
 
 
 def list_copies(store: EmbeddedBlockstore) -> list[Cid]:
-    """Give the blocks that are both here and at the other place."""
+    """Return the blocks that are both here and at the other place."""
     with store.file.reading() as connection:
         rows = connection.execute("SELECT digest, codec FROM moved WHERE here = 1").fetchall()
     return [cid_from_digest(digest, codec) for digest, codec in rows]
 
 
 def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, own: Lease) -> None:
-    """Delete blocks that the other place holds. Raises `LockedError` as `sweep` does: what is left then stays."""
+    """Delete blocks that the other place holds; raise `LockedError` as `sweep` does."""
     try:
         sweep(store, cids, now, own=own, forget=False)
     finally:
@@ -48,18 +48,18 @@ def drop_copies(store: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, o
 
 
 def list_moved(store: EmbeddedBlockstore) -> Iterator[Cid]:
-    """Give every block that the other place holds, also those that are here as well."""
+    """Yield every block that the other place holds, whether it is here too or not."""
     return store.file.cids("moved")
 
 
 def forget_moved(store: EmbeddedBlockstore, cids: Iterable[Cid]) -> None:
-    """Forget that the other place holds ``cids``: it does not."""
+    """Record that the other place does not hold ``cids``."""
     with store.file.transaction() as connection:
         connection.executemany("DELETE FROM moved WHERE digest = ?", [(cid.digest,) for cid in cids])
 
 
 def copy_moved(source: sqlite3.Connection, store: EmbeddedBlockstore) -> None:
-    """Note in ``store`` what another file knows of blocks that moved, as far as its rows can be read."""
+    """Copy the table ``moved`` of another file into ``store``, as far as its rows can be read."""
     rows = source.execute("SELECT digest, codec, size, content FROM moved")
     while some := rows.fetchmany(_ROWS_A_TRANSACTION):
         with store.file.transaction() as connection:
@@ -69,9 +69,9 @@ def copy_moved(source: sqlite3.Connection, store: EmbeddedBlockstore) -> None:
 
 
 class ReachableBlocks:
-    """The blocks of ``local``, with those that moved as if they were here; ``place`` gives them. What is put goes to ``local``.
+    """The blocks of ``local`` and the moved ones, which are read from ``place``. What is put goes to ``local``.
 
-    Nothing that ``place`` gives is kept here; without one, what moved is counted and cannot be read.
+    Nothing that comes from ``place`` is kept. Without ``place``, moved blocks count as held and cannot be read.
     """
 
     def __init__(self, local: EmbeddedBlockstore, place: BlockSource | None = None) -> None:
@@ -122,7 +122,7 @@ class ReachableBlocks:
         return self._local.cids()
 
     def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
-        """As the local store does, and of frames that moved as well."""
+        """Return CID and stored size of the frame of a chunk, be it here or moved."""
         found = self._local.find_frame(content)
         if found is not None:
             return found

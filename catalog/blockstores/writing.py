@@ -1,7 +1,7 @@
-"""Writing an archive's blocks as they are made: batches, one writer thread, bounded memory.
+"""Writing an archive's blocks as they are made: in batches, by a writer thread, in bounded memory.
 
-`BlockWriter` is the `catalog.image.dag.ChunkSink` of a home. It is called by one thread and hands batches to a thread of its own,
-so that hashing and compressing go on while SQLite writes. What was put is durable when `flush` returns.
+`BlockWriter` is the `catalog.image.dag.ChunkSink` of a home. One thread calls it; a second one writes the batches, so that hashing
+and compressing continue while SQLite writes. What was put is durable when `flush` returns.
 """
 
 import queue
@@ -20,20 +20,20 @@ _BATCHES_IN_FLIGHT = 2
 
 
 class FrameStore(Blockstore, Protocol):
-    """A blockstore that remembers which frames this home's own encoder made: `catalog.blockstores.embedded`."""
+    """A blockstore that records which frames this home's own encoder made: `catalog.blockstores.embedded`."""
 
     def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
-        """Keep the blocks in one transaction, and tell what was new."""
+        """Keep the blocks in one transaction, and return what was new."""
         ...
 
     def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
-        """Give CID and stored size of the own frame of the chunk with this sha2-256."""
+        """Return CID and stored size of the own frame of the chunk with this sha2-256."""
         ...
 
 
 @dataclass(slots=True)
 class WriteCount:
-    """What went through a writer: all blocks with their bytes, and those of them that the store did not hold before."""
+    """What went through a writer: all blocks, and those that the store did not hold before."""
 
     blocks: int = 0
     bytes: int = 0
@@ -42,14 +42,14 @@ class WriteCount:
 
     @property
     def present_bytes(self) -> int:
-        """Bytes that the store held already, or that came more than once."""
+        """Bytes that the store held already, or that were put more than once."""
         return self.bytes - self.new_bytes
 
 
 class BlockWriter:
-    """A sink over a store. Use it as a context manager: leaving it ends the thread, and flushes unless an exception is on its way.
+    """A sink over a store. Use it as a context manager: leaving it ends the thread, after a flush unless an exception was raised.
 
-    A failure of the writing thread is raised by the next call of any method. `count` is exact after `flush`.
+    A failure of the writer thread is raised by the next call of any method. `count` is exact after `flush`.
     """
 
     def __init__(self, store: FrameStore, *, batch_size: int = BLOCK_BATCH_SIZE) -> None:
@@ -64,7 +64,7 @@ class BlockWriter:
         self._thread: threading.Thread | None = None
 
     def find_frame(self, content_digest: bytes) -> FrameRef | None:
-        """Give the frame that this home's own encoder made of the chunk; it then counts as present."""
+        """Return the frame that this home's own encoder made of the chunk, or None; a found one is counted as present."""
         self._raise_failure()
         frame = self._pending.get(content_digest)
         if frame is None:
@@ -77,7 +77,7 @@ class BlockWriter:
         return frame
 
     def put_frame(self, content_digest: bytes, block: Block) -> None:
-        """Keep a frame that the checked encoder of this process made of the chunk, and remember the pair."""
+        """Keep a frame that the checked encoder of this process made of the chunk, and record the pair."""
         self._pending[content_digest] = FrameRef(block.cid, len(block.data))
         self._add(NewBlock(block, content_digest))
 
@@ -86,14 +86,14 @@ class BlockWriter:
         self._add(NewBlock(block))
 
     def flush(self) -> None:
-        """Make durable all that was put."""
+        """Make all that was put durable."""
         self._send()
         self._queue.join()
         self._raise_failure()
         self._store.flush()
 
     def close(self) -> None:
-        """End the thread; what was not flushed may be lost."""
+        """End the thread; blocks that were not flushed may be lost."""
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join()
@@ -124,7 +124,7 @@ class BlockWriter:
         if self._thread is None:
             thread = threading.Thread(target=self._write, name="block writer", daemon=True)
             thread.start()
-            self._thread = thread  # only now: Ctrl-C may come while it starts, and what has not started cannot be joined
+            self._thread = thread  # only now: Ctrl-C may interrupt `start`, and a thread that has not started cannot be joined
         self._queue.put(self._batch)
         self._batch, self._size = [], 0
 
@@ -135,7 +135,7 @@ class BlockWriter:
                     added = self._store.put_batch(batch, durable=False)
                     self.count.new_blocks += added.new_blocks
                     self.count.new_bytes += added.new_bytes
-            except BaseException as error:  # it is raised in the thread that puts
+            except BaseException as error:  # raised again in the thread that puts
                 self._failure = error
             finally:
                 for new in batch:
@@ -149,7 +149,7 @@ class BlockWriter:
 
 
 class BlockCounter:
-    """A sink that keeps nothing and counts what would be new in a store: for dry runs."""
+    """A sink that keeps nothing, and counts what would be new in a store: for dry runs."""
 
     def __init__(self, store: FrameStore) -> None:
         self.count = WriteCount()
@@ -157,7 +157,7 @@ class BlockCounter:
         self._seen: set[bytes] = set()
 
     def find_frame(self, content_digest: bytes) -> FrameRef | None:
-        """Give the frame that this home's own encoder made of the chunk; it then counts as present."""
+        """Return the frame that this home's own encoder made of the chunk, or None; a found one is counted as present."""
         found = self._store.find_frame(content_digest)
         if found is None:
             return None

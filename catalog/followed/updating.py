@@ -15,10 +15,8 @@ from catalog.home.home import Home
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record
-from catalog.limits import SHARE_LOCK_TIMEOUT
 from catalog.progress import Progress, silent
 from catalog.sources.network import Network
-from catalog.storage.database import locked
 from catalog.trust.contents import Conflict
 from catalog.trust.decision import Verdict
 from catalog.trust.ownership import Subscription
@@ -74,7 +72,7 @@ def update_one(
     keep_sightings(home, check)
     name = str(check.name)
     try:
-        with home.lease(f"sync {alias}"), locked(home.path / "sync.lock", SHARE_LOCK_TIMEOUT):
+        with home.lease(f"sync {alias}"), home.lock("sync"):
             update = _take(home, network, _judge_again(home, network, check), alias, first, progress)
     except DcatError as error:
         return Update(name, alias, "failed", error=error)

@@ -1,7 +1,7 @@
-"""Whether the files of a home are sound, and what can be done where one is not (safety D6).
+"""Finding damaged files of a home, and salvaging blocks from one (docs/safety.md D6).
 
-SQLite itself says whether a file's structure holds; that its contents can be read is seen by reading them. What is checked here is
-what no hash covers: blocks are hashed by whoever reads them.
+SQLite checks a file's structure; that its contents are readable is checked by reading them. The blocks themselves are not hashed
+here: whoever reads one does that.
 """
 
 import sqlite3
@@ -20,14 +20,15 @@ from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
 from catalog.ipld.dag_pb import decode_node
 from catalog.limits import BLOCK_BATCH_SIZE, MAX_BLOCK_SIZE
 from catalog.snapshot.line import decode_line
-from catalog.storage.sqlite import connect, sync_directory
+from catalog.storage.files import sync_directory
+from catalog.storage.sqlite import connect
 
 _LINES = {"releases", "unshared"}
 _MOST_PAYLOADS_A_PAGE = 64
 _NEXT_PAYLOAD = """
 SELECT payload_id, data FROM payloads WHERE payload_id > ? AND length(data) <= ? ORDER BY payload_id LIMIT 1
 """
-# Rows that do not say what they should of their bytes, and bytes without a row or rows without bytes.
+# Rows that contradict their bytes, and the difference between the numbers of rows and of payloads.
 _COUNT_ODD = """
 SELECT count(*) FILTER (WHERE typeof(data) != 'blob' OR size != length(data) OR codec NOT IN (?, ?)),
     (SELECT count(*) FROM blocks) - (SELECT count(*) FROM payloads)
@@ -37,14 +38,14 @@ FROM blocks LEFT JOIN payloads USING (payload_id)
 
 @dataclass(frozen=True, slots=True)
 class DamagedFile:
-    """A file of the home that is not sound, and what was seen first."""
+    """A damaged file of the home, and the first problem that was found in it."""
 
     path: Path
     problem: str
 
 
 def find_damaged_files(home: Home) -> list[DamagedFile]:
-    """Give the files of the home that are damaged; nothing of the home needs to be open, or openable."""
+    """Return the damaged files of the home. None of its files needs to be open, or possible to open."""
     found = []
     for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE):
         path = home.path / file
@@ -54,12 +55,11 @@ def find_damaged_files(home: Home) -> list[DamagedFile]:
 
 
 def salvage_blocks(home: Home) -> int:
-    """Put the damaged file of blocks aside and keep what of it can still be read and matches; give how many blocks that is.
+    """Replace a damaged ``blocks.sqlite`` by one with the blocks that can still be read; return their number.
 
-    No other command may be running in the home. A crash leaves the old file or the new one.
+    The damaged file is put aside. No other command may be running in the home. A crash leaves the old file or the new one.
     """
-    if "blocks" in home.__dict__:
-        home.__dict__.pop("blocks").close()
+    home.close_file("blocks")
     path = home.path / BLOCKS_FILE
     made = path.with_name(f"{BLOCKS_FILE}.salvaged")
     for ending in ("", "-wal", "-shm"):
@@ -97,7 +97,7 @@ def _find_problem(path: Path, *, contents: bool) -> str:
 
 
 def _read_all(connection: sqlite3.Connection) -> None:
-    """Read every row, so that what is no text where text should be, or no line, is noticed."""
+    """Read every row and decode every release line; raise `sqlite3.Error` or `DcatError` for what cannot be read."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'").fetchall()
     for (table,) in tables:
         rows = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608 (a name of the file's own)
@@ -108,7 +108,7 @@ def _read_all(connection: sqlite3.Connection) -> None:
                 line is not None
                 and f"{row[columns.index('name')]}@{row[columns.index('version')]}" != decode_line(row[line]).reference
             ):
-                raise CorruptHomeError(f"a row of {table} holds another release than it says")
+                raise CorruptHomeError(f"a row of {table} holds another release than its columns name")
 
 
 def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
@@ -120,7 +120,7 @@ def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
         return 0
     with closing(connection):
         for data in _read_payloads(connection):
-            batch.append(_recognised(connection, data))
+            batch.append(_identify(connection, data))
             pending += len(data)
             count += 1
             if pending >= BLOCK_BATCH_SIZE:
@@ -132,8 +132,8 @@ def _copy_readable(path: Path, store: EmbeddedBlockstore) -> int:
     return count
 
 
-def _recognised(connection: sqlite3.Connection, data: bytes) -> NewBlock:
-    """Give a block for some bytes: with the row that names them, where that can be read, else by what they look like."""
+def _identify(connection: sqlite3.Connection, data: bytes) -> NewBlock:
+    """Return the block of a payload: as its row describes it, or, if that cannot be read, as a node if it decodes as one."""
     digest = sha256(data).digest()
     with suppress(sqlite3.Error):
         row = connection.execute("SELECT codec, content FROM blocks WHERE digest = ?", (digest,)).fetchone()
@@ -148,7 +148,7 @@ def _recognised(connection: sqlite3.Connection, data: bytes) -> NewBlock:
 
 
 def _read_payloads(connection: sqlite3.Connection) -> Iterator[bytes]:
-    """Give the bytes of every block that can still be reached; what cannot be read is stepped over."""
+    """Yield every payload that can still be read, and skip the others."""
     after = failures = 0
     most_failures = _count_pages(connection) * _MOST_PAYLOADS_A_PAGE
     while failures <= most_failures:

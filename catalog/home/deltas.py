@@ -1,12 +1,11 @@
-"""Deltas that this home made for others, kept for the next one who asks; of bounded size together, the longest unused go first.
+"""A cache of the deltas that this home made for others; the least recently used are deleted to keep its size bounded.
 
     <home>/deltas/<base>.<target>.<new bytes>.delta
 
-A file is there whole or not at all: it is written beside and renamed. It holds nothing that could not be made again.
+A file appears whole or not at all, also after a crash. All of them can be made again.
 """
 
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,15 +18,16 @@ from catalog.home.home import Home
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid, convert_to_v1
 from catalog.limits import MAX_DELTA_CACHE
+from catalog.storage.files import sync_file
 
 DELTAS_DIRECTORY = "deltas"
 _SUFFIX = ".delta"
 _UNFINISHED = ".new-"
-_ABANDONED = 86400.0  # seconds after which an unfinished file is nobody's
+_ABANDONED = 86400.0  # seconds after which no running command owns an unfinished file
 
 
 class KeptDelta(NamedTuple):
-    """A delta file; ``new_bytes`` is what the blocks that it rebuilds take as they are stored."""
+    """A delta file; ``new_bytes`` is the stored size of the blocks that it rebuilds."""
 
     path: Path
     size: int
@@ -35,14 +35,14 @@ class KeptDelta(NamedTuple):
 
 
 class DeltaCache:
-    """The delta files of one directory. Several threads and processes may use it at once."""
+    """The delta files of one directory. Several threads and processes may use it at the same time."""
 
     def __init__(self, directory: Path, *, max_size: int = MAX_DELTA_CACHE) -> None:
         self._directory = directory
         self._max_size = max_size
 
     def find(self, base: Cid, target: Cid) -> KeptDelta | None:
-        """Give the file of a pair, which counts as used now; None where there is none."""
+        """Return the file of a pair and mark it as used now; None if there is none."""
         for kept in self._list(f"{_name(base, target)}.*{_SUFFIX}"):
             with suppress(OSError):
                 os.utime(kept.path)
@@ -50,18 +50,19 @@ class DeltaCache:
         return None
 
     def make(self, base: Cid, target: Cid, source: BlockSource, *, stopped: Callable[[], bool] = lambda: False) -> KeptDelta:
-        """Write the delta of a pair and keep it; memory is that of one section. It ends early once ``stopped()`` says so.
+        """Write and keep the delta of a pair, in memory of one section. Stop early once ``stopped()`` is true.
 
-        Raises `BlockNotFoundError` where ``source`` does not hold both archives, `DeltaError` where a delta is not worth its while,
-        `StorageError` where there is no room for it.
+        Raise `BlockNotFoundError` if ``source`` does not hold both archives, `DeltaError` if a delta would save too little,
+        `StorageError` if it cannot be written.
         """
-        unfinished = self._directory / f"{_UNFINISHED}{secrets.token_hex(8)}"
+        unfinished = self._directory / f"{_UNFINISHED}{os.urandom(8).hex()}"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             delta = write_delta_file(base, target, _Stoppable(source, stopped), unfinished, max_size=self._max_size // 2)
             if not is_delta_worth(delta.size, delta.new_bytes):
                 raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are little larger")
             path = self._directory / f"{_name(base, target)}.{delta.new_bytes}{_SUFFIX}"
+            sync_file(unfinished)
             self._make_room(delta.size, unfinished.stat().st_mtime)
             unfinished.replace(path)
         except OSError as error:
@@ -71,11 +72,11 @@ class DeltaCache:
         return KeptDelta(path, delta.size, delta.new_bytes)
 
     def size(self) -> int:
-        """Give the bytes of all files."""
+        """Return the total size of all files, in bytes."""
         return sum(kept.size for kept in self._list(f"*{_SUFFIX}"))
 
     def clear(self) -> int:
-        """Delete all files; give the bytes that were freed."""
+        """Delete all files; return how many bytes that freed."""
         freed = 0
         for kept in self._list(f"*{_SUFFIX}"):
             kept.path.unlink(missing_ok=True)
@@ -83,7 +84,7 @@ class DeltaCache:
         return freed
 
     def _make_room(self, size: int, now: float) -> None:
-        """Delete the longest unused files until ``size`` bytes more are allowed, and what a crash left unfinished."""
+        """Delete the least recently used files until ``size`` more bytes fit, and unfinished files that a crash left."""
         total = self.size() + size
         for path in self._by_age(f"*{_SUFFIX}"):
             if total <= self._max_size:
@@ -111,7 +112,7 @@ class DeltaCache:
 
 
 class _Stoppable:
-    """A block source that gives nothing more once it is stopped."""
+    """A block source that raises `LockedError` once ``stopped()`` is true."""
 
     def __init__(self, source: BlockSource, stopped: Callable[[], bool]) -> None:
         self._source = source
@@ -129,7 +130,7 @@ class _Stoppable:
 
 
 def open_delta_cache(home: Home) -> DeltaCache:
-    """Give the home's cache; its directory is made with the first file."""
+    """Return the home's cache; its directory is created with the first file."""
     return DeltaCache(home.path / DELTAS_DIRECTORY)
 
 

@@ -1,37 +1,26 @@
-"""The opened home: the one place that wires a user's key, index, trust store and blocks together.
+"""An open home: the one place that connects a user's key, index, trust store and blocks.
 
-::
-
-    <home>/                 0700
-        key                 the own catalogue's private key (libp2p's protobuf), 0600 from its first instant
-        index.sqlite        what is known of releases; can be made again from snapshots
-        trust.sqlite        what was seen, decided and promised; nothing deletes it
-        blocks.sqlite       blocks, and the leases of running commands
-
-Each file is opened when it is first asked for, so that a command pays only for what it uses. Two files cannot be committed at once:
-the trust store is committed first, with a note of what the index must take over, then the index, then the note is cleared. Opening
-the index finishes what a crash left between.
+Each file is opened on first use, so that a command pays only for what it needs. `catalog.home` maps the files.
 """
 
-import importlib
 import os
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import Lease, hold_lease
-from catalog.errors import CatalogueNotFoundError, StorageError, UnavailableError, VerificationError
-from catalog.limits import SHARE_LOCK_TIMEOUT
+from catalog.errors import CatalogueNotFoundError, StorageError
+from catalog.home.journal import Journal
+from catalog.home.locks import HomeLock, hold_lock
 from catalog.model.release import Release, format_time
 from catalog.storage.database import Database
+from catalog.storage.files import CrashPoint, make_directory, no_crash
 from catalog.storage.keyfile import read_key_file, write_key_file
-from catalog.storage.sqlite import CrashPoint, locked, no_crash, sync_directory
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,7 +37,7 @@ KEY_FILE = "key"
 
 
 class Home:
-    """A home that is open. Use it as a context manager, or close it. Make one with `open_home`."""
+    """An open home. Open one with `open_home`; use it as a context manager, or close it."""
 
     def __init__(self, path: Path, *, now: datetime, read_only: bool, crash_point: CrashPoint) -> None:
         self.path = path
@@ -58,22 +47,22 @@ class Home:
 
     @property
     def time(self) -> str:
-        """``now`` as text of snapshots: the one moment that all writes of a command bear."""
+        """``now`` in the format of snapshots: the time stamp of all that a command writes."""
         return format_time(self.now)
 
     @cached_property
     def index(self) -> Database:
-        """``index.sqlite``, in step with the trust store: for the functions of `catalog.index`."""
+        """``index.sqlite``, in step with the trust store; pass it to the functions of `catalog.index`."""
         from catalog.index.schema import SCHEMA
 
         opened = Database(self.path / INDEX_FILE, SCHEMA, read_only=self.read_only, crash_point=self.crash_point)
         if not self.read_only:
-            self._finish(opened)
+            self._journal(opened).finish()
         return opened
 
     @cached_property
     def trust(self) -> Database:
-        """``trust.sqlite``: for the functions of `catalog.trust`."""
+        """``trust.sqlite``; pass it to the functions of `catalog.trust`."""
         from catalog.trust.schema import SCHEMA
 
         return Database(self.path / TRUST_FILE, SCHEMA, read_only=self.read_only, crash_point=self.crash_point)
@@ -83,24 +72,20 @@ class Home:
         """``blocks.sqlite``."""
         return EmbeddedBlockstore(self.path / BLOCKS_FILE, read_only=self.read_only, crash_point=self.crash_point)
 
-    def prepare(self) -> None:
-        """Import what index and trust store need, in a thread: a tenth of a second, for a caller that waits for others."""
-        threading.Thread(target=importlib.import_module, args=("catalog.trust.store",), daemon=True).start()
-
     @property
     def key_path(self) -> Path:
         return self.path / KEY_FILE
 
     def lease(self, purpose: str) -> AbstractContextManager[Lease]:
-        """Keep every block while this lasts: for commands that write blocks or count on some."""
+        """Keep every block until this ends: for commands that write blocks or rely on some."""
         return hold_lease(self.blocks, purpose, self.now)
 
-    def editing(self) -> AbstractContextManager[None]:
-        """Be the only one to change the own catalogue: for commands that read a release, change it and `put_own` it."""
-        return locked(self.path / "own.lock", SHARE_LOCK_TIMEOUT)
+    def lock(self, lock: HomeLock) -> AbstractContextManager[None]:
+        """Hold one of the locks of the home (`catalog.home.locks`); raise `LockedError` if it is not released in time."""
+        return hold_lock(self.path, lock)
 
     def own_catalogue(self) -> str | None:
-        """Give the IPNS name of the own catalogue; None before the first publish made it."""
+        """Return the IPNS name of the own catalogue; None before the first publish created it."""
         from catalog.trust.ownership import own_catalogue
 
         if not (self.path / TRUST_FILE).exists():
@@ -109,9 +94,9 @@ class Home:
             return own_catalogue(connection)
 
     def create_own_catalogue(self) -> tuple[str, bool]:
-        """Give the IPNS name of the own catalogue, making key and catalogue where there are none; tell whether they are new.
+        """Return the IPNS name of the own catalogue, and whether key and catalogue were created by this call.
 
-        Several processes may do this at once: they all get the same one.
+        Several processes may call this at once; all get the same name.
         """
         from catalog.index.subscriptions import CatalogueRow, show_catalogue
         from catalog.ipns.key import create_key
@@ -122,7 +107,7 @@ class Home:
             self.read_key()
             return known, False
         index, trust = self.index, self.trust
-        with locked(self.path / "key.lock"):
+        with self.lock("key"):
             known = self.own_catalogue()
             if known is not None:
                 return known, False
@@ -136,19 +121,20 @@ class Home:
         return name, True
 
     def read_key(self) -> "IpnsKey":
-        """Give the own catalogue's key.
+        """Return the own catalogue's key.
 
-        Raises `CatalogueNotFoundError` where there is none, `StorageError` where others could read it, `RecordError` for no key.
+        Raise `CatalogueNotFoundError` if there is none, `StorageError` if others can read it, `RecordError` if it is not a key.
         """
         from catalog.ipns.key import decode_key
 
         return decode_key(read_key_file(self.key_path))
 
     def put_own(self, releases: Sequence[Release], changes: Sequence["Change"]) -> None:
-        """Put releases of the own catalogue into trust store and index, with what the history says of it.
+        """Put releases of the own catalogue into trust store and index, and ``changes`` into the history.
 
-        When this returns they survive anything; when it raises, none of them is there, or the next opening puts them there. Raises
-        `ReleaseConflictError` for other content than was published, `AmbiguousReferenceError` for a name that is another's here.
+        When this returns, they survive a crash. When it raises, none of them is there, or the next opening of the home puts all of
+        them there. Raise `ReleaseConflictError` for other content than was published, `AmbiguousReferenceError` for a name that
+        belongs to another catalogue here.
         """
         from catalog.index.update import IndexUpdate
         from catalog.trust.contents import check_own_content
@@ -171,41 +157,37 @@ class Home:
         self.commit(IndexUpdate(catalogue, releases=releases, changes=changes), check_and_claim)
 
     def commit(self, update: "IndexUpdate", trust: Callable[["Connection"], None], *, prepared: "Prepared | None" = None) -> None:
-        """Change the trust store, then the index, so that what a crash leaves between is finished when the home is opened again.
+        """Change the trust store, then the index; the next opening of the home completes what a crash interrupts in between.
 
-        ``trust`` works in the trust store's transaction; when it raises, nothing is changed. ``prepared`` are the releases of a
-        whole snapshot where the index has them already, unseen.
+        ``trust`` runs in the trust store's transaction; when it raises, nothing is changed. ``prepared`` are the releases of a
+        whole snapshot that the index holds already, not visible yet.
         """
-        from catalog.index.update import encode_update
-        from catalog.trust.store import add_unfinished
-
-        self.index  # noqa: B018  # what an earlier crash left is finished first
-        with self.trust.write() as connection:
-            trust(connection)
-            number = add_unfinished(connection, update.catalogue, encode_update(update))
-        self.crash_point("home: between trust and index")
-        self._take(self.index, number, update, prepared)
+        self._journal(self.index).commit(update, trust, prepared)
 
     def rebuild_index(self) -> Path:
-        """Put the index aside, where it is damaged, and make it again; give where the old one is.
+        """Put a damaged index aside, build a new one, and return the path of the old one.
 
         No other command may be running in the home.
         """
-        if "index" in self.__dict__:
-            self.__dict__.pop("index").close()
+        self.close_file("index")
         path = self.path / INDEX_FILE
         aside = path.with_name(f"{INDEX_FILE}.damaged")
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
         path.replace(aside)
-        self.index  # noqa: B018  # opening it makes it again
+        self.index  # noqa: B018  # opening it builds a new one
         return aside
+
+    def close_file(self, file: Literal["index", "trust", "blocks"]) -> None:
+        """Close one file if it is open; the next use opens it again."""
+        if file in self.__dict__:
+            self.__dict__.pop(file).close()
 
     def close(self) -> None:
         """Close what was opened."""
-        for part in ("index", "trust", "blocks"):
-            if part in self.__dict__:
-                self.__dict__.pop(part).close()
+        self.close_file("index")
+        self.close_file("trust")
+        self.close_file("blocks")
 
     def __enter__(self) -> Self:
         return self
@@ -213,54 +195,26 @@ class Home:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _finish(self, index: Database) -> None:
-        """Have the index take over what commits of the trust store still owe it."""
-        from catalog.index.rebuild import is_lost, rebuild_index
-        from catalog.index.update import decode_update
-        from catalog.trust.store import list_unfinished
-
-        if is_lost(index, self.trust):
-            rebuild_index(index, self.trust, self.blocks)
-        with self.trust.read() as connection:
-            owed = list_unfinished(connection)
-        for note in owed:
-            try:
-                self._take(index, note.unfinished_id, decode_update(note.catalogue, note.update))
-            except (UnavailableError, VerificationError):
-                continue  # a snapshot whose blocks are gone or rotten; the next sync brings them
-
-    def _take(self, index: Database, number: int, update: "IndexUpdate", prepared: "Prepared | None" = None) -> None:
-        from catalog.index.update import take_update
-        from catalog.trust.contents import list_conflicts
-        from catalog.trust.store import clear_unfinished
-
-        differing = []
-        if update.whole and prepared is None:
-            with self.trust.read() as connection:
-                conflicts = list_conflicts(connection, state=None, catalogue=update.catalogue)
-            differing = [conflict for conflict in conflicts if conflict.state != "accepted"]
-        take_update(index, number, update, self.blocks, differing, prepared)
-        with self.trust.write() as connection:
-            clear_unfinished(connection, number)
+    def _journal(self, index: Database) -> Journal:
+        return Journal(self.trust, index, lambda: self.blocks, self.crash_point)
 
 
 def open_home(
     path: Path, *, now: datetime, create: bool = True, read_only: bool = False, crash_point: CrashPoint = no_crash
 ) -> Home:
-    """Open the home at ``path``; ``now`` is the one moment of the whole command.
+    """Open the home at ``path``; ``now`` is the time of the whole command.
 
-    Without ``create``, a home that does not exist raises `CatalogueNotFoundError`. ``read_only`` writes nothing, not even to finish
-    what a crash left; a directory that cannot be written is opened so by itself. Raises `StorageError`.
+    Without ``create``, raise `CatalogueNotFoundError` if the home does not exist. With ``read_only`` nothing is written, not even
+    to complete what a crash interrupted; a directory that cannot be written is always opened read-only. Raise `StorageError`.
     """
     path = path.absolute()
     if not path.is_dir():
         if not create or read_only:
             raise CatalogueNotFoundError(f"there is no home at {path}", why="nothing was published or subscribed to yet")
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_directory(path.parent)
+            make_directory(path)
         except OSError as error:
-            raise StorageError(f"the home {path} cannot be made", why=error.strerror or str(error)) from error
+            raise StorageError(f"the home {path} cannot be created", why=error.strerror or str(error)) from error
     elif not read_only and not os.access(path, os.W_OK):
         read_only = True
     return Home(path, now=now, read_only=read_only, crash_point=crash_point)

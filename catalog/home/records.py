@@ -1,26 +1,24 @@
-"""Records that this home keeps: its own and those of the catalogues it follows, one file a name.
+"""IPNS records that this home keeps: its own and those of the catalogues it follows, one file a name.
 
-They are kept to be offered on (a server, a Kubo node, a bundle), and as one more place to ask. Nothing here decides: what is put
-replaces what was there, and whoever puts has decided before. What was ever accepted stands in ``trust.sqlite``, not here.
+They are kept to be offered to others (by a server, a Kubo node, a bundle) and as one more source. Nothing is decided here: `put`
+replaces what was there, after its caller has decided. What was ever accepted is recorded in ``trust.sqlite``.
 
-After a crash a file holds the old record or the new one, whole: it is written beside, synced, renamed, and the directory synced.
+After a crash a file holds the old record or the new one, whole.
 """
 
-import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from catalog.errors import InvalidIpnsNameError, StorageError
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import MAX_RECORD_SIZE
-from catalog.storage.sqlite import CrashPoint, no_crash, sync_directory
+from catalog.storage.files import PRIVATE, CrashPoint, make_directory, no_crash, replace_file
 
 _SUFFIX = ".ipns-record"
 
 
 class LocalRouting:
-    """The records in one directory of the home; it is made when the first one is put."""
+    """The records in one directory of the home, which is created for the first one."""
 
     name = "this home"
 
@@ -29,7 +27,7 @@ class LocalRouting:
         self._crash_point = crash_point
 
     def get(self, name: IpnsName) -> bytes | None:
-        """Give the record that was put last, unvalidated, or None."""
+        """Return the record that was put last, unvalidated, or None."""
         try:
             with self._path(name).open("rb") as file:
                 record = file.read(MAX_RECORD_SIZE + 1)
@@ -40,37 +38,23 @@ class LocalRouting:
         return record if len(record) <= MAX_RECORD_SIZE else None
 
     def put(self, name: IpnsName, record: bytes) -> None:
-        """Keep ``record`` in place of what is there; when this returns it survives a crash."""
-        path = self._path(name)
-        temporary = path.with_name(f".{secrets.token_hex(8)}.new")
+        """Replace the record; when this returns, the new one survives a crash."""
         try:
-            self._make_directory()
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(record)
-                    file.flush()
-                    self._crash_point("records: before fsync")
-                    os.fsync(file.fileno())
-                self._crash_point("records: before rename")
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            self._crash_point("records: after rename")
-            sync_directory(self._directory)
+            make_directory(self._directory)
+            with replace_file(self._path(name), mode=PRIVATE, label="records", crash_point=self._crash_point) as file:
+                file.write(record)
         except OSError as error:
             raise StorageError(f"the record of {name} cannot be kept", why=str(error)) from error
 
     def delete(self, name: IpnsName) -> None:
-        """Forget the record; it is fine if there is none."""
+        """Delete the record, if there is one."""
         try:
             self._path(name).unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"the record of {name} cannot be deleted", why=str(error)) from error
 
     def names(self) -> Iterator[IpnsName]:
-        """Give the names whose records are here, in any order."""
+        """Yield the names that have a record here, in any order."""
         try:
             entries = [path.name for path in self._directory.iterdir()]
         except FileNotFoundError:
@@ -84,8 +68,3 @@ class LocalRouting:
 
     def _path(self, name: IpnsName) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
-
-    def _make_directory(self) -> None:
-        if not self._directory.is_dir():
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_directory(self._directory.parent)

@@ -1,5 +1,5 @@
-"""Which blocks this home keeps, and why: what the own catalogue released, what its user pulled, pinned or mirrored, and the newest
-snapshots of the catalogues it shows.
+"""The roots of the blocks that this home keeps: what the own catalogue released, what the user pulled, pinned or mirrored, and the
+newest snapshots of the shown catalogues.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _ARCHIVE_ENDINGS = (b".tar.zst", b".delta")
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """One thing that is kept, with everything under it, for a ``reason``: own, pinned, pulled, mirrored or snapshot."""
+    """The root of a DAG that is kept. ``reason`` is own, pinned, pulled, mirrored or snapshot; ``label`` names it for users."""
 
     cid: Cid
     reason: str
@@ -28,9 +28,9 @@ class Root:
 
 
 def list_roots(home: Home) -> list[Root]:
-    """Give all that this home keeps; an archive that is kept for several reasons comes several times.
+    """Return the roots of all that this home keeps; an archive with several reasons is listed once for each.
 
-    With an archive, those of its deltas that are here are kept: whoever asks this home for an upgrade finds them.
+    The deltas of a kept archive that are complete here are kept too, so that this home can offer them.
     """
     roots = []
     with home.index.read() as connection:
@@ -58,9 +58,9 @@ def list_roots(home: Home) -> list[Root]:
 
 
 def mark(root: Root, source: BlockSource, marked: set[bytes]) -> Iterator[Cid]:
-    """Give every block under ``root`` that is not in ``marked`` (digests) yet, and add it there.
+    """Yield every block under ``root`` whose digest is not in ``marked`` yet, and add it.
 
-    What is absent is passed over: an archive may be held in part. A snapshot keeps its own blocks, not the archives in it.
+    Absent blocks are skipped: an archive may be held in part. A snapshot keeps its own blocks, not the archives that it links.
     """
     pending = [root.cid]
     while pending:

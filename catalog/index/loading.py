@@ -16,7 +16,7 @@ from catalog.index.schema import catalogues, generations
 from catalog.index.subscriptions import CatalogueRow, new_generation, show_catalogue
 from catalog.model.release import Release
 from catalog.storage.database import Database
-from catalog.storage.sqlite import locked
+from catalog.storage.locks import locked
 
 _RELEASES_A_TRANSACTION = 20_000
 _LOAD_TIMEOUT = 600.0

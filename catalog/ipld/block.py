@@ -1,13 +1,13 @@
-"""Where blocks are: the read-only and the read-write protocol that everything above them speaks.
+"""Blocks, and the read-only and read-write protocols of everything that holds them.
 
 The contract, which ``tests/contracts/`` runs over every implementation:
 
-- What `get` and `get_many` give matched its CID *in this call*: nothing is trusted because it was checked before.
-- Reading what is absent raises `BlockNotFoundError` (`get`) or leaves it out (`get_many`); a source that cannot be reached raises
-  `UnavailableError`; a block that does not match raises `BlockMismatchError` and is never returned.
-- `put` verifies before it writes. Putting what is there, and deleting what is not, are fine.
-- When `put_many` returns, all blocks survive kill -9 and a power cut; when it raises, any subset of them may be there. With
-  ``durable=False`` they may be lost in a power cut until `flush` returns or a durable write follows.
+- What `get` and `get_many` return matched its CID *in this call*: no earlier check is relied on.
+- An absent block raises `BlockNotFoundError` (`get`) or is left out (`get_many`); a source that cannot be reached raises
+  `UnavailableError`; a block that does not match its CID raises `BlockMismatchError` and is never returned.
+- `put` and `put_many` verify before they write. Putting a block that is there, and deleting one that is not, do nothing.
+- When `put` or `put_many` returns, the blocks survive kill -9 and a power cut; with ``durable=False`` they survive kill -9, and a
+  power cut only once `flush` has returned. When it raises, any subset of the blocks may be there.
 - All methods may be called from several threads at once.
 - CIDv0 and CIDv1 of one dag-pb block name the same block: a store keeps it once and finds it under either.
 """
@@ -26,44 +26,44 @@ class Block(NamedTuple):
 
 
 class BlockSource(Protocol):
-    """Where blocks can be read."""
+    """Something that blocks can be read from."""
 
     def get(self, cid: Cid) -> bytes:
-        """Give the block, verified; raise `BlockNotFoundError` where it is absent."""
+        """Return the block, verified; raise `BlockNotFoundError` if it is absent."""
         ...
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those of ``cids`` that are here, verified, each distinct one once, in any order, as they come."""
+        """Yield those of ``cids`` that are here, verified, each distinct one once, in any order, as they arrive."""
         ...
 
 
 class Blockstore(BlockSource, Protocol):
-    """Where blocks are kept."""
+    """Something that keeps blocks."""
 
     def has(self, cid: Cid) -> bool:
-        """Tell whether the block is here, without reading it."""
+        """Return whether the block is here, without reading it."""
         ...
 
     def missing(self, cids: Iterable[Cid]) -> list[Cid]:
-        """Give those of ``cids`` that are not here, each once, in their order."""
+        """Return those of ``cids`` that are not here, each once, in their order."""
         ...
 
     def put(self, cid: Cid, data: bytes) -> None:
-        """Keep the block; raise `BlockMismatchError` if ``data`` is not it."""
+        """Keep the block, durably; raise `BlockMismatchError` if ``data`` does not match."""
         ...
 
     def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
-        """Store all blocks."""
+        """Keep all blocks."""
         ...
 
     def flush(self) -> None:
-        """Make durable what was stored with ``durable=False``."""
+        """Make durable what was put with ``durable=False``."""
         ...
 
     def delete(self, cids: Iterable[Cid]) -> None:
-        """Forget the blocks."""
+        """Delete the blocks."""
         ...
 
     def cids(self) -> Iterator[Cid]:
-        """Give the CID (CIDv1) of every block that is here, in any order."""
+        """Yield the CID (CIDv1) of every block that is here, in any order."""
         ...

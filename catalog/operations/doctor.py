@@ -16,7 +16,7 @@ from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.encoder import check_encoder
 from catalog.limits import GIB
 from catalog.sources.network import Network
-from catalog.storage.database import connect
+from catalog.storage.sqlite import connect
 
 State = Literal["ok", "note", "failed"]
 _LITTLE_SPACE = 2 * GIB

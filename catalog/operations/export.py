@@ -28,7 +28,7 @@ from catalog.snapshot.reader import open_snapshot
 from catalog.sources.bundle import write_bundle
 from catalog.sources.network import Network
 from catalog.sources.store import FetchingBlockstore
-from catalog.storage.files import write_whole
+from catalog.storage.files import open_output
 
 _BATCH = 256
 _ENDINGS = (b".tar.zst", b".delta")
@@ -124,7 +124,7 @@ def _write(
         progress(Step("phase", "Writing the bundle"))
         counted = _Counted(_blocks(home, store, content, since, carried))
         deltas = carried.by_target.values()
-        with write_whole(output) as file:
+        with open_output(output) as file:
             size = write_bundle(file, content.archives, counted, records=records, since=since, deltas=deltas)
     return Exported(tuple(records), len(content.archives), counted.number, size, len(deltas))
 

@@ -90,7 +90,7 @@ def publish(
             release, added = merge_images(existing, name, version, images, given, home.time)
             return Published(_own(home), False, release, added, release != existing, True, count, warnings)
         catalogue, created = home.create_own_catalogue()
-        with home.editing():
+        with home.lock("own"):
             existing = _find_existing(home, name, version)  # another process may have published meanwhile
             release, added = merge_images(existing, name, version, images, given, home.time)
             changed = release != existing

@@ -3,7 +3,7 @@
 A received tar is never passed on: the engine gets a canonical archive that is rebuilt from verified blocks, without tags.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -184,17 +184,12 @@ def _load(
     home: Home, engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress
 ) -> str:
     try:
-        loaded = engine.load(_feed(home, view, store, spare), tar_size(view, spare), progress)
+        loaded = engine.load(write_tar(view, store, spare), tar_size(view, spare), progress)
     except EngineLayerMissingError:
         # A layer that the engine had a moment ago is gone: it gets all of them.
         bring_archive(home, view, store, progress=progress)
         loaded = engine.load(write_tar(view, store), tar_size(view), progress)
     return engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id
-
-
-def _feed(home: Home, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID]) -> Iterator[bytes]:
-    yield from write_tar(view, store, spare)
-    home.prepare()  # while the engine unpacks
 
 
 def _find_spare(home: Home, engine: Engine, view: ArchiveView) -> frozenset[DiffID]:

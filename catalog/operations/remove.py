@@ -21,7 +21,7 @@ def remove(home: Home, reference: str) -> Removed:
 
     Raises `ReleaseNotFoundError` where the own catalogue never had such a release.
     """
-    with home.editing():
+    with home.lock("own"):
         with home.index.read() as connection:
             entry = find_own(connection, reference)
         if entry.release.removed is not None:

@@ -14,7 +14,7 @@ from catalog.model.reference import parse_reference
 from catalog.model.release import Image
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
-from catalog.storage.files import write_whole
+from catalog.storage.files import open_output
 
 _REPORT_EVERY = 4 << 20
 
@@ -58,7 +58,7 @@ def save(
             pieces = write_tar(view, store) if uncompressed else iter_stored(view, store)
             size = tar_size(view) if uncompressed else view.size
             progress(Step("phase", f"Writing {reference} ({resolved.platform})"))
-            with write_whole(output) as file:
+            with open_output(output) as file:
                 written = reported = 0
                 for piece in pieces:
                     file.write(piece)

@@ -123,7 +123,7 @@ def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, 
         return ()
     if TRUST_FILE in damaged or not repair:
         raise _corrupt(next(iter(damaged.values())))
-    with home.editing():
+    with home.lock("own"):
         if BLOCKS_FILE in damaged:
             progress(Step("phase", "Reading what is left of the stored blocks"))
             salvage_blocks(home)

@@ -25,7 +25,7 @@ def yank(home: Home, reference: str, reason: str | None) -> Yanked:
     """
     if reason is not None and not 0 < len(reason) <= MAX_ANNOTATION_LENGTH:
         raise InvalidInputError(f"a reason has 1 to {MAX_ANNOTATION_LENGTH} characters, not {len(reason)}")
-    with home.editing():
+    with home.lock("own"):
         with home.index.read() as connection:
             entry = find_own(connection, reference)
         if entry.release.removed is not None:

@@ -142,7 +142,7 @@ def _count_new(home: Home, base: Cid, target: Cid) -> int:
 
 def _name(home: Home, catalogue: str, release: Release, platform: Platform, base: Cid, delta: DeltaLink) -> bool:
     """Put the delta into the release's line; what changed meanwhile stays. Tell whether the line has it."""
-    with home.editing():
+    with home.lock("own"):
         with home.index.read() as connection:
             current = get_release(connection, catalogue, release.name, release.version)
         image = current.images.get(platform)

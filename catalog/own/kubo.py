@@ -16,12 +16,10 @@ from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import DAG_PB, Cid, parse_cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.ipns.record import Record
-from catalog.limits import SHARE_LOCK_TIMEOUT
 from catalog.own.moving import explain_place, move_archives
 from catalog.own.nodes import KuboState, distrust, kubo_state, moved_to, remember_state
 from catalog.progress import Progress, Step
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
-from catalog.storage.database import locked
 
 _BATCH = 512
 
@@ -31,7 +29,7 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
 
     Raises `UnavailableError` where the node is down or refuses; what it took stays taken, and the next call goes on from there.
     """
-    with locked(home.path / "kubo.lock", SHARE_LOCK_TIMEOUT):
+    with home.lock("kubo"):
         state = kubo_state(home, client.url)
         root = record.snapshot_cid
         if state.root != str(root):

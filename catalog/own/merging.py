@@ -92,7 +92,7 @@ def _ancestors(root: Cid | None, source: BlockSource) -> Iterator[Snapshot]:
 
 
 def _merge_batch(home: Home, catalogue: str, batch: list[Difference], report: MergeReport) -> None:
-    with home.editing():
+    with home.lock("own"):
         _take_batch(home, catalogue, batch, report)
 
 

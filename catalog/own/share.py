@@ -12,7 +12,7 @@ from catalog.errors import RollbackError, UnavailableError
 from catalog.home.home import Home
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
-from catalog.limits import SHARE_LOCK_TIMEOUT, SOURCE_BUDGET, SUSPICIOUS_SEQUENCE_JUMP
+from catalog.limits import SOURCE_BUDGET, SUSPICIOUS_SEQUENCE_JUMP
 from catalog.own.kubo import share_to_kubo
 from catalog.own.merging import MergeReport, merge_record
 from catalog.own.moving import open_held
@@ -21,7 +21,6 @@ from catalog.own.snapshots import write_own_snapshot
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
 from catalog.sources.records import Answer, ask_routings
-from catalog.storage.database import locked
 from catalog.trust.decision import floor_of
 from catalog.trust.store import list_refused, list_unshared, refuse_record
 
@@ -66,7 +65,7 @@ def share_own(
     if name is None:
         return None
     higher = _find_higher(home, network, name, patience)
-    with home.lease("share"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+    with home.lease("share"), home.lock("share"):
         report = None
         if higher is not None:
             try:
@@ -93,7 +92,7 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
     if not any(answer.record is not None or answer.failure is None for answer in answers):
         raise UnavailableError("no source could be asked", why=_explain(answers) or "none is configured")
     records = [answer.record for answer in answers if answer.record is not None]
-    with home.lease("recover"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+    with home.lease("recover"), home.lock("share"):
         report = None
         for record in sorted(records, key=lambda record: record.sequence):
             if _is_new(home, name, record):
@@ -111,7 +110,7 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
     name = own_name(home)
     if name is None:
         raise UnavailableError("this home has no catalogue of its own")
-    with home.lease("share"), locked(home.path / "share.lock", SHARE_LOCK_TIMEOUT):
+    with home.lease("share"), home.lock("share"):
         record = own_record(home, name)
         with home.trust.read() as connection:
             noted = list_unshared(connection)

@@ -1,1 +1,3 @@
-"""Files of a home: SQLite databases (`sqlite`, `database`), the private key (`keyfile`), and files written atomically (`files`)."""
+"""Storage on the local disk: atomic writes (`files`), locks between processes (`locks`), the private key (`keyfile`), and SQLite
+(`sqlite`, `database`).
+"""

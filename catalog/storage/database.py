@@ -1,11 +1,11 @@
-"""The home's SQLite files: connect, set up, migrate, and turn SQLite's failures into dcat's.
+"""The SQLite files of a home: setting up, migrating, and transactions.
 
-What every file of the home promises: WAL with ``synchronous=FULL``, so that what was committed survives kill -9 and power loss;
-writers take the lock at their ``BEGIN`` (`BEGIN IMMEDIATE`: deferred ones lost 7 of 10 transactions to "database is locked" among
-50 processes) and wait 30 s for it; a file system on which WAL cannot work gets a rollback journal instead.
+Every file uses WAL with ``synchronous=FULL``: what was committed survives kill -9 and power loss. Writers take the lock at their
+``BEGIN`` and wait 30 s for it (`BEGIN IMMEDIATE`: with deferred ones, 50 processes lost 7 of 10 transactions to "database is
+locked"). A file system on which WAL does not work gets a rollback journal instead.
 
-A file knows its revision (table ``alembic_version``) and the first dcat that can read it (table ``needs``). The revision is read
-with `sqlite3`; SQLAlchemy is imported for a file's first statement, Alembic only where a schema is behind (180 and 300 ms).
+A file states its revision (table ``alembic_version``) and the first dcat that can read it (table ``needs``). The revision is read
+with `sqlite3`. SQLAlchemy is imported for a file's first statement, Alembic only for a migration (180 and 300 ms).
 """
 
 import os
@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING, cast
 
 from catalog.errors import CorruptHomeError, NewerHomeError, StorageError
 from catalog.limits import KIB, MIB
-from catalog.storage.sqlite import CrashPoint as CrashPoint  # part of what this module offers
-from catalog.storage.sqlite import bound_log, no_crash, system_translated, translated
-from catalog.storage.sqlite import connect as connect
-from catalog.storage.sqlite import locked as locked
-from catalog.storage.sqlite import sync_directory as sync_directory
+from catalog.storage.files import CrashPoint, no_crash, sync_directory, sync_file, system_translated
+from catalog.storage.locks import locked
+from catalog.storage.sqlite import bound_log, connect, translated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
@@ -34,11 +32,11 @@ _CACHE_SIZE = 32 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What one file of the home must hold.
+    """The schema of one file.
 
-    ``revisions`` are those that this dcat can read or migrate, oldest first; the last one is what it writes. ``statements`` makes a
-    file of the last one in one go (a test proves that the migrations end at the same). ``needs`` is the first version of dcat that
-    reads it. ``pragmas`` come before the first page is written. ``copied`` says whether a copy is kept before migrating.
+    ``revisions`` are those that this dcat can read or migrate, oldest first; it writes the last one. ``statements`` create a file
+    of the last one directly (a test proves that the migrations end at the same). ``needs`` is the first version of dcat that reads
+    it. ``pragmas`` run before the first page is written. ``copied`` says whether a copy is kept before migrating.
     """
 
     name: str
@@ -54,9 +52,9 @@ class Schema:
 
 
 def open_schema(path: Path, schema: Schema, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
-    """Make sure that the file exists and has the schema's last revision: create or migrate it where that is not so.
+    """Create or migrate the file, unless it has the schema's last revision already.
 
-    Any number of processes may do this at once. Raises `NewerHomeError`, `CorruptHomeError`, `StorageError`, `LockedError`.
+    Any number of processes may do this at once. Raise `NewerHomeError`, `CorruptHomeError`, `StorageError`, `LockedError`.
     """
     with translated(path), system_translated(path):
         revision = read_revision(path)
@@ -78,13 +76,13 @@ def open_schema(path: Path, schema: Schema, *, read_only: bool = False, crash_po
 
 
 def read_revision(path: Path) -> str | None:
-    """Give the revision that the file says it has; None where there is no file, or nothing in it yet."""
+    """Return the revision that the file states; None if there is no file, or nothing in it yet."""
     if not path.exists():
         return None
     with translated(path):
         connection = connect(path, read_only=True)
         try:
-            # In one statement: another process may be making the file.
+            # In one statement: another process may be creating the file.
             tables, known = connection.execute("SELECT count(*), total(name = 'alembic_version') FROM sqlite_master").fetchone()
             if not known:
                 if tables:
@@ -97,13 +95,13 @@ def read_revision(path: Path) -> str | None:
 
 
 class Database:
-    """One of the home's files by SQLAlchemy Core: `read` gives one unchanging view, `write` one transaction.
+    """One of the home's files through SQLAlchemy Core: `read` opens a consistent view, `write` a transaction.
 
-    Transactions do not nest: a `write` within a `write` of the same file would wait for itself.
+    Transactions do not nest: a `write` inside a `write` of the same file would wait for itself.
     """
 
     def __init__(self, path: Path, schema: Schema, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
-        """Open the file, creating or migrating it (`open_schema`)."""
+        """Open the file, and create or migrate it first if needed (`open_schema`)."""
         open_schema(path, schema, read_only=read_only, crash_point=crash_point)
         self.path = path
         self.read_only = read_only
@@ -113,13 +111,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator["Connection"]:
-        """Give a connection whose every statement sees the same state."""
+        """Yield a connection all of whose statements see the same state."""
         with translated(self.path), self._connect().connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator["Connection"]:
-        """Give a connection that holds the file's write lock; what it did is durable when this ends, or undone when it raises."""
+        """Yield a connection that holds the file's write lock. Its changes are durable when this ends, undone if it raises."""
         if self.read_only:
             raise StorageError(f"{self.path} cannot be written")
         with translated(self.path), self._connect().execution_options(dcat_write=True).connect() as connection:
@@ -136,7 +134,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path, read_only=self.read_only)
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_SIZE // KIB}")  # digests in no order touch pages everywhere
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_SIZE // KIB}")  # digests come in random order, and touch pages everywhere
         return connection
 
     def _connect(self) -> "Engine":
@@ -153,14 +151,14 @@ class Database:
                 write = connection.get_execution_options().get("dcat_write", False)
                 connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
-            # What the pool cannot close it raises, and would print as a traceback as well.
+            # The pool raises what it cannot close, and would print a traceback as well.
             logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
             self._engine = engine
         return self._engine
 
 
 def table_statements(metadata: "MetaData") -> Iterator[str]:
-    """Give the statements that make all tables and indexes of a schema that SQLAlchemy describes."""
+    """Yield the statements that create all tables and indexes of an SQLAlchemy schema."""
     from sqlalchemy.dialects import sqlite
     from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -197,20 +195,20 @@ def _create(path: Path, schema: Schema, crash_point: CrashPoint) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Set WAL, or the rollback journal where the file system cannot share memory (NFS)."""
+    """Set WAL, or a rollback journal on a file system without shared memory (NFS)."""
     try:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _NO_WAL:
             raise
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()  # its index is then in this process's own memory
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()  # keeps the index in this process's memory
         connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         connection.execute("PRAGMA locking_mode = NORMAL").fetchall()
 
 
 def _migrate(path: Path, schema: Schema, revision: str, crash_point: CrashPoint) -> None:
-    """Run the migrations that are missing, all in one transaction, behind a copy of the file as it was."""
+    """Run the missing migrations in one transaction, after the file was copied."""
     import importlib.resources
 
     from alembic import command
@@ -240,7 +238,7 @@ def _migrate(path: Path, schema: Schema, revision: str, crash_point: CrashPoint)
 
 
 def _copy(path: Path, target: Path, crash_point: CrashPoint) -> None:
-    """Keep the file as it is now under another name, whole and durable or not at all."""
+    """Copy the file atomically, as it is now."""
     unfinished = target.with_name(target.name + ".part")
     unfinished.unlink(missing_ok=True)
     connection = connect(path)
@@ -249,11 +247,7 @@ def _copy(path: Path, target: Path, crash_point: CrashPoint) -> None:
     finally:
         connection.close()
     crash_point("migration: copy written")
-    descriptor = os.open(unfinished, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_file(unfinished)
     unfinished.replace(target)
     sync_directory(target.parent)
     crash_point("migration: copy renamed")

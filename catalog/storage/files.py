@@ -1,35 +1,155 @@
-"""A file that appears whole or not at all, in place of one that was there; or a stream, which cannot."""
+"""Files: written atomically, their names made durable, and the room that a disk still has.
 
+An atomic write goes to a new file beside the target: write, fsync, rename, fsync of the directory. After a crash at any point the
+target holds the old bytes or the new ones, whole; at worst a file with a leading dot is left beside it.
+"""
+
+import errno
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from catalog.storage.sqlite import sync_directory
+from catalog.errors import StorageError
+
+CrashPoint = Callable[[str], None]
+"""Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
+
+PRIVATE: Final = 0o600
+_ORDINARY: Final = 0o666
+_NAME_KEPT: Final = 100
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def no_crash(label: str) -> None:
+    """Continue: what happens at a crash point outside tests."""
 
 
 @contextmanager
-def write_whole(output: Path | BinaryIO) -> Iterator[BinaryIO]:
-    """Give a stream to write to; a file takes its name when all of it is on the disk."""
+def replace_file(
+    path: Path, *, mode: int = _ORDINARY, label: str = "file", crash_point: CrashPoint = no_crash
+) -> Iterator[BinaryIO]:
+    """Yield a stream for the new content of ``path``, which is replaced when this ends, and left alone when it raises.
+
+    When this returns, the new content survives a crash. ``mode`` is that of the file from its creation on, less the umask.
+    Raise `OSError`.
+    """
+    with _written_beside(path, mode, label, crash_point) as beside:
+        yield beside.stream
+        beside.finish()
+        crash_point(f"{label}: before rename")
+        beside.path.replace(path)
+        crash_point(f"{label}: after rename")
+        sync_directory(path.parent)
+
+
+@contextmanager
+def create_file(
+    path: Path, *, mode: int = _ORDINARY, label: str = "file", crash_point: CrashPoint = no_crash
+) -> Iterator[BinaryIO]:
+    """Yield a stream for the content of a new file, as `replace_file` does; raise `FileExistsError` if ``path`` exists by then."""
+    with _written_beside(path, mode, label, crash_point) as beside:
+        yield beside.stream
+        beside.finish()
+        crash_point(f"{label}: before link")
+        _link(beside.path, path)
+        crash_point(f"{label}: after link")
+    sync_directory(path.parent)
+
+
+@contextmanager
+def open_output(output: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """Yield a stream to what a user named as output: a file is replaced atomically, a device, pipe or stream is written to."""
     if not isinstance(output, Path):
         yield output
         output.flush()
-        return
-    if output.exists() and not output.is_file():
-        with output.open("wb") as device:  # /dev/stdout, a pipe: nothing to be put in place
+    elif output.exists() and not output.is_file():
+        with output.open("wb") as device:
             yield device
-        return
-    partial = output.with_name(f".{output.name[:100]}.{secrets.token_hex(6)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    else:
+        with replace_file(output) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(output)
-        sync_directory(output.parent)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+
+
+def make_directory(path: Path) -> None:
+    """Create a private directory and its parents, durably; an existing one is left as it is. Raise `OSError`."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def free_space(path: Path) -> int:
+    """Return how many bytes can still be written where ``path`` is; 0 if that is unknown."""
+    try:
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
+    except OSError:
+        return 0
+
+
+@contextmanager
+def system_translated(path: Path) -> Iterator[None]:
+    """Raise `StorageError` for each `OSError` raised inside."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path} cannot be used", why=error.strerror or str(error)) from error
+
+
+class _Beside:
+    """An unfinished file and its stream."""
+
+    def __init__(self, path: Path, stream: BinaryIO, label: str, crash_point: CrashPoint) -> None:
+        self.path = path
+        self.stream = stream
+        self._label = label
+        self._crash_point = crash_point
+
+    def finish(self) -> None:
+        """Make the content durable."""
+        self.stream.flush()
+        self._crash_point(f"{self._label}: before fsync")
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+
+
+@contextmanager
+def _written_beside(path: Path, mode: int, label: str, crash_point: CrashPoint) -> Iterator[_Beside]:
+    """Yield a new file in the directory of ``path``; whatever is left of it at the end is removed."""
+    unfinished = path.with_name(f".{path.name[:_NAME_KEPT]}.{os.urandom(8).hex()}")  # the import of `secrets` costs 5 ms
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            crash_point(f"{label}: file made")
+            yield _Beside(unfinished, stream, label, crash_point)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _link(unfinished: Path, path: Path) -> None:
+    """Give a file its final name by a link, which unlike a rename replaces nothing; by a rename where there are no links."""
+    try:
+        os.link(unfinished, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or path.exists():
+            raise
+        unfinished.rename(path)

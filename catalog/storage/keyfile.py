@@ -1,54 +1,32 @@
-"""A private key in a file that nobody but its owner can read, at no instant (safety D9; securesystemslib #222, CVE-2019-13178)."""
+"""A private key file, created with mode 0600; it never exists with a wider one (docs/safety.md D9).
 
-import errno
+Sources: securesystemslib #222; CVE-2019-13178 (a mode that is set after the file was written).
+"""
+
 import os
-import secrets
 import stat
 from pathlib import Path
 
 from catalog.errors import CatalogueNotFoundError, StorageError
-from catalog.storage.sqlite import CrashPoint, no_crash, sync_directory
+from catalog.storage.files import PRIVATE, CrashPoint, create_file, no_crash
 
 _MAX_KEY_FILE = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def write_key_file(path: Path, key: bytes, crash_point: CrashPoint = no_crash) -> None:
-    """Write a new key file, whole and durable or not at all; raise `StorageError` where it exists or cannot be written."""
-    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    """Write a new key file atomically; raise `StorageError` if it exists or cannot be written."""
     try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            crash_point("key: file made")
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(key)
-                stream.flush()
-                crash_point("key: before fsync")
-                os.fsync(stream.fileno())
-            crash_point("key: before link")
-            _link(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        sync_directory(path.parent)
-        crash_point("key: after link")
+        with create_file(path, mode=PRIVATE, label="key", crash_point=crash_point) as stream:
+            stream.write(key)
     except OSError as error:
         raise StorageError(f"the key {path} cannot be written", why=error.strerror or str(error)) from error
 
 
-def _link(unfinished: Path, path: Path) -> None:
-    """Give the file its name: by a link, which unlike a rename never replaces a key, where the file system has links."""
-    try:
-        os.link(unfinished, path)
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS} or path.exists():
-            raise
-        unfinished.rename(path)
-
-
 def read_key_file(path: Path) -> bytes:
-    """Give the bytes of a key file.
+    """Return the content of a key file.
 
-    Raises `CatalogueNotFoundError` where there is none, `StorageError` where anybody but its owner can read or write it.
+    Raise `CatalogueNotFoundError` if there is none, `StorageError` if anyone but its owner can read or write it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -64,6 +42,6 @@ def read_key_file(path: Path) -> bytes:
             raise StorageError(
                 f"the key {path} is open to others",
                 why=f"its mode is {stat.S_IMODE(mode):04o}; whoever has it can sign in its name",
-                hint="set its mode to 0600; if others may have read it, give the key up",
+                hint="set its mode to 0600; if others may have read it, revoke the key",
             )
         return stream.read(_MAX_KEY_FILE)

@@ -1,32 +1,26 @@
-"""SQLite as a home uses it: connections, its failures as dcat's, and the file system's part of it: locks, durable names."""
+"""SQLite connections as a home uses them, and SQLite's failures as dcat's errors."""
 
-import errno
-import fcntl
 import os
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
 from catalog.limits import BUSY_TIMEOUT, MIN_FREE_SPACE, WAL_LIMIT
-
-CrashPoint = Callable[[str], None]
-"""Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
+from catalog.storage.files import free_space
 
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
-
-
-def no_crash(label: str) -> None:
-    """Go on: what happens at a crash point outside tests."""
+_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+_NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+_NO_SPACE_OR_IO = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 
 def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
-    """Connect to a file that exists, in autocommit mode: transactions are begun and ended by statements.
+    """Return a connection to an existing file, in autocommit mode: transactions are begun and ended by statements.
 
-    The connection may be used by any thread, but by one at a time. A file in a directory that cannot be written is read as it is.
+    Any thread may use the connection, one at a time. A file in a directory that cannot be written is read as immutable.
     """
     mode = "ro" if read_only else "rw"
     if read_only and not os.access(path.parent, os.W_OK) and _is_empty(path.with_name(path.name + "-wal")):
@@ -38,7 +32,7 @@ def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOU
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = OFF").fetchall()  # some builds write zeros over what is deleted
+        connection.execute("PRAGMA secure_delete = OFF").fetchall()  # some builds overwrite deleted content with zeros
         if not read_only:
             connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}").fetchall()
     except BaseException:
@@ -48,9 +42,9 @@ def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOU
 
 
 def bound_log(connection: sqlite3.Connection, path: Path) -> None:
-    """Empty the file's write-ahead log, waiting for readers, where they kept it from being emptied on the way.
+    """Truncate the write-ahead log once it is large, waiting for readers. Call it between transactions only.
 
-    Between transactions only. Under readers without a pause between them the log would otherwise grow without end.
+    With overlapping readers SQLite never gets to restart the log, which then grows without bound.
     """
     try:
         size = path.with_name(path.name + "-wal").stat().st_size
@@ -61,37 +55,11 @@ def bound_log(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, timeout: float = BUSY_TIMEOUT) -> Iterator[None]:
-    """Hold an exclusive lock of the file system on ``path``, which is made and stays; raise `LockedError` when time runs out.
-
-    Where the file system has no locks, SQLite's own must do.
-    """
-    with system_translated(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        started = time.monotonic()
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                waited = time.monotonic() - started
-                if waited > timeout:
-                    raise LockedError(f"{path} is held by another process", why=f"waited {timeout:.0f} s") from None
-                time.sleep(_jitter() * min(8, 1 + waited))  # many that wait long leave the processor to the one that has it
-            except OSError as error:
-                if error.errno not in {errno.ENOLCK, errno.EOPNOTSUPP}:
-                    raise
-                break
-            else:
-                break
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
 def translated(path: Path, needs: int | None = None) -> Iterator[None]:
-    """Turn what SQLite raises inside into dcat's errors; ``needs`` is how many bytes were to be written. All else passes."""
+    """Raise dcat's error for each SQLite error raised inside; ``needs`` is how many bytes were to be written.
+
+    SQLite errors that are mistakes in a statement, and all other exceptions, pass unchanged.
+    """
     try:
         yield
     except DcatError:
@@ -103,33 +71,9 @@ def translated(path: Path, needs: int | None = None) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def system_translated(path: Path) -> Iterator[None]:
-    """Turn what the file system raises inside into dcat's errors."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"{path} cannot be used", why=error.strerror or str(error)) from error
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _quote(path: Path) -> str:
-    """Write a path into a URI; what SQLite would read as more than a path is three characters (urllib's import costs 2 ms)."""
+    """Return a path as part of a URI. Only these three characters end a path there; importing urllib would cost 2 ms."""
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _jitter() -> float:
-    import random
-
-    return random.uniform(0.002, 0.02)  # noqa: S311 (no secret)
 
 
 def _is_empty(path: Path) -> bool:
@@ -140,28 +84,19 @@ def _is_empty(path: Path) -> bool:
 
 
 def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> DcatError | None:
-    """Give dcat's error for one of SQLite's; None where it is a mistake in a statement."""
+    """Return dcat's error for one of SQLite's; None for a mistake in a statement."""
     code: Any = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
+    if primary in _LOCKED:
         return LockedError(f"{path} is held by another process", why=f"waited {BUSY_TIMEOUT:.0f} s for its lock")
     if primary in _CORRUPT:
         return CorruptHomeError(f"{path} is damaged", why=str(error))
-    if primary in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+    if primary in _NOT_WRITABLE:
         return StorageError(f"{path} cannot be written", why=str(error))
-    if primary in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
+    if primary in _NO_SPACE_OR_IO:
         needed, free = needs or MIN_FREE_SPACE, free_space(path.parent)
         if primary == sqlite3.SQLITE_FULL or free < needed:
             wanted = needed if needs is not None or free < needed else f"more than {free}"
             return StorageError(f"no space left for {path}", why=f"needs {wanted} bytes, has {free}")
         return StorageError(f"{path} cannot be written or read", why=str(error))
     return None
-
-
-def free_space(path: Path) -> int:
-    """Give how many bytes can still be written where ``path`` is; 0 where that cannot be told."""
-    try:
-        status = os.statvfs(path)
-        return status.f_bavail * status.f_frsize
-    except OSError:
-        return 0

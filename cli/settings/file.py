@@ -3,7 +3,6 @@
 tomlkit makes the edit, `catalog.storage.files` writes the file whole: a crash leaves the old one or the new one.
 """
 
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,12 +81,11 @@ def _write(path: Path, text: str, wanted: Mapping[str, Value]) -> None:
     """Write the file, unless the edited text says something else than it should."""
     if dict(_flatten(tomllib.loads(text))) != wanted:
         raise InvalidConfigError(f"{path} could not be edited", why="its layout is unusual", hint="edit it by hand")
-    from catalog.storage.files import write_whole
+    from catalog.storage.files import PRIVATE, replace_file
 
     target = path.resolve()  # a link, as keepers of dotfiles make them, stays a link
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with write_whole(target) as file:
-        os.fchmod(file.fileno(), 0o600)
+    with replace_file(target, mode=PRIVATE) as file:
         file.write(text.encode())
 
 

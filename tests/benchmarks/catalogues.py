@@ -59,7 +59,7 @@ def fill_home(path: Path, count: int) -> Home:
     shown = 0
     while batch := list(_releases(home, islice(numbers, _BATCH))):
         changes = [Change(catalogue, home.time, "published", release.name, release.version) for release in batch]
-        with home.editing():
+        with home.lock("own"):
             home.put_own(batch, changes)
         shown += len(batch)
         if shown % _SHARED_AT == 0 or shown == count:

@@ -76,7 +76,7 @@ def _publish_one(path: Path, number: int) -> float:
                 pass
         start = time.perf_counter()
         release = make_release(number, home.time)
-        with home.editing():
+        with home.lock("own"):
             home.put_own([release], [Change(home.own_catalogue() or "", home.time, "published", release.name, release.version)])
         share_own(home, NO_NETWORK)
         return time.perf_counter() - start

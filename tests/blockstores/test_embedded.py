@@ -1,10 +1,8 @@
-"""blocks.sqlite keeps the contract, notices what rots, shrinks, and says clearly when a disk is full or a file damaged."""
+"""The blockstore of a home keeps the contract, survives kills, and notices damaged blocks."""
 
 import signal
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,41 +10,21 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from catalog.blockstores.blockfile import PAGE_SIZE
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.errors import (
     BlockMismatchError,
     BlockNotFoundError,
     CorruptHomeError,
-    NewerHomeError,
-    StorageError,
 )
 from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, Cid, cid_of
-from catalog.limits import WAL_LIMIT
+from tests.blockstores.blocks import blocks_of, find_damaged, rot
 from tests.contracts.blockstore import A, B, BlockstoreContract
 from tests.needs import ROOT
 
 
-def blocks_of(count: int, size: int = 40_000, salt: int = 0) -> list[Block]:
-    return [Block(cid_of(data), data) for data in (f"{salt} {n:09}".encode().ljust(size, b".") for n in range(count))]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[EmbeddedBlockstore]:
-    opened = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
-    yield opened
-    opened.close()
-
-
 class TestContract(BlockstoreContract):
     pass
-
-
-def test_file_is_made_so_that_it_can_shrink(store: EmbeddedBlockstore) -> None:
-    with store.file.reading() as connection:
-        pragmas = [connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("page_size", "auto_vacuum", "journal_mode")]
-    assert pragmas == [PAGE_SIZE, 2, "wal"]
 
 
 def test_blocks_outlive_the_store(tmp_path: Path) -> None:
@@ -70,25 +48,6 @@ def test_space_comes_back(store: EmbeddedBlockstore) -> None:
     assert store.size().blocks == 0
 
 
-def test_write_ahead_log_stays_bounded_under_a_slow_reader(store: EmbeddedBlockstore) -> None:
-    store.put_many(blocks_of(10))
-    reading = store.get_many([block.cid for block in blocks_of(10)])
-    next(reading)  # a reader that goes on for ever holds no state of the file
-    store.put_many(blocks_of(3000, salt=1))
-    assert store.file.path.with_name("blocks.sqlite-wal").stat().st_size <= WAL_LIMIT
-    assert len(list(reading)) == 9
-
-
-def rot(path: Path, cid: Cid) -> None:
-    connection = sqlite3.connect(path)
-    with connection:
-        connection.execute(
-            "UPDATE payloads SET data = zeroblob(length(data)) WHERE payload_id = (SELECT payload_id FROM blocks WHERE digest = ?)",
-            (cid.digest,),
-        )
-    connection.close()
-
-
 def test_rotten_block_is_never_given_and_can_be_put_again(store: EmbeddedBlockstore) -> None:
     store.put_many([A, B])
     rot(store.file.path, B.cid)
@@ -107,9 +66,9 @@ def test_every_rotten_block_is_found(store: EmbeddedBlockstore) -> None:
     bad = [block.cid for block in blocks[::7]]
     for cid in bad:
         rot(store.file.path, cid)
-    assert sorted(store.find_rotten()) == sorted(bad)
+    assert sorted(find_damaged(store)) == sorted(bad)
     store.put_many(block for block in blocks if block.cid in bad)
-    assert list(store.find_rotten()) == []
+    assert find_damaged(store) == []
 
 
 def test_frame_memo_knows_only_own_frames_and_goes_with_the_block(store: EmbeddedBlockstore) -> None:
@@ -138,97 +97,12 @@ def test_sizes_are_told_without_reading(store: EmbeddedBlockstore) -> None:
     assert store.size()[:2] == (2, 1 + len(B.data))
 
 
-def test_full_file_is_a_clean_failure(store: EmbeddedBlockstore) -> None:
-    store.put_many(blocks_of(5))
-    store.file._open_writer().execute("PRAGMA max_page_count = 40").fetchall()
-    with pytest.raises(StorageError, match="no space left") as caught:
-        store.put_many(blocks_of(100, salt=2))
-    assert "needs 4000000 bytes, has" in caught.value.why
-    assert store.size().blocks == 5
-    store.file._open_writer().execute("PRAGMA max_page_count = 4294967294").fetchall()
-    store.put_many(blocks_of(100, salt=2))
-    assert list(store.find_rotten()) == []
-
-
-FULL_DISK = """
-import resource, sys
-from pathlib import Path
-from catalog.blockstores.embedded import EmbeddedBlockstore
-from catalog.errors import StorageError
-from tests.blockstores.test_embedded import blocks_of
-store = EmbeddedBlockstore(Path(sys.argv[1]))
-store.put_many(blocks_of(20))
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
-try:
-    store.put_many(blocks_of(400, salt=3))
-except StorageError as error:
-    print("refused:", error.why)
-"""
-
-
-@pytest.mark.parametrize("limit", [1_000_000, 2_500_000, 5_000_000, 9_000_000])
-def test_full_disk_leaves_whole_blocks_only(tmp_path: Path, limit: int) -> None:
-    """B15: a file that may not grow stands for a disk that is full."""
-    path = tmp_path / "blocks.sqlite"
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(path), str(limit)], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith("refused:"), done.stderr
-    store = EmbeddedBlockstore(path)
-    assert store.missing(block.cid for block in blocks_of(20)) == []
-    assert list(store.find_rotten()) == []
-    store.put_many(blocks_of(400, salt=3))
-    store.close()
-
-
-def test_read_only_directory_is_read(tmp_path: Path) -> None:
-    writing = EmbeddedBlockstore(tmp_path / "blocks.sqlite")
-    writing.put_many([A, B])
-    writing.close()
-    reading = EmbeddedBlockstore(tmp_path / "blocks.sqlite", read_only=True)
-    assert reading.get(B.cid) == B.data
-    with pytest.raises(StorageError):
-        reading.put(*A)
-    with pytest.raises(BlockNotFoundError):
-        reading.get(cid_of(b"absent"))
-    reading.close()
-
-
-@pytest.mark.parametrize(
-    "content", [b"no database at all, and long enough to have a header" * 50, b"SQLite format 3\x00" + bytes(4000)]
-)
-def test_other_file_is_a_corrupt_home(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "blocks.sqlite"
-    path.write_bytes(content)
-    with pytest.raises(CorruptHomeError):
-        EmbeddedBlockstore(path)
-    assert path.read_bytes() == content
-
-
-def test_foreign_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "blocks.sqlite"
-    foreign = sqlite3.connect(path)
-    foreign.execute("CREATE TABLE their_table (x)")
-    foreign.close()
-    with pytest.raises(CorruptHomeError, match="not a file of dcat"):
-        EmbeddedBlockstore(path)
-
-
-def test_newer_file_names_the_version_needed(store: EmbeddedBlockstore) -> None:
-    with store.file.transaction() as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'blocks-99'")
-        connection.execute("UPDATE needs SET version = '9.1.0'")
-    with pytest.raises(NewerHomeError) as caught:
-        EmbeddedBlockstore(store.file.path)
-    assert "9.1.0" in caught.value.why
-
-
 KILLED = """
 import sys
 from pathlib import Path
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.writing import BlockWriter
-from tests.blockstores.test_embedded import blocks_of
+from tests.blockstores.blocks import blocks_of
 store = EmbeddedBlockstore(Path(sys.argv[1]))
 for number in range(1000):
     with BlockWriter(store, batch_size=400_000) as writer:
@@ -259,7 +133,7 @@ def check_killed(path: Path, runs: int) -> None:
         store = EmbeddedBlockstore(path)
         acknowledged = [block.cid for number in range(last + 1) for block in blocks_of(30, salt=run * 1000 + number)]
         assert store.missing(acknowledged) == []
-        assert list(store.find_rotten()) == []
+        assert find_damaged(store) == []
         with store.file.reading() as connection:
             assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
             assert connection.execute("SELECT (SELECT count(*) FROM blocks) = (SELECT count(*) FROM payloads)").fetchone() == (1,)
@@ -351,7 +225,7 @@ class StoreMachine(RuleBasedStateMachine):
         cid = cid_of(data)
         if cid in self.held:
             rot(self.path, cid)
-            assert list(self.store.find_rotten()) == [cid]
+            assert find_damaged(self.store) == [cid]
             self.store.put(cid, data)
             self.frames.pop(cid.digest[::-1], None)
 
@@ -368,30 +242,11 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
+
+
 TestStoreMachine.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
 
 
 def test_codec_is_kept(store: EmbeddedBlockstore) -> None:
     store.put(*A)
     assert [cid.codec for cid in store.cids()] == [RAW]
-
-
-def test_log_stays_bounded_while_blocks_are_deleted(store: EmbeddedBlockstore) -> None:
-    """Giving space back moves pages; it is done a piece at a time."""
-    blocks = blocks_of(2500)
-    store.put_many(blocks)
-    largest = 0
-
-    def watch(label: str) -> None:
-        nonlocal largest
-        largest = max(largest, store.file.path.with_name("blocks.sqlite-wal").stat().st_size)
-
-    store.file._crash_point = watch
-    store.delete(block.cid for block in blocks[::2])
-    assert largest <= WAL_LIMIT
-    assert store.missing(block.cid for block in blocks[1::2]) == []
-    assert list(store.find_rotten()) == []
-    with store.file.reading() as connection:
-        assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
-        assert connection.execute("PRAGMA quick_check").fetchall() == [("ok",)]
-    store.shrink()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.kubo_address import find_rpc
@@ -24,6 +23,7 @@ from catalog.sources.kubo import KuboBlockstore, KuboRouting
 from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.fakes.dags import make_dag, make_leaves, make_node
+from tests.fakes.memory_blockstore import MemoryBlockstore
 
 Nodes = tuple[KuboNode, KuboNode]
 VALIDITY = 4_102_444_800 * 10**9  # the year 2100: nodes ask the real clock

@@ -61,6 +61,6 @@ def publish_fake(home: Home, name: str, version: str, content: str = "", platfor
     """Publish such a release without sharing."""
     catalogue, _ = home.create_own_catalogue()
     release = put_release(home, name, version, content, platforms)
-    with home.editing():
+    with home.lock("own"):
         home.put_own([release], [Change(catalogue, home.time, "published", name, version)])
     return release

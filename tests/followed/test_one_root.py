@@ -25,7 +25,7 @@ def mark_all(bob: Home, mark: str) -> None:
     """Publish a snapshot in which every release says which one it is."""
     catalogue, _ = bob.create_own_catalogue()
     releases = [replace(put_release(bob, "web", str(number)), annotations={"title": mark}) for number in range(RELEASES)]
-    with bob.editing():
+    with bob.lock("own"):
         bob.put_own(releases, [Change(catalogue, bob.time, "annotated")])
     share(bob)
 

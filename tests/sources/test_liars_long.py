@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
-from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, StorageError, UnavailableError
@@ -28,6 +27,7 @@ from catalog.sources.http import HttpBlockSource
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
+from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.needs import ROOT as REPOSITORY
 from tests.needs import lacks
 

@@ -14,7 +14,8 @@ import pytest
 from catalog.blockstores.blockfile import SCHEMA as BLOCKS
 from catalog.errors import CorruptHomeError, LockedError, NewerHomeError, StorageError
 from catalog.index.schema import SCHEMA as INDEX
-from catalog.storage.database import Database, Schema, connect, open_schema, read_revision
+from catalog.storage.database import Database, Schema, open_schema, read_revision
+from catalog.storage.sqlite import connect
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.needs import ROOT
 

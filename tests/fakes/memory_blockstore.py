@@ -1,4 +1,4 @@
-"""Blocks in memory: the waist's simplest form, for tests and for what a command holds while it runs. A crash loses all of it."""
+"""The simplest implementation of the `Blockstore` protocol: blocks in memory."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ class MemoryBlockstore:
         self.put_many(blocks)
 
     def get(self, cid: Cid) -> bytes:
-        """Give the block, verified."""
+        """Return the block, verified."""
         block = self._blocks.get(cid.digest)
         if block is None:
             raise BlockNotFoundError(f"block {cid} is not here")
@@ -25,7 +25,7 @@ class MemoryBlockstore:
         return block.data
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        """Give those of ``cids`` that are here, each distinct block once, in their order."""
+        """Yield those of ``cids`` that are here, each distinct block once, in their order."""
         seen: set[bytes] = set()
         for cid in cids:
             if cid.digest not in seen and self.has(cid):
@@ -36,7 +36,7 @@ class MemoryBlockstore:
         return cid.digest in self._blocks
 
     def missing(self, cids: Iterable[Cid]) -> list[Cid]:
-        """Give those of ``cids`` that are not here, each block once, in their order."""
+        """Return those of ``cids`` that are not here, each block once, in their order."""
         absent: dict[bytes, Cid] = {}
         for cid in cids:
             if cid.digest not in self._blocks:
@@ -48,12 +48,12 @@ class MemoryBlockstore:
         with self._lock:
             self._blocks.setdefault(cid.digest, Block(convert_to_v1(cid), bytes(data)))
 
-    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:  # noqa: ARG002  # nothing here is durable
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
         for cid, data in blocks:
             self.put(cid, data)
 
     def flush(self) -> None:
-        """Do nothing: memory is never durable."""
+        pass
 
     def delete(self, cids: Iterable[Cid]) -> None:
         with self._lock:

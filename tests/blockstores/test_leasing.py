@@ -1,0 +1,49 @@
+"""A lease keeps blocks until its command ends."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from catalog.blockstores.leasing import list_leases, sweep
+from catalog.errors import (
+    LockedError,
+)
+from catalog.home.home import open_home
+from tests.blockstores.blocks import blocks_of
+from tests.factory.times import NOW
+
+
+def test_lease_keeps_blocks_until_its_command_ends(tmp_path: Path) -> None:
+    cids = [block.cid for block in blocks_of(5)]
+    with open_home(tmp_path, now=NOW) as home, open_home(tmp_path, now=NOW) as other:
+        home.blocks.put_many(blocks_of(5))
+        with other.lease("gc") as own:
+            with home.lease("pull web@1.0"):
+                assert {lease.purpose for lease in list_leases(home.blocks, NOW)} == {"pull web@1.0"}
+                with pytest.raises(LockedError, match=r"pull web@1\.0 is running"):
+                    sweep(other.blocks, cids, NOW, own=own)
+                assert home.blocks.missing(cids) == []
+                later = NOW + timedelta(hours=25)
+                assert list_leases(home.blocks, later) == []
+            with pytest.raises(LockedError, match="another command ran"):
+                sweep(other.blocks, cids, NOW, own=own)  # the command that has ended may rely on them all the same
+        with other.lease("gc") as own:
+            assert sweep(other.blocks, cids, NOW, own=own) == 5
+        assert list_leases(home.blocks, NOW) == []
+        assert home.blocks.missing(cids) == cids
+
+
+def test_lease_ends_with_its_process(tmp_path: Path) -> None:
+    with open_home(tmp_path, now=NOW) as home:
+        ended = subprocess.Popen([sys.executable, "-c", ""])
+        ended.wait()
+        with home.blocks.file.transaction() as connection:
+            connection.execute(
+                "INSERT INTO leases VALUES ('x', 'pull', ?, ?, ?, ?)",
+                (os.uname().nodename, ended.pid, home.time, "2026-11-25T08:00:00Z"),
+            )
+        assert list_leases(home.blocks, NOW) == []
