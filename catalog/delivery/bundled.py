@@ -7,16 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from catalog.delta.file import write_delta_file
-from catalog.delta.policy import DELTA_SHARE, is_delta_worth
-from catalog.delta.writer import PUBLISHED_LEVEL
+from catalog.delta.make import BUNDLED_DELTA, count_new_bytes, is_delta_needed, make_delta
+from catalog.delta.policy import is_delta_worth
 from catalog.errors import BlockNotFoundError, DeltaError, StorageError
 from catalog.home.home import Home
 from catalog.image.reader import read_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid
-from catalog.limits import MIN_DELTA_NEED
 from catalog.model.release import Image
 from catalog.progress import Progress, Step
 from catalog.sources.bundle import BundledDelta
@@ -35,9 +33,11 @@ class CarriedDeltas:
 
     def add(self, image: Image, bases: Sequence[Cid], progress: Progress) -> None:
         """Add a delta to ``image`` from one of ``bases``, which are whole here, if it is smaller than the blocks."""
-        sizes = {base: size for base in bases if base != image.archive and (size := self._count_new(base, image.archive))}
+        sizes = {
+            base: size for base in bases if base != image.archive and (size := count_new_bytes(base, image.archive, self._store))
+        }
         base = min(sizes, key=lambda base: sizes[base], default=None)
-        if base is None or sizes[base] < MIN_DELTA_NEED:
+        if base is None or not is_delta_needed(sizes[base]):
             return
         published = image.deltas.get(base)
         if published is not None and is_delta_worth(published.size, sizes[base]) and self._is_here(published.cid):
@@ -47,17 +47,14 @@ class CarriedDeltas:
         try:
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._home.path, prefix=".delta-")))
             path = folder / "made.delta"
-            written = write_delta_file(
-                base, image.archive, self._store, path, level=PUBLISHED_LEVEL, max_size=int(DELTA_SHARE * sizes[base])
-            )
+            written = make_delta(base, image.archive, self._store, path, BUNDLED_DELTA, new_bytes=sizes[base])
             file = _link_of(path)
         except DeltaError:
             return  # not worth it
         except OSError as error:
             raise StorageError("a delta for the bundle cannot be written", why=error.strerror or str(error)) from error
-        if is_delta_worth(written.size, written.new_bytes):
-            self._made[file.cid] = path
-            self.by_target[image.archive] = BundledDelta(base, image.archive, file.cid, written.size)
+        self._made[file.cid] = path
+        self.by_target[image.archive] = BundledDelta(base, image.archive, file.cid, written.size)
 
     def blocks(self, target: Cid) -> Iterator[Block]:
         """Yield what a bundle holds of an archive that has a delta: its root and metadata, then the delta."""
@@ -76,10 +73,6 @@ class CarriedDeltas:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
-
-    def _count_new(self, base: Cid, target: Cid) -> int:
-        held = {block.cid for block in walk(base, self._store)}
-        return sum(block.size for block in walk(target, self._store) if block.cid not in held)
 
     def _is_here(self, file: Cid) -> bool:
         try:

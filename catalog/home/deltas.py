@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from catalog.delta.file import write_delta_file
-from catalog.delta.policy import is_delta_worth
-from catalog.errors import DeltaError, LockedError, StorageError
+from catalog.delta.make import SERVED_DELTA, make_delta
+from catalog.errors import LockedError, StorageError
 from catalog.home.home import Home
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid, convert_to_v1
@@ -58,9 +57,7 @@ class DeltaCache:
         unfinished = self._directory / f"{_UNFINISHED}{os.urandom(8).hex()}"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            delta = write_delta_file(base, target, _Stoppable(source, stopped), unfinished, max_size=self._max_size // 2)
-            if not is_delta_worth(delta.size, delta.new_bytes):
-                raise DeltaError("the two images differ too much for a delta", why="the blocks themselves are little larger")
+            delta = make_delta(base, target, _Stoppable(source, stopped), unfinished, SERVED_DELTA, max_size=self._max_size // 2)
             path = self._directory / f"{_name(base, target)}.{delta.new_bytes}{_SUFFIX}"
             sync_file(unfinished)
             self._make_room(delta.size, unfinished.stat().st_mtime)

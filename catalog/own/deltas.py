@@ -9,16 +9,13 @@ from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockWriter
-from catalog.delta.file import write_delta_file
-from catalog.delta.policy import is_chain_worth
-from catalog.delta.writer import PUBLISHED_LEVEL
+from catalog.delta.make import PUBLISHED_DELTA, count_new_bytes, is_delta_needed, make_delta
 from catalog.errors import DcatError, DeltaError, StorageError
 from catalog.home.home import Home
-from catalog.image.walk import walk
 from catalog.index.releases import get_release, list_releases
 from catalog.ipld.block import Blockstore
 from catalog.ipld.cid import Cid
-from catalog.limits import MAX_DELTA_CANDIDATES, MAX_DELTAS, MIN_DELTA_NEED
+from catalog.limits import MAX_DELTA_CANDIDATES, MAX_DELTAS
 from catalog.model.platform import Platform
 from catalog.model.reference import version_key
 from catalog.model.release import DeltaLink, Image, Release
@@ -96,15 +93,13 @@ def _make(
     if base is None:
         return None
     version, base_image = base
-    new_bytes = _count_new(home, base_image.archive, image.archive)
-    if new_bytes < MIN_DELTA_NEED:
+    new_bytes = count_new_bytes(base_image.archive, image.archive, home.blocks)
+    if not is_delta_needed(new_bytes):
         return None
     progress(Step("phase", f"Making the delta from {version} to {release.version}"))
     path = home.path / f".delta-{secrets.token_hex(8)}"
     try:
-        written = write_delta_file(base_image.archive, image.archive, held, path, level=PUBLISHED_LEVEL, max_size=new_bytes // 2)
-        if not is_chain_worth(written.size, written.new_bytes):
-            return None
+        written = make_delta(base_image.archive, image.archive, held, path, PUBLISHED_DELTA, new_bytes=new_bytes)
         with path.open("rb") as file, BlockWriter(home.blocks) as writer:
             link = import_file(file, writer.put_node)
     except OSError as error:
@@ -132,12 +127,6 @@ def _find_base(home: Home, held: Blockstore, catalogue: str, release: Release, p
 
 def _age(release: Release) -> tuple[object, ...]:
     return release.published, version_key(release.version)
-
-
-def _count_new(home: Home, base: Cid, target: Cid) -> int:
-    """Give what the blocks take that a delta would stand for."""
-    held = {block.cid for block in walk(base, home.blocks)}
-    return sum(block.size for block in walk(target, home.blocks) if block.cid not in held)
 
 
 def _name(home: Home, catalogue: str, release: Release, platform: Platform, base: Cid, delta: DeltaLink) -> bool:

@@ -148,7 +148,7 @@ def test_a_delta_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: p
         raise StorageError("a delta cannot be kept", why="no space left on device")
 
     publish_version(tmp_path / "home", "1.0")
-    monkeypatch.setattr("catalog.own.deltas.write_delta_file", fail)
+    monkeypatch.setattr("catalog.own.deltas.make_delta", fail)
     steps: list[Step] = []
     with open_at(tmp_path / "home", "1.1") as home:
         put(home, "1.1", image_of("1.1"))
