@@ -1,4 +1,4 @@
-"""Documents say what is so: what they refer to is there, and their examples, paths and vectors are those of the code."""
+"""What documents refer to exists, and their examples, paths, limits and vectors are those of the code."""
 
 import json
 import re
@@ -21,6 +21,7 @@ from catalog.server.settings import ServerSettings
 from catalog.server.site import Site
 from catalog.server.streaming import Workers
 from tests.factory.archives import MemoryBlocks
+from tests.limit_tables import insert_tables
 from tests.needs import GOLDEN, ROOT
 from tests.server.serving import Blocks, Records
 from tests.worked_examples import FORMATS, all_examples, base, delta, read_examples, target
@@ -56,6 +57,9 @@ _LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 _SECTIONS = re.compile(
     r"(?:\]\([./a-z]*?([a-z]+\.md)\),\s+)?(?<!RFC 8032, )\b[Ss]ections?\s+(\d+(?:\.\d+)?)(?:,? (?:and|to) (\d+(?:\.\d+)?))?"
 )
+_PATH = re.compile(r"(?<![\w./<-])(?:catalog|cli|migrations|tests|docs)/(?:[\w./-]*\w)?|(?<![\w./*-])\w+\.py\b")
+_CALL = re.compile(r"\b([a-z_]+)\(\)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\.? ", re.MULTILINE)
 
 
@@ -66,7 +70,7 @@ def tracked() -> frozenset[str]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    """Give the tracked texts in the scope, with their names."""
+    """Yield the tracked texts in the scope, with their names."""
     for name in sorted(tracked()):
         if name.startswith(tuple(f"{part}/" for part in SCOPE)) or name in SCOPE:
             try:
@@ -76,7 +80,7 @@ def texts() -> Iterator[tuple[str, str]]:
 
 
 def is_tracked(reference: str, name: str) -> bool:
-    """Tell whether a document that is named in file ``name`` is there: beside it, from the top level, or in docs/."""
+    """Return whether a document that file ``name`` refers to is tracked: beside it, from the top level, or in docs/."""
     folders = (PurePosixPath(name).parent, PurePosixPath(), PurePosixPath("docs"), PurePosixPath("docs/formats"))
     return any((ROOT / folder / reference).resolve().relative_to(ROOT).as_posix() in tracked() for folder in folders)
 
@@ -97,13 +101,73 @@ def test_every_row_of_the_safety_table_that_is_referred_to_is_there() -> None:
     assert not lacking
 
 
+def test_every_row_of_the_safety_table_is_there_once_or_said_to_be_open() -> None:
+    rows = re.findall(r"^\| ([A-F])(\d+)(?: \||,)", (ROOT / SAFETY).read_text(encoding="utf-8"), re.MULTILINE)
+    for letter, last in {"A": 24, "B": 16, "C": 17, "D": 10, "E": 14, "F": 5}.items():
+        assert {int(number) for found, number in rows if found == letter} == set(range(1, last + 1)), letter
+
+
+def test_every_test_that_the_safety_table_names_is_there() -> None:
+    named = _TEST.findall((ROOT / SAFETY).read_text(encoding="utf-8"))
+    assert len(named) > 100
+    lacking = [
+        f"{path}::{name}"
+        for path, name in named
+        if path not in tracked() or not re.search(rf"^def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert not lacking
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    text = (ROOT / SAFETY).read_text(encoding="utf-8")
+    assert text == insert_tables(text), "python -m tests.limit_tables writes them anew"
+
+
 def test_every_link_leads_to_a_tracked_file() -> None:
-    folders = {parent.as_posix() for name in tracked() for parent in PurePosixPath(name).parents}
     for name, text in texts():
         if name.endswith(".md"):
             for link in _LINK.findall(text):
                 found = (ROOT / name).parent.joinpath(link).resolve().relative_to(ROOT).as_posix()
-                assert found in tracked() | folders, f"{name} links {link}"
+                assert found in tracked() | folders(), f"{name} links {link}"
+
+
+@cache
+def folders() -> frozenset[str]:
+    return frozenset(parent.as_posix() for name in tracked() for parent in PurePosixPath(name).parents)
+
+
+def find_paths(line: str) -> Iterator[str]:
+    """Yield the paths that a line names; a file's bare name stands for one beside a path before it on the line."""
+    beside: list[PurePosixPath] = []
+    for path in _PATH.findall(line):
+        found = PurePosixPath(path)
+        if "/" in path:
+            beside.append(found if found.as_posix() in folders() else found.parent)
+            yield found.as_posix()
+        else:
+            named = [folder / found for folder in beside if (folder / found).as_posix() in tracked()]
+            yield (named[0] if named else found).as_posix()
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_every_path_that_a_document_names_is_there(document: Path) -> None:
+    lines = document.read_text(encoding="utf-8").splitlines()
+    lacking = [f"{document.name}:{number}: {path}" for number, path in _paths(lines) if path not in tracked() | folders()]
+    assert not lacking
+
+
+def test_every_function_of_a_flow_is_in_a_file_of_its_line() -> None:
+    """Only lines of the pictures: ``path  name()``."""
+    for line in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("    ") and (paths := [path for path in find_paths(line) if path.endswith(".py")]):
+            code = "".join((ROOT / path).read_text(encoding="utf-8") for path in paths)
+            assert [name for name in _CALL.findall(line) if not re.search(rf"\bdef {name}\(", code)] == [], line
+
+
+def _paths(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, 1):
+        for path in find_paths(line):
+            yield number, path
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, GOLDEN / "README.md"], ids=lambda path: path.name)

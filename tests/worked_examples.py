@@ -53,12 +53,12 @@ _VERSIONS = ("1.17", "1.18", "1.19")  # the line of hello@1.18 ends its leaf
 
 
 def read_examples(document: Path) -> dict[str, str]:
-    """Give the examples of a document by name."""
+    """Return the examples of a document by name."""
     return {match[1]: match[2] for match in _MARKER.finditer(document.read_text(encoding="utf-8"))}
 
 
 def write_examples(document: Path) -> None:
-    """Put what is computed into a document."""
+    """Replace the examples of a document by the computed ones."""
 
     def replace(match: re.Match[str]) -> str:
         return match[0].removesuffix(f"{match[2]}```") + f"{all_examples()[match[1]]}```"
@@ -68,7 +68,7 @@ def write_examples(document: Path) -> None:
 
 
 def dump(data: bytes) -> str:
-    """Write bytes as ``hexdump -C`` does."""
+    """Format bytes as ``hexdump -C`` does."""
     lines = []
     previous = b""
     skipping = False
@@ -317,7 +317,7 @@ def catalogue_examples() -> Iterator[tuple[str, str]]:
 
 
 def _record_data(record: Record) -> bytes:
-    """Give the signed map: the last field of a record."""
+    """Return the signed map: the last field of a record."""
     mark = record.encoded.index(b"\x4a", record.encoded.index(b"\x42\x40") + 66)
     size, start = decode_varint(record.encoded, mark + 1)
     return record.encoded[start : start + size]
@@ -387,7 +387,7 @@ def http_examples() -> Iterator[tuple[str, str]]:
 
 @cache
 def all_examples() -> dict[str, str]:
-    """Give every example by name."""
+    """Return every example by name."""
     return dict(
         pair
         for examples in (image_examples, delta_examples, catalogue_examples, bundle_examples, http_examples)
