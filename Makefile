@@ -20,7 +20,7 @@ check: env
 	$(BIN)/mypy
 	$(BIN)/deptry .
 	$(BIN)/lint-imports --no-logo
-	$(PYTEST) -q tests/test_architecture.py
+	$(PYTEST) -q tests/test_architecture.py tests/test_documents.py
 
 format: env
 	$(BIN)/ruff format .
