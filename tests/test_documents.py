@@ -119,6 +119,22 @@ def test_every_test_that_the_safety_table_names_is_there() -> None:
     assert not lacking
 
 
+def test_the_safety_table_says_which_tests_are_long() -> None:
+    """The tests behind a "(long)" are those that `make test` leaves out."""
+    for line in (ROOT / SAFETY).read_text(encoding="utf-8").splitlines():
+        for part in line.split(";"):
+            for path, name in _TEST.findall(part):
+                assert is_long(path, name) == ("(long)" in part), f"{path}::{name}"
+
+
+def is_long(path: str, name: str) -> bool:
+    """Return whether all runs of a test are marked as long."""
+    code = (ROOT / path).read_text(encoding="utf-8")
+    decorators = re.search(rf"((?:^@.*\n(?:^[ \]\)].*\n)*)*)^def {name}\(", code, re.MULTILINE)
+    assert decorators is not None
+    return "\n@pytest.mark.long\n" in f"\n{decorators[1]}" or bool(re.search(r"^pytestmark = .*mark\.long", code, re.MULTILINE))
+
+
 def test_the_limits_are_those_of_the_code() -> None:
     text = (ROOT / SAFETY).read_text(encoding="utf-8")
     assert text == insert_tables(text), "python -m tests.limit_tables writes them anew"
