@@ -1,4 +1,4 @@
-"""The Typer app: the verbs of `cli.verbs`, each imported when it is asked for, and usage errors in dcat's own words."""
+"""The Typer app: the verbs of `cli.verbs`, each imported on use, and usage errors in dcat's own form."""
 
 import importlib
 from collections.abc import Sequence
@@ -25,12 +25,12 @@ from cli.text import escape
 from cli.verbs import FOREIGN, SECTIONS, VERBS, module_of
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-# Typer keeps its parser to itself; its errors are the bases of the one that it exports.
+# Typer does not export its parser's base error; it is the first base of the one that it does export.
 PARSER_ERROR: type[Any] = typer.BadParameter.__mro__[1]
 
 
 class Verbs(TyperGroup):
-    """The root: knows its verbs without importing them."""
+    """The root command; it lists its verbs without importing them."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(VERBS)
@@ -82,12 +82,12 @@ def root(
         bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
 ) -> None:
-    """Give Docker images names on IPFS: publish, resolve, pull, and check every byte."""
+    """A catalogue of Docker images on IPFS: publish, resolve and pull them by name, every byte verified."""
     context.obj = Options(json, quiet, no_input, yes, progress, timeout, debug)
 
 
 def load_verb(verb: str) -> Any:
-    """Import one verb's module and give its command."""
+    """Import a verb's module and return its command."""
     module = importlib.import_module(module_of(verb))
     command = typer.main.get_command(module.app)
     command.name = verb
@@ -96,12 +96,12 @@ def load_verb(verb: str) -> Any:
 
 
 def build() -> Any:
-    """Give the root command."""
+    """Return the root command."""
     return typer.main.get_command(app)
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Parse and run; usage errors become `UsageError`, everything else is the caller's."""
+    """Parse and run a command line; return its exit code. Usage errors are raised as `UsageError`."""
     try:
         status = build().main(args=list(arguments), prog_name="dcat", standalone_mode=False)
     except typer.Abort:
@@ -117,13 +117,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def unknown_verb(verb: str, rest: Sequence[str]) -> UsageError:
-    """Answer a verb that is not ours: with ours for it, where another tool has it, or with the nearest."""
+    """Return the error for an unknown verb, with dcat's verb for the same thing or with the nearest one."""
     import shlex
 
     message = f'dcat has no command "{escape(verb)}"'
     if verb in FOREIGN:
         ours = FOREIGN[verb]
-        why = f"what other tools call {verb} is {' or '.join(ours)} here"
+        why = f'"{verb}" of other tools is {" or ".join(ours)} here'
         return UsageError(message, why=why, hint=f"dcat {ours[0]} {shlex.join(rest)}".rstrip())
     near = nearest(verb, VERBS)
     return UsageError(message, why=f'the nearest is "{near[0]}"' if near else "", hint="dcat --help", nearest=near)
@@ -137,7 +137,7 @@ def _usage_error(error: Any) -> UsageError:
 
 
 def help_of(verb: str = "") -> str:
-    """Give the help text of a verb, or of dcat."""
+    """Return the help text of a verb, or of dcat."""
     root_command = build()
     root_context = root_command.make_context("dcat", [], resilient_parsing=True)
     if not verb:
@@ -147,7 +147,7 @@ def help_of(verb: str = "") -> str:
 
 
 def options_of(words: Sequence[str]) -> list[str]:
-    """List the long options of the command that a line's words begin with, or of dcat."""
+    """Return the long options of the command that ``words`` begin with, or of dcat."""
     command = load_verb(words[0]) if words and words[0] in VERBS else build()
     if len(words) > 1:
         command = getattr(command, "commands", {}).get(words[1], command)

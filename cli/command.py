@@ -1,7 +1,7 @@
-"""The frame around every command: the common options, one context, one document shown.
+"""The frame around every command: the common options, the context, and the document that is shown.
 
 A command's module holds ``app = command_app()`` and functions under ``@app.command()`` and ``@command``: the function takes a
-`Context` first, then its own arguments, and gives a `Document` (or nothing, where it printed bytes).
+`Context` first, then its own arguments, and returns a `Document` (or None, where it wrote the output itself).
 """
 
 import inspect
@@ -16,13 +16,15 @@ from cli.failures import UsageError
 from cli.output import Document
 from cli.progress import open_progress
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON documents, errors too.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, errors included.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print identifiers only.")]
-NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never ask.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer yes to every question.")]
+NoInputOption = Annotated[bool, typer.Option("--no-input", help="Never prompt.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
 ProgressOption = Annotated[str, typer.Option("--progress", metavar="auto|plain|json|none", help="How to show progress.")]
-TimeoutOption = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up after so long.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+TimeoutOption = Annotated[
+    float | None, typer.Option("--timeout", metavar="SECONDS", help="Stop with exit code 12 after this time.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 COMMON: dict[str, tuple[Any, Any]] = {
     "json": (JsonOption, False),
@@ -41,7 +43,7 @@ def command_app() -> typer.Typer:
 
 
 def command(function: Callable[..., Document | None] | None = None, *, long: bool = False) -> Callable[..., Any]:
-    """Give a command the common options and have its document shown; ``long`` ones show progress and stream JSON lines."""
+    """Add the common options to a command and show its document; ``long`` commands show progress and stream JSON lines."""
     if function is None:
         return lambda inner: command(inner, long=long)
     inner = function
@@ -67,11 +69,11 @@ def command(function: Callable[..., Document | None] | None = None, *, long: boo
 
 
 def run_command(function: Callable[[Context], Document | None], options: Options, *, long: bool = False) -> None:
-    """Run one command in a new context and show its document."""
+    """Run a command in a new context and show its document."""
     variables = os.environ
     seconds = options.timeout if options.timeout is not None else _seconds(variables.get("DCAT_TIMEOUT", ""))
     if seconds is not None and seconds <= 0:
-        raise UsageError("a time limit is more than 0 seconds")
+        raise UsageError("the time limit must be more than 0 seconds")
     with limit_time(seconds):
         with open_progress(options if long else None) as progress:
             context = make_context(options, variables, progress=progress, long=long)
@@ -89,4 +91,4 @@ def _seconds(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f'DCAT_TIMEOUT is "{text}", which is no number of seconds') from None
+        raise UsageError(f'DCAT_TIMEOUT: "{text}" is not a number of seconds') from None

@@ -1,8 +1,8 @@
-"""Completion for bash, zsh and fish: small scripts that ask ``dcat __complete SHELL LINE`` for candidates, one a line.
+"""Completion for bash, zsh and fish: small scripts that run ``dcat __complete SHELL LINE`` for candidates, one a line.
 
-The answer comes before Typer is imported: verbs from `cli.verbs`, names and versions from the index by the look-up that `resolve`
-uses. Options are the one thing that only the commands know; for a word that begins with a dash they are imported. Never an error:
-what cannot be completed has no candidates.
+Candidates are found without Typer: verbs in `cli.verbs`, names and versions in the index by the look-up of `resolve`. Only for a
+word that begins with a dash are the commands imported, which declare the options. There are no errors: what cannot be completed has
+no candidates.
 """
 
 import os
@@ -48,7 +48,7 @@ complete -c dcat -n 'not dcat __complete fish (commandline -cp | string collect)
 """
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
-# Verbs whose words are references, and those whose words are names; every other word is for the shell to complete.
+# Verbs whose arguments are references, and those whose arguments are names; the shell completes all other words.
 _TAKE_REFERENCES = {"resolve", "pull", "save", "show", "diff", "yank", "remove", "pin", "unpin", "verify", "log", "export"}
 _TAKE_NAMES = {"list", "publish", "outdated", "prefer"}
 _TAKE_WORDS = {
@@ -58,7 +58,7 @@ _TAKE_WORDS = {
     "trust": ("accept", "list", "refuse"),
     "help": (*VERBS, "environment", "exit-codes", "references", "settings"),
 }
-# What follows an option is its value, and no reference: one of these words, or what the shell completes.
+# The word after one of these options is its value: one of these words, or what the shell completes.
 _VALUES: dict[str, tuple[str, ...]] = {
     "--as": ("cid", "ipfs", "config", "manifest", "image-id"),
     "--platform": ("linux/amd64", "linux/arm64", "linux/arm/v7"),
@@ -101,7 +101,7 @@ VALUE_OPTIONS = {
 
 
 def show_candidates(arguments: Sequence[str]) -> int:
-    """Print the candidates for the last word of a line (``SHELL LINE``)."""
+    """Print the candidates for the last word of a line; ``arguments`` are the shell and the line."""
     if len(arguments) == 2:
         with suppress(Exception):
             sys.stdout.write("".join(candidate + "\n" for candidate in candidates(arguments[1])))
@@ -109,7 +109,7 @@ def show_candidates(arguments: Sequence[str]) -> int:
 
 
 def candidates(line: str) -> list[str]:
-    """Find what the last word of ``line``, which begins with ``dcat``, may become."""
+    """Return the completions of the last word of ``line``, which begins with ``dcat``."""
     *before, word = line.lstrip().split(" ")
     words = [typed for typed in before[1:] if typed]
     named = [typed for at, typed in enumerate(words) if not typed.startswith("-") and not (at and words[at - 1] in VALUE_OPTIONS)]
@@ -130,7 +130,7 @@ def candidates(line: str) -> list[str]:
 
 
 def _words_of(typed: Sequence[str]) -> Sequence[str]:
-    """Give what may follow the words of a verb that takes words of its own."""
+    """Return what may follow the words of a verb that takes fixed words."""
     if len(typed) == 1:
         return _TAKE_WORDS[typed[0]]
     if typed[0] == "completion":
@@ -150,7 +150,7 @@ def _names(word: str) -> list[str]:
 
 
 def _references(word: str) -> list[str]:
-    """Complete a name up to its ``@``, then its versions; both at once where one name is left."""
+    """Complete a name up to its ``@``, then its versions; both at once where only one name is left."""
     from catalog.lookup.locate import open_lookup
 
     with open_lookup(Surroundings(os.environ).home) as lookup:

@@ -1,6 +1,6 @@
-"""What one command runs in: its common options, its surroundings (read once), one moment for `now`, the home and the output.
+"""The context of one command: its common options, the environment (read once), one moment for `now`, the home and the output.
 
-This is where the environment ends: below `cli` nothing reads it, values are handed down.
+Nothing below `cli` reads the environment; values are passed down from here.
 """
 
 import os
@@ -41,7 +41,7 @@ class Options(NamedTuple):
     debug: bool = False
 
     def over(self, outer: "Options") -> "Options":
-        """Join with those typed before the verb; these, typed behind it, win."""
+        """Merge with the options typed before the verb; the ones typed after it take precedence."""
         return Options(
             json=self.json or outer.json,
             quiet=self.quiet or outer.quiet,
@@ -54,16 +54,16 @@ class Options(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """The environment's variables, and the two directories that they may move."""
+    """The environment's variables, and the two paths that they may move."""
 
     variables: Mapping[str, str]
 
     @property
     def home(self) -> Path:
-        """Where the home is: ``DCAT_HOME``, else the platform's data directory."""
+        """The home: ``DCAT_HOME``, else ``dcat`` in the platform's data directory."""
         if self.variables.get("DCAT_HOME"):
             return Path(self.variables["DCAT_HOME"]).expanduser()
-        if sys.platform == "linux":  # as platformdirs has it, whose import takes as long as the rest of `resolve`
+        if sys.platform == "linux":  # the rule of platformdirs, whose import takes as long as the rest of `resolve`
             data = self.variables.get("XDG_DATA_HOME", "").strip()
             return (Path(data) if data else Path("~/.local/share").expanduser()) / "dcat"
         from platformdirs import user_data_path
@@ -72,7 +72,7 @@ class Surroundings(NamedTuple):
 
     @property
     def config(self) -> Path:
-        """Where the settings are: ``DCAT_CONFIG``, else ``config.toml`` in the platform's configuration directory."""
+        """The settings file: ``DCAT_CONFIG``, else ``dcat/config.toml`` in the platform's configuration directory."""
         if self.variables.get("DCAT_CONFIG"):
             return Path(self.variables["DCAT_CONFIG"]).expanduser()
         from platformdirs import user_config_path
@@ -90,7 +90,7 @@ class Surroundings(NamedTuple):
 
 
 class Context:
-    """One run of one command: what was asked for, the surroundings, the one `now`, and where results and progress go."""
+    """One run of one command: its options, the environment, the one `now`, and where results and progress go."""
 
     def __init__(self, options: Options, output: Output, surroundings: Surroundings, now: datetime, progress: "Progress") -> None:
         self.options = options
@@ -101,39 +101,39 @@ class Context:
 
     @cached_property
     def settings(self) -> "Settings":
-        """The settings: environment over file; read when first asked for."""
+        """The settings in force; read on first use."""
         from cli.settings import read_settings
 
         return read_settings(self.surroundings.config, self.surroundings.variables)
 
     @cached_property
     def home(self) -> "Home":
-        """The opened home; opening makes what is missing, migrates what is old, and finishes what a crash left."""
+        """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
         from catalog.home.home import open_home
 
         return open_home(self.surroundings.home, now=self.now, crash_point=crash_point(self.surroundings.variables))
 
     @cached_property
     def engine(self) -> "Engine":
-        """The engine that Docker's own command would use; raises `EngineUnavailableError`."""
+        """The engine that the docker command would use; raises `EngineUnavailableError`."""
         from cli.reach import open_engine
 
         return open_engine(self.surroundings.variables)
 
     @cached_property
     def network(self) -> "Network":
-        """Everybody that may be asked for blocks and records: nobody, unless it was configured."""
+        """The sources of blocks and records: none, unless they were configured."""
         from cli.reach import open_configured_network
 
         return open_configured_network(self.settings, self.surroundings.variables, self.home)
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody is there to be asked."""
+        """Whether a person can be asked."""
         return not self.options.no_input and not self.options.json and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def confirm(self, question: str) -> bool:
-        """Ask for a yes; ``--yes`` has said it already, and where nobody can be asked the answer is no."""
+        """Ask for a yes; ``--yes`` is one, and where nobody can be asked the answer is no."""
         if self.options.yes:
             return True
         if not self.interactive:
@@ -142,10 +142,10 @@ class Context:
         return ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
     def ask(self, question: str, *, option: str) -> str:
-        """Ask for a text on a terminal; elsewhere raise, naming the option or argument that gives it."""
+        """Ask for a text on a terminal; elsewhere raise an error whose hint is ``option``."""
         if not self.interactive:
             raise AmbiguousReferenceError(
-                f"{question}: nobody to ask", why="there is no terminal, or --no-input was given", hint=option
+                f"{question}: nobody can be asked", why="there is no terminal, or --no-input was given", hint=option
             )
         return ask(f"{question}: ").strip()
 
@@ -156,12 +156,12 @@ class Context:
                 self.__dict__[name].close()
 
     def settle(self) -> None:
-        """Take bars away before something else is written."""
+        """Remove progress bars before something else is written."""
         if (end := getattr(self.progress, "close", None)) is not None:
             end()
 
     def note(self, text: str) -> None:
-        """Say something on stderr that is no data."""
+        """Write a line that is not data to stderr."""
         self.settle()
         self.output.note(text)
 
@@ -172,23 +172,23 @@ class Context:
 
 
 def make_context(options: Options, variables: Mapping[str, str], *, progress: "Progress", long: bool = False) -> Context:
-    """Set up one command: checks the common options and takes the one `now`."""
+    """Return the context of a new command; checks the common options and takes the one `now`."""
     if options.progress not in PROGRESS_MODES:
-        raise UsageError(f'"{options.progress}" is no form of progress', hint="--progress auto|plain|json|none")
+        raise UsageError(f'--progress: "{options.progress}" is not a known form', why=f"the forms are {', '.join(PROGRESS_MODES)}")
     surroundings = Surroundings(variables)
     output = Output(json=options.json, quiet=options.quiet, long=long)
     return Context(options, output, surroundings, datetime.now(UTC), progress)
 
 
 def ask(prompt: str) -> str:
-    """Read one line from the terminal; the prompt goes to stderr, so that stdout stays data."""
+    """Read a line from the terminal; the prompt goes to stderr, so that stdout holds data only."""
     sys.stderr.write(escape_lines(redact(prompt)))
     sys.stderr.flush()
     return sys.stdin.readline()
 
 
 def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
-    """Make the hook that ends this process as ``kill -9`` does, when it is called for the n-th time (``DCAT_CRASH_AT=n``)."""
+    """Return the hook that ends this process as ``kill -9`` does at its n-th call (``DCAT_CRASH_AT=n``, for tests)."""
     limit = variables.get("DCAT_CRASH_AT", "")
     if not limit.isascii() or not limit.isdigit():
         return lambda _label: None
@@ -204,10 +204,10 @@ def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
 
 @contextmanager
 def limit_time(seconds: float | None) -> Iterator[None]:
-    """Have the main thread raise `LockedError` when what is done inside has taken ``seconds``; None is no limit."""
+    """Raise `LockedError` in the main thread when the body has taken ``seconds``; None is no limit."""
 
     def stop(_number: int, _frame: "FrameType | None") -> None:
-        raise LockedError(f"not done within {seconds:g} s", why="the time that --timeout or DCAT_TIMEOUT gives is over")
+        raise LockedError(f"not done within {seconds:g} s", why="the limit that --timeout or DCAT_TIMEOUT sets has passed")
 
     if seconds is None:
         yield

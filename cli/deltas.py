@@ -1,4 +1,4 @@
-"""How deltas are shown: what one brought, or would bring, in place of which blocks."""
+"""How deltas are shown: their size, and that of the blocks that they replace."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def describe_delta(delta: "PlannedDelta | TakenDelta", blocks_size: int) -> str:
-    """Say it in a line: ``1.2 MB by delta from 1.0 (7.9 MB of blocks)``."""
+    """Return a line such as ``1.2 MB by delta from 1.0 (7.9 MB of blocks)``."""
     return f"{format_size(delta.size)} by delta from {delta.base} ({format_size(blocks_size)} of blocks)"
 
 
 def delta_body(delta: "PlannedDelta | TakenDelta | None", blocks_size: int) -> dict[str, Any] | None:
-    """Write for ``--json`` by which delta something came, or would come."""
+    """Return the JSON of a delta that was taken, or would be."""
     if delta is None:
         return None
     return {
@@ -28,7 +28,7 @@ def delta_body(delta: "PlannedDelta | TakenDelta | None", blocks_size: int) -> d
 
 
 def fetched_body(fetched: "Delivered | None") -> dict[str, Any]:
-    """Write for ``--json`` what travelled, a delta's bytes among the others."""
+    """Return the JSON of what was fetched, a delta's bytes included."""
     if fetched is None:
         return {"blocks": 0, "bytes": 0, "sources": []}
     sources = [{"source": use.name, "bytes": use.size} for use in fetched.sources]

@@ -1,4 +1,4 @@
-"""How a failure ends the process: the exit code of its class, and three parts for its reader: what failed, why, what to try."""
+"""How an error ends the process: the exit code of its class, and a message of three parts: what failed, why, what to try."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ UNEXPECTED = 1
 USAGE = 2
 INTERRUPTED = 130
 
-# The first class that fits decides: what is narrower stands first.
+# The first class that matches decides, so narrower classes come first.
 EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
     (errors.InvalidInputError, USAGE),
     (errors.NotFoundError, 10),
@@ -39,7 +39,7 @@ _FAILED = {errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 def exit_code(error: BaseException) -> int:
-    """Give the process's exit code for a failure."""
+    """Return the process's exit code for an error."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     for error_class, code in EXIT_CODES:
@@ -49,24 +49,22 @@ def exit_code(error: BaseException) -> int:
 
 
 def expected(error: BaseException) -> errors.DcatError | None:
-    """Give the failure as one of ours: the system's refusals to write are expected ones; None for a real surprise."""
+    """Return the `DcatError` for an error that is expected, such as a write that the system refused; None for any other."""
     if isinstance(error, errors.DcatError):
         return error
     if isinstance(error, BrokenPipeError):
-        return errors.StorageError("the output is not complete", why="whoever read it has gone")
+        return errors.StorageError("the output is not complete", why="its reader closed the pipe")
     if isinstance(error, OSError) and error.errno in _FULL | _DENIED | _FAILED:
-        place = f" {error.filename}" if error.filename else ""
-        what = "may not write or read" if error.errno in _DENIED else "cannot write or read"
-        if error.errno in _FULL:
-            what = "no space left for"
-        return errors.StorageError(f"{what}{place or ' what dcat writes'}", why=(error.strerror or str(error)).lower())
+        place = error.filename or "the output"
+        failed = "no space left for" if error.errno in _FULL else "not permitted:" if error.errno in _DENIED else "cannot access"
+        return errors.StorageError(f"{failed} {place}", why=(error.strerror or str(error)).lower())
     if isinstance(error, OSError) and error.filename and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
         return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())
     return None
 
 
 def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, debug: bool) -> int:
-    """Tell people (or the program that listens) about a failure, on stderr; give the exit code."""
+    """Write an error to stderr, as text or as JSON, and return its exit code."""
     if debug and not isinstance(error, KeyboardInterrupt):
         import traceback
 
@@ -74,7 +72,7 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
     if isinstance(error, KeyboardInterrupt):
         code, message, why, hint = "interrupted", "interrupted", "", ""
         if not as_json:
-            _write("\nInterrupted. Nothing is half done: the same command goes on from here.\n")
+            _write("\nInterrupted. Nothing is left half done; run the same command again to continue.\n")
             return INTERRUPTED
         status = INTERRUPTED
     elif (known := expected(error)) is not None:
@@ -83,7 +81,7 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
     else:
         code, status = "unexpected", UNEXPECTED
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        why = "this is a fault in dcat, not in what you typed"
+        why = "this is a bug in dcat"
         hint = f"{to_command(['--debug', *arguments])}  (and report what it prints)"
     if as_json:
         body = {

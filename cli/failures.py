@@ -1,10 +1,10 @@
-"""The failures that only a command line has."""
+"""Errors that only a command line has."""
 
 from catalog.errors import InvalidInputError
 
 
 class ReportedError(Exception):
-    """A failure among several results that was reported when it came; only the exit code is left."""
+    """An error among several results that has been reported already; it only carries the exit code."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"exit {status}")
@@ -12,6 +12,6 @@ class ReportedError(Exception):
 
 
 class UsageError(InvalidInputError):
-    """The command line itself is wrong."""
+    """The command line is wrong."""
 
     code = "usage"

@@ -1,4 +1,4 @@
-"""How followed catalogues look: updates of a sync and of a subscription, the same in both commands."""
+"""How updates of followed catalogues are shown, the same by sync, subscribe and import."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ _LISTED = 20
 
 
 def update_body(update: "Update") -> dict[str, Any]:
-    """Write an update for ``--json``."""
+    """Return the JSON of an update."""
     record, changes = update.record, update.changes
     return {
         "catalogue": update.catalogue,
@@ -43,47 +43,45 @@ def update_body(update: "Update") -> dict[str, Any]:
 
 
 def change_body(change: Any) -> dict[str, Any]:
-    """Write one change for ``--json``."""
+    """Return the JSON of a change."""
     return {"kind": change.kind, "name": change.name, "version": change.version, "platform": change.platform or None}
 
 
 def error_body(error: "DcatError") -> dict[str, Any]:
-    """Write a failure that is one of several results."""
+    """Return the JSON of an error that is one of several results."""
     return {"code": error.code, "message": error.message, "why": error.why}
 
 
 def update_warnings(update: "Update") -> list[str]:
-    """Say what of an update people must know whatever else came of it."""
+    """Return what a reader must know about an update, whatever its result."""
     found = [f"{update.alias}: {warning}" for warning in update.warnings]
     found += [f"{update.alias}: {error.message}" for error in update.equivocations]
     for conflict in update.conflicts:
         found.append(
-            f"{update.alias}/{conflict.name}@{conflict.version} changed its content for {conflict.platform}; the old one stays."
+            f"{update.alias}/{conflict.name}@{conflict.version} changed its content for {conflict.platform}; the old content stays."
             f" Accept or refuse it: dcat trust accept {update.alias}/{conflict.name}@{conflict.version}"
         )
     if update.state == "suspicious" and update.record is not None:
         found.append(
-            f"{update.alias}: its sequence jumped to {update.record.sequence}. If its owner confirms that: dcat trust accept"
-            f" {update.alias}; else: dcat trust refuse {update.alias}"
+            f"{update.alias}: its sequence jumped to {update.record.sequence}. If its owner confirms it: dcat trust accept"
+            f" {update.alias}; otherwise: dcat trust refuse {update.alias}"
         )
     if update.state == "revoked":
-        text = f"{update.alias}: its owner gave this catalogue up; what is here stays, nothing new is taken"
+        text = f"{update.alias}: its owner revoked this catalogue; what is here stays, nothing new is taken"
         if update.successor is not None:
-            text += (
-                f". Its successor is said to be {update.successor}; if its owner confirms that: dcat trust accept {update.alias}"
-            )
+            text += f". It names {update.successor} as its successor; if its owner confirms it: dcat trust accept {update.alias}"
         found.append(text)
     return found
 
 
 def update_lines(context: Context, update: "Update") -> list[str]:
-    """Say what came of one catalogue: a line, and its changes below."""
+    """Return the lines about one catalogue: its state, then its changes."""
     if update.error is not None:
         return [f"{update.alias}: {update.error.message}"]
     record = update.record
     life = f"sequence {record.sequence}, expires in {format_span(record.expires - context.now)}" if record is not None else ""
     if update.changes is None:
-        words = {"unchanged": "nothing new", "revoked": "given up by its owner", "suspicious": "unconfirmed"}
+        words = {"unchanged": "nothing new", "revoked": "revoked by its owner", "suspicious": "unconfirmed"}
         return [f"{update.alias}: {words.get(update.state, update.state)} ({life})"]
     head = f"{update.alias}: {format_count(update.releases, 'release')}, {format_size(update.fetched)} fetched ({life})"
     if update.state == "new":

@@ -1,18 +1,18 @@
-"""What to try after a failure: a command to copy. The library's hints speak of the domain; the commands are named here."""
+"""What to try after an error: a command to copy. The library's hints speak of the domain; commands are named here."""
 
 import shlex
 from collections.abc import Callable, Sequence
 
 from catalog.errors import DcatError, PlatformNotFoundError
 
-# By the error's code, from the arguments that were typed; these go before the error's own hint.
+# By the error's code, made from the arguments that were typed; used before the error's own hint.
 _INSTEAD: dict[str, Callable[[Sequence[str]], str]] = {
     "engine-conflict": lambda typed: to_command([*typed, "--force"]) if "pull" in typed and "--force" not in typed else "",
     "record-expired": lambda typed: to_command([*typed, "--allow-stale"]) if "--latest" in typed else "",
     "unavailable": lambda typed: "dcat config set sources.NAME.url URL" if {"pull", "save", "pin"} & set(typed) else "",
 }
 
-# These, where the error has no hint of its own.
+# By the error's code, where the error has no hint of its own.
 COMMAND_HINTS: dict[str, str] = {
     "release-not-found": "dcat list",
     "catalogue-not-found": "dcat status",
@@ -33,7 +33,7 @@ COMMAND_HINTS: dict[str, str] = {
 
 
 def hint_for(error: DcatError, typed: Sequence[str]) -> str:
-    """Give what to try: the same command with what was probably meant, what the error knows, or the command that shows more."""
+    """Return what to try: the typed command with the likely correction, the error's own hint, or a command that shows more."""
     if isinstance(error, PlatformNotFoundError) and error.nearest:
         return to_command([*_without_option(typed, "--platform"), "--platform", error.nearest[0]])
     if error.nearest:
@@ -45,7 +45,7 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
 
 
 def to_command(typed: Sequence[str]) -> str:
-    """Write a command line for a shell."""
+    """Return a dcat command line, quoted for a shell."""
     return shlex.join(["dcat", *typed])
 
 

@@ -1,7 +1,7 @@
-"""Ctrl-C: noted when it comes, so that it ends as an interruption whatever the code that it met made of it.
+"""Ctrl-C is noted when it arrives, so that the command ends as interrupted whatever exception reaches the top.
 
-`KeyboardInterrupt` may strike inside of anything: a thread that is being started, a callback of a library. What comes out at the
-top is then some other error, of code that was left half-way.
+`KeyboardInterrupt` can be raised anywhere, in the start of a thread or in a library's callback, and may turn into another
+error of the code that it interrupted.
 """
 
 import _thread
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 
 PATIENCE = 10.0
-"""Seconds after Ctrl-C in which a command may end by itself: a lock of the standard library can be left locked by it."""
+"""Seconds after Ctrl-C in which a command may end by itself; the interrupt can leave a lock of the standard library held."""
 
 _PAUSE = 0.01
 
@@ -23,10 +23,10 @@ _leave: Callable[[], int] | None = None
 
 
 def watch(leave: Callable[[], int]) -> None:
-    """Note Ctrl-C from now on; where whoever started dcat had it ignored, it stays ignored.
+    """Note Ctrl-C from now on; where the parent process had SIGINT ignored, it stays ignored.
 
-    A command that has not ended `PATIENCE` after it is ended, with the exit code that ``leave`` gives: whatever stops at any moment
-    leaves nothing half done.
+    A command that has not ended `PATIENCE` seconds after Ctrl-C is ended with the exit code that ``leave`` returns. That is safe: a
+    home survives an end at any moment.
     """
     global _leave, _main_thread
     _leave, _main_thread = leave, _thread.get_ident()
@@ -36,12 +36,12 @@ def watch(leave: Callable[[], int]) -> None:
 
 
 def came() -> bool:
-    """Tell whether Ctrl-C was pressed."""
+    """Return whether Ctrl-C was pressed."""
     return _came
 
 
 def end_watch(*, failed: bool) -> None:
-    """All is done but to leave: Ctrl-C changes nothing about a success, and after a failure it ends the process at once."""
+    """Stop noting Ctrl-C at the end: after a success it is ignored, after a failure it ends the process at once."""
     if signal.getsignal(signal.SIGINT) is _note:
         signal.signal(signal.SIGINT, signal.SIG_DFL if failed else signal.SIG_IGN)
 
@@ -61,13 +61,13 @@ def _end_stuck() -> None:
 
 
 def _strike_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """It came where nothing can be raised, as while a weak reference ends: a moment later it comes elsewhere."""
+    """Interrupt again a moment later where nothing could be raised, as in the callback of a weak reference."""
     if ignored.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(ignored)
         return
-    _thread.start_new_thread(_interrupt_later, ())  # the locks of `threading` may be what was being handled
+    _thread.start_new_thread(_interrupt_later, ())  # not `threading`: its locks may be what was interrupted
 
 
 def _interrupt_later() -> None:
     time.sleep(_PAUSE)
-    signal.pthread_kill(_main_thread, signal.SIGINT)  # a real one, which also ends a wait
+    signal.pthread_kill(_main_thread, signal.SIGINT)  # a real signal also ends a blocking call

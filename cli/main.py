@@ -1,7 +1,7 @@
-"""The entry: answers ``--version``, local ``resolve`` and completions before Typer is imported, hands everything else to `cli.app`.
+"""The entry point: answers ``--version``, local ``resolve`` and completions before Typer is imported; `cli.app` does the rest.
 
-Whatever happens below ends here as one exit code and one message (`cli.exits`). Imports stand in functions: each of the quick
-answers pays for its own only.
+Every error ends here as one exit code and one message (`cli.exits`). Imports are in functions: each quick answer pays only
+for its own.
 """
 
 import atexit
@@ -14,8 +14,8 @@ QUICK_VERSION = (("--version",), ("-V",))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run dcat with ``arguments`` (else the process's) and give the exit code."""
-    atexit.register(gc.freeze)  # what lives at the end goes with the process: to look through it first takes 75 ms
+    """Run dcat with ``arguments`` (by default the process's) and return the exit code."""
+    atexit.register(gc.freeze)  # a collection at exit would take 75 ms and free nothing that the exit does not
     typed = list(sys.argv[1:] if arguments is None else arguments)
     if sys.platform == "win32":
         sys.stderr.write("error[platform]: dcat does not run on Windows yet\n  try: run it in WSL 2\n")
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: list[str]) -> int:
-    gc.disable()  # what the quick answers make lives until they end; collecting while modules are made takes a tenth of their time
+    gc.disable()  # quick answers free nothing before they end, and collections during imports take a tenth of their time
     if tuple(typed) in QUICK_VERSION:
         from cli.version import show_version
 
@@ -67,7 +67,7 @@ def _report(error: BaseException, typed: list[str]) -> int:
     if isinstance(error, ReportedError):
         return error.status
     if isinstance(error, ClosedOutputError | BrokenPipeError):
-        with open(os.devnull, "w") as nowhere:  # where the interpreter's last flush may go
+        with open(os.devnull, "w") as nowhere:  # for the interpreter's last flush
             os.dup2(nowhere.fileno(), 1)
     if isinstance(error, ClosedOutputError):
         return 0

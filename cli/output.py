@@ -1,8 +1,7 @@
-"""One result, shown as its reader needs it: a table on a terminal, tab-separated text in a pipe, identifiers, or JSON.
+"""Show a result: as a table on a terminal, as tab-separated text in a pipe, as identifiers only, or as JSON.
 
-Data goes to stdout, everything else to stderr. This is the one place that prints: everything passes `escape` and `redact` here
-(JSON escapes by itself, to ASCII). Colour repeats what words say; there is none without a terminal, with ``NO_COLOR``, or with
-``TERM=dumb``.
+Data goes to stdout, everything else to stderr. Only this module prints: all text passes `escape` and `redact` (JSON is written in
+ASCII, which escapes it). Colour only repeats what words say; there is none without a terminal, with ``NO_COLOR`` or ``TERM=dumb``.
 """
 
 import json
@@ -17,11 +16,11 @@ Json = Mapping[str, Any]
 
 
 class ClosedOutputError(Exception):
-    """Whoever read our output has gone: nothing failed, and there is nobody to tell."""
+    """The reader of stdout closed it. Not a failure, and nobody is left to be told."""
 
 
 class Table(NamedTuple):
-    """Rows under headings. ``right`` names the columns of numbers; ``raw`` are the rows for machines, where theirs are others."""
+    """Rows under headings. ``right`` names the columns of numbers; ``raw`` holds the rows for programs, where they differ."""
 
     columns: tuple[str, ...]
     rows: Sequence[Sequence[str]]
@@ -30,7 +29,7 @@ class Table(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a command has to say.
+    """The result of a command.
 
     ``schema`` is the middle of ``dcat/<schema>/v1``, ``body`` the rest of the JSON document; ``identifiers`` is what ``-q`` prints.
     ``parts`` is what people see, in order: lines and tables. ``closing`` is the last line, the next useful command; it is not
@@ -46,14 +45,14 @@ class Document(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The two streams and how to write on them."""
+    """How to write to stdout and stderr."""
 
     json: bool = False
     quiet: bool = False
-    long: bool = False  # a long command's document is one line of a stream, and says its type
+    long: bool = False  # a long command's document is one line of a stream, with a type
 
     def show(self, document: Document) -> None:
-        """Print a result in the form that was asked for."""
+        """Print a document in the requested form."""
         for warning in document.warnings:
             self.warn(warning)
         if self.json:
@@ -67,16 +66,16 @@ class Output(NamedTuple):
                 self.note(document.closing)
 
     def print_text(self, text: str) -> None:
-        """Print lines of data as they are."""
+        """Print lines of data."""
         self._print(escape_lines(text) + "\n")
 
     def note(self, text: str) -> None:
-        """Say something on stderr that is no data; silent where a machine listens."""
+        """Write a line that is not data to stderr; with ``--json`` or ``-q``, nothing."""
         if not self.json and not self.quiet:
             _write(sys.stderr, escape_lines(redact(text)) + "\n")
 
     def warn(self, text: str) -> None:
-        """Say on stderr what the reader should know although the command goes on; ``-q`` does not hide it."""
+        """Write a warning to stderr, with ``-q`` too."""
         if self.json:
             _write(sys.stderr, json.dumps({"type": "warning", "message": redact(text)}) + "\n")
         else:
@@ -98,7 +97,7 @@ class Output(NamedTuple):
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether somebody looks at ``stream``; a closed one is nobody."""
+    """Whether ``stream`` is a terminal; a closed one is not."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):
@@ -106,22 +105,22 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def draws(stream: TextIO) -> bool:
-    """Whether ``stream`` is a terminal that can take back what it shows."""
+    """Whether ``stream`` is a terminal that can move its cursor."""
     return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether colour belongs on ``stream`` (https://no-color.org: set and not empty means none)."""
+    """Whether to use colour on ``stream`` (https://no-color.org: a variable that is set and not empty means none)."""
     return draws(stream) and not os.environ.get("NO_COLOR")
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:
-    """Put an SGR colour around our own words."""
+    """Return ``text`` in an SGR colour; for dcat's own words only."""
     return f"\x1b[{colour}m{text}\x1b[0m" if has_colour(stream) else text
 
 
 def fields(pairs: Iterable[tuple[str, str]]) -> Table:
-    """Make the table of one thing: a name and a value a line, without headings."""
+    """Return a table without headings, one name and value a line; empty values are left out."""
     return Table(("", ""), [pair for pair in pairs if pair[1]])
 
 
@@ -149,7 +148,7 @@ def _render(part: "str | Table", *, terminal: bool) -> str:
 
 
 def _width(cell: str) -> int:
-    """Count the columns that a terminal gives a text: two for a wide character, none for a combining one."""
+    """Return how many columns a text takes on a terminal: two for a wide character, none for a combining one."""
     if cell.isascii():
         return len(cell)
     from unicodedata import combining, east_asian_width
@@ -158,7 +157,7 @@ def _width(cell: str) -> int:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write on stderr; where nobody listens any more, the work itself goes on."""
+    """Write to stderr; the command goes on where its reader has gone."""
     try:
         stream.write(text)
         stream.flush()

@@ -1,4 +1,4 @@
-"""The host's platform, and platforms as they are typed."""
+"""The host's platform and the one that ``--platform`` names."""
 
 import os
 
@@ -6,10 +6,10 @@ from catalog.model.platform import Platform, host_platform, parse_platform
 
 
 def this_host() -> Platform:
-    """Give the platform whose images run here."""
+    """Return the platform whose images run on this host."""
     return host_platform(os.uname().machine)
 
 
 def wanted_platform(text: str) -> Platform:
-    """Read ``--platform``; without it, the host's is meant."""
+    """Return the platform that ``--platform`` names, or the host's where it is empty."""
     return parse_platform(text) if text else this_host()

@@ -1,7 +1,7 @@
 """Renderers of `catalog.progress.Step`: bars on a terminal, lines elsewhere, JSON lines for programs; all on stderr.
 
-A renderer owns the rate of its output: operations report as often as they like, from any thread. Bars need rich, which is imported
-with the first bytes that are counted, not before.
+A renderer limits the rate of its output: operations report as often as they like, from any thread. Bars need rich, which is
+imported when the first bytes are counted.
 """
 
 import json
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 LINE_INTERVAL = 5.0  # seconds between two plain lines about the same total
 JSON_INTERVAL = 0.25  # seconds between two JSON lines about the same bytes
-# How a step's figures read; what is not here is a count of things by its name.
+# The words for a step's figures in bytes; any other figure counts the things that it is named after.
 _SIZES = {"stored": "stored", "present": "already here", "fetched": "fetched", "delta": "by delta", "new_bytes": "new"}
 
 
 @contextmanager
 def open_progress(options: "Options | None") -> Iterator[Progress]:
-    """Give the renderer that the options ask for, and take its bars away at the end; None shows nothing."""
+    """Yield the renderer that the options ask for, and remove its bars at the end; None shows nothing."""
     if options is None:
         yield silent
         return
@@ -51,14 +51,14 @@ def open_progress(options: "Options | None") -> Iterator[Progress]:
 
 
 def name_of(step: Step) -> str:
-    """Write what stands before `describe`."""
+    """Return the label of a step, to go before `describe`."""
     return "" if any(name == "of_blocks" for name, _ in step.figures) else f"{escape(redact(step.label))}  "
 
 
 def describe(step: Step) -> str:
-    """Write a step's bytes and figures as one line without its label; of a delta, with it."""
+    """Return a step's bytes and figures as one line without its label; for a delta, with it."""
     figures = dict(step.figures)
-    if "of_blocks" in figures:  # a delta stood for them
+    if "of_blocks" in figures:  # a delta replaced them
         return f"{format_size(step.done)} {escape(redact(step.label))} ({format_size(figures['of_blocks'])} of blocks)"
     parts = [f"{format_size(step.done)} of {format_size(step.of)}" if step.of not in {None, step.done} else format_size(step.done)]
     for name, value in step.figures:
@@ -72,7 +72,7 @@ def describe(step: Step) -> str:
 
 
 class Warnings:
-    """Only what goes wrong without ending the command."""
+    """Show warnings only."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self._as_json = as_json
@@ -82,11 +82,11 @@ class Warnings:
             _say(json.dumps({"type": "warning", "message": redact(step.label)}) if self._as_json else _warning(step))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to remove."""
 
 
 class JsonLines:
-    """One JSON object a line, with ``type``."""
+    """Show one JSON object a line, with ``type``."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -106,11 +106,11 @@ class JsonLines:
             _say(json.dumps(line))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to remove."""
 
 
 class Lines:
-    """A line for each step; a total says now and then how far it is."""
+    """Show a line for each step, and from time to time one for the total."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -135,11 +135,11 @@ class Lines:
                 _say(f"  {label}  {share}{describe(step)}")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: there is nothing to remove."""
 
 
 class BarLines:
-    """A bar for each part and one for the total, drawn by rich; the total's last state stays as a line."""
+    """Show a bar for each part and for the total, drawn by rich; the total's last state stays as a line."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -162,7 +162,7 @@ class BarLines:
                 self._count(step)
 
     def close(self) -> None:
-        """Take the bars away, leave the total."""
+        """Remove the bars, leave the total."""
         with self._lock:
             self._end_bars()
 

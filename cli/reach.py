@@ -1,4 +1,4 @@
-"""What a command reaches beyond the home: the engine, and the network as settings and environment give it."""
+"""What a command reaches beyond the home: the engine, and the network that settings and environment configure."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,14 +23,14 @@ ENGINE_VARIABLES = (
 
 
 def open_engine(variables: Mapping[str, str]) -> "Engine":
-    """Connect to the engine that Docker's own command would use."""
+    """Connect to the engine that the docker command would use."""
     from catalog.clients.docker import connect
 
     return connect(environment={name: variables[name] for name in ENGINE_VARIABLES if name in variables})
 
 
 def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[str] = ()) -> Network:
-    """Set up the sources and the Kubo node of the settings, and sources at ``extra`` URLs; nobody is asked anything yet."""
+    """Return the network of the settings' sources and Kubo node, and of sources at ``extra`` URLs; nothing is asked yet."""
     if settings.offline:
         return NO_NETWORK
     from catalog.clients.proxy import Proxies
@@ -52,5 +52,5 @@ def open_configured_network(settings: "Settings", variables: Mapping[str, str], 
 
 
 def _variable(variables: Mapping[str, str], name: str) -> str | None:
-    """Read a proxy's variable in either case, as curl does: the lower one first."""
+    """Return a proxy variable, lower case first, as curl does."""
     return variables.get(name.lower()) or variables.get(name) or None

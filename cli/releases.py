@@ -1,4 +1,4 @@
-"""How releases and images look: the JSON of documents and the cells of tables, the same in every command."""
+"""How releases and images are shown: the JSON of documents and the cells of tables, the same in every command."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from cli.text import format_count, format_size
 
 
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
-    """Write a release for ``--json``; ``reference`` is how it is reached from here, ``alias`` is empty for the own catalogue."""
+    """Return the JSON of a release; ``reference`` is how it is reached from here, ``alias`` is empty for the own catalogue."""
     return {
         "reference": reference,
         "name": release.name,
@@ -24,7 +24,7 @@ def release_body(release: Release, *, reference: str, catalogue: str, alias: str
 
 
 def image_body(image: Image) -> dict[str, Any]:
-    """Write an image for ``--json``."""
+    """Return the JSON of an image."""
     return {
         "archive": str(image.archive),
         "config": str(image.config),
@@ -40,14 +40,14 @@ def image_body(image: Image) -> dict[str, Any]:
 
 
 def state_of(release: Release) -> str:
-    """Say in a word what a reader must know about a release; empty where there is nothing."""
+    """Return ``removed`` or ``yanked: REASON`` where a release is; else an empty text."""
     if release.removed:
         return "removed"
     return f"yanked: {release.yanked}" if release.yanked is not None else ""
 
 
 def sizes_of(release: Release) -> str:
-    """Write the stored size of a release's images: of one, or from the smallest to the largest."""
+    """Return the stored size of a release's images: of one, or from the smallest to the largest."""
     sizes = sorted(image.size for image in release.images.values())
     if not sizes:
         return ""
@@ -55,12 +55,12 @@ def sizes_of(release: Release) -> str:
 
 
 def platforms_of(release: Release) -> str:
-    """List the platforms of a release."""
+    """Return the platforms of a release, divided by commas."""
     return ",".join(str(platform) for platform in sorted(release.images))
 
 
 def image_fields(platform: Platform, image: Image) -> list[tuple[str, str]]:
-    """List what there is to say of an image, whole identifiers first."""
+    """Return the fields that describe an image."""
     return [
         ("platform", str(platform)),
         ("cid", str(image.archive)),

@@ -1,7 +1,6 @@
-"""``dcat resolve``, but for its command line: one implementation for the quick answer and for Typer's.
+"""``dcat resolve``: one implementation for the quick answer and for the Typer command.
 
-`answer_quickly` reads the common forms of the command line itself, so that no parser is imported; what it does not know,
-Typer reads.
+`answer_quickly` parses the common forms of the command line itself, so that no parser is imported; Typer parses all others.
 """
 
 import os
@@ -35,7 +34,7 @@ _COMMON = {"json", "quiet", "no_input", "yes", "debug", "progress"}
 
 
 class Request(NamedTuple):
-    """What was typed behind ``dcat resolve``."""
+    """The arguments of ``dcat resolve``."""
 
     reference: str
     form: str = "cid"
@@ -47,14 +46,16 @@ class Request(NamedTuple):
 
 
 def run_resolve(context: Context, request: Request) -> Document:
-    """Resolve and describe the answer."""
+    """Resolve a reference and return the document that describes the answer."""
     if request.form not in FORMS:
         raise UsageError(
-            f'"{request.form}" is no form of an answer', why=f"they are {', '.join(FORMS)}", nearest=nearest(request.form, FORMS)
+            f'--as: "{request.form}" is not a known form',
+            why=f"the forms are {', '.join(FORMS)}",
+            nearest=nearest(request.form, FORMS),
         )
     form: Form = next(known for known in FORMS if known == request.form)
     if request.min_age and not request.latest:
-        raise UsageError("--min-age chooses among versions", why="it goes with --latest")
+        raise UsageError("--min-age needs --latest", why="it chooses among versions")
     with open_lookup(context.surroundings.home) as lookup:
         answer = resolve(
             lookup,
@@ -77,7 +78,7 @@ def run_resolve(context: Context, request: Request) -> Document:
 
 
 def answer_quickly(typed: Sequence[str]) -> bool:
-    """Answer ``dcat resolve …`` where its command line is of a common form; say whether it was."""
+    """Answer ``dcat resolve …`` if its command line is of a common form; return whether it was."""
     if os.environ.get("DCAT_TIMEOUT"):
         return False
     values = _read(typed)
@@ -90,7 +91,7 @@ def answer_quickly(typed: Sequence[str]) -> bool:
 
 
 def _read(typed: Sequence[str]) -> dict[str, Any] | None:
-    """Read common options, the verb, then options and one reference; None for any other command line."""
+    """Parse common options, the verb, then options and one reference; return None for any other command line."""
     values: dict[str, Any] = {}
     verb = False
     rest = iter(typed)

@@ -1,4 +1,4 @@
-"""Where an image is taken from, as ``--from`` and ``--image`` name it."""
+"""The images that ``--from``, ``--image`` and ``--copy`` name."""
 
 import sys
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> "Wanted":
-    """Read ``--platform`` (repeatable, or ``all``) and ``--max-size``."""
+    """Return which images ``--platform`` (repeatable, or ``all``) and ``--max-size`` ask for."""
     from catalog.intake.intake import Wanted
     from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 
     every = "all" in platforms
     if every and len(platforms) > 1:
-        raise UsageError("--platform all takes every platform; no other can be named beside it")
+        raise UsageError("--platform all and another --platform exclude each other")
     return Wanted(
         host=this_host(),
         platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
@@ -36,7 +36,7 @@ def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str 
 
 
 def release_source(context: Context, reference: str) -> "ImageSource":
-    """Take the images of a release that is known here, own or followed."""
+    """Return the images of a release that is known here, own or followed."""
     from catalog.delivery import open_store
     from catalog.intake.release import ReleaseSource
     from catalog.lookup.locate import open_lookup
@@ -47,7 +47,7 @@ def release_source(context: Context, reference: str) -> "ImageSource":
 
 
 def file_source(context: Context, origin: str) -> "ImageSource":
-    """Take images from an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
+    """Return the images of an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
     from catalog.intake.intake import FolderSource, StreamSource
 
     if origin.startswith("ipfs://"):
@@ -62,15 +62,13 @@ def file_source(context: Context, origin: str) -> "ImageSource":
             raise explain_absence(error, origin, context.network) from error
     if origin == "-":
         if sys.stdin.isatty():
-            raise UsageError(
-                "--from - reads an image from standard input, and that is a terminal", hint="docker save IMAGE | dcat …"
-            )
+            raise UsageError("--from - reads an image from standard input, which is a terminal", hint="docker save IMAGE | dcat …")
         return StreamSource("standard input", lambda: nullcontext(sys.stdin.buffer))
     path = Path(origin)
     if path.is_dir():
         return FolderSource(path)
     if not path.is_file():
-        raise NotFoundError(f'there is no file "{origin}"', hint="ls")
+        raise NotFoundError(f"--from: file not found: {origin}")
 
     def open_file() -> AbstractContextManager[BinaryIO]:
         return path.open("rb")
@@ -79,13 +77,13 @@ def file_source(context: Context, origin: str) -> "ImageSource":
 
 
 def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "EngineSource":
-    """Take an image from the engine, which pulls it first where that is asked for."""
+    """Return an image of the engine, which pulls it first if ``pull`` is set."""
     from catalog.intake.intake import EngineSource
 
     try:
         engine = context.engine
     except EngineUnavailableError as error:
-        error.hint += "; without an engine, take an exported image: --from FILE"
+        error.hint += "; without an engine, publish an exported image: --from FILE"
         raise
     if pull:
         for platform in wanted.platforms or (None,):

@@ -1,7 +1,7 @@
-"""Text on its way to people: what strangers wrote is made harmless, secrets are left out, quantities are put into words.
+"""Text for people: escaping of foreign text, redaction of secrets, sizes and times in words.
 
-Every character that a terminal obeys, or that hides or reorders others, is shown as ``\\u{..}``: C0, C1 and DEL, bidirectional
-controls, zero-width and other invisible characters, line and paragraph separators, lone surrogates (CVE-2020-26283 and its kin).
+Every character that controls a terminal, or that hides or reorders others, is shown as ``\\u{..}``: C0, C1 and DEL, bidirectional
+controls, zero-width and other invisible characters, line and paragraph separators, lone surrogates (CVE-2020-26283 and similar).
 """
 
 import re
@@ -17,31 +17,31 @@ _UNITS = ("kB", "MB", "GB", "TB", "PB")
 
 
 def escape(text: str) -> str:
-    """Give ``text`` on one line, with nothing in it that a terminal obeys or that a reader cannot see."""
+    """Return ``text`` on one line, without control characters and invisible ones."""
     if text.isascii() and text.isprintable():  # nearly always; compiling the expression takes a millisecond
         return text
     return re.sub(_UNSAFE, lambda match: f"\\u{{{ord(match[0]):x}}}", text)
 
 
 def escape_lines(text: str) -> str:
-    """Like `escape`, where the line breaks are ours."""
+    """Return ``text`` escaped, except for its line breaks."""
     return "\n".join(escape(line) for line in text.split("\n"))
 
 
 def redact(text: str) -> str:
-    """Leave user, password, query and fragment out of every URL in ``text``."""
+    """Return ``text`` without the user, password, query and fragment of its URLs."""
     if "://" not in text:
         return text
     return re.sub(_QUERY, r"\1?…", re.sub(_USERINFO, r"\1…@", text))
 
 
 def has_secret(url: str) -> bool:
-    """Whether a URL carries what `redact` would leave out."""
+    """Whether a URL carries something that `redact` removes."""
     return redact(url) != url
 
 
 def format_size(size: int) -> str:
-    """Write a number of bytes as people read it, in decimal units: ``187.0 MB``."""
+    """Return a number of bytes in decimal units: ``187.0 MB``."""
     if abs(size) < 1000:
         return f"{size} B"
     value = float(size)
@@ -53,12 +53,12 @@ def format_size(size: int) -> str:
 
 
 def format_count(number: int, noun: str, plural: str = "") -> str:
-    """Write ``1 layer``, ``6 layers``."""
+    """Return ``1 layer``, ``6 layers``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def format_span(span: timedelta) -> str:
-    """Write a length of time roughly: ``3 h``, ``29 d``; under a minute it is ``now`` for `format_age` to say."""
+    """Return a length of time in its largest unit: ``3 h``, ``29 d``."""
     seconds = abs(int(span.total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -67,7 +67,7 @@ def format_span(span: timedelta) -> str:
 
 
 def format_age(moment: datetime, now: datetime) -> str:
-    """Write how long ago ``moment`` was; one that is to come is written as it is, never as an age."""
+    """Return how long ago ``moment`` was: ``3 h ago``, ``just now``, or ``in 3 h`` for one in the future."""
     age = now - moment
     if age < timedelta(seconds=-60):
         return f"in {format_span(age)}"
@@ -75,12 +75,12 @@ def format_age(moment: datetime, now: datetime) -> str:
 
 
 def is_on(value: str) -> bool:
-    """Read a switch as people set one in an environment."""
+    """Return whether the value of an environment variable means on."""
     return value.strip().lower() not in {"", "0", "no", "off", "false"}
 
 
 def age_of(time: str, now: datetime) -> str:
-    """Write how old a time of the index is; one that cannot be read is shown as it stands there."""
+    """Return how long ago a time of the index was; one that cannot be parsed is returned as it is."""
     from catalog.model.release import parse_time
 
     try:
@@ -93,12 +93,12 @@ _SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?)(i?)[bB]?"
 
 
 def parse_size(option: str, text: str) -> int:
-    """Read ``20GiB``, ``500MB`` or a number of bytes; raise `InvalidInputError` otherwise."""
+    """Parse ``20GiB``, ``500MB`` or a number of bytes; raise `InvalidInputError` otherwise."""
     from catalog.errors import InvalidInputError
 
     match = re.fullmatch(_SIZE, text.strip())
     if match is None:
-        raise InvalidInputError(f'{option}: "{text}" is no size', hint=f"{option} 20GiB")
+        raise InvalidInputError(f'{option}: "{text}" is not a valid size', hint=f"{option} 20GiB")
     base = 1024 if match[3] else 1000
     return int(float(match[1]) * base ** " KMGT".index(match[2].upper() or " "))
 
@@ -108,10 +108,10 @@ _SPAN_UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def parse_span(option: str, text: str) -> timedelta:
-    """Read ``90d``, ``12h``, ``30min``; raise `InvalidInputError` otherwise."""
+    """Parse ``90d``, ``12h``, ``30min``; raise `InvalidInputError` otherwise."""
     from catalog.errors import InvalidInputError
 
     match = re.fullmatch(_SPAN, text.strip())
     if match is None:
-        raise InvalidInputError(f'{option}: "{text}" is no length of time', hint=f"{option} 3d")
+        raise InvalidInputError(f'{option}: "{text}" is not a valid length of time', hint=f"{option} 3d")
     return timedelta(seconds=int(match[1]) * _SPAN_UNITS[match[2]])

@@ -1,21 +1,20 @@
-"""Every verb with its one line, by section: what `dcat --help`, the README and the completions list without importing a command.
+"""Every verb with its summary, by section: `dcat --help`, the manual and the completions list them without importing a command.
 
-A verb stands in `cli.commands.<module>` (`list` in `list_`, the rest under its own name).
-The first line of its docstring is the line here.
+A verb's command is in `cli.commands.<module>`, which `module_of` names. The first line of its docstring is the summary here.
 """
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Images": {
         "publish": "Store an image and release it under a name and a version.",
-        "resolve": "Print the archive CID of a release, without any network.",
-        "pull": "Fetch, check and load images, each under exactly one tag.",
-        "save": "Write a release as an archive that docker load takes.",
-        "pin": "Hold the bytes of releases here.",
-        "unpin": "Let go of the bytes of releases; they stay in the index.",
+        "resolve": "Print the archive CID of a release, offline.",
+        "pull": "Fetch images, verify them, and load each under exactly one tag.",
+        "save": "Write a release as an archive for docker load.",
+        "pin": "Keep the bytes of releases here.",
+        "unpin": "Stop keeping the bytes of releases; they stay in the index.",
         "outdated": "List pulled releases and engine tags that have a newer version.",
     },
     "Look around": {
-        "list": "List names, or the releases of some.",
+        "list": "List names, or the releases of names.",
         "show": "Show one release: images, digests, layers, annotations.",
         "search": "Find releases by words in names, versions and annotations.",
         "log": "Show what changed, newest first.",
@@ -23,25 +22,25 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Own catalogue": {
         "yank": "Mark a release as not to be used; nothing is deleted.",
-        "remove": "Take a release out of the own catalogue.",
-        "key": "Show, move or give up the key of your own catalogue.",
-        "recover": "Take in what your key signed elsewhere: after a restored backup, or in a new home.",
+        "remove": "Remove a release from your own catalogue.",
+        "key": "Show, export, import or revoke the key of your own catalogue.",
+        "recover": "Merge what your key signed elsewhere, after a restored backup or in a new home.",
     },
     "Share": {
         "subscribe": "Follow a catalogue: its releases are then found here.",
         "unsubscribe": "Stop following a catalogue; what was pulled stays.",
-        "catalogues": "List your own catalogue and those you follow, with their names.",
-        "sync": "Refresh what you follow, and share what is pending of your own.",
+        "catalogues": "List your own catalogue and those you follow.",
+        "sync": "Refresh the catalogues you follow, and share pending changes of your own.",
         "trust": "Decide about changes in catalogues that you follow.",
-        "prefer": "Have a name mean another catalogue's from now on.",
-        "export": "Write releases, or a catalogue, as one file for where there is no network.",
-        "import": "Take in a file that dcat export wrote.",
+        "prefer": "Choose the catalogue that a name belongs to.",
+        "export": "Write releases or a catalogue to one file, for machines without a network.",
+        "import": "Import a file that dcat export wrote.",
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },
     "Care": {
         "status": "Show the catalogues, their state and what is stored.",
-        "verify": "Hash everything that is stored again.",
-        "gc": "Show what could be freed; with --yes, free it.",
+        "verify": "Check all stored bytes against their hashes.",
+        "gc": "Show what can be freed; with --yes, free it.",
         "doctor": "Check the engine, the home, the keys and the versions.",
         "config": "Read and change settings.",
         "completion": "Install or show completion for bash, zsh or fish.",
@@ -51,7 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 
 VERBS: dict[str, str] = {verb: summary for section in SECTIONS.values() for verb, summary in section.items()}
 
-# What people type who come from other tools, and what to type here.
+# Verbs of other tools, and what to type here.
 FOREIGN: dict[str, tuple[str, ...]] = {
     "add": ("publish",),
     "build": ("publish",),
@@ -82,5 +81,5 @@ FOREIGN: dict[str, tuple[str, ...]] = {
 
 
 def module_of(verb: str) -> str:
-    """Give the name of the module that holds a verb's command."""
+    """Return the name of the module that holds a verb's command."""
     return "cli.commands." + (f"{verb}_" if verb in {"list", "help", "import"} else verb)

@@ -6,7 +6,7 @@ from cli.output import Output
 
 
 def version() -> str:
-    """Give the installed version."""
+    """Return the installed version."""
     return metadata.version("dcat-ipfs")
 
 

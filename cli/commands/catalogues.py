@@ -16,7 +16,10 @@ app = command_app()
 @app.command()
 @command
 def catalogues(context: Context) -> Document:
-    """List your own catalogue and those you follow, with their names."""
+    """List your own catalogue and those you follow.
+
+    Each with its name, its sequence, and where its newest record was seen.
+    """
     from catalog.operations.catalogues import catalogues as look
 
     entries = look(context.home)
@@ -34,7 +37,7 @@ def catalogues(context: Context) -> Document:
     ]
     columns = ("CATALOGUE", "NAME", "SEQ", "TITLE", "SEEN AT", "STATE")
     body = {"catalogues": [_body(entry) for entry in entries]}
-    closing = "" if entries else "None yet. Follow one: dcat subscribe ALIAS NAME|URL"
+    closing = "" if entries else "No catalogue yet. To follow one: dcat subscribe ALIAS NAME|URL"
     parts = [Table(columns, rows, frozenset({"SEQ"}), raw)] if rows else []
     return Document("catalogues", body, [entry.catalogue for entry in entries], parts, closing)
 

@@ -1,5 +1,6 @@
-"""``dcat completion``: install or show the scripts of `cli.completion`."""
+"""``dcat completion``: install or print the scripts of `cli.completion`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from cli.output import Document
 
 app = command_app()
 
-ShellArgument = Annotated[str, typer.Argument(metavar="[bash|zsh|fish]", help="Without one, the shell that SHELL names.")]
+ShellArgument = Annotated[str, typer.Argument(metavar="[bash|zsh|fish]", help="Default: the shell that SHELL names.")]
 
 
 @app.callback()
@@ -24,14 +25,14 @@ def completion() -> None:
 @app.command("install")
 @command
 def install(context: Context, shell: ShellArgument = "") -> Document:
-    """Write the completion script where the shell looks for it."""
+    """Write the completion script to where the shell looks for it."""
     shell = _shell(context, shell)
     path = _place(context, shell)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(SCRIPTS[shell], encoding="utf-8")
     closing = {
-        "bash": "New shells complete dcat where bash-completion is installed. Now and here: source " + str(path),
-        "zsh": f"Needs, before compinit in ~/.zshrc: fpath=({path.parent} $fpath)",
+        "bash": f"New shells complete dcat if bash-completion is installed. For this shell: source {shlex.quote(str(path))}",
+        "zsh": f"Add to ~/.zshrc, before compinit: fpath=({shlex.quote(str(path.parent))} $fpath)",
         "fish": "New shells complete dcat.",
     }[shell]
     return Document("completion", {"shell": shell, "path": str(path)}, [str(path)], [f"Wrote {path}"], closing)
@@ -48,12 +49,12 @@ def show(context: Context, shell: ShellArgument = "") -> Document:
 def _shell(context: Context, shell: str) -> str:
     shell = shell or Path(context.surroundings.variables.get("SHELL", "")).name
     if shell not in SCRIPTS:
-        raise UsageError(f'"{shell}" is no shell that dcat completes in', why="they are bash, zsh and fish", nearest=[])
+        raise UsageError(f'completion does not support the shell "{shell}"', why="supported are bash, zsh and fish")
     return shell
 
 
 def _place(context: Context, shell: str) -> Path:
-    """Find the user's own directory of completions (bash-completion's and fish's documentation; zsh has none by default)."""
+    """Return the user's completion file (see the manuals of bash-completion and fish; zsh has no default place)."""
     variables = context.surroundings.variables
     data = Path(variables.get("XDG_DATA_HOME") or Path.home() / ".local/share")
     if shell == "bash":

@@ -17,28 +17,28 @@ from cli.text import redact
 app = command_app()
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="A setting, such as kubo or sources.NAME.url.")]
-OriginOption = Annotated[bool, typer.Option("--show-origin", help="Say where each value comes from.")]
+OriginOption = Annotated[bool, typer.Option("--show-origin", help="Show where each value comes from.")]
 
 
 @app.callback()
 def config() -> None:
     """Read and change settings.
 
-    What the environment sets stands over the file: dcat help environment.
+    The environment overrides the settings file: dcat help environment.
     """
 
 
 @app.command("list")
 @command
 def list_(context: Context, show_origin: OriginOption = False) -> Document:
-    """List the settings in force, and with --show-origin where each comes from."""
+    """List the settings in force."""
     return _document(list(context.settings.by_key.values()), show_origin)
 
 
 @app.command("get")
 @command
 def get(context: Context, key: KeyArgument, show_origin: OriginOption = False) -> Document:
-    """Print one setting; nothing where it is not set."""
+    """Print one setting, or nothing where it is not set."""
     find_key(key)
     setting = context.settings.by_key.get(key)
     if setting is None:
@@ -50,17 +50,21 @@ def get(context: Context, key: KeyArgument, show_origin: OriginOption = False) -
 
 @app.command("set")
 @command
-def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argument(metavar="VALUE")]) -> Document:
-    """Set one setting in the file."""
+def set_(
+    context: Context,
+    key: KeyArgument,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="Its value; see dcat help settings.")],
+) -> Document:
+    """Write one setting to the settings file."""
     known = find_key(key)
     path = context.surroundings.config
     closing = ""
     setting = Setting(key, known.read(key, value), "file", str(path))
     if key == "kubo" and not confirm_kubo(context, context.settings.find_kubo(setting.text)):
-        closing = f"Not confirmed: publish keeps what it would share. To confirm: dcat config set kubo {setting.text} --yes"
+        closing = f"Not confirmed, so nothing is shared there yet. To confirm: dcat config set kubo {setting.text} --yes"
     set_in_file(path, {key: setting.value})
     if known.variable and context.surroundings.variables.get(known.variable):
-        context.output.warn(f"{known.variable} is set in the environment and stands over {path}")
+        context.output.warn(f"{known.variable} is set in the environment and overrides {path}")
     body = {"settings": [_as_json(setting)]}
     return Document(
         "config", body | ({"confirmed": not closing} if key == "kubo" else {}), [setting.text], [f"{key} = {setting.text}"], closing
@@ -70,7 +74,7 @@ def set_(context: Context, key: KeyArgument, value: Annotated[str, typer.Argumen
 @app.command("unset")
 @command
 def unset(context: Context, key: KeyArgument) -> Document:
-    """Take one setting out of the file."""
+    """Remove one setting from the settings file."""
     path = context.surroundings.config
     if not unset_in_file(path, key):
         find_key(key)

@@ -1,4 +1,4 @@
-"""``dcat diff``: two releases."""
+"""``dcat diff``: compare two releases."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,9 @@ app = command_app()
 
 OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release.")]
 NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Compare the images for it, not the host's.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="Compare the images for this platform; default: the host's.")
+]
 
 _SIGNS = {"same": " ", "added": "+", "removed": "-"}
 
@@ -24,7 +26,7 @@ _SIGNS = {"same": " ", "added": "+", "removed": "-"}
 def diff(context: Context, old: OldArgument, new: NewArgument, platform: PlatformOption = "") -> Document:
     """Compare two releases: layers, sizes, configuration.
 
-    What only the releases' entries say is compared always; layers and configuration where the blocks are here.
+    Layers and configuration are compared where their blocks are here; sizes always.
     """
     from catalog.operations.diff import diff as compare
 
@@ -78,7 +80,7 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
         if found.config:
             settings = [(change.key, change.before or "", change.after or "") for change in found.config]
             parts.append(Table(("SETTING", "OLD", "NEW"), settings))
-    closing = "" if found.layers is not None else f"Layers are not here. To fetch them: dcat pull --no-load {old} {new}"
+    closing = "" if found.layers is not None else f"The layers are not here. To fetch them: dcat pull --no-load {old} {new}"
     return Document("diff", body, [], parts, closing)
 
 

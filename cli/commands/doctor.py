@@ -1,4 +1,4 @@
-"""``dcat doctor``: everything that dcat stands on."""
+"""``dcat doctor``: check everything that dcat depends on."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from cli.output import Document, Table
 
 app = command_app()
 
-NetworkOption = Annotated[bool, typer.Option("--network", help="Only list whom dcat would ask over the network.")]
+NetworkOption = Annotated[bool, typer.Option("--network", help="Only list the hosts that dcat would ask.")]
 
 _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 
@@ -22,7 +22,7 @@ _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 def doctor(context: Context, network: NetworkOption = False) -> None:
     """Check the engine, the home, the keys and the versions.
 
-    Each line says what was found, and what helps where something is wrong. The exit code is that of the first failure.
+    Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure.
     """
     from catalog.operations.doctor import diagnose
 

@@ -1,5 +1,6 @@
-"""``dcat export``: a bundle for where there is no network."""
+"""``dcat export``: write a bundle for machines without a network."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +17,13 @@ from cli.text import format_count, format_size
 
 app = command_app()
 
-ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF...]", help="Releases; dcat help references.")]
-OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Where to; - is standard output.")]
-CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="A whole catalogue with all its images.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The images for it only.")]
-SinceOption = Annotated[list[str] | None, typer.Option("--since", metavar="REF", help="Leave out what this release has already.")]
+ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF...]", help="Releases; see dcat help references.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="The file to write; - is standard output.")]
+CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="Export a catalogue with all its images.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Export only the images for this platform.")]
+SinceOption = Annotated[
+    list[str] | None, typer.Option("--since", metavar="REF", help="Leave out what this release has (repeatable).")
+]
 
 
 @app.command()
@@ -33,10 +36,10 @@ def export(
     platform: PlatformOption = "",
     since: SinceOption = None,
 ) -> Document | None:
-    """Write releases, or a catalogue, as one file for where there is no network.
+    """Write releases or a catalogue to one file, for machines without a network.
 
-    The file holds the signed record and the index of the catalogue too, so that dcat subscribe takes it as a source. With --since
-    it is smaller, and the receiver must have that release.
+    The file also holds the signed record and the index of the catalogue, so dcat subscribe accepts it as a source. With --since it
+    is smaller, and the receiver must have that release.
     """
     from catalog.operations.export import export_catalogue, export_releases
 
@@ -46,7 +49,7 @@ def export(
         raise UsageError("--platform goes with releases, not with --catalogue")
     to_stdout = output == "-"
     if to_stdout and is_terminal(sys.stdout):
-        raise UsageError("a bundle does not belong on a terminal", hint="dcat export REF -o FILE")
+        raise UsageError("a bundle is binary and is not written to a terminal", hint="dcat export REF -o FILE")
     if not to_stdout and Path(output).is_dir():
         raise StorageError(f'"{output}" is a folder', hint=f"dcat export REF -o {Path(output) / 'bundle.car'}")
     target = sys.stdout.buffer if to_stdout else Path(output)
@@ -70,10 +73,11 @@ def export(
     body["deltas"] = done.deltas
     by_delta = f" ({done.deltas} by delta)" if done.deltas else ""
     line = f"Wrote {output}: {format_count(done.images, 'image')}{by_delta}, {format_size(done.size)}"
+    quoted = shlex.quote(output)
     return Document(
         "export",
         body,
         [output],
         [line],
-        f"To take it in: dcat import {output} (who follows nothing of it, first: dcat subscribe ALIAS {output})",
+        f"To import it: dcat import {quoted} (if the catalogue is not followed there yet, first: dcat subscribe ALIAS {quoted})",
     )

@@ -1,4 +1,4 @@
-"""``dcat gc``: what could be freed."""
+"""``dcat gc``: show or free what is not needed."""
 
 from cli.command import command, command_app
 from cli.context import Context
@@ -19,9 +19,9 @@ _REASONS = {
 @app.command()
 @command(long=True)
 def gc(context: Context) -> Document:
-    """Show what could be freed; with --yes, free it.
+    """Show what can be freed; with --yes, free it.
 
-    Kept is what your catalogue releases, what was pulled, pinned or mirrored, and what a running command counts on. Shared blocks
+    Kept are the images of your own releases, what was pulled, pinned or mirrored, and what a running command uses. Shared blocks
     are counted once.
     """
     from catalog.operations.gc import collect_garbage

@@ -1,4 +1,4 @@
-"""``dcat help``: a command, or a topic."""
+"""``dcat help``: explain a command or a topic."""
 
 from typing import Annotated
 
@@ -17,7 +17,10 @@ app = command_app()
 
 @app.command()
 @command
-def help_(context: Context, subject: Annotated[str, typer.Argument(metavar="[COMMAND|TOPIC]")] = "") -> Document | None:
+def help_(
+    context: Context,
+    subject: Annotated[str, typer.Argument(metavar="[COMMAND|TOPIC]", help="A command, or one of the topics.")] = "",
+) -> Document | None:
     """Explain a command or a topic.
 
     Topics: environment, references, exit-codes, settings.

@@ -1,5 +1,6 @@
-"""``dcat import``: take a bundle in."""
+"""``dcat import``: import a bundle."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What dcat export wrote.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file that dcat export wrote.")]
 
 
 @app.command()
 @command(long=True)
 def import_(context: Context, file: FileArgument) -> Document:
-    """Take in a file that dcat export wrote.
+    """Import a file that dcat export wrote.
 
-    No network is used, and nothing in the file is trusted: records are judged and blocks verified as from any other source.
+    No network is used, and nothing in the file is trusted: records and blocks are verified as from any other source.
     """
     from catalog.operations.import_ import import_bundle
     from catalog.sources.bundle import BundleSource
@@ -58,14 +59,15 @@ def _document(context: Context, file: Path, done: "Imported") -> Document:
     lines = [line for update in done.updates for line in update_lines(context, update)]
     lines += [f"{image.reference} ({image.platform})  {image.archive}" for image in done.images]
     lines.append(f"Imported {format_count(len(done.images), 'image')}, {format_size(done.size)} of it new here")
+    quoted = shlex.quote(str(file))
     warnings = [warning for update in done.updates for warning in update_warnings(update)]
     warnings += [
-        f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {file}, then import it again"
+        f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {quoted}, then import it again"
         for name in done.unknown
     ]
-    warnings += [f"{update.alias}: more is known here than the file has; its images were taken" for update in done.older]
+    warnings += [f"{update.alias}: its index here is newer than that of the file; images were imported" for update in done.older]
     if done.strangers:
         left_out = format_count(len(done.strangers), "image")
-        warnings.append(f"{left_out} in it are of no release that is known here, and were left out")
+        warnings.append(f"{left_out} in it belong to no release that is known here, and were left out")
     closing = f"To load one: dcat pull {done.images[0].reference}" if done.images else ""
     return Document("import", body, [str(image.archive) for image in done.images], lines, closing, tuple(warnings))

@@ -1,5 +1,6 @@
 """``dcat key``: the key of your own catalogue."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,29 +16,32 @@ app = command_app()
 
 _MAX_FILE = 64 * 1024
 
-OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write it there; the file must be new.")]
-FormatOption = Annotated[str, typer.Option("--format", metavar="pem|protobuf", help="PKCS#8 PEM, or libp2p's form for Kubo.")]
-PassphraseOption = Annotated[
-    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="Read the passphrase from a file; else it is asked for.")
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The file to write; it must not exist.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="pem|protobuf", help="PKCS#8 PEM (default), or libp2p's protobuf for Kubo.")
 ]
-PlainOption = Annotated[bool, typer.Option("--plain", help="Do not encrypt it.")]
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE")]
-SuccessorOption = Annotated[str, typer.Option("--successor", metavar="k51...", help="The catalogue that takes over.")]
-NameOption = Annotated[str, typer.Option("--name", metavar="k51...", help="The catalogue, where this home is not its own.")]
+PassphraseOption = Annotated[
+    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="Read the passphrase from a file; default: ask for it.")
+]
+PlainOption = Annotated[bool, typer.Option("--plain", help="Do not encrypt the key.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A key that dcat key export wrote, or one of Kubo.")]
+RevocationArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file that dcat key revocation wrote.")]
+SuccessorOption = Annotated[str, typer.Option("--successor", metavar="k51...", help="The catalogue that replaces it.")]
+NameOption = Annotated[str, typer.Option("--name", metavar="k51...", help="The catalogue to revoke; default: this home's own.")]
 
 
 @app.callback()
 def key() -> None:
-    """Show, move or give up the key of your own catalogue.
+    """Show, export, import or revoke the key of your own catalogue.
 
-    Whoever has it can publish in your name. Keep a revocation where the key is not: it helps when the key is lost or stolen.
+    Whoever has the key can publish in your name. Keep a revocation apart from the key, for when the key is lost or stolen.
     """
 
 
 @app.command("show")
 @command
 def show(context: Context) -> Document:
-    """Show your catalogue's name in every form, and where its key is."""
+    """Show the name of your catalogue in every form, and where its key is."""
     from catalog.ipld.multibase import encode_base32
     from catalog.operations.key import show_key
 
@@ -57,7 +61,7 @@ def show(context: Context) -> Document:
         ("peer ID", info.name.peer_id),
         ("key", str(info.path)),
         ("signed", "nothing yet" if info.sequence is None else f"sequence {info.sequence}"),
-        ("state", "given up" if info.revoked else ""),
+        ("state", "revoked" if info.revoked else ""),
     ]
     return Document("key", body, [str(info.name)], [fields(pairs)])
 
@@ -78,9 +82,9 @@ def export(
     from catalog.operations.key import export_key, write_secret
 
     if format_ not in ("pem", "protobuf"):
-        raise UsageError(f'"{format_}" is no form of a key', hint="--format pem|protobuf")
+        raise UsageError(f'--format: "{format_}" is not a known form', why="the forms are pem and protobuf")
     if not output:
-        raise UsageError("a key is written to a file", hint="dcat key export -o FILE")
+        raise UsageError("missing option --output", why="a key is written to a file", hint="dcat key export -o FILE")
     if format_ == "protobuf" and not plain:
         raise UsageError("libp2p's form of a key cannot be encrypted", hint="dcat key export --format protobuf --plain -o FILE")
     passphrase = None if plain else _read_passphrase(context, passphrase_file, again=True)
@@ -94,7 +98,7 @@ def export(
 @app.command("import")
 @command
 def import_(context: Context, file: FileArgument, passphrase_file: PassphraseOption = None) -> Document:
-    """Make a key this home's own: PEM, or libp2p's form. Only for a home without a catalogue of its own."""
+    """Make a key, as PEM or in libp2p's form, the key of this home. The home must have no catalogue of its own."""
     from catalog.operations.key import import_key
 
     content = _read(file)
@@ -102,32 +106,33 @@ def import_(context: Context, file: FileArgument, passphrase_file: PassphraseOpt
     name = import_key(context.home, content, passphrase)
     body = {"catalogue": str(name)}
     return Document(
-        "key-import", body, [str(name)], [f"This home is the catalogue {name} now"], "To bring its releases: dcat recover"
+        "key-import", body, [str(name)], [f"This home's own catalogue is {name} now"], "To fetch its releases: dcat recover"
     )
 
 
 @app.command("revocation")
 @command
 def revocation(context: Context, output: OutputOption = "", successor: SuccessorOption = "") -> Document:
-    """Write the record that gives your catalogue up; nothing happens until somebody publishes it.
+    """Write the record that revokes your catalogue; it has no effect until somebody publishes it.
 
-    Keep it offline, apart from the key: whoever has it can end your catalogue, and nobody can go on after it.
+    Keep it offline, apart from the key: whoever has it can revoke your catalogue for good.
     """
     from catalog.ipns.name import parse_ipns_name
     from catalog.operations.key import create_revocation, write_secret
 
     if not output:
-        raise UsageError("a revocation is written to a file", hint="dcat key revocation -o FILE")
+        raise UsageError("missing option --output", why="a revocation is written to a file", hint="dcat key revocation -o FILE")
     record = create_revocation(context.home, parse_ipns_name(successor) if successor else None)
     write_secret(Path(output), record.encoded)
     body = {"file": output, "catalogue": str(record.name), "successor": successor or None}
-    return Document("key-revocation", body, [output], [f"Wrote {output}"], f"Should the key be lost: dcat key revoke {output}")
+    quoted = shlex.quote(output)
+    return Document("key-revocation", body, [output], [f"Wrote {output}"], f"If the key is lost: dcat key revoke {quoted}")
 
 
 @app.command("revoke")
 @command
-def revoke(context: Context, file: FileArgument, name: NameOption = "") -> Document:
-    """Publish a revocation: the catalogue is given up, for good."""
+def revoke(context: Context, file: RevocationArgument, name: NameOption = "") -> Document:
+    """Publish a revocation: the catalogue is revoked for good."""
     from catalog.ipns.name import parse_ipns_name
     from catalog.operations.key import read_revocation
     from catalog.operations.key import revoke as give_up
@@ -138,8 +143,8 @@ def revoke(context: Context, file: FileArgument, name: NameOption = "") -> Docum
         raise UsageError("this home has no catalogue of its own", hint="dcat key revoke FILE --name k51...")
     content = _read(file)
     read_revocation(target, content)
-    if not context.confirm(f"Give up {target} for good? Nothing can be published under it afterwards."):
-        raise UsageError("not revoked: nobody confirmed it", hint=f"dcat key revoke {file} --yes")
+    if not context.confirm(f"Revoke {target} for good? Nothing can be published under it afterwards."):
+        raise UsageError("not revoked: not confirmed", hint=f"dcat key revoke {shlex.quote(str(file))} --yes")
     done = give_up(context.home, context.network, target, content)
     successor = done.record.successor
     body = {
@@ -148,10 +153,10 @@ def revoke(context: Context, file: FileArgument, name: NameOption = "") -> Docum
         "targets": list(done.targets),
         "failures": list(done.failures),
     }
-    parts: list[str | Table] = [f"Given up: {target}"]
+    parts: list[str | Table] = [f"Revoked {target}"]
     if done.targets:
-        parts.append(f"Told: {', '.join(done.targets)}")
-    return Document("key-revoke", body, [str(target)], parts, "Others learn of it by their next sync", done.failures)
+        parts.append(f"Published to {', '.join(done.targets)}")
+    return Document("key-revoke", body, [str(target)], parts, "Subscribers learn of it at their next sync", done.failures)
 
 
 def _read(path: Path) -> bytes:
@@ -169,7 +174,7 @@ def _read_passphrase(context: Context, file: Path | None, *, again: bool) -> byt
         if again and getpass.getpass("Passphrase again: ", stream=sys.stderr).encode() != passphrase:
             raise UsageError("the two passphrases differ")
     else:
-        raise UsageError("a passphrase is needed", why="there is no terminal to ask on", hint="--passphrase-file FILE, or --plain")
+        raise UsageError("a passphrase is needed", why="nobody can be asked", hint="--passphrase-file FILE, or --plain")
     if not passphrase:
         raise UsageError("the passphrase is empty")
     return passphrase

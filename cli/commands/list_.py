@@ -1,4 +1,4 @@
-"""``dcat list``: names, or releases."""
+"""``dcat list``: list names or releases."""
 
 from typing import Annotated
 
@@ -9,18 +9,20 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
 from cli.releases import platforms_of, release_body, sizes_of, state_of
-from cli.text import age_of, format_count
+from cli.text import age_of
 
 app = command_app()
 
 NamesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME]...", help="Names whose releases to list; wildcards match.")
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="Names whose releases to list; * and ? match.")
 ]
-CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="Only this catalogue.")]
+CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="List this catalogue only.")]
 ReleasesOption = Annotated[bool, typer.Option("--releases", help="List the releases of every name.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Only releases with an image for it.")]
-RemovedOption = Annotated[bool, typer.Option("--removed", help="List removed releases too.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many lines.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="List only releases with an image for this platform.")
+]
+RemovedOption = Annotated[bool, typer.Option("--removed", help="Include removed releases.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="List at most N lines.")]
 
 
 @app.command()
@@ -34,9 +36,9 @@ def list_(
     removed: RemovedOption = False,
     limit: LimitOption = None,
 ) -> Document:
-    """List names, or the releases of some.
+    """List names, or the releases of names.
 
-    Without a NAME, one line a name. With some (team/web, or a pattern such as 'team/*'), one line a release, newest first.
+    Without a NAME, one line a name. With names (team/web, or a pattern such as 'team/*'), one line a release, newest first.
     """
     if names or releases or platform or removed:
         return _list_releases(context, names or [], catalogue, platform, removed, limit)
@@ -66,7 +68,7 @@ def list_(
         frozenset({"RELEASES"}),
         cells,
     )
-    closing = "" if listed else "Nothing here yet. First: dcat publish NAME VERSION"
+    closing = "" if listed else "No releases yet. To publish the first: dcat publish NAME VERSION"
     return Document("names", {"names": body}, [name.reference for name in listed], [table] if listed else [], closing)
 
 
@@ -89,5 +91,5 @@ def _list_releases(context: Context, names: list[str], catalogue: str, platform:
         size = max((image.size for image in release.images.values()), default=0)
         raw.append((entry.reference, release.published, str(size), *cells))
     table = Table(("RELEASE", "PUBLISHED", "SIZE", "PLATFORMS", "CATALOGUE", "STATE"), rows, frozenset({"SIZE"}), raw)
-    closing = "" if listed else f"{format_count(0, 'release')} to list"
+    closing = "" if listed else "No releases to list."
     return Document("releases", {"releases": body}, [entry.reference for entry in listed], [table] if listed else [], closing)

@@ -1,4 +1,4 @@
-"""``dcat log``: what changed."""
+"""``dcat log``: show the history of changes."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from cli.text import age_of
 
 app = command_app()
 
-ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="A name or a release; without one, everything.")]
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many changes.")]
+ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="A name or a release; default: everything.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Show at most N changes.")]
 
 
 @app.command()
@@ -20,7 +20,7 @@ LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="A
 def log(context: Context, reference: ReferenceArgument = "", limit: LimitOption = 100) -> Document:
     """Show what changed, newest first.
 
-    Every publish, yank and removal of the own catalogue, and what syncs brought.
+    Every publish, yank and removal in your own catalogue, and the changes that syncs brought.
     """
     from catalog.operations.log import log as read_log
 

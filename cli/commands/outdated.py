@@ -1,4 +1,4 @@
-"""``dcat outdated``: what has a newer version."""
+"""``dcat outdated``: list what has a newer version."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Names; all that are here without one.")]
-MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="Newer versions first seen here that long ago.")]
-StaleOption = Annotated[bool, typer.Option("--allow-stale", help="Although a catalogue's record expired.")]
+NamesArgument = Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Names to check; default: all that are here.")]
+MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="Only versions first seen here this long ago.")]
+StaleOption = Annotated[bool, typer.Option("--allow-stale", help="Accept catalogues whose record has expired.")]
 
 
 @app.command()
@@ -27,7 +27,7 @@ def outdated(
 ) -> Document:
     """List pulled releases and engine tags that have a newer version.
 
-    Offline: it tells what is known here. How old a version is counts from when this home first saw it.
+    Offline: it compares with what is known here. The age of a version counts from when this home first saw it.
     """
     from catalog.operations.outdated import outdated as compare
 
@@ -42,9 +42,11 @@ def outdated(
         parts: list[str | Table] = [Table(("HAVE", "NEWEST", "WHERE", "FIRST SEEN"), rows, raw=raw)]
     else:
         parts = (
-            [f"Nothing newer is known for {format_count(found.names, 'name')}"] if found.names else ["Nothing was pulled here yet"]
+            [f"No newer version is known of {format_count(found.names, 'name')}"]
+            if found.names
+            else ["Nothing was pulled here yet"]
         )
-    closing = f"To get it: dcat pull {found.outdated[0].newest}" if found.outdated else ""
+    closing = f"To pull it: dcat pull {found.outdated[0].newest}" if found.outdated else ""
     body = {"names": found.names, "outdated": [_body(entry) for entry in found.outdated]}
     warnings = tuple(notice.text for notice in found.notices if notice.warns)
     return Document("outdated", body, [entry.newest for entry in found.outdated], parts, closing, warnings)
@@ -54,7 +56,7 @@ def _engine_tags(context: Context) -> list[str]:
     try:
         return list(context.engine.tags())
     except EngineUnavailableError:
-        return []  # what was pulled into the store is compared all the same
+        return []  # what was pulled into the store is compared nevertheless
 
 
 def _body(entry: "Outdated") -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``dcat pin``: hold bytes here."""
+"""``dcat pin``: keep the bytes of releases here."""
 
 from typing import Annotated
 
@@ -13,16 +13,18 @@ from cli.text import format_size
 
 app = command_app()
 
-ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; dcat help references.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The images for it, not the host's.")]
+ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; see dcat help references.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="Pin the images for this platform; default: the host's.")
+]
 
 
 @app.command()
 @command(long=True)
 def pin(context: Context, references: ReferencesArgument, platform: PlatformOption = "") -> Document:
-    """Hold the bytes of releases here.
+    """Keep the bytes of releases here.
 
-    What is missing is fetched. Pinned archives survive gc, and this home helps to distribute them.
+    Missing bytes are fetched. Pinned archives are kept by dcat gc, and this home helps to distribute them.
     """
     from catalog.operations.pin import pin as hold
 

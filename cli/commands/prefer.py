@@ -1,4 +1,4 @@
-"""``dcat prefer``: whose a name is."""
+"""``dcat prefer``: choose the catalogue that a name belongs to."""
 
 from typing import Annotated
 
@@ -11,15 +11,15 @@ from cli.output import Document
 app = command_app()
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, without a version.")]
-AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS|mine", help="The catalogue that it is to mean.")]
+AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS|mine", help="The catalogue that it belongs to from now on.")]
 
 
 @app.command()
 @command
 def prefer(context: Context, name: NameArgument, alias: AliasArgument) -> Document:
-    """Have a name mean another catalogue's from now on.
+    """Choose the catalogue that a name belongs to.
 
-    A name belongs to the catalogue that brought it here first; only this moves it.
+    A name belongs to the catalogue that first brought it here; only this command moves it.
     """
     from catalog.operations.prefer import prefer as move
 
@@ -28,4 +28,4 @@ def prefer(context: Context, name: NameArgument, alias: AliasArgument) -> Docume
     whose = "your own catalogue" if done.alias == "mine" else f'the catalogue "{done.alias}"'
     warnings = () if done.has_releases else (f'{whose} has no release of "{name}" yet',)
     closing = f"dcat list {name}" if done.has_releases else ""
-    return Document("prefer", body, [done.catalogue], [f'"{name}" means that of {whose} now'], closing, warnings)
+    return Document("prefer", body, [done.catalogue], [f'"{name}" belongs to {whose} now'], closing, warnings)

@@ -1,4 +1,4 @@
-"""``dcat publish``: an image into the own catalogue."""
+"""``dcat publish``: release an image in the own catalogue."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,24 +22,27 @@ if TYPE_CHECKING:
 app = command_app()
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, or NAME@VERSION or NAME:VERSION.")]
-VersionArgument = Annotated[str, typer.Argument(metavar="[VERSION]", help="A version; it never changes afterwards.")]
-ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Take this image, not NAME:VERSION.")]
+VersionArgument = Annotated[str, typer.Argument(metavar="[VERSION]", help="The version; its content never changes afterwards.")]
+ImageOption = Annotated[
+    str, typer.Option("--image", metavar="REF|ID", help="Publish this image of the engine; default: NAME:VERSION.")
+]
 FromOption = Annotated[
-    str, typer.Option("--from", metavar="FILE|DIR|-|ipfs://CID", help="Take it from an exported tar or an OCI layout.")
+    str, typer.Option("--from", metavar="FILE|DIR|-|ipfs://CID", help="Publish from an exported tar, an OCI layout, or IPFS.")
 ]
-CopyOption = Annotated[str, typer.Option("--copy", metavar="REF", help="Take it from a release that is known here.")]
-PullOption = Annotated[bool, typer.Option("--pull", help="Have the engine pull the image first.")]
+CopyOption = Annotated[str, typer.Option("--copy", metavar="REF", help="Publish the images of a release that is known here.")]
+PullOption = Annotated[bool, typer.Option("--pull", help="Let the engine pull the image first.")]
 PlatformOption = Annotated[
-    list[str] | None, typer.Option("--platform", metavar="OS/ARCH|all", help="Take the image for it; may be given again.")
+    list[str] | None,
+    typer.Option("--platform", metavar="OS/ARCH|all", help="Publish the image for this platform (repeatable), or all."),
 ]
-TitleOption = Annotated[str, typer.Option("--title", metavar="TEXT", help="A line that lists and searches show.")]
+TitleOption = Annotated[str, typer.Option("--title", metavar="TEXT", help="A title, shown by list and search.")]
 AnnotationOption = Annotated[
-    list[str] | None, typer.Option("--annotation", metavar="KEY=VALUE", help="Say more of it; may be given again.")
+    list[str] | None, typer.Option("--annotation", metavar="KEY=VALUE", help="Add an annotation (repeatable).")
 ]
-MaxSizeOption = Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Refuse images that unpack to more, as 20GiB.")]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network now: sign it, and share it at the next sync.")]
+MaxSizeOption = Annotated[str, typer.Option("--max-size", metavar="SIZE", help="Refuse images that unpack to more, such as 20GiB.")]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Use no network; sign now, share at the next sync.")]
 NoDeltaOption = Annotated[bool, typer.Option("--no-delta", help="Make no delta from the release published before.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be stored; change nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what would be stored.")]
 
 
 @app.command()
@@ -62,8 +65,8 @@ def publish(
 ) -> Document:
     """Store an image and release it under a name and a version.
 
-    The image is NAME:VERSION of the engine, unless --image, --from or --copy says another. The first publish makes the catalogue
-    and its key.
+    The image is NAME:VERSION of the engine, unless --image, --from or --copy selects another. The first publish creates the
+    catalogue and its key.
     """
     name, version = _read_target(name, version)
     check_publishable(name, version)
@@ -109,11 +112,9 @@ def _read_target(name: str, version: str) -> tuple[str, str]:
         return name, version
     reference = parse_reference(name)
     if version or not reference.name or reference.digest is not None or reference.cid is not None:
-        raise UsageError(f'"{name}{" " + version if version else ""}" is no name and version', hint="dcat publish NAME VERSION")
+        raise UsageError(f'"{name}{" " + version if version else ""}" is not a name and version', hint="dcat publish NAME VERSION")
     if not reference.version:
-        raise AmbiguousReferenceError(
-            f'"{name}" names no version', why="there is no implicit version", hint=f"dcat publish {name} 1.0"
-        )
+        raise AmbiguousReferenceError(f'"{name}" has no version', why="no version is implied", hint=f"dcat publish {name} 1.0")
     return reference.name, reference.version
 
 
@@ -131,7 +132,7 @@ def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign or not key:
-            raise UsageError(f'"{pair}" is no annotation', hint="--annotation KEY=VALUE")
+            raise UsageError(f'--annotation: "{pair}" is not of the form KEY=VALUE', hint="--annotation KEY=VALUE")
         found[key] = value
     return found
 
@@ -166,7 +167,7 @@ def _document(context: Context, done: "Published", sharing: Sharing) -> Document
     if done.dry_run:
         head = f"Would publish {release.reference}"
     else:
-        head = f"Published {release.reference}" if done.changed else f"{release.reference} is published already, with this content"
+        head = f"Published {release.reference}" if done.changed else f"{release.reference} is already published with this content"
     pairs = []
     for platform, image in sorted(release.images.items()):
         if len(release.images) > 1:

@@ -1,4 +1,4 @@
-"""``dcat pull``: images into the engine."""
+"""``dcat pull``: fetch images and load them into the engine."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,15 +20,21 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; dcat help references.")]
-TagOption = Annotated[str, typer.Option("--tag", metavar="NAME:VERSION", help="Tag it so, not NAME:VERSION of the release.")]
-ForceOption = Annotated[bool, typer.Option("--force", help="Move the tag where it has other content.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
-NoLoadOption = Annotated[bool, typer.Option("--no-load", help="Only into the store here; no engine is needed.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what is here and what would be fetched.")]
-LatestOption = Annotated[bool, typer.Option("--latest", help="The newest version that is not yanked.")]
-MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="With --latest: first seen here that long ago.")]
-StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: although the catalogue's record expired.")]
+ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; see dcat help references.")]
+TagOption = Annotated[
+    str, typer.Option("--tag", metavar="NAME:VERSION", help="The tag to set; default: NAME:VERSION of the release.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Move the tag even if it has other content.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="Pull the image for this platform; default: the host's.")
+]
+NoLoadOption = Annotated[bool, typer.Option("--no-load", help="Only fetch into the store; needs no engine.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what is here and what would be fetched.")]
+LatestOption = Annotated[bool, typer.Option("--latest", help="Pull the newest version that is not yanked.")]
+MinAgeOption = Annotated[
+    str, typer.Option("--min-age", metavar="3d", help="With --latest: only versions first seen here this long ago.")
+]
+StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: accept a catalogue whose record has expired.")]
 
 
 @app.command()
@@ -45,18 +51,18 @@ def pull(
     min_age: MinAgeOption = "",
     allow_stale: StaleOption = False,
 ) -> None:
-    """Fetch, check and load images, each under exactly one tag.
+    """Fetch images, verify them, and load each under exactly one tag.
 
-    Only blocks that are missing travel, only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
+    Only missing blocks are fetched, and only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
     images are pulled one by one; the exit code is that of the first failure.
     """
     from catalog.operations.pull import Choice
     from catalog.operations.pull import pull as fetch
 
     if tag and len(references) > 1:
-        raise UsageError("--tag names one tag, and there are several images")
+        raise UsageError("--tag needs a single image", why=f"{len(references)} images were named")
     if min_age and not latest:
-        raise UsageError("--min-age chooses among versions", why="it goes with --latest")
+        raise UsageError("--min-age needs --latest", why="it chooses among versions")
     choice = Choice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
     engine = None if no_load else _engine(context, references[0])
     status = 0
@@ -129,12 +135,12 @@ def _document(reference: str, done: "Pulled") -> Document:
             needed = describe_delta(done.planned, need.missing)
         pairs = [("have", format_size(need.present)), ("need", needed)]
         parts: list[str | Table] = [f"{reference}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
-        return Document("pull", body, identifiers, parts, f"To do it: dcat pull {reference}", warnings)
+        return Document("pull", body, identifiers, parts, f"To pull it: dcat pull {reference}", warnings)
     if done.tag is None:
         line = f"Stored and checked  {reference}  {done.image.archive}"
         return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {reference}", warnings)
     if done.was_loaded:
         line = f"Loaded and checked  {done.tag}  {done.image_id}"
     else:
-        line = f"In the engine already, with this content  {done.tag}  {done.image_id}"
+        line = f"Already in the engine, with this content  {done.tag}  {done.image_id}"
     return Document("pull", body, identifiers, [line, *how], f"Run it: docker run --rm {done.tag}", warnings)

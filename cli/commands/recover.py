@@ -1,4 +1,4 @@
-"""``dcat recover``: the own catalogue back in step with what its key signed elsewhere."""
+"""``dcat recover``: merge what the key of the own catalogue signed elsewhere."""
 
 from cli.command import command, command_app
 from cli.context import Context
@@ -12,18 +12,18 @@ app = command_app()
 @app.command()
 @command(long=True)
 def recover(context: Context) -> Document:
-    """Take in what your key signed elsewhere: after a restored backup, or in a new home.
+    """Merge what your key signed elsewhere, after a restored backup or in a new home.
 
-    Asks every source for your catalogue's records, merges what is not known here, and signs above it. No release is lost.
+    Asks every source for records of your catalogue, merges what is not known here, and signs a newer record. No release is lost.
     """
     from catalog.operations.recover import recover as take_in
 
     shared = take_in(context.home, context.network, progress=context.progress)
     merged = shared.merged
-    lines = [f"Taken in: {format_count(len(merged.releases), 'release')}" if merged is not None else "Nothing was missing here"]
-    lines.append(f"Signed here: sequence {shared.record.sequence}")
+    lines = [f"Merged {format_count(len(merged.releases), 'release')}" if merged is not None else "Nothing was missing here"]
+    lines.append(f"Signed sequence {shared.record.sequence}")
     warnings = merge_warnings(shared)[1:]
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
-    closing = "The bytes of images that are not here: dcat pull, or dcat verify" if merged is not None else ""
+    closing = "To see which images are not here: dcat verify" if merged is not None else ""
     return Document("recover", shared_body(shared), [str(shared.record.snapshot_cid)], lines, closing, warnings)

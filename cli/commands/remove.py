@@ -1,4 +1,4 @@
-"""``dcat remove``: take a release out of the own catalogue."""
+"""``dcat remove``: remove a release from the own catalogue."""
 
 from typing import Annotated
 
@@ -17,10 +17,10 @@ ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release
 @app.command()
 @command
 def remove(context: Context, reference: ReferenceArgument) -> Document:
-    """Take a release out of the own catalogue.
+    """Remove a release from your own catalogue.
 
-    Its line stays, without images: the name and version can only come back with the content that they had. The bytes stay until
-    dcat gc --yes.
+    Its entry stays, without images: the name and version can only be published again with the content that they had. dcat gc --yes
+    frees the bytes.
     """
     from catalog.operations.remove import remove as take_out
 
@@ -28,6 +28,6 @@ def remove(context: Context, reference: ReferenceArgument) -> Document:
     sharing = share_changes(context)
     entry = done.entry
     body = {"reference": entry.reference, "removed": entry.release.removed, "changed": done.changed} | sharing.body
-    line = f"Removed {entry.reference}" if done.changed else f"{entry.reference} was removed already, {entry.release.removed}"
-    closing = "Its bytes are freed by: dcat gc --yes" if done.changed else ""
+    line = f"Removed {entry.reference}" if done.changed else f"{entry.reference} was already removed on {entry.release.removed}"
+    closing = "To free its bytes: dcat gc --yes" if done.changed else ""
     return Document("remove", body, [entry.reference], [line], closing, sharing.warnings)

@@ -1,4 +1,4 @@
-"""``dcat save``: a release as a file."""
+"""``dcat save``: write a release as an archive."""
 
 import sys
 from pathlib import Path
@@ -16,11 +16,13 @@ from cli.text import format_size
 
 app = command_app()
 
-ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
-OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="Where to; - is standard output.")]
-PlainOption = Annotated[bool, typer.Option("--uncompressed", help="A .tar, which Docker before 23 needs, not a .tar.zst.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
-LatestOption = Annotated[bool, typer.Option("--latest", help="The newest version that is not yanked.")]
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; see dcat help references.")]
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="The file to write; - is standard output.")]
+PlainOption = Annotated[bool, typer.Option("--uncompressed", help="Write a .tar, which Docker before 23 needs, not a .tar.zst.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="Save the image for this platform; default: the host's.")
+]
+LatestOption = Annotated[bool, typer.Option("--latest", help="Save the newest version that is not yanked.")]
 
 
 @app.command()
@@ -33,15 +35,15 @@ def save(
     platform: PlatformOption = "",
     latest: LatestOption = False,
 ) -> Document | None:
-    """Write a release as an archive that docker load takes.
+    """Write a release as an archive for docker load.
 
-    For machines without dcat. Every byte was checked; a file appears whole or not at all.
+    For machines without dcat. Every byte is verified; the file appears complete or not at all.
     """
     from catalog.operations.save import save as write
 
     to_stdout = output == "-"
     if to_stdout and is_terminal(sys.stdout):
-        raise UsageError("an archive does not belong on a terminal", hint=f"dcat save {reference} -o FILE")
+        raise UsageError("an archive is binary and is not written to a terminal", hint=f"dcat save {reference} -o FILE")
     path = Path(output)
     if not to_stdout and path.is_dir():
         raise StorageError(f'"{output}" is a folder', hint=f"dcat save {reference} -o {path / 'image.tar.zst'}")

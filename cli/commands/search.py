@@ -1,4 +1,4 @@
-"""``dcat search``: names by words."""
+"""``dcat search``: find releases by words."""
 
 from typing import Annotated
 
@@ -12,8 +12,8 @@ from cli.text import escape
 
 app = command_app()
 
-WordsArgument = Annotated[list[str], typer.Argument(metavar="WORD...", help="Each must occur, or begin a word.")]
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many names.")]
+WordsArgument = Annotated[list[str], typer.Argument(metavar="WORD...", help="Words, or beginnings of words, that must all occur.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="Show at most N names.")]
 
 
 @app.command()
@@ -21,13 +21,13 @@ LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="A
 def search(context: Context, words: WordsArgument, limit: LimitOption = 50) -> Document:
     """Find releases by words in names, versions and annotations.
 
-    All catalogues are searched, offline, the best match first.
+    Searches all catalogues, offline; best matches first.
     """
     from catalog.operations.search import search as find
 
     text = " ".join(words)
     if not text.strip():
-        raise UsageError("there is no word to search for")
+        raise UsageError("the words to search for are empty")
     hits = find(context.home, text, limit=limit)
     body = [
         {
@@ -47,5 +47,5 @@ def search(context: Context, words: WordsArgument, limit: LimitOption = 50) -> D
         for hit in hits
     ]
     parts = [Table(("NAME", "NEWEST", "CATALOGUE", "TITLE"), rows)] if hits else []
-    closing = "" if hits else f'Nothing has "{escape(text)}". All names: dcat list'
+    closing = "" if hits else f'Nothing matches "{escape(text)}". To list all names: dcat list'
     return Document("search", {"words": text, "hits": body}, [hit.reference for hit in hits], parts, closing)

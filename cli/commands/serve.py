@@ -1,5 +1,6 @@
-"""``dcat serve``: answer others over HTTP."""
+"""``dcat serve``: serve this home over HTTP."""
 
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 app = command_app()
 
 _MAX_TOKEN_SIZE = 4096
-_PUBLIC_TARGET = "serve"  # what the trust store remembers the confirmation under
+_PUBLIC_TARGET = "serve"  # the key of the confirmation in the trust store
 
 HostOption = Annotated[
-    str, typer.Option("--host", metavar="ADDRESS", help="Listen there; else on loopback, or everywhere if public.")
+    str, typer.Option("--host", metavar="ADDRESS", help="Listen on this address; default: loopback, or all with --public.")
 ]
 PortOption = Annotated[int, typer.Option("--port", metavar="PORT", help="Listen on this port; 0 takes a free one.")]
-PublicOption = Annotated[bool, typer.Option("--public", help="Let other machines in; says what they see, and asks once.")]
-TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE", help="Ask everybody for the token in FILE.")]
+PublicOption = Annotated[bool, typer.Option("--public", help="Serve other machines too; shows what they can read, and asks once.")]
+TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE", help="Require the token in FILE.")]
 AllowedOption = Annotated[
-    list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Answer to this Host too (repeatable).")
+    list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Accept this Host header too (repeatable).")
 ]
 
 
@@ -45,7 +46,7 @@ def serve(
 ) -> None:
     """Serve the catalogues and images of this home over HTTP.
 
-    Read-only, and only what this home holds. Subscribers need no more than the URL. Ends at Ctrl-C or SIGTERM.
+    Read-only, and only what this home holds. Subscribers need only the URL. Ends at Ctrl-C or SIGTERM.
     """
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
@@ -75,7 +76,7 @@ def _now() -> datetime:
 
 
 def _renew(context: Context) -> None:
-    """Keep names alive while others are served; each time with a home of its own, opened at that moment."""
+    """Renew records while the server runs; each time with a home of its own, opened at that moment."""
     from catalog.home.home import open_home
     from catalog.operations.renew import renew
     from cli.reach import open_configured_network
@@ -93,14 +94,14 @@ def _tell(context: Context, server: "RunningServer") -> None:
     name = context.home.own_catalogue()
     context.show(Document("serving", {"url": server.url, "catalogue": name}, [server.url], [f"Serving {server.url}"]))
     if name is None:
-        context.note("This home has no catalogue yet: dcat publish makes it")
+        context.note("This home has no catalogue yet; the first dcat publish creates it")
     else:
         context.note(f"Catalogue {name}")
         context.note(f"To follow it: dcat subscribe ALIAS {server.url}")
 
 
 def _confirm_public(context: Context, settings: "ServerSettings") -> None:
-    """Say what others will see; ask once (a home remembers the yes)."""
+    """Show what others will be able to read, and ask once; the home remembers the yes."""
     from catalog.operations.exposure import list_exposed
     from catalog.trust.store import confirm_target, is_confirmed
 
@@ -114,7 +115,7 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
         return
     if not context.confirm("Make this public?"):
         raise UsageError(
-            "not served: nobody confirmed that this becomes public",
+            "not served: not confirmed",
             why="what was once public cannot be taken back",
             hint="dcat serve --public --yes",
         )
@@ -127,7 +128,11 @@ def _read_token(path: Path) -> str:
         content = file.read(_MAX_TOKEN_SIZE + 1)
     token = content.strip()
     if not token or len(content) > _MAX_TOKEN_SIZE or not token.isascii() or not token.decode("ascii").isprintable():
-        raise UsageError(f'"{path}" holds no token', why="a token is one line of printable ASCII", hint="openssl rand -hex 32")
+        raise UsageError(
+            f'"{path}" does not hold a token',
+            why="a token is one line of printable ASCII",
+            hint=f"(umask 077; openssl rand -hex 32 > {shlex.quote(str(path))})",
+        )
     return token.decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""``dcat show``: one release."""
+"""``dcat show``: show one release."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Only the image for it.")]
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; see dcat help references.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Show only the image for this platform.")]
 
 
 @app.command()
@@ -25,7 +25,7 @@ PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", he
 def show(context: Context, reference: ReferenceArgument, platform: PlatformOption = "") -> Document:
     """Show one release: images, digests, layers, annotations.
 
-    Layers are shown where the archive's first blocks are here.
+    Layers are listed where the first blocks of the archive are here.
     """
     from catalog.operations.show import show as read
 
@@ -63,7 +63,7 @@ def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
         pairs += [("delta", f"{delta.cid} from {base}, {format_size(delta.size)}") for base, delta in image.image.deltas.items()]
         parts.append(fields(pairs))
         if image.layers is None:
-            parts.append("  layers     not here; dcat pull --no-load fetches them")
+            parts.append(f"  layers     not here; to fetch them: dcat pull --no-load {shown.entry.reference}")
         elif image.layers:
             rows = [
                 (str(number), format_size(layer.size), format_size(layer.stored_size), str(layer.diff_id), str(layer.cid))

@@ -1,4 +1,4 @@
-"""``dcat status``: how the home stands."""
+"""``dcat status``: show the state of the home."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ app = command_app()
 def status(context: Context) -> Document:
     """Show the catalogues, their state and what is stored.
 
-    Offline: it tells what is known here. A catalogue that was not checked for long is refreshed by a sync.
+    Offline: it shows what is known here. To refresh a catalogue that was not checked for long: dcat sync.
     """
     from catalog.operations.status import status as look
 
@@ -81,7 +81,7 @@ def status(context: Context) -> Document:
             ]
         )
     )
-    closing = "" if rows else "No catalogue yet. The first publish makes one: dcat publish NAME VERSION"
+    closing = "" if rows else "No catalogue yet. The first publish creates one: dcat publish NAME VERSION"
     warnings = [
         f'catalogue "{entry.row.label}": {entry.freshness.text}'
         for entry in found.catalogues
@@ -122,7 +122,7 @@ def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
 def _state(entry: "CatalogueStatus") -> str:
     words = []
     if entry.revoked:
-        words.append("given up by its owner")
+        words.append("revoked by its owner")
     elif entry.row.own:
         if entry.row.sequence is None:
             words.append("not shared yet")

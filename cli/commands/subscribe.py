@@ -1,6 +1,7 @@
 """``dcat subscribe``: follow a catalogue."""
 
 import re
+import shlex
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,14 +27,14 @@ app = command_app()
 
 _SHOWN = 5
 
-AliasArgument = Annotated[str, typer.Argument(metavar="[ALIAS]", help="What you call it: a name of one part.")]
+AliasArgument = Annotated[str, typer.Argument(metavar="[ALIAS]", help="Your name for it, without a slash.")]
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="NAME|URL|FILE", help="An IPNS name in any form, a domain, a dcat serve URL, or a bundle.")
+    str, typer.Argument(metavar="NAME|URL|FILE", help="An IPNS name in any form, a domain, the URL of a dcat serve, or a bundle.")
 ]
-ViaOption = Annotated[list[str] | None, typer.Option("--via", metavar="URL", help="A source that has it (repeatable); it is kept.")]
-FingerprintOption = Annotated[
-    str, typer.Option("--fingerprint", metavar="k51...", help="What the catalogue's name must be, whatever a URL or domain says.")
+ViaOption = Annotated[
+    list[str] | None, typer.Option("--via", metavar="URL", help="A source that has it (repeatable); it is kept in the settings.")
 ]
+FingerprintOption = Annotated[str, typer.Option("--fingerprint", metavar="k51...", help="The name that the catalogue must have.")]
 
 
 @app.command()
@@ -47,7 +48,7 @@ def subscribe(
 ) -> Document:
     """Follow a catalogue: its releases are then found here.
 
-    Its names stay behind those that you have already: ALIAS/NAME@VERSION always means its own.
+    Names that are known here keep their meaning. ALIAS/NAME@VERSION always means a release of this catalogue.
     """
     from catalog.followed.target import name_of_target, parse_target
     from catalog.ipns.name import parse_ipns_name
@@ -68,7 +69,7 @@ def subscribe(
             fingerprint=expected,
         )
         if not alias:
-            alias = context.ask(f"What do you want to call {name}?", option=f"dcat subscribe ALIAS {target}")
+            alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
         done = follow(context.home, network, name, alias, progress=context.progress)
     for url in urls:
         _keep_source(context, alias, url)
@@ -81,13 +82,13 @@ def _open_network(context: Context, urls: list[str], target: "Target") -> "Netwo
     from cli.reach import open_configured_network
 
     if target.kind in ("url", "domain") and context.settings.offline:
-        raise UnavailableError(f"{target.text} cannot be asked", why="the network was forbidden")
+        raise UnavailableError(f"{target.text} cannot be asked", why="the network is switched off: offline is set")
     network = open_configured_network(context.settings, context.surroundings.variables, context.home, urls)
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
 
 
 def _keep_source(context: Context, alias: str, url: str) -> None:
-    """Keep a source that was named, under the alias, unless one of that URL is set already."""
+    """Add a source to the settings, named after the alias, unless its URL is there already."""
     path = context.surroundings.config
     values = read_file_values(path)
     if url in {source.url for source in context.settings.sources}:
@@ -96,7 +97,7 @@ def _keep_source(context: Context, alias: str, url: str) -> None:
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     name = next(name for name in names if f"sources.{name}.url" not in values)
     set_in_file(path, {f"sources.{name}.url": url})
-    context.note(f"Kept {url} as the source {name}: dcat config list")
+    context.note(f"Added the source {name}, {url}, to the settings: dcat config list")
 
 
 def _document(done: "Subscribed") -> Document:
@@ -111,8 +112,8 @@ def _document(done: "Subscribed") -> Document:
         pairs.append(("Index", f"{format_count(update.releases, 'release')}, {format_size(update.fetched)}"))
     if done.overlap:
         shown = ", ".join(done.overlap[:_SHOWN]) + (f" and {len(done.overlap) - _SHOWN} more" if len(done.overlap) > _SHOWN else "")
-        pairs.append(("Overlap", f"{shown} mean here what they meant before: use {alias}/{done.overlap[0]} for that of {alias}"))
-    line = f"Subscribed as {alias}" if done.first else f"Followed already, as {alias}; up to date now"
+        pairs.append(("Overlap", f"{shown} keep their meaning here; {alias}/{done.overlap[0]} means that of {alias}"))
+    line = f"Subscribed as {alias}" if done.first else f"Already followed as {alias}; up to date now"
     parts: list[str | Table] = [fields(pairs), line]
     return Document(
         "subscribe",

@@ -1,4 +1,4 @@
-"""``dcat sync``: bring what is followed up to date, and share what is pending."""
+"""``dcat sync``: refresh followed catalogues, and share pending changes."""
 
 import time
 from datetime import UTC, datetime
@@ -22,17 +22,17 @@ app = command_app()
 
 _SHORTEST = 60
 
-AliasesArgument = Annotated[list[str] | None, typer.Argument(metavar="[ALIAS...]", help="Catalogues; all without one.")]
-EveryOption = Annotated[str, typer.Option("--every", metavar="1h", help="Do it again and again, that long apart.")]
+AliasesArgument = Annotated[list[str] | None, typer.Argument(metavar="[ALIAS...]", help="Catalogues to refresh; default: all.")]
+EveryOption = Annotated[str, typer.Option("--every", metavar="1h", help="Repeat at this interval.")]
 MirrorOption = Annotated[bool, typer.Option("--mirror", help="Also fetch every image, and help to distribute them.")]
 
 
 @app.command()
 @command(long=True)
 def sync(context: Context, aliases: AliasesArgument = None, every: EveryOption = "", mirror: MirrorOption = False) -> None:
-    """Refresh what you follow, and share what is pending of your own.
+    """Refresh the catalogues you follow, and share pending changes of your own.
 
-    Says what changed. What fails for one catalogue keeps nothing else from going on; the exit code is that of the first failure.
+    Prints what changed. A failure of one catalogue does not stop the others; the exit code is that of the first failure.
     """
     if not every:
         status = _sync_once(context, aliases or [], mirror=mirror, now=context.now)
@@ -41,7 +41,7 @@ def sync(context: Context, aliases: AliasesArgument = None, every: EveryOption =
         return
     pause = parse_span("--every", every).total_seconds()
     if pause < _SHORTEST:
-        raise UsageError(f"--every is at least {_SHORTEST} seconds", why="sources are asked over the network each time")
+        raise UsageError(f"--every must be at least {_SHORTEST} seconds", why="each sync asks sources over the network")
     while True:
         _sync_once(context, aliases or [], mirror=mirror, now=datetime.now(UTC))
         context.settle()
@@ -93,7 +93,7 @@ def _document(context: Context, done: "Synced") -> Document:
     warnings = [warning for update in done.updates for warning in update_warnings(update)]
     for entry in done.mirrored:
         lines.append(f"{entry.alias}: {format_count(entry.archives, 'image')} held here, {format_size(entry.fetched)} fetched")
-        warnings += [f"{reference} could not be had: {error.message}" for reference, error in entry.failures]
+        warnings += [f"{reference} could not be fetched: {error.message}" for reference, error in entry.failures]
     if shared is not None:
         warnings += merge_warnings(shared)
         where = f"shared ({', '.join(shared.targets)})" if shared.targets else "signed here"
@@ -102,6 +102,6 @@ def _document(context: Context, done: "Synced") -> Document:
         if shared.pending:
             warnings.append(f"not shared yet: {shared.pending}")
     if not lines and done.share_error is None:
-        lines = ["Nothing is followed here, and nothing was published"]
-    closing = "" if done.updates or shared else "Follow a catalogue: dcat subscribe ALIAS NAME|URL"
+        lines = ["No catalogue is followed here, and nothing was published"]
+    closing = "" if done.updates or shared else "To follow a catalogue: dcat subscribe ALIAS NAME|URL"
     return Document("sync", body, [update.alias for update in done.updates if update.changes], lines, closing, tuple(warnings))

@@ -1,4 +1,4 @@
-"""``dcat trust``: what waits for your decision."""
+"""``dcat trust``: decide about changes in followed catalogues."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +21,7 @@ ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help="A reference o
 def trust() -> None:
     """Decide about changes in catalogues that you follow.
 
-    Contents that changed, sequences that jumped, successors of catalogues that were given up: nothing is decided by itself.
+    Changed contents, jumped sequences and successors of revoked catalogues wait here; nothing is decided without you.
     """
 
 
@@ -45,7 +45,7 @@ def list_(context: Context) -> Document:
 @app.command("accept")
 @command
 def accept(context: Context, item: ItemArgument) -> Document:
-    """Take the changed content, the jumped sequence or the successor."""
+    """Accept the changed content, the jumped sequence or the successor."""
     from catalog.operations.trust import accept as take
 
     return _decided(take(context.home, item))
@@ -54,7 +54,7 @@ def accept(context: Context, item: ItemArgument) -> Document:
 @app.command("refuse")
 @command
 def refuse(context: Context, item: ItemArgument) -> Document:
-    """Keep what was there; the old content resolves again."""
+    """Refuse it; the old content resolves again."""
     from catalog.operations.trust import refuse as turn_down
 
     return _decided(turn_down(context.home, item))
@@ -65,7 +65,7 @@ def _decided(done: "Decided") -> Document:
     lines = [f"{word}: {question.item}, {question.text}" for question in done.questions]
     body = {"accepted": done.accepted, "questions": [_body(question) for question in done.questions]}
     aliases = " ".join(dict.fromkeys(question.alias for question in done.questions))
-    closing = f"To bring it here: dcat sync {aliases}" if done.needs_sync else ""
+    closing = f"To fetch it: dcat sync {aliases}" if done.needs_sync else ""
     return Document("trust", body, [question.item for question in done.questions], lines, closing)
 
 

@@ -1,4 +1,4 @@
-"""``dcat unpin``: let go of bytes."""
+"""``dcat unpin``: stop keeping the bytes of releases."""
 
 from typing import Annotated
 
@@ -9,13 +9,13 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
-from cli.text import format_count, parse_span
+from cli.text import parse_span
 
 app = command_app()
 
-ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="Releases; dcat help references.")]
-AgeOption = Annotated[str, typer.Option("--older-than", metavar="90d", help="All that is pinned for longer than that.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Only the images for it.")]
+ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="Releases; see dcat help references.")]
+AgeOption = Annotated[str, typer.Option("--older-than", metavar="90d", help="Unpin everything that has been pinned for longer.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Unpin only the images for this platform.")]
 
 
 @app.command()
@@ -23,15 +23,15 @@ PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", he
 def unpin(
     context: Context, references: ReferencesArgument = None, older_than: AgeOption = "", platform: PlatformOption = ""
 ) -> Document:
-    """Let go of the bytes of releases; they stay in the index.
+    """Stop keeping the bytes of releases; they stay in the index.
 
-    The bytes are freed by dcat gc --yes. What your own catalogue releases is kept whether it is pinned or not.
+    dcat gc --yes frees the bytes. The images of your own releases are kept whether they are pinned or not.
     """
     from catalog.operations.pin import unpin as let_go
     from catalog.operations.pin import unpin_older
 
     if bool(references) == bool(older_than):
-        raise UsageError("unpin takes releases, or --older-than", hint="dcat unpin --older-than 90d")
+        raise UsageError("name releases, or use --older-than", hint="dcat unpin --older-than 90d")
     wanted = parse_platform(platform) if platform else None
     if references:
         pins = [pin for reference in references for pin in let_go(context.home, reference, wanted).pins]
@@ -42,5 +42,5 @@ def unpin(
         for pin in pins
     ]
     lines = [f"Unpinned {pin.name}@{pin.version}  {pin.platform}" for pin in pins]
-    closing = "To free their bytes: dcat gc --yes" if pins else f"{format_count(0, 'archive')} of that were pinned"
+    closing = "To free their bytes: dcat gc --yes" if pins else "Nothing of that was pinned."
     return Document("unpin", {"unpinned": body}, [pin.archive for pin in pins], lines, closing)

@@ -10,7 +10,7 @@ from cli.output import Document
 
 app = command_app()
 
-AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="What you call it, or its IPNS name.")]
+AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="Its alias, or its IPNS name.")]
 
 
 @app.command()
@@ -18,7 +18,7 @@ AliasArgument = Annotated[str, typer.Argument(metavar="ALIAS", help="What you ca
 def unsubscribe(context: Context, alias: AliasArgument) -> Document:
     """Stop following a catalogue; what was pulled stays.
 
-    Its alias and its names stay its own, so that no reference means something else from now on.
+    Its alias and its names stay reserved for it, so that no reference changes its meaning.
     """
     from catalog.operations.unsubscribe import unsubscribe as end
 

@@ -1,4 +1,4 @@
-"""``dcat verify``: hash again, and repair."""
+"""``dcat verify``: check all stored bytes, and repair damage."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="Only the blocks of one release.")]
+ReferenceArgument = Annotated[str, typer.Argument(metavar="[REF]", help="Check only the blocks of this release.")]
 RepairOption = Annotated[
-    bool, typer.Option("--repair", help="Fetch what is missing or rotten from the sources; make a damaged index or tree anew.")
+    bool, typer.Option("--repair", help="Fetch missing or damaged blocks from the sources; rebuild a damaged index or tree.")
 ]
 ImageOption = Annotated[str, typer.Option("--image", metavar="REF|ID", help="Repair from an image of the engine.")]
 FromOption = Annotated[str, typer.Option("--from", metavar="FILE|DIR|-", help="Repair from an exported tar or an OCI layout.")]
@@ -33,10 +33,10 @@ def verify(
     image: ImageOption = "",
     from_: FromOption = "",
 ) -> Document | None:
-    """Hash everything that is stored again.
+    """Check all stored bytes against their hashes.
 
-    Every block is read and checked against its CID; every archive and snapshot that is kept here, and every file of the home, must
-    be whole, and the tree of your catalogue's releases the one that its releases give. Damage is exit code 20.
+    Every block is compared with its CID; every archive and snapshot that is kept here, and every file of the home, must be
+    complete, and the tree of your catalogue must be the one that its releases give. Damage is exit code 20.
     """
     from catalog.operations.verify import verify as check
 
@@ -76,9 +76,9 @@ def verify(
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
         ("in the node", _describe_moved(done) if done.moved else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
-        ("made anew", ", ".join([*done.files, *(["the tree of your releases"] if done.renewed else [])])),
+        ("rebuilt", ", ".join([*done.files, *(["the tree of your releases"] if done.renewed else [])])),
         ("other tree", f"{done.uncanonical}: your releases give another one" if done.uncanonical is not None else ""),
-        ("in part", f"{format_count(len(partial), 'archive')}, whose other layers the engine had" if partial else ""),
+        ("in part", f"{format_count(len(partial), 'archive')}; the engine had the other layers" if partial else ""),
     ]
     parts: list[str | Table] = [fields(pairs)]
     if damage:
@@ -99,15 +99,15 @@ def verify(
         )
     raise VerificationError(
         f"{format_count(len(damage), 'archive')} of {done.archives} damaged, {format_count(done.rotten, 'block')} rotten",
-        why="no source that was asked had them" if repaired else "stored bytes no longer match their CIDs, or are gone",
-        hint="dcat verify --from FILE  (or --image REF): the image itself" if repaired else "dcat verify --repair",
+        why="no source had the blocks" if repaired else "stored bytes do not match their CIDs, or are missing",
+        hint="dcat verify --from FILE  (or --image REF), with the image itself" if repaired else "dcat verify --repair",
     )
 
 
 def _describe_moved(done: "Verified") -> str:
-    state = f"not asked ({done.unasked})" if done.unasked else "it has them all"
+    state = f"not checked ({done.unasked})" if done.unasked else "it has them all"
     return f"{format_count(done.moved, 'block')}: {state}"
 
 
 def _conclude(done: "Verified") -> str:
-    return "All of it matches." if not done.unasked else "All that is here matches."
+    return "Everything matches." if not done.unasked else "Everything that is here matches."

@@ -1,4 +1,4 @@
-"""``dcat yank``: mark a release."""
+"""``dcat yank``: mark a release as not to be used."""
 
 from typing import Annotated
 
@@ -14,8 +14,8 @@ from cli.text import escape
 app = command_app()
 
 ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release of your own catalogue.")]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it should not be used; people see it.")]
-UndoOption = Annotated[bool, typer.Option("--undo", help="Take the mark away.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why it should not be used; shown to everybody.")]
+UndoOption = Annotated[bool, typer.Option("--undo", help="Remove the mark.")]
 
 
 @app.command()
@@ -23,10 +23,10 @@ UndoOption = Annotated[bool, typer.Option("--undo", help="Take the mark away.")]
 def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = "", undo: UndoOption = False) -> Document:
     """Mark a release as not to be used; nothing is deleted.
 
-    --latest then skips it, and resolving it by its version warns.
+    --latest skips it then, and resolving its version warns.
     """
     if undo and reason:
-        raise UsageError("--undo takes no --reason")
+        raise UsageError("--undo and --reason exclude each other")
     if not undo and not reason.strip():
         raise UsageError("a yank needs a reason", hint=f'dcat yank {reference} --reason "…"')
     from catalog.operations.yank import yank as mark
@@ -39,5 +39,5 @@ def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = 
         line = f"{done.entry.reference} is no longer yanked" if done.changed else f"{done.entry.reference} was not yanked"
     else:
         line = f"Yanked {done.entry.reference}: {escape(release.yanked or '')}"
-    closing = "" if undo or not done.changed else f"To take it back: dcat yank {done.entry.reference} --undo"
+    closing = "" if undo or not done.changed else f"To undo: dcat yank {done.entry.reference} --undo"
     return Document("yank", body, [done.entry.reference], [line], closing, sharing.warnings)

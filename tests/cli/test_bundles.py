@@ -58,7 +58,7 @@ def test_an_update_holds_what_is_new_only(as_bob: Dcat, dcat: Dcat, tmp_path: Pa
     assert missing.code == 31
     assert "counts on images" in missing.err
     behind = dcat("import", first)
-    assert "more is known here" in behind.err
+    assert "its index here is newer" in behind.err
     assert "web@1.0" in ok(behind)
     assert "web@1.1" in ok(dcat("import", update))
     ok(dcat("save", "bob/web@1.1", "-o", str(tmp_path / "out.tar.zst")))
@@ -73,7 +73,7 @@ def test_an_older_bundle_takes_nothing_back(as_bob: Dcat, dcat: Dcat, tmp_path: 
     ok(as_bob("export", "--catalogue", "mine", "-o", new))
     ok(dcat("subscribe", "bob", new))
     assert "2 images" in ok(dcat("import", new))
-    assert "more is known here" in dcat("import", old).err
+    assert "its index here is newer" in dcat("import", old).err
     assert ok(dcat("resolve", "bob/web@1.1"))
     assert read_json(dcat("catalogues", "--json"))["catalogues"][0]["sequence"] == 2  # type: ignore[index]
 

@@ -87,7 +87,7 @@ def test_yank_and_its_undoing(stocked: Dcat) -> None:
 def test_remove_keeps_the_line_and_only_the_same_content_returns(stocked: Dcat, tmp_path: Path) -> None:
     cid = ok(stocked("resolve", "web@1.1"))
     assert ok(stocked("remove", "web@1.1")) == "Removed web@1.1\n"
-    assert "removed already" in ok(stocked("remove", "web@1.1"))
+    assert "already removed" in ok(stocked("remove", "web@1.1"))
     ran = stocked("resolve", "web@1.1")
     assert ran.code == 10
     assert "removed by its publisher" in ran.err

@@ -10,7 +10,7 @@ import pytest
 
 from cli.completion import _TAKE_WORDS, VALUE_OPTIONS
 from cli.verbs import VERBS
-from tests.cli import readme
+from tests.cli import reference
 from tests.cli.conftest import Dcat
 from tests.factory.exports import write_image
 from tests.needs import ROOT, lacks
@@ -59,7 +59,7 @@ def test_candidates(stocked: Dcat, line: str, expected: list[str]) -> None:
 def test_every_option_with_a_value_is_known() -> None:
     known = set()
     for verb in VERBS:
-        for _, command in readme.leaves(verb):
+        for _, command in reference.leaves(verb):
             for parameter in command.params:
                 if parameter.param_type_name == "option" and not parameter.is_flag:
                     known.update(parameter.opts)
@@ -68,7 +68,7 @@ def test_every_option_with_a_value_is_known() -> None:
 
 def test_every_command_below_a_verb_is_known() -> None:
     for verb in VERBS:
-        below = sorted(words.partition(" ")[2] for words, _ in readme.leaves(verb) if " " in words)
+        below = sorted(words.partition(" ")[2] for words, _ in reference.leaves(verb) if " " in words)
         if below:
             assert list(_TAKE_WORDS[verb]) == below, verb
 

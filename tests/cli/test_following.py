@@ -47,7 +47,7 @@ def test_publishing_signs_and_says_what_is_next(as_bob: Dcat, tmp_path: Path) ->
 def test_a_teammate_subscribes_syncs_and_pulls(bob: str, as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
     subscribed = dcat("subscribe", "bob", bob)
     assert "Subscribed as bob" in ok(subscribed)
-    assert "Kept http://127.0.0.1" in subscribed.err
+    assert "Added the source bob, http://127.0.0.1" in subscribed.err
     assert ok(dcat("list", "-q")) != ""
     cid = ok(as_bob("resolve", "web@1.0"))
     assert ok(dcat("resolve", "web@1.0")) == ok(dcat("resolve", "bob/web@1.0")) == cid
@@ -141,7 +141,7 @@ def test_a_key_moves_to_a_new_home_with_all_its_releases(bob: str, as_bob: Dcat,
     ok(dcat("key", "import", file, "--passphrase-file", str(secret)))
     assert read_json(dcat("key", "show", "--json"))["catalogue"] == read_json(as_bob("key", "show", "--json"))["catalogue"]
     ok(dcat("config", "set", "sources.old.url", bob))
-    assert "Taken in: 1 release" in ok(dcat("recover"))
+    assert "Merged 1 release" in ok(dcat("recover"))
     assert ok(dcat("resolve", "web@1.0")) == ok(as_bob("resolve", "web@1.0"))
 
 
@@ -151,10 +151,10 @@ def test_a_given_up_catalogue_ends_for_everybody(bob: str, as_bob: Dcat, dcat: D
     ok(as_bob("key", "revocation", "-o", file))
     assert "nothing new" in ok(dcat("sync", "bob"))
     assert as_bob("key", "revoke", file).code == 2
-    assert "Given up" in ok(as_bob("key", "revoke", file, "--yes"))
+    assert "Revoked" in ok(as_bob("key", "revoke", file, "--yes"))
     ran = dcat("sync", "bob")
     assert ran.code == 0
-    assert "gave this catalogue up" in ran.err
+    assert "revoked this catalogue" in ran.err
     assert ok(dcat("resolve", "bob/web@1.0"))
     assert as_bob("publish", "web", "2.0", "--from", write_image(tmp_path / "two.tar", "2")).code == 0
     assert dcat("subscribe", "again", bob).code in (10, 24)
@@ -163,7 +163,7 @@ def test_a_given_up_catalogue_ends_for_everybody(bob: str, as_bob: Dcat, dcat: D
 def test_what_is_outdated(bob: str, as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
     ok(dcat("subscribe", "bob", bob))
     ok(dcat("pull", "bob/web@1.0", "--no-load"))
-    assert "Nothing newer is known for 1 name" in ok(dcat("outdated"))
+    assert "No newer version is known of 1 name" in ok(dcat("outdated"))
     ok(as_bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "2")))
     ok(dcat("sync"))
     assert ok(dcat("outdated", "-q")) == "web@1.1\n"
@@ -178,7 +178,7 @@ def test_a_name_moves_when_its_user_says_so(bob: str, dcat: Dcat, tmp_path: Path
     ok(dcat("prefer", "web", "mine"))
     ok(dcat("publish", "web", "1.0", "--from", mine))
     assert ok(dcat("resolve", "web@1.0")) != ok(dcat("resolve", "bob/web@1.0"))
-    assert "means that of the catalogue" in ok(dcat("prefer", "web", "bob"))
+    assert "belongs to the catalogue" in ok(dcat("prefer", "web", "bob"))
     assert ok(dcat("resolve", "web@1.0")) == ok(dcat("resolve", "bob/web@1.0"))
     assert dcat("prefer", "web", "nobody").code == 10
 

@@ -23,7 +23,7 @@ def test_publish_says_what_it_made(dcat: Dcat, tmp_path: Path) -> None:
     assert re.search(r"created one in .* \(k51[a-z0-9]{59}, key 0600\)", ran.err)
     again = dcat("publish", "team/web", "1.0", "--from", file)
     assert again.code == 0
-    assert "published already" in again.out
+    assert "already published" in again.out
     assert "created" not in again.err
 
 
@@ -76,11 +76,11 @@ def test_a_dry_run_changes_nothing(dcat: Dcat, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "part"),
     [
-        (["web"], 24, "names no version"),
+        (["web"], 24, "has no version"),
         (["web", "latest"], 2, "latest"),
         (["Web", "1"], 2, "no name"),
         (["web", "1.0", "--annotation", "x"], 2, "KEY=VALUE"),
-        (["web", "1.0", "--max-size", "big"], 2, "no size"),
+        (["web", "1.0", "--max-size", "big"], 2, "not a valid size"),
         (["web", "1.0", "--platform", "all", "--platform", "linux/amd64"], 2, "all"),
         (["web@1.0", "1.0"], 2, "name and version"),
         (["web", "1.0", "--pull"], 2, "exclude"),

@@ -76,7 +76,7 @@ def test_a_file_without_a_token_is_refused(dcat: Dcat, tmp_path: Path) -> None:
         (tmp_path / "token").write_bytes(content)
         ran = dcat("serve", "--token-file", str(tmp_path / "token"))
         assert ran.code == 2
-        assert "holds no token" in ran.err
+        assert "does not hold a token" in ran.err
     assert dcat("serve", "--token-file", str(tmp_path / "nothing")).code == 10
 
 

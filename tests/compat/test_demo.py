@@ -14,7 +14,7 @@ def run_demo(docker_host: str) -> str:
     done = subprocess.run(program, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
     assert "has the same CID: True" in done.stdout
-    assert "All of it matches." in done.stdout
+    assert "Everything matches." in done.stdout
     return done.stdout
 
 
