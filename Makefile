@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: env check format test test-long bench demo lock clean
+.PHONY: env check format test test-long bench demo docs lock clean
 
 env: $(VENV)/.complete
 
@@ -37,6 +37,9 @@ bench: env
 
 demo: env
 	$(BIN)/python -m tests.demo
+
+docs: env
+	$(BIN)/python -m tests.cli.reference
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock

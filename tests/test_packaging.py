@@ -31,6 +31,7 @@ def test_the_wheel_holds_library_commands_and_migrations_and_no_tests(wheel: Pat
     assert set(expected) <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"catalog", "cli", "migrations", "dcat_ipfs"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert any(name.endswith("share/man/man1/dcat-publish.1") for name in names)
 
 
 def test_an_installed_copy_does_the_main_job(wheel: Path, tmp_path: Path) -> None:
