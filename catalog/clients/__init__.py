@@ -1,3 +1,4 @@
-"""Clients of other programs' protocols, without any knowledge of catalogues: HTTP with untrusted hosts, Kubo's RPC, Docker's API,
-DNSLink.
+"""Clients of other programs: HTTP with untrusted hosts (`http`), Kubo's RPC (`kubo`), Docker's API (`docker`), DNSLink (`dnslink`).
+
+None of them knows anything of catalogues.
 """

@@ -1,9 +1,9 @@
-"""Where a host name may lead: every connection resolves, checks and then connects to the address that was checked.
+"""Which addresses a host may have: each connection resolves a name, checks the address, and connects to the checked one.
 
-A source is not trusted, so neither is where it redirects to: a public host may not lead into the machine or the network of the user
-(server-side request forgery), also not by a name whose address changes between two look-ups. Kinds are those of the *embedded*
-address where an IPv6 form wraps an IPv4 one (mapped, compatible, NAT64, 6to4, Teredo).
-Sources: RFC 1918, 4193, 6598, 6052, 3056, 4380; safety.md row B6.
+A source is not trusted, and neither are its redirects: a public host may not lead to the user's machine or network (server-side
+request forgery), not even by a name whose address changes between two look-ups. If an IPv6 address embeds an IPv4 one (mapped,
+compatible, NAT64, 6to4, Teredo), the embedded one is checked.
+Sources: RFC 1918, 4193, 6598, 6052, 3056, 4380; docs/safety.md B6.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
 
 
 class Address(NamedTuple):
-    """What a socket connects to."""
+    """The address of a socket."""
 
     family: int
     sockaddr: tuple[str, int] | tuple[str, int, int, int] | str
@@ -36,7 +36,7 @@ LookUp = Callable[[str, int], list[Address]]
 
 
 def classify_address(text: str) -> AddressKind:
-    """Tell the kind of an IP address; raise ``ValueError`` for what is none."""
+    """Return the kind of an IP address; raise ``ValueError`` if it is not one."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and (embedded := _embedded_ipv4(address)) is not None:
         address = embedded
@@ -54,15 +54,15 @@ def classify_address(text: str) -> AddressKind:
 
 
 def look_up(host: str, port: int) -> list[Address]:
-    """Ask the system's resolver."""
+    """Resolve a host by the system's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [Address(int(family), sockaddr) for family, _, _, _, sockaddr in found]  # type: ignore[arg-type]
 
 
 def resolve_host(host: str, port: int, timeout: float, look_up_host: LookUp = look_up) -> list[Address]:
-    """Give the addresses of a host within ``timeout`` seconds; raise `UnavailableError` where there are none.
+    """Return the addresses of a host; raise `UnavailableError` if there are none, or none within ``timeout`` seconds.
 
-    The system's resolver cannot be interrupted, so it runs aside: a dead name server costs the time that was allowed and no more.
+    The system's resolver cannot be interrupted, so it runs in a thread of its own, which is abandoned after ``timeout``.
     """
     found: list[Address] = []
     failure: list[Exception] = []
@@ -80,17 +80,17 @@ def resolve_host(host: str, port: int, timeout: float, look_up_host: LookUp = lo
         thread.start()
         thread.join(timeout)
         if thread.is_alive():
-            raise UnavailableError(f"{host} has no address yet", why=f"the name server did not answer within {timeout:g} s")
+            raise UnavailableError(f"{host} could not be resolved", why=f"the name server did not answer within {timeout:g} s")
     if not found:
         raise UnavailableError(f"{host} has no address", why=str(failure[0]) if failure else "the name server knows none")
     return found
 
 
 class AddressRule:
-    """Which addresses one configured host, and whatever it redirects to, may have.
+    """The addresses that one configured host, and the hosts that it redirects to, may have.
 
-    Public ones always; others only of the kinds that the configured host itself had when it was first looked up, and none where
-    any of its addresses was public then.
+    Public ones are always allowed. Of other kinds, those are allowed that the configured host had at the first look-up, provided
+    that none of its addresses was public then.
     """
 
     def __init__(self, host: str, *, look_up_host: LookUp = look_up) -> None:
@@ -100,7 +100,7 @@ class AddressRule:
         self._lock = threading.Lock()
 
     def resolve(self, host: str, port: int, timeout: float) -> list[Address]:
-        """Give those addresses of ``host`` that may be connected to; raise `UnavailableError` where there is none."""
+        """Return the allowed addresses of ``host``; raise `UnavailableError` if there are none."""
         return self._check(host, resolve_host(host, port, timeout, self._look_up))
 
     def _check(self, host: str, addresses: list[Address]) -> list[Address]:
@@ -115,7 +115,7 @@ class AddressRule:
         return checked
 
     def check_behind_proxy(self, host: str, port: int, timeout: float) -> None:
-        """Refuse a host that is known here to lead elsewhere than allowed; one that only the proxy can resolve passes."""
+        """Raise `UnavailableError` if ``host`` resolves here to an address that is not allowed; it may not resolve here at all."""
         try:
             addresses = resolve_host(host, port, timeout, self._look_up)
         except UnavailableError:
@@ -133,7 +133,7 @@ class AddressRule:
 
 
 class SocketRule(AddressRule):
-    """All requests go to one Unix socket, whatever their host."""
+    """The rule of a client of one Unix socket: every host resolves to that socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost")

@@ -1,8 +1,9 @@
-"""Connections that go only to checked addresses, and that another thread can cut.
+"""HTTP connections to checked addresses only, which another thread can cut.
 
-These hook into urllib3 where a connection is made and where an answer is awaited, so that Host, SNI and the certificate's check
-stay those of the name while the socket goes to the address that was checked. Import this lazily: it brings requests and urllib3
-(90 ms).
+They override urllib3 where a connection is made and where an answer is awaited: Host, SNI and the check of the certificate use the
+name, while the socket is connected to the checked address. ``_new_conn`` and ``_dns_host`` are not public, hence the upper bound of
+urllib3 in ``pyproject.toml``; a urllib3 that no longer calls ``_new_conn`` gets no connection. Import this lazily: requests and
+urllib3 take 90 ms.
 """
 
 import contextlib
@@ -26,10 +27,10 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Exchange:
-    """One request and its answer. `cut` ends it from any thread: whatever it waits for fails at once."""
+    """One request and its answer. `cut` ends it from any thread: whatever waits for it fails at once."""
 
     def __init__(self) -> None:
-        self.reused = True  # the connection was open before; such a one may have been closed by the other side meanwhile
+        self.reused = True  # on a connection that was open before, which the other side may have closed since
         self.thread = threading.get_ident()
         self.cut_because: str | None = None
         self._cut = threading.Event()
@@ -38,7 +39,7 @@ class Exchange:
         self._timer: threading.Timer | None = None
 
     def cut(self, why: str) -> None:
-        """End the exchange; ``why`` is what its error will say."""
+        """End the exchange; ``why`` becomes part of its error."""
         with self._lock:
             if self.cut_because is None:
                 self.cut_because = why
@@ -48,42 +49,42 @@ class Exchange:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # of the socket itself, also under TLS
 
     def wait(self, seconds: float) -> bool:
-        """Sleep; tell whether the exchange was cut meanwhile."""
+        """Sleep; return whether the exchange was cut."""
         return self._cut.wait(seconds)
 
     def attach(self, sock: socket.socket) -> None:
-        """Note the socket that is used from now on."""
+        """Record the socket that is used from now on."""
         with self._lock:
             self._socket = sock
             if self.cut_because is not None:
                 raise ConnectionAbortedError(self.cut_because)
 
     def detach(self) -> None:
-        """Forget the socket, which goes back to its pool: a later cut is none of its business."""
+        """Forget the socket, which returns to its pool: a later cut must not close it."""
         with self._lock:
             self._socket = None
 
     def set_read_timeout(self, seconds: float) -> None:
-        """Say how long one read may wait."""
+        """Set how long one read may wait."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.settimeout(seconds)
 
     def await_answer(self, seconds: float) -> None:
-        """Cut the exchange unless `answered` is called in time: a timeout for each read does not bound headers that drip."""
+        """Cut the exchange unless `answered` is called in time. A timeout for each read would not bound headers that drip."""
         self._timer = threading.Timer(seconds, self.cut, (f"no answer within {seconds:g} s",))
         self._timer.daemon = True
         self._timer.start()
 
     def answered(self) -> None:
-        """The status and headers are there."""
+        """Note that status and headers have arrived."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
 class Guard(threading.local):
-    """What the connections of one client ask: the rule of addresses, and which exchange this thread is in."""
+    """What the connections of one client refer to: the rule for addresses, and the exchange of the current thread."""
 
     exchange: Exchange | None = None
 
@@ -94,11 +95,19 @@ class Guard(threading.local):
 class _GuardedConnection(HTTPConnection):
     guard: Guard
     _held: bytes | None = None  # the last piece of a chunked body, until it is known whether one follows
+    _is_checked = False
+
+    def connect(self) -> None:
+        """Connect, and make sure that the address was checked."""
+        self._is_checked = False
+        if self.guard.exchange is not None:
+            self.guard.exchange.reused = False
+        super().connect()
+        if not self._is_checked:
+            self.close()
+            raise NewConnectionError(self, "urllib3 did not connect by the function that checks addresses")
 
     def _new_conn(self) -> socket.socket:
-        exchange = self.guard.exchange
-        if exchange is not None:
-            exchange.reused = False
         timeout = self.timeout if isinstance(self.timeout, int | float) else 30.0
         host = self._dns_host
         rule = self.guard.rule if self.proxy is None else AddressRule(host)
@@ -117,6 +126,7 @@ class _GuardedConnection(HTTPConnection):
                 failure = error
                 continue
             sys.audit("http.client.connect", self, self.host, self.port)
+            self._is_checked = True
             return sock
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, f"no connection to {self.host} within {timeout:g} s") from failure
@@ -129,10 +139,10 @@ class _GuardedConnection(HTTPConnection):
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        """Send; a chunked body's last piece goes in one packet with the end.
+        """Send; the last piece of a chunked body goes in one packet with the end.
 
-        A server in Go sees that its client has gone only once it has read a body to its very end. Where that came a packet later,
-        Kubo had begun its work already, never saw it, and went on for ever for nobody, holding its GC's lock.
+        A server in Go notices that its client has gone only after it has read the whole body. When the end came in a later packet,
+        Kubo had begun its work, never noticed, and worked on for ever, holding the lock of its GC.
         """
         if self._held is None:
             super().send(data)
@@ -161,7 +171,7 @@ class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
 
 
 class GuardedAdapter(HTTPAdapter):
-    """requests' adapter over guarded connections, one pool for each origin."""
+    """The adapter of requests over guarded connections, with one pool for each origin."""
 
     def __init__(self, guard: Guard, *, connections: int) -> None:
         plain = type("PlainConnection", (_GuardedConnection,), {"guard": guard})
@@ -183,7 +193,7 @@ class GuardedAdapter(HTTPAdapter):
 
 
 class Transport:
-    """Sends one request at a time for each thread, and keeps connections between them."""
+    """Sends requests, one at a time for each thread, and keeps connections open between them."""
 
     def __init__(self, rule: AddressRule) -> None:
         self._guard = Guard(rule)
@@ -199,7 +209,7 @@ class Transport:
         connect: float,
         first_byte: float,
     ) -> requests.Response:
-        """Send and await status and headers; raise one of `FAILURES` or what the connection's rule raises."""
+        """Send, and wait for status and headers; raise one of `FAILURES`, or what the rule for addresses raises."""
         self._guard.exchange = exchange
         try:
             return self._adapter.send(
@@ -213,9 +223,9 @@ class Transport:
             self._guard.exchange = None
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the open connections."""
         for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118  it is no dictionary
+            for key in manager.pools.keys():  # noqa: SIM118  it is not a dictionary
                 pool = manager.pools.get(key)
                 if pool is not None:
                     pool.close()

@@ -1,8 +1,8 @@
-"""DNSLink: a domain that says which IPNS name stands behind it.
+"""DNSLink: resolving a domain to an IPNS name.
 
-The TXT records of ``_dnslink.<domain>`` are asked for, and those of the form ``dnslink=/ipns/<name>`` count; one may lead to a
-second domain. DNS is not authenticated: what comes of it is a name to be shown and remembered once, never a record.
-Source: dnslink.dev; ipfs/specs, web redirects and gateways ("DNSLink"). `dnspython` is imported when it is needed.
+Of the TXT records of ``_dnslink.<domain>``, those of the form ``dnslink=/ipns/<name>`` count; one may point to a second domain. DNS
+is not authenticated: its answer is a name that is shown to the user and stored once, never a record.
+Source: dnslink.dev; ipfs/specs, web redirects and gateways ("DNSLink"). `dnspython` is imported on first use.
 """
 
 import re
@@ -20,17 +20,17 @@ _LINK: Final = re.compile(r"dnslink=/ipns/([^/]+)/?", re.ASCII)
 
 
 def is_domain(text: str) -> bool:
-    """Tell whether the text has the form of a domain (ASCII, lower case, at least two parts)."""
+    """Return whether the text has the form of a domain (ASCII, lower case, at least two parts)."""
     return _DOMAIN.fullmatch(text) is not None
 
 
 def resolve_dnslink(
     domain: str, *, timeout: float = DNS_TIMEOUT, nameservers: Sequence[str] | None = None, port: int = 53
 ) -> IpnsName:
-    """Give the IPNS name that ``domain`` points to, in ``timeout`` seconds for each look-up.
+    """Return the IPNS name that ``domain`` points to; each look-up may take ``timeout`` seconds.
 
-    ``nameservers`` are asked instead of those that this host is set up with. Raises `CatalogueNotFoundError` where the domain does
-    not exist or points to none, `UnavailableError` where no server answered.
+    ``nameservers`` replace those of the system. Raise `CatalogueNotFoundError` if the domain does not exist or points to no name,
+    `UnavailableError` if no server answered.
     """
     seen: list[str] = []
     target = domain.lower().removesuffix(".")
@@ -52,7 +52,7 @@ def resolve_dnslink(
 
 
 def _links(texts: Sequence[str]) -> list[str]:
-    """Give what the records link to, in the one order that does not depend on the server's: keys before domains, then by text."""
+    """Return what the records link to, in an order that does not depend on the server: names before domains, then by text."""
     targets = {match[1] for text in texts if (match := _LINK.fullmatch(text))}
     return sorted(targets, key=lambda target: ("." in target, target))
 

@@ -1,9 +1,9 @@
-"""Kubo's RPC: the commands that dcat needs, each with its errors told apart.
+"""The commands of Kubo's RPC that dcat needs.
 
-A status of 200 proves nothing here: errors that come later stand in the stream or in a trailer that HTTP libraries hide. So each
-command is judged by what it gave: an import by the root that it names and the number of blocks that it counted, a DAG by its
-completeness. Each call carries Kubo's own ``timeout``, since without one it may wait for ever. The catalogue's key never goes to
-a node. Sources: kubo core/commands at v0.42; facts that were tried on that version.
+A status of 200 proves nothing: later errors are in the stream, or in a trailer that HTTP libraries hide. So each command is judged
+by its result: an import by the root that it names and the number of blocks that it counted, a DAG by its completeness. Each call
+carries Kubo's own ``timeout``, since without one the node may wait for ever. The catalogue's key is never sent to a node.
+Sources: kubo core/commands at v0.42, and what was measured with that version.
 """
 
 import base64
@@ -31,7 +31,7 @@ _NOT_NEWER: Final = ("newer", "sequence", "older")
 
 
 class KuboClient:
-    """A Kubo node by its RPC address (``http://127.0.0.1:5001``). Raises `UnavailableError` with what is wrong with the node."""
+    """A Kubo node, by the address of its RPC (``http://127.0.0.1:5001``). All methods raise `UnavailableError`."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class KuboClient:
         self._version: str | None = None
 
     def version(self) -> str:
-        """Give the node's version, asked for once; raise `UnavailableError` where the node is down, too old or closed to us."""
+        """Return the node's version, asked for once; raise `UnavailableError` if the node is down, too old or denies access."""
         if self._version is None:
             version = self._rpc.ask("version", timeout=self.timeouts.first_byte).get("Version")
             if not isinstance(version, str):
-                raise UnavailableError(f"what answers at {self.name} is no Kubo node")
+                raise UnavailableError(f"{self.name} is not a Kubo node")
             if _parse_version(version) < MIN_VERSION:
                 oldest = ".".join(map(str, MIN_VERSION))
                 raise UnavailableError(
@@ -63,15 +63,16 @@ class KuboClient:
         return self._version
 
     def get_block(self, cid: Cid, *, offline: bool, timeout: float) -> bytes:
-        """Give a block, unverified; raise `BlockNotFoundError` where the node lacks it, `SourceTimeoutError` where it finds none
-        in time.
+        """Return a block, unverified.
+
+        Raise `BlockNotFoundError` if the node does not have it, `SourceTimeoutError` if the node does not find it in time.
         """
         options = {"offline": "true"} if offline else {}
         with self._rpc.open("block/get", [str(cid)], options, timeout=timeout) as response:
             return response.read_all(limits.MAX_BLOCK_SIZE)
 
     def has_block(self, cid: Cid) -> bool:
-        """Tell whether the node itself holds the block."""
+        """Return whether the node itself holds the block."""
         try:
             self._rpc.ask("block/stat", [str(cid)], {"offline": "true"}, timeout=self.timeouts.first_byte)
         except BlockNotFoundError:
@@ -79,25 +80,24 @@ class KuboClient:
         return True
 
     def remove_blocks(self, cids: Iterable[Cid]) -> None:
-        """Have the node forget blocks; those that it lacks are fine."""
+        """Delete blocks of the node, as far as it has them."""
         for line in self._rpc.lines("block/rm", [str(cid) for cid in cids], {"force": "true"}, timeout=60):
             if line.get("Error"):
                 raise UnavailableError(f"the Kubo node at {self.name} keeps block {line.get('Hash')}", why=str(line["Error"]))
 
     def list_blocks(self) -> Iterator[str]:
-        """Give the CIDs of all blocks as text; Kubo names each as a raw one."""
+        """Yield the CIDs of all blocks as text; Kubo gives each the codec raw."""
         for line in self._rpc.lines("refs/local", timeout=600):
             if line.get("Err"):
                 raise UnavailableError(f"the Kubo node at {self.name} cannot list its blocks", why=str(line["Err"]))
             yield str(line.get("Ref", ""))
 
     def import_blocks(self, blocks: Iterable[Block], root: Block | None = None, *, pin_wait: float = _PIN_WAIT) -> None:
-        """Stream blocks in by one request.
+        """Import blocks in one request.
 
-        With ``root``, which stands last, the DAG under it is pinned when the request ends, and GC waits until then;
-        `UnavailableError` says why it is not. What was taken before a failure stays taken. Without ``root`` nothing is pinned. A
-        node walks the whole DAG before it pins it, and looks for a block that it lacks until ``pin_wait`` seconds after the last
-        byte.
+        With ``root``, which is sent last, the DAG under it is pinned when the request ends, and GC waits until then; raise
+        `UnavailableError` if it was not pinned. Without ``root`` nothing is pinned. The node walks the whole DAG before it pins it,
+        and searches for a missing block until ``pin_wait`` seconds after the last byte. Blocks imported before a failure stay.
         """
         self.version()
         sent = 0
@@ -127,36 +127,37 @@ class KuboClient:
             raise UnavailableError(f"the Kubo node at {self.name} ended an import early", why=f"it took {count} of {sent} blocks")
 
     def export_dag(self, root: Cid, *, offline: bool, timeout: float = 3600) -> Iterator[Block]:
-        """Give the blocks of a DAG, verified, depth first. The end means nothing: check completeness."""
+        """Yield the blocks of a DAG, verified, depth first. It may end early without an error: check that the DAG is complete."""
         options = {"progress": "false"} | ({"offline": "true"} if offline else {})
         with self._rpc.open("dag/export", [str(root)], options, timeout=timeout) as response:
             response.start_reading(limits.MAX_DAG_BLOCKS * limits.MAX_BLOCK_SIZE)
             yield from CarReader(response)
 
     def gather_blocks(self, cids: Sequence[Cid]) -> Iterator[Block]:
-        """Have the node bring leaves from its network, all at once in one session, and give those that came, verified.
+        """Make the node fetch leaves from its network in one session, and yield those that arrived, verified.
 
-        Asked for one by one, each block costs a search of its own. So the node is given a passing node that links them all, and
-        asked to list what that links to, which it does by fetching it. Raises `SourceTimeoutError` when nothing more comes for a
-        while; what came is in the node then. ``cids`` that are nodes themselves are brought, and not given: an export would go on
-        below them.
+        Asked for one by one, each block would cost a search. So a temporary node that links them all is imported, and the node is
+        asked to list its links, which fetches them. Raise `SourceTimeoutError` when nothing more arrives for a while; the node
+        keeps what arrived. If one of ``cids`` is not a leaf, all are fetched and none is yielded: an export would descend.
         """
         data = encode_node([PBLink(cid, b"", None) for cid in cids], None)
-        passing = Block(cid_of(data, DAG_PB), data)
-        self.import_blocks([passing])
+        temporary = Block(cid_of(data, DAG_PB), data)
+        self.import_blocks([temporary])
         options = {"recursive": "true", "max-depth": "1", "unique": "true"}
         try:
             timeouts = self.timeouts
-            for _ in self._rpc.lines("refs", [str(passing.cid)], options, timeout=timeouts.budget, first_byte=timeouts.first_byte):
+            for _ in self._rpc.lines(
+                "refs", [str(temporary.cid)], options, timeout=timeouts.budget, first_byte=timeouts.first_byte
+            ):
                 pass
             if all(cid.codec == RAW for cid in cids):
-                yield from (block for block in self.export_dag(passing.cid, offline=True) if block.cid != passing.cid)
+                yield from (block for block in self.export_dag(temporary.cid, offline=True) if block.cid != temporary.cid)
         finally:
             with contextlib.suppress(UnavailableError):
-                self.remove_blocks([passing.cid])
+                self.remove_blocks([temporary.cid])
 
     def find_pins(self, name: str) -> list[str]:
-        """Give the roots of the recursive pins of exactly that name, as text."""
+        """Return the roots of the recursive pins of exactly this name, as text."""
         self.version()
         options = {"type": "recursive", "names": "true", "stream": "true", "name": name}
         return [
@@ -166,26 +167,24 @@ class KuboClient:
         ]
 
     def is_pinned(self, root: Cid) -> bool:
-        """Tell whether there is a recursive pin of ``root``."""
+        """Return whether there is a recursive pin of ``root``."""
         try:
             return bool(self._rpc.ask("pin/ls", [str(root)], {"type": "recursive"}, timeout=60))
         except (KuboRefusalError, BlockNotFoundError):
             return False
 
-    def add_pin(self, root: Cid, name: str, *, offline: bool = True, timeout: float = _PIN_WAIT) -> None:
-        """Pin what is under ``root`` by a name; one that it had before is replaced."""
-        options = {"name": name, "recursive": "true"} | ({"offline": "true"} if offline else {})
-        self._rpc.ask("pin/add", [str(root)], options, timeout=timeout)
+    def add_pin(self, root: Cid, name: str) -> None:
+        """Pin the DAG under ``root`` by a name, which replaces the one that it had."""
+        self._rpc.ask("pin/add", [str(root)], {"name": name, "recursive": "true", "offline": "true"}, timeout=_PIN_WAIT)
 
-    def update_pin(self, old: str, new: Cid, *, unpin: bool = True, timeout: float = _PIN_WAIT) -> None:
-        """Move a recursive pin; only what differs is walked."""
-        options = {"unpin": "true" if unpin else "false", "offline": "true"}
-        self._rpc.ask("pin/update", [old, str(new)], options, timeout=timeout)
+    def update_pin(self, old: str, new: Cid, *, timeout: float = _PIN_WAIT) -> None:
+        """Move a recursive pin; the node walks only what differs."""
+        self._rpc.ask("pin/update", [old, str(new)], {"unpin": "true", "offline": "true"}, timeout=timeout)
 
     def set_pin(self, name: str, root: Cid) -> None:
-        """Make ``root`` the one thing that is pinned under ``name``.
+        """Make ``root`` the only root that is pinned by ``name``.
 
-        A pin of that name moves (only what differs is walked) unless ``root`` is pinned already; then that pin takes the name.
+        A pin of that name is moved (the node walks only what differs), unless ``root`` is pinned already; then it gets the name.
         """
         before = self.find_pins(name)
         if str(root) not in before:
@@ -198,13 +197,8 @@ class KuboClient:
             if other != str(root):
                 self.remove_pin(other)
 
-    def remove_pins(self, name: str) -> None:
-        """Let go of what is pinned under ``name``."""
-        for root in self.find_pins(name):
-            self.remove_pin(root)
-
     def remove_pin(self, root: str) -> None:
-        """Let go of the recursive pin of ``root``, if there is one."""
+        """Remove the recursive pin of ``root``, if there is one."""
         try:
             self._rpc.ask("pin/rm", [root], {"recursive": "true"}, timeout=60)
         except KuboRefusalError as error:
@@ -212,14 +206,14 @@ class KuboClient:
                 raise
 
     def get_record(self, name: str, *, timeout: float) -> bytes | None:
-        """Give the IPNS record of a name that the node finds, unvalidated; None where it finds none."""
+        """Return the IPNS record of a name, unvalidated; None if the node finds none."""
         try:
             return self._get_record(name, timeout)
         except BlockNotFoundError:
             return None
 
     def put_record(self, name: str, record: bytes, *, allow_offline: bool, timeout: float) -> None:
-        """Offer an IPNS record; that the node knows a newer one is no failure."""
+        """Publish an IPNS record through the node; do nothing if it knows a newer one."""
 
         def form() -> Iterator[bytes]:
             return multipart.encode_form([("record", [record])])
@@ -239,7 +233,7 @@ class KuboClient:
         self._rpc.abort(threads)
 
     def close(self) -> None:
-        """Abort, and let go of the connections."""
+        """Abort all requests and close the connections."""
         self._rpc.close()
 
     def _get_record(self, name: str, timeout: float) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Where a Kubo node's RPC is: a URL, a multiaddr as Kubo's own settings write it, or what the node's repository says.
+"""The address of a Kubo node's RPC: a URL, a multiaddr as in Kubo's own settings, or the content of the node's file ``api``.
 
 Sources: kubo client/rpc/api.go (the file ``api``), docs/environment-variables.md (``IPFS_PATH``); multiformats/multiaddr.
 """
@@ -19,9 +19,9 @@ _MULTIADDR = re.compile(
 
 
 def parse_rpc_address(text: str) -> str:
-    """Give the URL that a URL or multiaddr stands for: ``http://…``, ``https://…`` or ``unix:///path``.
+    """Return the URL of a URL or multiaddr: ``http://…``, ``https://…`` or ``unix:///path``.
 
-    Raises `InvalidConfigError` for a multiaddr of another kind. Whatever does not begin with a slash is given as it is.
+    Text that does not begin with a slash is returned unchanged. Raise `InvalidConfigError` for any other multiaddr.
     """
     if not text.startswith("/"):
         return text
@@ -30,8 +30,8 @@ def parse_rpc_address(text: str) -> str:
     found = _MULTIADDR.fullmatch(text)
     if found is None:
         raise InvalidConfigError(
-            f'"{text[:200]}" is no address of an RPC',
-            why="a multiaddr of one reads /ip4/127.0.0.1/tcp/5001, /dns4/HOST/tcp/443/https or /unix/PATH",
+            f'"{text[:200]}" is not the address of an RPC',
+            why="a multiaddr reads /ip4/127.0.0.1/tcp/5001, /dns4/HOST/tcp/443/https or /unix/PATH",
         )
     scheme = "https" if found["tls"] in {"/https", "/tls/http", "/tls"} else "http"
     host = f"[{found['host']}]" if found["kind"] == "ip6" else found["host"]
@@ -39,9 +39,9 @@ def parse_rpc_address(text: str) -> str:
 
 
 def find_rpc(repository: Path) -> str:
-    """Give the URL that the node of a repository wrote into its file ``api``, and Kubo's own default where there is none.
+    """Return the URL in a repository's file ``api``; Kubo's default if there is none.
 
-    The file outlives a crash: that somebody answers there is for the caller to see.
+    The file survives a crash of the node, so that nobody may answer there.
     """
     try:
         with (repository / "api").open(encoding="ascii") as file:

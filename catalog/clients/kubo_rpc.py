@@ -1,7 +1,7 @@
-"""How Kubo's RPC is spoken to: requests, lines of answers, and what its errors mean.
+"""The protocol of Kubo's RPC: requests, answers in lines, and errors.
 
-Errors before the first byte are a status of 4xx or 500 with ``{"Message", "Code", "Type": "error"}`` or plain text; later ones
-are a line of that form, or a trailer that nobody here sees.
+An error before the first byte is a status of 4xx or 500 with ``{"Message", "Code", "Type": "error"}`` or plain text; a later one is
+a line of that form, or a trailer, which HTTP libraries hide.
 Source: kubo's go-ipfs-cmds, http/; docs/reference/kubo/rpc.
 """
 
@@ -23,7 +23,7 @@ _TIMED_OUT: Final = ("context deadline exceeded", "context canceled", "Client.Ti
 
 
 class KuboRefusalError(UnavailableError):
-    """The node answered a command with an error; ``text`` is its own word."""
+    """The node answered a command with an error; ``text`` is its message."""
 
     def __init__(self, name: str, command: str, text: str) -> None:
         super().__init__(f"the Kubo node at {name} refuses {command}", why=text)
@@ -31,11 +31,11 @@ class KuboRefusalError(UnavailableError):
 
 
 class UnknownCommandError(UnavailableError):
-    """The node does not know the command, or not over RPC."""
+    """The node does not have the command, or does not allow it over RPC."""
 
 
 class KuboRpc:
-    """Commands of one node, whatever they are."""
+    """Runs commands on one node."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -48,7 +48,7 @@ class KuboRpc:
         self._http.abort(threads)
 
     def close(self) -> None:
-        """Abort, and let go of the connections."""
+        """Abort all requests and close the connections."""
         self._http.close()
 
     def ask(
@@ -60,7 +60,7 @@ class KuboRpc:
         timeout: float,
         body: Body | None = None,
     ) -> dict[str, Any]:
-        """Run a command and give the last line of its answer."""
+        """Run a command and return the last line of its answer."""
         last: dict[str, Any] = {}
         for line in self.lines(command, arguments, options, timeout=timeout, body=body):
             last = line
@@ -76,7 +76,7 @@ class KuboRpc:
         body: Body | None = None,
         first_byte: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Run a command and give the lines of its answer as they come; raise what a line says went wrong."""
+        """Run a command and yield the lines of its answer as they arrive; raise the error that a line reports."""
         with self.open(command, arguments, options or {}, timeout=timeout, body=body, first_byte=first_byte) as response:
             pending = b""
             for piece in itertools.chain(response.chunks(_MAX_REPLY, paced=False), (b"\n",)):
@@ -95,10 +95,10 @@ class KuboRpc:
         body: Body | None = None,
         first_byte: float | None = None,
     ) -> HttpResponse:
-        """Run a command and give its answer, of status 200.
+        """Run a command and return its answer, of status 200.
 
-        ``timeout`` goes along for Kubo, except with a body: there Kubo counts from before the upload, and only our own limit holds.
-        ``first_byte`` is ours for the beginning of the answer, if that is another one.
+        ``timeout`` is passed on to Kubo, unless there is a body: Kubo would count the upload too, so only our own limit applies.
+        ``first_byte`` is our limit for the beginning of the answer, if it differs.
         """
         query = (
             [("arg", argument) for argument in arguments]
@@ -116,7 +116,7 @@ class KuboRpc:
                 first_byte=first_byte or timeout + self.timeouts.first_byte,
             )
         except SourceTimeoutError as error:
-            raise SourceTimeoutError(f"the Kubo node at {self.name} does not answer {command} in time", why=_join(error)) from error
+            raise SourceTimeoutError(f"the Kubo node at {self.name} did not answer {command} in time", why=_join(error)) from error
         except UnavailableError as error:
             hint = "is the daemon running, and is this the address of its RPC (not of its gateway)?"
             raise UnavailableError(f"the Kubo node at {self.name} cannot be used", why=_join(error), hint=hint) from error
@@ -130,11 +130,11 @@ class KuboRpc:
         is_json = response.media_type == "application/json"
         message = str(self._parse_object(command, text.encode()).get("Message", text)) if is_json else text[:500]
         if response.status in {401, 403}:
-            hint = "name a file with its token (API.Authorizations), or have the node allow the commands that dcat needs"
-            return UnavailableError(f"the Kubo node at {self.name} does not let us in", why=f"{command}: {message}", hint=hint)
+            hint = "name a file with its token (API.Authorizations), or allow the commands that dcat needs on the node"
+            return UnavailableError(f"the Kubo node at {self.name} denies access", why=f"{command}: {message}", hint=hint)
         if response.status == 405 or (response.status in {400, 404, 501} and not is_json and command == "version"):
-            hint = "Kubo's RPC has port 5001 where nobody changed it; 8080 is its gateway"
-            return UnavailableError(f"what answers at {self.name} is no Kubo RPC", why=f"{response.status}: {message}", hint=hint)
+            hint = "Kubo's RPC has port 5001 by default; 8080 is its gateway"
+            return UnavailableError(f"{self.name} is not a Kubo RPC", why=f"{response.status}: {message}", hint=hint)
         if response.status == 404:
             return UnknownCommandError(
                 f"the Kubo node at {self.name} has no {command}", why="it is too old, or closed to this command"
@@ -158,9 +158,7 @@ class KuboRpc:
         try:
             line = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise UnavailableError(
-                f"what answers at {self.name} is no Kubo RPC", why=f"its answer to {command} is no JSON"
-            ) from error
+            raise UnavailableError(f"{self.name} is not a Kubo RPC", why=f"its answer to {command} is not JSON") from error
         return line if isinstance(line, dict) else {}
 
 

@@ -1,6 +1,6 @@
-"""Streaming multipart forms: files of unknown length, with memory of one piece.
+"""Multipart forms as streams: files of unknown length, in memory of one piece.
 
-requests holds a whole form in memory, twice. Kubo wants a file name in each part and takes chunked bodies.
+requests holds a whole form in memory, twice. Kubo requires a file name in each part, and accepts chunked bodies.
 Source: RFC 7578; Kubo's go-ipfs-cmds, http/parse.go.
 """
 
@@ -16,9 +16,9 @@ CONTENT_TYPE: Final = f"multipart/form-data; boundary={_BOUNDARY}"
 
 
 def encode_form(files: Iterable[tuple[str, Iterable[bytes]]]) -> Iterator[bytes]:
-    """Give the body of a form with one part for each file name and its bytes, in pieces of about 256 KiB.
+    """Yield the body of a form with one part for each file name and its bytes, in pieces of about 256 KiB.
 
-    The end is a piece of its own: small enough to travel in one packet with the end of the body, see `catalog.clients.connection`.
+    The end is a piece of its own, small enough to travel in one packet with the end of the body (`catalog.clients.connection`).
     """
     yield from _gather(_parts(files))
     yield f"--{_BOUNDARY}--\r\n".encode()

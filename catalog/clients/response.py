@@ -1,4 +1,4 @@
-"""An HTTP answer whose body is read within a cap, not slower than the limits, and to its stated end."""
+"""An HTTP answer whose body is read up to a size limit, at a minimum rate, and to its stated end."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class HttpResponse:
-    """A response whose body is still to be read; close it (a context manager). ``name`` is the host that was asked."""
+    """A response whose body has not been read yet. Close it (a context manager). ``name`` is the host that was asked."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class HttpResponse:
         self._body: Iterator[bytes] | None = None
 
     def header(self, name: str) -> str | None:
-        """Give a header's value."""
+        """Return a header's value."""
         value: str | None = self._reply.headers.get(name)
         return value
 
     @property
     def media_type(self) -> str:
-        """The media type in lower case, without parameters; empty where there is none."""
+        """The media type in lower case, without parameters; empty if there is none."""
         return (self.header("Content-Type") or "").partition(";")[0].strip().lower()
 
     def require_media_type(self, *wanted: str) -> None:
@@ -59,15 +59,15 @@ class HttpResponse:
         if self.media_type in wanted:
             return
         raise UnavailableError(
-            f"{self.name} answered with {self.media_type or 'no media type'} in place of {wanted[0]}",
-            why="what it sends is a page for people" if self.media_type in _PAGES else "what it sends is something else",
-            hint="a login page of the network (captive portal) may stand between: open any page in a browser, log in, try again"
+            f"{self.name} answered with {self.media_type or 'no media type'} instead of {wanted[0]}",
+            why="it sent a web page" if self.media_type in _PAGES else "it sent something else",
+            hint="it may be the login page of your network (captive portal): open any page in a browser, log in, try again"
             if self.media_type in _PAGES
             else "",
         )
 
     def retry_after(self, default: float) -> float:
-        """Give the seconds that the server asks to wait; a date counts from the server's own ``Date``."""
+        """Return the seconds that the server asks to wait; a date counts from the server's own ``Date``."""
         text = (self.header("Retry-After") or "").strip()
         if text.isascii() and text.isdecimal():
             return float(text[:9])
@@ -77,17 +77,17 @@ class HttpResponse:
             return default
 
     def chunks(self, limit: int, *, paced: bool = True) -> Iterator[bytes]:
-        """Give the decoded body as it comes; with ``paced`` not slower than the least rate (news of work are no data).
+        """Yield the decoded body as it arrives; with ``paced`` the minimum rate applies (reports of progress may be slower).
 
-        Raises `UnavailableError` past ``limit`` bytes and where the body is cut short, `SourceTimeoutError` where it is too slow;
-        the time that the caller takes between two pieces is not the source's.
+        Raise `UnavailableError` after ``limit`` bytes and if the body is cut short, `SourceTimeoutError` if it is too slow. The
+        time that the caller takes between two pieces does not count.
         """
         length = self.header("Content-Length") or ""
         if length.isdecimal() and int(length) > limit:
             raise self._too_long(limit)
         encoding = (self.header("Content-Encoding") or "").strip().lower()
         if encoding not in _ENCODINGS:
-            raise UnavailableError(f"{self.name} compresses what was asked for as it is", why=f"with {encoding[:40]}")
+            raise UnavailableError(f"{self.name} compressed its answer, which was not asked for", why=f"with {encoding[:40]}")
         self._exchange.set_read_timeout(self._timeouts.rate_window)
         received = in_window = 0
         waited = 0.0
@@ -108,22 +108,22 @@ class HttpResponse:
             yield piece
 
     def read_all(self, limit: int) -> bytes:
-        """Give the whole body."""
+        """Return the whole body."""
         return b"".join(self.chunks(limit))
 
     def start_reading(self, limit: int) -> None:
-        """Make `read` give the body, at most ``limit`` bytes of it: for readers that take a stream."""
+        """Make `read` return the body, at most ``limit`` bytes of it: for readers that take a stream."""
         self._body = self.chunks(limit)
 
     def read(self, size: int, /) -> bytes:
-        """Give at most ``size`` bytes, none at the end; `start_reading` comes first."""
+        """Return at most ``size`` bytes, none at the end; call `start_reading` first."""
         if not self._pending:
             self._pending = next(self._body, b"") if self._body is not None else b""
         piece, self._pending = self._pending[:size], self._pending[size:]
         return piece
 
     def close(self) -> None:
-        """Let go. The connection is kept where a refusal's short body can be read to its end; any other unread body costs it."""
+        """End the exchange. The connection stays open if the body was read, or is the short one of a refusal."""
         if self.status >= 300 and self._exchange.cut_because is None:
             self._exchange.set_read_timeout(_DRAIN_TIMEOUT)
             with contextlib.suppress(DcatError):
@@ -154,11 +154,11 @@ class HttpResponse:
         return piece
 
     def _too_long(self, limit: int) -> UnavailableError:
-        return UnavailableError(f"{self.name} sends more than was asked for", why=f"at most {limit} bytes were expected")
+        return UnavailableError(f"{self.name} sent more than was asked for", why=f"at most {limit} bytes were expected")
 
 
 def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError:
-    """Say what an exception of the HTTP libraries means."""
+    """Return the error that an exception of the HTTP libraries stands for."""
     import requests
     import urllib3
 
@@ -172,14 +172,14 @@ def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError
             f"{name} does not answer in time", why="no connection" if "onnect" in type(error).__name__ else "silent"
         )
     if isinstance(error, requests.exceptions.SSLError):
-        return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {why}", hint="its own CA can be named with ca-file")
+        return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {why}", hint="name its CA with ca-file")
     if isinstance(error, requests.ConnectionError):
         return UnavailableError(f"{name} cannot be reached", why=str(why))
     return UnavailableError(f"{name} broke off", why=str(why))
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The exception at the bottom: the libraries wrap it up to four times, with addresses of objects in the text."""
+    """Return the innermost exception: the libraries wrap it up to four times, with addresses of objects in the text."""
     seen = error
     for _ in range(10):
         inner = getattr(seen, "reason", None)

@@ -20,9 +20,10 @@ from catalog.ipld.cid import Cid, cid_of
 from catalog.limits import MIB
 from tests.fakes.certificates import Certificates, make_certificates
 from tests.fakes.lying_source import LyingSource
+from tests.fakes.timeouts import scaled
 from tests.needs import ROOT
 
-FAST = Timeouts().scaled(20)  # only where somebody makes dcat wait: a busy machine must not look like that
+FAST = scaled(Timeouts(), 20)  # only where somebody makes dcat wait: a busy machine must not look like that
 PATIENT = Timeouts(retry=0.01)
 DATA = bytes(range(256)) * 400
 BLOCK = Block(cid_of(DATA), DATA)

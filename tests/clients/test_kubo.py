@@ -12,8 +12,9 @@ from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, SourceTimeoutError, UnavailableError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
+from tests.fakes.timeouts import scaled
 
-FAST = Timeouts().scaled(20)
+FAST = scaled(Timeouts(), 20)
 BLOCK = Block(cid_of(b"data"), b"data")
 
 
@@ -91,7 +92,7 @@ def test_new_enough(kubo_fake: FakeKubo, version: str) -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_token_is_needed(kubo_fake: FakeKubo, status: int) -> None:
     kubo_fake.answers["version"] = (status, "text/plain", b"Forbidden\n")
-    with pytest.raises(UnavailableError, match="does not let us in") as caught:
+    with pytest.raises(UnavailableError, match="denies access") as caught:
         kubo_fake.client.version()
     assert "token" in caught.value.hint
 
@@ -110,13 +111,13 @@ def test_a_token_is_needed(kubo_fake: FakeKubo, status: int) -> None:
 )
 def test_no_kubo_at_all(kubo_fake: FakeKubo, answer: tuple[int, str, bytes]) -> None:
     kubo_fake.answers["version"] = answer
-    with pytest.raises(UnavailableError, match="is no Kubo"):
+    with pytest.raises(UnavailableError, match="is not a Kubo"):
         kubo_fake.client.version()
 
 
 def test_read_only(kubo_fake: FakeKubo) -> None:
     kubo_fake.answers["dag/import"] = (403, "text/plain", b"403 - Forbidden")
-    with pytest.raises(UnavailableError, match="does not let us in") as caught:
+    with pytest.raises(UnavailableError, match="denies access") as caught:
         kubo_fake.client.import_blocks([BLOCK])
     assert caught.value.why.startswith("dag/import")
 

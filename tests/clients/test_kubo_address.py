@@ -30,7 +30,7 @@ def test_addresses(text: str, url: str) -> None:
     "text", ["/", "/unix", "/unix/", "/ip4/127.0.0.1/udp/5001", "/ip4/127.0.0.1/tcp/", "/ip4//tcp/1", "/p2p/12D3"]
 )
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(InvalidConfigError, match="no address of an RPC"):
+    with pytest.raises(InvalidConfigError, match="not the address of an RPC"):
         parse_rpc_address(text)
 
 

@@ -160,7 +160,7 @@ def test_never_from_https_to_http(tmp_path: Path) -> None:
         client = HttpClient(source.url, ca_file=certificates.ca)
         with pytest.raises(UnavailableError) as caught:
             client.open("GET", f"/ipfs/{BLOCK.cid}")
-        assert caught.value.why == "from https to http"
+        assert caught.value.why == "it leads from https to http"
         assert not plain.requests
 
 

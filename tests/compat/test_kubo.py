@@ -24,6 +24,7 @@ from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.fakes.dags import make_dag, make_leaves, make_node
 from tests.fakes.memory_blockstore import MemoryBlockstore
+from tests.fakes.timeouts import scaled
 
 Nodes = tuple[KuboNode, KuboNode]
 VALIDITY = 4_102_444_800 * 10**9  # the year 2100: nodes ask the real clock
@@ -54,7 +55,7 @@ def test_a_dag_goes_in_pinned_and_comes_out(client: KuboClient, kubo: KuboNode) 
 
 
 def test_an_incomplete_dag_is_not_called_pinned_and_gives_gc_free(kubo: KuboNode) -> None:
-    client = KuboClient(kubo.url, timeouts=Timeouts().scaled(20))
+    client = KuboClient(kubo.url, timeouts=scaled(Timeouts(), 20))
     for seed in range(120, 125):
         leaves = make_leaves(3, seed=seed)
         root = make_node(leaves)
@@ -90,7 +91,8 @@ def test_one_pin_moves_from_one_snapshot_to_the_next(client: KuboClient, kubo: K
     kubo.run("repo", "gc")
     assert store.missing(block.cid for block in archives[0][1]) == []
     assert len(store.missing(block.cid for block in archives[2][1])) == len(archives[2][1])
-    client.remove_pins(name)
+    for root in client.find_pins(name):
+        client.remove_pin(root)
     assert client.find_pins(name) == []
 
 
@@ -111,7 +113,8 @@ def test_what_gc_took_between_import_and_pin_goes_in_again(
     monkeypatch.setattr(client, "update_pin", update_after_gc)
     store.put_pinned(name, second, lambda: blocks)
     assert client.find_pins(name) == [str(second.cid)]
-    client.remove_pins(name)
+    for root in client.find_pins(name):
+        client.remove_pin(root)
 
 
 def test_absent_blocks(client: KuboClient) -> None:
@@ -135,7 +138,7 @@ def test_blocks_come_from_the_other_node(kubo_nodes: Nodes) -> None:
 
 
 def test_nobody_has_it(kubo_nodes: Nodes) -> None:
-    timeouts = Timeouts().scaled(20)
+    timeouts = scaled(Timeouts(), 20)
     client = KuboClient(kubo_nodes[1].url, timeouts=timeouts)
     store = FetchingBlockstore(MemoryBlockstore(), [KuboBlockstore(client, offline=False)], timeouts=timeouts)
     with pytest.raises(UnavailableError, match="no source has") as caught:
@@ -150,7 +153,7 @@ def test_the_gateway_is_a_source(kubo: KuboNode, cid_version: str) -> None:
     content = random.Random(51).randbytes(1_280_000)
     root = kubo.run("add", "-Q", f"--cid-version={cid_version}", data=content + cid_version.encode()).decode().strip()
     local = MemoryBlockstore()
-    client = HttpClient(kubo.gateway, timeouts=Timeouts().scaled(10))
+    client = HttpClient(kubo.gateway, timeouts=scaled(Timeouts(), 10))
     source = HttpBlockSource(client)
     cid = parse_cid(root)
     assert cid.version == int(cid_version)

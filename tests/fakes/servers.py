@@ -11,8 +11,9 @@ from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.fakes.memory_blockstore import MemoryBlockstore
+from tests.fakes.timeouts import scaled
 
-FAST = Timeouts().scaled(50)
+FAST = scaled(Timeouts(), 50)
 PATIENT = Timeouts(retry=0.01)
 ROOT, BLOCKS = make_dag(make_leaves(200), width=40)
 CIDS = {block.cid for block in BLOCKS}

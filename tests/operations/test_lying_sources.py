@@ -35,6 +35,7 @@ from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.fakes.served_home import served_home
+from tests.fakes.timeouts import scaled
 
 OVER_HTTP = [behaviour for behaviour in BEHAVIOURS if behaviour != "slow-tls"]
 HARMLESS = {"honest", "busy-once", "skewed-date"}
@@ -139,7 +140,7 @@ def attack(stage: Stage, command: str, behaviour: str, folder: Path, *, seed: in
     failure: DcatError | None = None
     lying = LyingSource(behaviour=behaviour, upstream=stage.url, seed=seed, other_records={str(stage.name): stage.records})
     # Limits are scaled down only where somebody makes dcat wait: a busy machine must not look like a source that stalls.
-    timeouts = Timeouts(retry=0.01) if behaviour in HARMLESS else Timeouts().scaled(5 if beside else 30)
+    timeouts = Timeouts(retry=0.01) if behaviour in HARMLESS else scaled(Timeouts(), 5 if beside else 30)
     with lying, open_home(path, now=NOW + timedelta(hours=3)) as home:
         before = set(home.blocks.cids())
         settings = [SourceSetting(lying.url)] + ([SourceSetting(stage.url)] if beside else [])

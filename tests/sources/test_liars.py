@@ -9,6 +9,7 @@ from catalog.progress import Step
 from catalog.sources.http import HttpBlockSource
 from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.servers import BLOCKS, FAST, HARMLESS, OVER_HTTP, ROOT, Servers, check_nothing_else, check_whole
+from tests.fakes.timeouts import scaled
 
 
 @pytest.mark.parametrize("knows_lists", [True, False])
@@ -34,7 +35,7 @@ def test_beside_a_good_source(servers: Servers, local: MemoryBlockstore, behavio
     servers.start(behaviour)
     servers.start()
     steps: list[Step] = []
-    fetched = servers.store(local, Timeouts(retry=0.01).scaled(5)).fetch_dag([ROOT.cid], progress=steps.append)
+    fetched = servers.store(local, scaled(Timeouts(retry=0.01), 5)).fetch_dag([ROOT.cid], progress=steps.append)
     check_whole(local)
     warned = [step.label for step in steps if step.kind == "warning"]
     failures = [use.failure for use in fetched.sources if use.failure]
@@ -48,7 +49,7 @@ def test_three_that_stall_beside_a_good_one(servers: Servers, local: MemoryBlock
         servers.start("stall")
     servers.start()
     steps: list[Step] = []
-    store = servers.store(local, Timeouts().scaled(5))
+    store = servers.store(local, scaled(Timeouts(), 5))
     fetched = store.fetch_dag([ROOT.cid], progress=steps.append)
     check_whole(local)
     assert [use.blocks for use in fetched.sources] == [0, 0, 0, len(BLOCKS)]
@@ -65,7 +66,7 @@ def test_a_single_block_shows_who_stalls_too(servers: Servers, local: MemoryBloc
     for _ in range(3):
         servers.start("stall")
     servers.start()
-    store = servers.store(local, Timeouts().scaled(5))
+    store = servers.store(local, scaled(Timeouts(), 5))
     assert store.get(ROOT.cid) == ROOT.data
     for block in BLOCKS[:5]:
         assert store.get(block.cid) == block.data

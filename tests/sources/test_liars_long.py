@@ -28,6 +28,7 @@ from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 from tests.fakes.memory_blockstore import MemoryBlockstore
+from tests.fakes.timeouts import scaled
 from tests.needs import ROOT as REPOSITORY
 from tests.needs import lacks
 
@@ -71,7 +72,7 @@ def test_every_byte_of_every_block_flipped() -> None:
 @pytest.mark.parametrize("behaviour", [behaviour for behaviour in BEHAVIOURS if behaviour != "slow-tls"])
 def test_fifty_seeds_of_each_behaviour(behaviour: str) -> None:
     """B2: right bytes or the declared error, and nothing else is stored."""
-    timeouts = Timeouts().scaled(50)
+    timeouts = scaled(Timeouts(), 50)
     root, blocks = make_dag(make_leaves(60), width=20)
     cids = {block.cid for block in blocks}
     for seed in range(50):

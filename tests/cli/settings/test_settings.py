@@ -115,4 +115,4 @@ def test_kubo_is_found_where_its_repository_says(dcat: Dcat, tmp_path: Path) -> 
     assert settings.kubo == "http://127.0.0.1:5003"
     assert read_settings(tmp_path / "config.toml", {"DCAT_KUBO": "/ip4/127.0.0.1/tcp/5004"}).kubo == "http://127.0.0.1:5004"
     assert dcat("config", "set", "kubo", "/unix/run/ipfs.sock", "--yes").out == "kubo = unix:///run/ipfs.sock\n"
-    assert "no address of an RPC" in dcat("config", "set", "kubo", "/ip4/127.0.0.1/udp/5001").err
+    assert "not the address of an RPC" in dcat("config", "set", "kubo", "/ip4/127.0.0.1/udp/5001").err
