@@ -105,7 +105,8 @@ class _GuardedConnection(HTTPConnection):
         super().connect()
         if not self._is_checked:
             self.close()
-            raise NewConnectionError(self, "urllib3 did not connect by the function that checks addresses")
+            why = "this release of urllib3 connects without the check of addresses"
+            raise NewConnectionError(self, why) from ConnectionAbortedError(why)
 
     def _new_conn(self) -> socket.socket:
         timeout = self.timeout if isinstance(self.timeout, int | float) else 30.0

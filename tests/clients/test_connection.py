@@ -35,6 +35,7 @@ def test_a_urllib3_that_connects_in_another_way_gets_no_connection(monkeypatch: 
 
     with LyingSource([]) as source:
         monkeypatch.setattr(HTTPConnection, "connect", connect)
-        with pytest.raises(UnavailableError, match="cannot be reached"):
+        with pytest.raises(UnavailableError, match="cannot be reached") as caught:
             HttpClient(source.url).open("GET", "/")
+        assert "check of addresses" in caught.value.why
         assert source.requests == []
