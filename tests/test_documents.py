@@ -16,10 +16,10 @@ from catalog.home.deltas import KeptDelta
 from catalog.ipld.cid import Cid
 from catalog.server.app import create_app
 from catalog.server.counters import Counters
-from catalog.server.hosts import HostList
+from catalog.server.guard.hosts import HostList
+from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
-from catalog.server.site import Site
-from catalog.server.streaming import Workers
+from catalog.server.site.site import Site
 from tests.factory.archives import MemoryBlocks
 from tests.limit_tables import insert_tables
 from tests.needs import GOLDEN, ROOT

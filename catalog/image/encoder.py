@@ -18,7 +18,7 @@ EMPTY_FRAME: Final = bytes.fromhex("28b52ffd2000010000")  # the frame of no byte
 _LEVEL = 3
 _PROBE_SIZE = 512 * 1024
 _PROBE_FRAME_SHA256 = "efe20a9d7f171beb43fad3586df85627363c3c8abdc0e3594d043c9071ed369e"
-_FRAME_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 _local = threading.local()  # a (de)compressor belongs to one thread at a time
 _checked = threading.Event()
@@ -74,7 +74,7 @@ def frame_content_size(frame: bytes | memoryview) -> int:
     """
     if len(frame) > MAX_STORED_FRAME_SIZE:
         raise VerificationError(f"a stored frame has at most {MAX_STORED_FRAME_SIZE} bytes, not {len(frame)}")
-    if bytes(frame[:4]) != _FRAME_MAGIC:
+    if bytes(frame[:4]) != ZSTD_MAGIC:
         raise VerificationError("a stored leaf is no zstd frame")
     try:
         size = zstandard.frame_content_size(frame)

@@ -1,6 +1,6 @@
-"""Which path is answered by what, and the guard around it.
+"""The table of routes, and the guard around it.
 
-A further part of the server (the registry's ``/v2``, the pages for people) is a class with ``routes()``, named in `create_app`.
+A further part of the server is a class with ``routes()``, named in `create_app`.
 """
 
 from collections.abc import Callable
@@ -11,19 +11,19 @@ from starlette.routing import Route, Router
 from catalog.server.catalogue import CatalogueRoutes
 from catalog.server.counters import Counters
 from catalog.server.deltas import DeltaRoutes
-from catalog.server.gateway import Gateway
-from catalog.server.guard import Guard
+from catalog.server.gateway.routes import Gateway
+from catalog.server.guard.guard import Guard
+from catalog.server.guard.hosts import HostList
+from catalog.server.guard.slots import Slots
 from catalog.server.health import HealthRoutes
-from catalog.server.hosts import HostList
-from catalog.server.routing import RecordRoutes
+from catalog.server.records import RecordRoutes
+from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
-from catalog.server.site import Site
-from catalog.server.slots import Places
-from catalog.server.streaming import Workers
+from catalog.server.site.site import Site
 
 
 class Part(Protocol):
-    """What answers some paths."""
+    """A part of the server that answers some paths."""
 
     def routes(self) -> list[Route]: ...
 
@@ -31,13 +31,13 @@ class Part(Protocol):
 def create_app(
     site: Site, settings: ServerSettings, workers: Workers, counters: Counters, hosts: HostList, log: Callable[[str], None]
 ) -> Guard:
-    """Build the ASGI application of one server."""
-    places = Places(settings.limits)
+    """Return the ASGI application of one server."""
+    slots = Slots(settings.limits)
     parts: list[Part] = [
         Gateway(site, workers, counters),
         RecordRoutes(site, workers, counters),
         CatalogueRoutes(site, workers, counters),
-        HealthRoutes(counters, lambda: {"requests_in_flight": places.in_flight}),
+        HealthRoutes(counters, lambda: {"requests_in_flight": slots.in_flight}),
     ]
     if site.deltas is not None:
         parts.append(DeltaRoutes(site.deltas, workers, counters))
@@ -47,7 +47,7 @@ def create_app(
         hosts=hosts,
         token=settings.token,
         limits=settings.limits,
-        places=places,
+        slots=slots,
         counters=counters,
         log=log,
         now=site.now,

@@ -1,7 +1,7 @@
-"""``/dcat/v1``: which catalogue this home publishes, and its blocks by the list.
+"""``/dcat/v1``: the name of the home's own catalogue, and blocks by list.
 
-A list of CIDs in one request is what makes an upgrade cheap on a long line: the one who asks knows from the nodes which leaves it
-lacks, and no selection of a gateway can say "these".
+A list of CIDs in one request makes an upgrade cheap on a line with high latency: the client knows from the inner nodes which leaves
+it lacks, which no gateway selector can express.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,12 @@ from catalog.ipld.block import Block
 from catalog.ipld.car import encode_car
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_BLOCKS_A_REQUEST
-from catalog.server.answers import refuse
 from catalog.server.counters import Counters
-from catalog.server.headers import content_headers
-from catalog.server.negotiation import CAR_TYPE
-from catalog.server.site import Site
-from catalog.server.streaming import StreamedResponse, Workers
-
-SCHEMA = "dcat/catalogue/v1"
+from catalog.server.response.answers import refuse
+from catalog.server.response.headers import content_headers
+from catalog.server.response.streaming import StreamedResponse, Workers
+from catalog.server.site.site import Site
+from catalog.sources.protocol import BLOCKS_PATH, CAR_TYPE, CATALOGUE_PATH, CATALOGUE_SCHEMA
 
 
 class CatalogueRoutes:
@@ -35,28 +33,29 @@ class CatalogueRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/dcat/v1/catalogue", self.show, methods=["GET"]),
-            Route("/dcat/v1/blocks", self.give_blocks, methods=["POST"]),
+            Route(CATALOGUE_PATH, self.show, methods=["GET"]),
+            Route(BLOCKS_PATH, self.send_blocks, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
-        """Name the home's own catalogue: what subscribing to this server's URL means."""
+        """Return the name of the home's own catalogue: what subscribing to this server's URL means."""
         name = await self._workers.run(self._site.catalogue)
         if name is None:
             return refuse(404, "this home has published nothing yet")
         return JSONResponse(
-            {"name": str(name), "schema": SCHEMA}, headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"}
+            {"name": str(name), "schema": CATALOGUE_SCHEMA},
+            headers={"cache-control": "no-cache", "x-content-type-options": "nosniff"},
         )
 
-    async def give_blocks(self, request: Request) -> Response:
-        """Give the blocks that the body names, one CID a line, as one CARv1 without roots: in that order, each once.
+    async def send_blocks(self, request: Request) -> Response:
+        """Return the blocks that the body lists, one CID a line, as one CARv1 without roots: in that order, each once.
 
-        What is not held is left out, and so is what turns out to be corrupt.
+        Blocks that are not held or are corrupt are left out.
         """
         try:
             cids = await self._workers.run(_parse_list, await request.body())
         except (CidError, ValueError):
-            return refuse(400, f"the body is a list of at most {MAX_BLOCKS_A_REQUEST} CIDs, one a line")
+            return refuse(400, f"the body must be a list of at most {MAX_BLOCKS_A_REQUEST} CIDs, one a line")
         headers = content_headers(f"{CAR_TYPE}; version=1; order=unk; dups=n", "blocks.car", None)
         return StreamedResponse(self._workers, encode_car([], self._read(cids)), 200, headers)
 

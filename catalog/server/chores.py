@@ -1,4 +1,4 @@
-"""What a running server does besides answering, each in a thread of its own."""
+"""Periodic work of a running server, each piece in a thread of its own."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something that a running server does every ``every`` seconds, in a thread of its own, the first time at once.
-
-    What it raises is told, and it runs again at its next time.
-    """
+    """Work that a running server does at once and then every ``every`` seconds. What it raises is reported; it runs again."""
 
     label: str
     every: float
@@ -19,8 +16,8 @@ class Chore:
 
 
 @contextmanager
-def doing(chores: Sequence[Chore], tell: Callable[[str, Exception], None]) -> Iterator[None]:
-    """Do the chores while this lasts; ``tell`` is given the label and the error of one that failed."""
+def doing(chores: Sequence[Chore], report: Callable[[str, Exception], None]) -> Iterator[None]:
+    """Run the chores until the context ends; ``report`` is called with the label and the error of one that failed."""
     ended = threading.Event()
 
     def do(chore: Chore) -> None:
@@ -28,7 +25,7 @@ def doing(chores: Sequence[Chore], tell: Callable[[str, Exception], None]) -> It
             try:
                 chore.run()
             except Exception as error:
-                tell(chore.label, error)
+                report(chore.label, error)
             if ended.wait(chore.every):
                 return
 

@@ -1,4 +1,4 @@
-"""What a server counts about itself, and how `/metrics` writes it: the text form of Prometheus."""
+"""What a server counts about itself, in the text format of Prometheus for `/metrics`."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from threading import Lock
 _HELP = {
     "requests_total": "Requests answered, by the first part of their path and their status.",
     "sent_bytes_total": "Bytes of bodies sent.",
-    "refused_total": "Requests refused before a route was looked for, by reason.",
+    "refused_total": "Requests refused before a route was looked up, by reason.",
     "aborted_total": "Responses that were cut off because they could not be completed.",
     "corrupt_blocks_total": "Blocks of the own store that did not match their CID when they were read.",
     "records_taken_total": "IPNS records taken in from others.",
     "deltas_made_total": "Deltas made on request.",
     "deltas_sent_total": "Deltas sent.",
-    "delta_saved_bytes_total": "Bytes that deltas saved: of the blocks which they stood for, less their own.",
+    "delta_saved_bytes_total": "Bytes that deltas saved: those of the blocks they replaced, less their own.",
 }
 _ROUTES = frozenset({"ipfs", "ipns", "routing", "dcat", "health", "metrics"})
 
 
 class Counters:
-    """Plain counters by name and label, for any thread."""
+    """Thread-safe counters by name and label."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -35,7 +35,7 @@ class Counters:
         self.add("sent_bytes_total", sent)
 
     def value(self, name: str) -> int:
-        """Give the sum of a counter over its labels."""
+        """Return the sum of a counter over its labels."""
         return sum(amount for (counter, _), amount in self._snapshot() if counter == name)
 
     def _snapshot(self) -> list[tuple[tuple[str, str], int]]:

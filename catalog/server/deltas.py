@@ -1,9 +1,9 @@
-"""``GET /dcat/v1/delta/<base>/<target>``: what somebody who holds the one archive needs to make the other (``dcat-delta/1``).
+"""``GET /dcat/v1/delta/<base>/<target>``: the delta by which a client that holds one archive rebuilds another (``dcat-delta/1``).
 
-A delta is made when it is first asked for, in a thread of its own, into a file from which it is sent: its header states the size of
-every frame, so nothing can be sent before all is made. As many are made at once as there are cores, and no more than a few, since
-each takes the memory of a section; whoever comes too many, or asks for one that takes longer than a request should, is told when
-to come back (429). Deltas are made only between archives that some release of this home's catalogues has.
+A delta is made when it is first requested, in a thread of its own, into a file from which it is sent: its header states the size of
+every frame, so nothing can be sent before all of it is made. At most one per core is made at once, and no more than a few, because
+each takes the memory of a section; further requests, and those whose delta takes longer than a request should, are answered 429
+with the time to come back. Deltas are made only between archives of releases in this home's catalogues.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from catalog.errors import CidError, DeltaError, UnavailableError, VerificationE
 from catalog.home.deltas import KeptDelta
 from catalog.ipld.cid import Cid, convert_to_v1, parse_cid
 from catalog.limits import MAX_DELTA_JOBS, STREAM_CHUNK_SIZE
-from catalog.server.answers import refuse
 from catalog.server.counters import Counters
-from catalog.server.headers import content_headers, is_unchanged, tag
-from catalog.server.site import OfferedDeltas
-from catalog.server.streaming import StreamedResponse, Workers
+from catalog.server.response.answers import refuse
+from catalog.server.response.headers import content_headers, is_unchanged, tag
+from catalog.server.response.streaming import StreamedResponse, Workers
+from catalog.server.site.site import OfferedDeltas
+from catalog.sources.protocol import DELTA_PATH, DELTA_TYPE
 
-DELTA_TYPE = "application/vnd.dcat.delta"
 _REMEMBERED = 60.0  # seconds for which a pair that gave no delta is not tried again
 _MOST_REMEMBERED = 1024
 
@@ -47,17 +47,17 @@ class DeltaRoutes:
         self._failed: dict[_Pair, float] = {}
 
     def routes(self) -> list[Route]:
-        return [Route("/dcat/v1/delta/{base}/{target}", self.give, methods=["GET"])]
+        return [Route(DELTA_PATH, self.send, methods=["GET"])]
 
-    async def give(self, request: Request) -> Response:
-        """Give a delta, making it where there is none yet."""
+    async def send(self, request: Request) -> Response:
+        """Return a delta, which is made first if there is none yet."""
         try:
             pair = (
                 convert_to_v1(parse_cid(request.path_params["base"])),
                 convert_to_v1(parse_cid(request.path_params["target"])),
             )
         except CidError:
-            return refuse(400, "base and target are the CIDs of archives")
+            return refuse(400, "base and target must be CIDs of archives")
         kept = await self._workers.run(self._deltas.find, *pair)
         if kept is None:
             if pair[0] == pair[1] or self._failed_lately(pair) or not await self._workers.run(self._deltas.offers, *pair):
@@ -71,10 +71,10 @@ class DeltaRoutes:
             if job.exception() is not None:
                 return self._explain(pair, job.exception())
             kept = job.result()
-        return self._send(request, pair, kept)
+        return self._respond(request, pair, kept)
 
     def _start(self, pair: _Pair) -> "asyncio.Future[KeptDelta] | None":
-        """Give the job that makes a pair's delta, a new one where none is under way; None where too many are."""
+        """Return the job that makes a pair's delta, started if there is none; None where too many are under way."""
         job = self._jobs.get(pair)
         if job is None and len(self._jobs) < self._most_jobs:
             job = asyncio.get_running_loop().run_in_executor(self._makers, self._deltas.make, *pair, self._workers.closed)
@@ -99,7 +99,7 @@ class DeltaRoutes:
         failed = self._failed.get(pair)
         return failed is not None and time.monotonic() - failed < _REMEMBERED
 
-    def _send(self, request: Request, pair: _Pair, kept: KeptDelta) -> Response:
+    def _respond(self, request: Request, pair: _Pair, kept: KeptDelta) -> Response:
         headers = content_headers(DELTA_TYPE, f"{pair[1]}.delta", tag(*map(str, pair), str(kept.size)))
         if is_unchanged(request.headers, headers["etag"]):
             return Response(status_code=304, headers={"etag": headers["etag"]})

@@ -1,4 +1,4 @@
-"""``/health`` and ``/metrics``: for those who watch over a running server."""
+"""``/health`` and ``/metrics``, for monitoring."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ from catalog.server.counters import Counters
 
 
 class HealthRoutes:
-    """The handlers of both; ``gauges`` gives what is true now, by name."""
+    """The handlers of both; ``gauges`` returns current values by name."""
 
     def __init__(self, counters: Counters, gauges: Callable[[], Mapping[str, int]]) -> None:
         self._counters = counters
@@ -20,7 +20,7 @@ class HealthRoutes:
         return [Route("/health", self.health, methods=["GET"]), Route("/metrics", self.metrics, methods=["GET"])]
 
     async def health(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
-        """Answer that the server runs, and whether its store was found corrupt since it started."""
+        """Report that the server runs, and whether it found a corrupt block since it started."""
         corrupt = self._counters.value("corrupt_blocks_total")
         return JSONResponse(
             {"schema": "dcat/health/v1", "status": "corrupt" if corrupt else "ok"}, headers={"cache-control": "no-store"}

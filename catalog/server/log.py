@@ -1,7 +1,7 @@
-"""One line for each request and each mishap: whatever others sent, a line stays one line.
+"""One line for each request and each failure, whatever a client sent.
 
-Control characters, quotes, backslashes and what is not ASCII are written as ``\\xHH`` and the like, as nginx does; a field is cut
-at 2 KiB. No query of a URL and no header is logged: either may hold a secret.
+Control characters, quotes, backslashes and non-ASCII characters are written as ``\\xHH`` and the like, as nginx does; a field is
+cut at 2 KiB. Queries and headers are not logged, because they may hold secrets.
 """
 
 from catalog.limits import MAX_LOGGED_FIELD
@@ -10,7 +10,7 @@ _CUT = "..."
 
 
 def escape(text: str) -> str:
-    """Make text that others sent safe to stand in a line of a log, quoted or not."""
+    """Return untrusted text escaped so that it may stand in a log line, quoted or not."""
     cut = len(text) > MAX_LOGGED_FIELD
     if not cut and text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text
@@ -23,7 +23,7 @@ def escape(text: str) -> str:
 def format_request(
     moment: str, client: str, method: str, path: str, status: int, *, sent: int, seconds: float, note: str = ""
 ) -> str:
-    """Give the line of one request. ``moment`` is a time as text, ``path`` the path as it was sent, ``note`` why it ended early."""
+    """Return the line of one request; ``moment`` is a time as text, ``path`` is as sent, ``note`` says why it ended early."""
     line = f'{moment} {escape(client)} "{escape(method)} {escape(path)}" {status} {sent} {seconds * 1000:.1f}ms'
     return f"{line} {escape(note)}" if note else line
 

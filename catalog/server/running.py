@@ -1,4 +1,4 @@
-"""Listen, answer until told to stop, and do the chores of a running home meanwhile."""
+"""Running a server: listen, answer until told to stop, and do chores meanwhile."""
 
 import asyncio
 import contextlib
@@ -23,13 +23,13 @@ from catalog.model.release import format_time
 from catalog.server.app import create_app
 from catalog.server.chores import Chore, doing
 from catalog.server.counters import Counters
-from catalog.server.crowd import Stalled, Waiting
-from catalog.server.hosts import HostList
+from catalog.server.guard.hosts import HostList
 from catalog.server.log import escape
-from catalog.server.protocol import LimitedProtocol
+from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
-from catalog.server.site import Site
-from catalog.server.streaming import Workers
+from catalog.server.site.site import Site
+from catalog.server.transport.crowd import Stalled, Waiting
+from catalog.server.transport.protocol import LimitedProtocol
 
 _BACKLOG = 1024
 _OTHER_FILES = 128  # what a process keeps open besides its connections: databases, libraries, logs
@@ -41,7 +41,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class RunningServer:
     """A server that accepts connections. ``stop`` may be called from any thread, more than once.
 
-    ``host`` is the address that is listened on; where that is every address, ``url`` has this machine's name.
+    ``host`` is the address it listens on; where that is every address, ``url`` has this machine's name.
     """
 
     host: str
@@ -62,11 +62,11 @@ def run_server(
     log: Callable[[str], None],
     chores: Sequence[Chore] = (),
 ) -> None:
-    """Answer requests until SIGINT, SIGTERM or `RunningServer.stop`; then finish what is in flight, for a few seconds at most.
+    """Answer requests until SIGINT, SIGTERM or `RunningServer.stop`; then finish those in flight, for a few seconds at most.
 
-    ``ready`` is called once, when connections are accepted. ``log`` takes one line for each request and each failed chore, escaped,
-    and is called from several threads. Signals are handled only where this runs in the main thread. Raises `LockedError` where the
-    port is taken, `InvalidConfigError` for an address that cannot be listened on.
+    ``ready`` is called once connections are accepted. ``log`` is called with one escaped line for each request and each failed
+    chore, from several threads. Signals are handled only in the main thread. Raises `LockedError` where the port is taken,
+    `InvalidConfigError` for an address that cannot be bound.
     """
     _give_memory_back()
     listener = _listen(settings)
@@ -104,16 +104,16 @@ def run_server(
 
 
 def _give_memory_back() -> None:
-    """Have glibc return large buffers to the system as they are freed.
+    """Make glibc return large buffers to the system when they are freed.
 
-    By itself it keeps ever larger ones: after 200 clients that read nothing it held 100 MB more than was in use.
+    By default it keeps ever larger ones: after 200 clients that read nothing it held 100 MB more than was in use.
     """
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such switch
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 128 * KIB)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to `_serve`: uvicorn raises them anew once it has ended."""
+    """uvicorn's server without its signal handlers, which raise the signal again once it ended; `_serve` handles them."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -129,10 +129,10 @@ async def _serve(
     chores: Sequence[Chore],
 ) -> None:
     loop = asyncio.get_running_loop()
-    _log_mishaps(loop, site, log)
+    _log_failures(loop, site, log)
 
     def stop() -> None:
-        server.force_exit = server.should_exit  # told twice: at once
+        server.force_exit = server.should_exit  # the second signal ends it at once
         server.should_exit = True
 
     def stop_from_anywhere() -> None:
@@ -141,10 +141,10 @@ async def _serve(
 
     host, port = listener.getsockname()[:2]
 
-    def tell(label: str, error: Exception) -> None:
+    def report(label: str, error: Exception) -> None:
         log(f"{format_time(site.now())} {escape(label)} failed: {escape(f'{type(error).__name__}: {error}')}")
 
-    with _signals_handled(loop, stop), doing([*site.chores, *chores], tell):
+    with _signals_handled(loop, stop), doing([*site.chores, *chores], report):
         serving = asyncio.create_task(server.serve([listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.001)
@@ -167,15 +167,15 @@ def _signals_handled(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) 
             loop.remove_signal_handler(number)
 
 
-def _log_mishaps(loop: asyncio.AbstractEventLoop, site: Site, log: Callable[[str], None]) -> None:
-    """Have what goes wrong outside a request told in one escaped line, and uvicorn silent: what it would say the guard says."""
+def _log_failures(loop: asyncio.AbstractEventLoop, site: Site, log: Callable[[str], None]) -> None:
+    """Log errors outside a request as one escaped line, and silence uvicorn, since the guard logs requests."""
 
-    def tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         text = context.get("message", "") if error is None else f"{type(error).__name__}: {error}"
         log(f"{format_time(site.now())} server: {escape(text)}")
 
-    loop.set_exception_handler(tell)
+    loop.set_exception_handler(report)
     logging.getLogger("uvicorn.error").disabled = True
 
 
@@ -194,6 +194,6 @@ def _listen(settings: ServerSettings) -> socket.socket:
 
 
 def _most_connections(wanted: int) -> int:
-    """Give how many connections this process can hold open: a file each."""
+    """Return how many connections this process can hold open: each takes a file descriptor."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return wanted if allowed == resource.RLIM_INFINITY else max(min(wanted, allowed - _OTHER_FILES), 16)

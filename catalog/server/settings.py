@@ -1,4 +1,4 @@
-"""How a server is set up: where it listens, who may ask, and its limits as values, so that tests can scale them down."""
+"""The settings of a server: where it listens, whom it answers, and its limits as values that tests scale down."""
 
 import ipaddress
 from dataclasses import dataclass, field
@@ -31,9 +31,9 @@ class ServerLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Where to listen and whom to answer.
+    """Where a server listens and whom it answers.
 
-    Without ``public`` only a loopback address is listened on; with it and no ``host``, every address is. ``allowed_hosts`` are
+    Without ``public`` it listens on a loopback address only; with it and no ``host``, on every address. ``allowed_hosts`` are
     further values of the Host header, without a port. ``token`` guards everything but ``/health``. Port 0 takes a free one.
     """
 
@@ -50,7 +50,7 @@ class ServerSettings:
 
     @property
     def listening_host(self) -> str:
-        """The address to bind; raise `InvalidConfigError` where others could reach it and ``public`` was not said."""
+        """Return the address to bind; raise `InvalidConfigError` where others can reach it and ``public`` is not set."""
         host = self.host or (EVERYWHERE if self.public else LOOPBACK)
         if not self.public and not is_loopback(host):
             raise InvalidConfigError(
@@ -62,7 +62,7 @@ class ServerSettings:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address (or ``localhost``) is one of this machine only."""
+    """Return whether an address (or ``localhost``) is a loopback one."""
     if host == "localhost":
         return True
     try:

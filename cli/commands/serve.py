@@ -50,7 +50,7 @@ def serve(
     """
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
-    from catalog.server.opening import open_site
+    from catalog.server.site.opening import open_site
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
     from catalog.sources.kubo import KuboBlockstore

@@ -12,8 +12,8 @@ from catalog.operations.subscribe import subscribe
 from catalog.own.share import share_own
 from catalog.progress import Step
 from tests.delivery.versions import NOBODY, follower, open_at, publisher, warnings
+from tests.factory.platforms import HOST
 from tests.fakes.homes import network_of
-from tests.operations.conftest import HOST
 
 
 def test_what_another_catalogue_states_of_the_same_archive_does_not_count(tmp_path: Path) -> None:
@@ -26,8 +26,7 @@ def test_what_another_catalogue_states_of_the_same_archive_does_not_count(tmp_pa
             base, release = (get_release(connection, name, "web", version) for version in ("1.0", "1.1"))
         other.blocks.put(cid_of(b"?"), b"?")
         lie = {base.images[HOST].archive: DeltaLink(cid_of(b"?"), 1)}
-        with other.editing():
-            other.put_own([replace(release, images={HOST: replace(release.images[HOST], deltas=lie)})], [])
+        other.put_own([replace(release, images={HOST: replace(release.images[HOST], deltas=lie)})], [])
         assert share_own(other, NOBODY, deltas=False) is not None
         network = network_of(team, other)
         subscribe(home, network, parse_ipns_name(name), "other")

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from catalog.home.home import open_home
-from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
-from catalog.server.site import HeldBlocks
+from catalog.server.site.opening import open_site
+from catalog.server.site.site import HeldBlocks
 
 
 @contextlib.contextmanager

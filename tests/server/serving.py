@@ -18,7 +18,7 @@ from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
-from catalog.server.site import OfferedDeltas, Site
+from catalog.server.site.site import OfferedDeltas, Site
 from tests.factory.times import NOW
 
 

@@ -24,7 +24,7 @@ SCRIPT = """
 import datetime
 from catalog.server.running import run_server
 from catalog.server.settings import ServerSettings
-from catalog.server.site import Site
+from catalog.server.site.site import Site
 from tests.server.serving import Blocks, Records
 from tests.server.test_load import BLOCK, LARGE
 

@@ -15,8 +15,8 @@ from catalog.errors import InvalidConfigError, LockedError
 from catalog.server.chores import Chore
 from catalog.server.settings import ServerLimits, ServerSettings
 from tests.needs import ROOT
+from tests.server.guard.test_guard import SlowBlocks, held_up
 from tests.server.serving import Blocks, Served, serving
-from tests.server.test_guard import SlowBlocks, held_up
 
 
 def test_the_default_is_loopback(served: Served) -> None:
@@ -82,7 +82,7 @@ SCRIPT = """
 import datetime, sys
 from catalog.server.running import run_server
 from catalog.server.settings import ServerSettings
-from catalog.server.site import Site
+from catalog.server.site.site import Site
 from tests.server.serving import Blocks, Records
 
 site = Site(Blocks(), Records(), lambda: None, lambda: datetime.datetime.now(datetime.UTC))

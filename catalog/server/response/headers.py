@@ -1,4 +1,4 @@
-"""The headers of what leaves: content that is never run, names, tags, ages."""
+"""Response headers: content that browsers never run, file names, entity tags, ranges, lifetimes."""
 
 import hashlib
 import re
@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from urllib.parse import quote
 
 FOREVER = "public, max-age=29030400, immutable"
-# Whatever a block holds, a browser must not run it in this server's origin, nor give it to another one.
+# Whatever a block holds, a browser must not run it in this server's origin, nor let another origin read it.
 _INERT = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
@@ -18,18 +18,18 @@ _RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 
 
 def content_headers(content_type: str, filename: str, etag: str | None) -> dict[str, str]:
-    """Give what every block, CAR, record and file leaves with: as an attachment, inert; without a tag it is not kept."""
+    """Return the headers of a block, CAR, record or file: an inert attachment; without a tag it is not cached."""
     kept = {"cache-control": "no-store"} if etag is None else {"cache-control": FOREVER, "etag": etag}
     return {"content-type": content_type, "content-disposition": _attachment(filename), **kept, **_INERT}
 
 
 def tag(*parts: str, weak: bool = False) -> str:
-    """Give an entity tag that differs whenever a part does."""
+    """Return an entity tag that differs whenever a part does."""
     return f'{"W/" if weak else ""}"{hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32]}"'
 
 
 def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
-    """Tell whether If-None-Match names what the client has already (weak comparison, lists, ``*``)."""
+    """Return whether If-None-Match names ``etag`` (weak comparison, lists, ``*``)."""
     wanted = headers.get("if-none-match")
     if wanted is None:
         return False
@@ -38,9 +38,9 @@ def is_unchanged(headers: Mapping[str, str], etag: str) -> bool:
 
 
 def parse_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, int] | None:
-    """Give the one range that was asked for as (start, stop); None means the whole. ``start == stop``: it cannot be given.
+    """Return the one requested range as (start, stop), None for the whole body; ``start == stop`` where it is outside.
 
-    More than one range, digits that are not ASCII, and an If-Range of another tag mean the whole body.
+    Several ranges, non-ASCII digits, and an If-Range with another tag mean the whole body.
     """
     match = _RANGE.fullmatch(headers.get("range", ""))
     if match is None or headers.get("if-range", etag) != etag or not (match[1] or match[2]):
@@ -55,7 +55,7 @@ def parse_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, 
 
 
 def record_headers(ttl: int, expires: datetime, now: datetime) -> dict[str, str]:
-    """Give how long a record may be kept: its TTL (seconds), and no longer than its life."""
+    """Return how long a record may be cached: its TTL (seconds), and no longer than its validity."""
     left = int((expires - now) / timedelta(seconds=1))
     if left <= 0:
         return {"cache-control": "no-store"}

@@ -1,8 +1,7 @@
-"""Which values of the Host header are answered: the guard against DNS rebinding.
+"""The Host header values that a server answers to: the defence against DNS rebinding.
 
-A page from anywhere can point its own name at this machine and then read, as its own origin, whatever answers there. So a name that
-is not this machine's is refused on every route, reads included. Considered: to look only at writes, as many do; but here the reads
-are what is private.
+Any web page can point its own host name at this machine and then read, as its own origin, what answers there. So a name that is not
+this machine's is refused on every route. Considered: checking only writes, as many servers do; but here reads are what is private.
 """
 
 import ipaddress
@@ -12,12 +11,12 @@ from catalog.server.settings import ServerSettings
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", re.ASCII)
 _ALWAYS = frozenset({"localhost", "127.0.0.1", "::1", "host.docker.internal"})
-# Suffixes that nobody can register: a name under them is one that the local network gave.
+# Suffixes that cannot be registered: the local network assigned a name under them.
 _LOCAL_SUFFIXES = ("local", "lan", "home.arpa", "internal")
 
 
 class HostList:
-    """The Host values that a server answers to. ``own_names`` are this machine's; they count only where it is public."""
+    """The Host values of one server. ``own_names`` are those of this machine; they count only on a public server."""
 
     def __init__(self, settings: ServerSettings, own_names: tuple[str, ...] = ()) -> None:
         names = set(_ALWAYS)
@@ -30,9 +29,9 @@ class HostList:
         self._public = settings.public
 
     def allows(self, host: str, local_address: str | None) -> bool:
-        """Tell whether ``host``, the header's value, names this server.
+        """Return whether the header value ``host`` names this server.
 
-        ``local_address`` is the address that the connection came in on: on a public server that literal is this host's by itself.
+        ``local_address`` is the address on which the connection arrived: a public server answers to that literal too.
         """
         match = _HOST.fullmatch(host)
         if match is None:
@@ -42,7 +41,7 @@ class HostList:
 
 
 def _normalise(host: str) -> str:
-    """Give one spelling of a name or address: lower case, no brackets, no final dot, IPv4 as IPv4."""
+    """Return the one spelling of a name or address: lower case, no brackets, no final dot, mapped IPv4 as IPv4."""
     text = host.strip("[]").split("%")[0].lower()
     try:
         address = ipaddress.ip_address(text)

@@ -1,10 +1,10 @@
-"""The limits on connections and on how requests are framed, beneath everything that knows what a request means.
+"""Limits on connections and on how requests are framed.
 
-uvicorn with httptools answers 200 to a header of 1 MiB, to two Hosts and to none, and waits for ever for half a header; this
-subclass does not. What it refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two; a body framed in two ways, or
-where none belongs; a target that is not a path; versions other than 1.0 and 1.1; more pipelined requests than a few. A client that
-takes less than `MIN_READING` of its response in 30 s is cut off. Where more connections are open than the limit, the one that has
-waited longest without a whole request is closed (`catalog.server.crowd`).
+uvicorn with httptools answers 200 to a header of 1 MiB, to two Hosts and to none, and waits for half a header for ever. This
+subclass refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two; a body framed in two ways, or where none belongs; a
+target that is not a path; versions other than 1.0 and 1.1; more than a few pipelined requests. A client that takes less than
+`MIN_READING` bytes of its response in 30 s is cut off. Above the limit of connections, the one that has waited longest without a
+whole request is closed (`catalog.server.transport.crowd`).
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from catalog.limits import MAX_PIPELINED_REQUESTS, MIN_READING
-from catalog.server.crowd import Stalled, Waiting
 from catalog.server.settings import ServerLimits
+from catalog.server.transport.crowd import Stalled, Waiting
 
 _PIECE = 16 * 1024
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 
 class _RefusedError(Exception):
-    """A request that is not taken; raised inside the parser's callbacks, which end with it."""
+    """A request that is refused; raised inside the parser's callbacks, which end with it."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -35,7 +35,7 @@ class _RefusedError(Exception):
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. ``on_refusal`` is told the status of every request that was refused here."""
+    """One connection. ``on_refusal`` is called with the status of every request that is refused here."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stalled = stalled
         self._on_refusal = on_refusal
         self._head_size = 0
-        self._heads = 0  # how many have begun
-        self._completed = 0  # how many requests were whole
+        self._heads = 0  # that have begun
+        self._completed = 0  # whole requests
         self._in_head = True  # or between requests
         self._message_complete = True
-        self._done = False  # nothing that still comes is read
+        self._done = False  # whatever still arrives is not read
         self._running: RequestResponseCycle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
@@ -68,8 +68,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # asyncio sets this only for sockets that say they are TCP, which those made by `socket.create_server` do not; without it
-        # each small answer waits 40 ms for an acknowledgement.
+        # asyncio sets this only for sockets created with protocol TCP, which `socket.create_server` does not do; without it each
+        # small answer waits 40 ms for an acknowledgement.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._waiting.add(self)
         self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
@@ -87,7 +87,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def cut_off(self) -> None:
-        """End the connection at once; what was not sent is lost."""
+        """Close the connection at once; what was not sent is lost."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +97,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._done:
                 return
             self._feed(data[start : start + _PIECE])
-        # Half a head is under way, or nothing but the empty lines that may stand before one.
+        # Half a head arrived, or only the empty lines that may precede one.
         waits = self._in_head and (not self._message_complete or completed == self._completed)
         if waits and self._head_timer is None and not self._done:
             self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
@@ -107,11 +107,11 @@ class LimitedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(piece)
             if self._in_head:
-                # A head that began within this piece counts from the next one: at most a piece too little.
+                # A head that began within this piece counts from the next piece on: at most a piece too little.
                 self._head_size = self._head_size + len(piece) if heads == self._heads else 0
                 self._check_head_size()
         except httptools.HttpParserUpgrade:
-            self._done = True  # answered as if it had not asked; what follows could be anything
+            self._done = True  # answered as if no upgrade was requested; what follows is unknown
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, _RefusedError) else _RefusedError(400, "malformed request"))
@@ -126,7 +126,7 @@ class LimitedProtocol(HttpToolsProtocol):
         running = self._running
         if running is not None and not running.response_complete:
             unread = self.cycle is running and not self._message_complete and not running.response_started
-            if not unread:  # an earlier request is being answered: let it end, and the connection with it
+            if not unread:  # an earlier request is being answered: close after it
                 running.keep_alive = False
                 self.pipeline.clear()
                 return
@@ -142,7 +142,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._close()
 
     def _close(self) -> None:
-        """Close once what was written is taken; a client that does not take it is not waited for."""
+        """Close once what was written is taken, or after the idle time-out."""
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
@@ -222,7 +222,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self._message_complete:  # answered before the body was whole: the rest is not worth reading
+        if not self._message_complete:  # answered before the body was whole: do not read the rest
             self._done = True
             self.transport.close()
         if self.transport.is_closing():
@@ -236,21 +236,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _check_head_size(self) -> None:
         if self._head_size > self._limits.header_size:
-            raise _RefusedError(431, f"the head of a request has at most {self._limits.header_size} bytes")
+            raise _RefusedError(431, f"the head of a request may have at most {self._limits.header_size} bytes")
 
     def _check_head(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
         if version not in ("1.0", "1.1"):
-            raise _RefusedError(505, "versions 1.0 and 1.1 of HTTP are spoken here")
+            raise _RefusedError(505, "only HTTP 1.0 and 1.1 are supported")
         if not self.url.startswith(b"/") or not self.url.isascii():
-            raise _RefusedError(400, "the target of a request is a path")
+            raise _RefusedError(400, "the target of a request must be a path")
         names = [name for name, _ in self.headers]
         if names.count(b"host") != 1:
-            raise _RefusedError(400, "a request has one Host")
+            raise _RefusedError(400, "a request must have one Host")
         lengths, encodings = names.count(b"content-length"), names.count(b"transfer-encoding")
         if lengths + encodings > 1 or (encodings and version == "1.0"):
-            raise _RefusedError(400, "a body has one length")
+            raise _RefusedError(400, "a body must have one length")
         if method not in _BODY_METHODS and (encodings or any(v != b"0" for n, v in self.headers if n == b"content-length")):
-            raise _RefusedError(400, "this method has no body")
+            raise _RefusedError(400, "this method takes no body")
         if self.parser.should_upgrade() and method in (*_BODY_METHODS, b"CONNECT"):
-            raise _RefusedError(400, "no upgrade is offered here")
+            raise _RefusedError(400, "no upgrade is supported")

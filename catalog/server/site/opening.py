@@ -1,4 +1,4 @@
-"""A home as a `Site`: the wiring between what a home keeps and what a server shows."""
+"""A home as a `Site`."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,18 +13,18 @@ from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import LINKS_CHECK_PERIOD
 from catalog.own.signing import local_records, own_name
 from catalog.server.chores import Chore
-from catalog.server.linked import LinkedBlocks
-from catalog.server.site import HeldBlocks, Site
+from catalog.server.site.linked import LinkedBlocks
+from catalog.server.site.site import HeldBlocks, Site
 from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import list_pins
 
 
 def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None = None) -> Site:
-    """Show a home: the blocks of its own store, of a ``node`` those that the home keeps there, and the records it keeps.
+    """Return the site of a home: the blocks of its own store, those that it keeps in ``node``, and its records.
 
-    The home stays open for as long as the site is used.
+    The home must stay open as long as the site is used.
     """
-    home.own_catalogue()  # opens what threads would otherwise open at once
+    home.own_catalogue()  # opened now, or several threads would open it at once
     records = _HomeRecords(home, local_records(home))
     if node is None:
         return Site(home.blocks, records, lambda: own_name(home), now, _HomeDeltas(home, home.blocks))
@@ -34,14 +34,14 @@ def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None =
 
 
 def _state(home: Home) -> tuple[tuple[int, int], ...]:
-    """Give what differs whenever the index or the trust store was written to."""
+    """Return a value that differs whenever the index or the trust store was written to."""
     files = [home.path / f"{name}{ending}" for name in (INDEX_FILE, TRUST_FILE) for ending in ("", "-wal")]
     stats = [file.stat() for file in files if file.exists()]
     return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 class _HomeRecords:
-    """The records of a home's own name and of those that it follows now."""
+    """The records of a home's own name and of those that it follows."""
 
     def __init__(self, home: Home, kept: LocalRouting) -> None:
         self._home = home

@@ -1,7 +1,7 @@
-"""What form of an answer was asked for: the ``format`` parameter, else ``Accept``; and the parameters of a CAR.
+"""The requested form of an answer: the ``format`` parameter, else ``Accept``; and the parameters of a CAR.
 
-Source: ipfs/specs, trustless-gateway.md and IPIP-523: ``format`` wins over ``Accept``; the ``car-*`` parameters of the URL win over
-those of ``Accept``, which count when its type is that of the format.
+Source: ipfs/specs, trustless-gateway.md and IPIP-523: ``format`` takes precedence over ``Accept``; the ``car-*`` parameters of the
+URL take precedence over those of ``Accept``, which count when its type is that of the format.
 """
 
 import re
@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.server.selection import ByteRange, Scope
-
-RAW_TYPE = "application/vnd.ipld.raw"
-CAR_TYPE = "application/vnd.ipld.car"
-RECORD_TYPE = "application/vnd.ipfs.ipns-record"
+from catalog.server.gateway.selection import ByteRange, Scope
+from catalog.sources.protocol import CAR_TYPE, RAW_TYPE, RECORD_TYPE
 
 Format = Literal["raw", "car", "ipns-record", "file"]
 
@@ -23,7 +20,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 class UnsupportedError(Exception):
-    """A form or parameter that is not served; ``status`` is 400 for what is malformed, 406 for what is not on offer."""
+    """A form or parameter that is not served; ``status`` is 400 for a malformed one, 406 for an unsupported one."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -32,8 +29,8 @@ class UnsupportedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """The form that was asked for, the parameters that Accept gave it, and whether Accept alone chose it."""
+class Form:
+    """The requested form, its parameters in Accept, and whether Accept alone chose it."""
 
     format: Format
     parameters: Mapping[str, str]
@@ -42,7 +39,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class CarQuery:
-    """What a CAR shall hold."""
+    """The selection of a CAR."""
 
     scope: Scope
     byte_range: ByteRange | None
@@ -53,42 +50,42 @@ class CarQuery:
         return f"{CAR_TYPE}; version=1; order=dfs; dups={'y' if self.duplicates else 'n'}"
 
     def format(self) -> str:
-        """Give one text for each query that selects differently."""
+        """Return a text that differs for queries that select differently."""
         wanted = "" if self.byte_range is None else f"{self.byte_range.first}:{self.byte_range.last}"
         return f"{self.scope}.{wanted}.{self.duplicates}"
 
 
-def negotiate(query: Mapping[str, str], accept: str) -> Wanted:
-    """Tell which form a request wants; raise `UnsupportedError` for one that is not served."""
+def negotiate(query: Mapping[str, str], accept: str) -> Form:
+    """Return the form that a request asks for; raise `UnsupportedError` for one that is not served."""
     offers = [_parse_media_type(part) for part in accept.split(",") if part.strip()]
     named = query.get("format")
     if named is not None:
         for media_type, known in _TYPES.items():
             if known == named:
-                return Wanted(known, next((given for offer, given in offers if offer == media_type), {}), by_accept=False)
-        raise UnsupportedError(406, "formats are raw, car and ipns-record")
+                return Form(known, next((given for offer, given in offers if offer == media_type), {}), by_accept=False)
+        raise UnsupportedError(406, "supported formats are raw, car and ipns-record")
     for offer, given in offers:
         if offer in _TYPES:
-            return Wanted(_TYPES[offer], given, by_accept=True)
+            return Form(_TYPES[offer], given, by_accept=True)
     if offers and not any(offer in _FILE_TYPES for offer, _ in offers):
-        raise UnsupportedError(406, f"served are {RAW_TYPE}, {CAR_TYPE}, {RECORD_TYPE} and files as they are")
-    return Wanted("file", {}, by_accept=True)
+        raise UnsupportedError(406, f"supported types are {RAW_TYPE}, {CAR_TYPE}, {RECORD_TYPE}, and files as they are")
+    return Form("file", {}, by_accept=True)
 
 
 def parse_car_query(query: Mapping[str, str], given: Mapping[str, str]) -> CarQuery:
-    """Read the parameters of a CAR from the URL and from Accept."""
+    """Return the parameters of a CAR, from the URL and from Accept."""
     if query.get("car-version", given.get("version", "1")) != "1":
-        raise UnsupportedError(406, "CARs of version 1 are served")
+        raise UnsupportedError(406, "only CARs of version 1 are supported")
     if query.get("car-order", given.get("order", "dfs")) not in ("dfs", "unk"):
-        raise UnsupportedError(406, "orders are dfs and unk")
+        raise UnsupportedError(406, "supported orders are dfs and unk")
     duplicates = query.get("car-dups", given.get("dups", "n"))
     if duplicates not in ("y", "n"):
-        raise UnsupportedError(400, "dups is y or n")
+        raise UnsupportedError(400, "dups must be y or n")
     scopes: dict[str, Scope] = {"block": "block", "entity": "entity", "all": "all"}
     byte_range = _parse_byte_range(query["entity-bytes"]) if "entity-bytes" in query else None
     scope = scopes.get(query.get("dag-scope", "all" if byte_range is None else "entity"))
     if scope is None:
-        raise UnsupportedError(400, "dag-scope is block, entity or all")
+        raise UnsupportedError(400, "dag-scope must be block, entity or all")
     if byte_range is not None and scope == "all":
         scope = "entity"
     return CarQuery(scope, byte_range, duplicates == "y")
@@ -97,7 +94,7 @@ def parse_car_query(query: Mapping[str, str], given: Mapping[str, str]) -> CarQu
 def _parse_byte_range(text: str) -> ByteRange:
     first, _, last = text.partition(":")
     if not _NUMBER.fullmatch(first) or not (last == "*" or _NUMBER.fullmatch(last)):
-        raise UnsupportedError(400, "entity-bytes is from:to, two numbers, or * for the end")
+        raise UnsupportedError(400, "entity-bytes must be from:to, two numbers, or * for the end")
     return ByteRange(int(first), None if last == "*" else int(last))
 
 

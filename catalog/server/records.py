@@ -1,8 +1,8 @@
 """``/ipns/<name>?format=ipns-record`` and ``/routing/v1``: the signed records of the names that this home owns or follows.
 
-A name outlives its owner's absence because whoever follows it keeps the record and offers it on. A record is taken in only for such
-a name, only if it is valid, and kept only if it is newer than what is here; that is the one thing which a request can change, and
-nobody but the key's owner can make a record that changes it.
+A name survives its owner's absence because followers keep its record and offer it on. A record is accepted only for such a name,
+only if it is valid, and stored only if it is newer than the one here. It is the only thing that a request can change, and only the
+owner of the key can sign a record that changes it.
 Source: ipfs/specs, http-routing-v1.md, trustless-gateway.md; IPIP-513 for empty lists.
 """
 
@@ -18,12 +18,13 @@ from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record, validate_record
 from catalog.ipns.validity import SECOND
 from catalog.limits import MAX_RECORD_SIZE
-from catalog.server.answers import refuse, unchanged
 from catalog.server.counters import Counters
-from catalog.server.headers import content_headers, is_unchanged, record_headers, tag
-from catalog.server.negotiation import RECORD_TYPE, UnsupportedError, negotiate
-from catalog.server.site import Site
-from catalog.server.streaming import Workers
+from catalog.server.gateway.negotiation import UnsupportedError, negotiate
+from catalog.server.response.answers import refuse, unchanged
+from catalog.server.response.headers import content_headers, is_unchanged, record_headers, tag
+from catalog.server.response.streaming import Workers
+from catalog.server.site.site import Site
+from catalog.sources.protocol import GATEWAY_NAME_PATH, PROVIDERS_PATH, RECORD_PATH, RECORD_TYPE
 
 _SHORTLY = {"cache-control": "public, max-age=15"}
 
@@ -39,39 +40,39 @@ class RecordRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/ipns/{name}", self.show, methods=["GET"]),
+            Route(GATEWAY_NAME_PATH, self.show, methods=["GET"]),
             Route("/ipns/{name}/{path:path}", self.refuse_path, methods=["GET"]),
-            Route("/routing/v1/ipns/{name}", self.get, methods=["GET"]),
-            Route("/routing/v1/ipns/{name}", self.put, methods=["PUT"]),
-            Route("/routing/v1/providers/{cid}", self.list_providers, methods=["GET"]),
+            Route(RECORD_PATH, self.get, methods=["GET"]),
+            Route(RECORD_PATH, self.put, methods=["PUT"]),
+            Route(PROVIDERS_PATH, self.list_providers, methods=["GET"]),
         ]
 
     async def show(self, request: Request) -> Response:
-        """Answer as a trustless gateway."""
+        """Return a record as a trustless gateway does."""
         try:
             if negotiate(request.query_params, request.headers.get("accept", "")).format != "ipns-record":
-                raise UnsupportedError(400, "of a name only its record is served: ask with format=ipns-record")
+                raise UnsupportedError(400, "only the record of a name is served: ask with format=ipns-record")
         except UnsupportedError as error:
             return refuse(error.status, error.why)
         return await self._answer(request)
 
     async def refuse_path(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
-        return refuse(400, "of a name only its record is served, without a path")
+        return refuse(400, "only the record of a name is served, without a path")
 
     async def get(self, request: Request) -> Response:
-        """Answer as a delegated router."""
+        """Return a record as a delegated router does."""
         accept = request.headers.get("accept", "*/*")
         if "*/*" not in accept and RECORD_TYPE not in accept:
             return refuse(406, f"records are served as {RECORD_TYPE}")
         return await self._answer(request)
 
     async def put(self, request: Request) -> Response:
-        """Take a record in, if it is better than what is here; the answer does not tell whether it was."""
+        """Accept a record, if it is better than the one here; the answer does not tell whether it was."""
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != RECORD_TYPE:
-            return refuse(406, f"records are taken as {RECORD_TYPE}")
+            return refuse(406, f"records are accepted as {RECORD_TYPE}")
         body = await request.body()
         if len(body) > MAX_RECORD_SIZE:
-            return refuse(413, f"a record has at most {MAX_RECORD_SIZE} bytes")
+            return refuse(413, f"a record may have at most {MAX_RECORD_SIZE} bytes")
         try:
             name = parse_ipns_name(request.path_params["name"])
             if not await self._workers.run(self._site.records.knows, name):
@@ -80,13 +81,13 @@ class RecordRoutes:
         except InvalidIpnsNameError:
             return refuse(400, "not an IPNS name")
         except (RecordError, RecordExpiredError) as error:
-            return refuse(400, f"no valid record of that name: {type(error).code}")
+            return refuse(400, f"not a valid record of that name: {type(error).code}")
         if await self._workers.run(self._take, name, record):
             self._counters.add("records_taken_total")
         return Response(status_code=200)
 
     async def list_providers(self, request: Request) -> Response:
-        """Name nobody: who else holds a block is for the routers of the network to say."""
+        """Return no providers: who else holds a block is known to the routers of the network."""
         try:
             parse_cid(request.path_params["cid"])
         except CidError:
@@ -115,9 +116,9 @@ class RecordRoutes:
         return None if encoded is None else check_record(name, encoded)
 
     def _take(self, name: IpnsName, record: Record) -> bool:
-        with self._taking:  # between looking and writing, another request must not put a better one
+        with self._taking:  # no other request may put a better one between reading and writing
             held = self._find(name)
-            # Bytes do not decide here, as between readers they do: the V1 signature, which nobody checks, is anybody's to change.
+            # Bytes do not break a tie here, as they do between readers: anybody can change the V1 signature, which is not checked.
             if held is not None and (record.sequence, record.validity) <= (held.sequence, held.validity):
                 return False
             self._site.records.put(name, record.encoded)

@@ -1,6 +1,6 @@
 """Who makes room when there are too many connections."""
 
-from catalog.server.crowd import Stalled, Waiting
+from catalog.server.transport.crowd import Stalled, Waiting
 
 
 class Connection:

@@ -1,20 +1,19 @@
-"""The connections that cost without getting on: who must make room when there are too many of them.
+"""Connections that cost memory without progress, and which of them are cut off when there are too many.
 
-Slow clients are told apart by nothing but how long they have been where they are, so they push each other out, and never those who
-send whole requests and read their answers.
+The longest wait goes first. So slow clients push each other out, and never a client that sends whole requests and reads answers.
 """
 
 from typing import Protocol
 
 
 class Connection(Protocol):
-    """What can be cut off."""
+    """A connection that can be cut off."""
 
     def cut_off(self) -> None: ...
 
 
 class Waiting:
-    """The connections that have no whole request, those that wait longest first."""
+    """The connections without a whole request, the longest wait first."""
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
@@ -33,7 +32,7 @@ class Waiting:
 
 
 class Stalled:
-    """The connections whose answer lies in memory because it is not read, and how many bytes; the oldest stall first."""
+    """The connections whose answer is not read and stays in memory, with its bytes; the oldest stall first."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -41,7 +40,7 @@ class Stalled:
         self.bytes = 0
 
     def add(self, connection: Connection, size: int) -> None:
-        """Count a connection that stalls; above the limit, those that stall longest are cut off."""
+        """Add a connection that stalls; above the limit, the oldest stalls are cut off."""
         self.discard(connection)
         self._sizes[connection] = size
         self.bytes += size

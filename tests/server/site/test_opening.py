@@ -13,9 +13,9 @@ from catalog.ipns.key import create_key
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
-from catalog.server.opening import open_site
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
+from catalog.server.site.opening import open_site
 from catalog.trust.ownership import follow, unfollow
 from tests.factory.times import NOW
 from tests.server.serving import Blocks, Records, Served

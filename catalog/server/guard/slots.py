@@ -1,4 +1,4 @@
-"""How many requests are in flight, in all and for one client, and how many bytes of bodies wait to become whole."""
+"""Limits on requests in flight, in all and for each client, and on the bytes of request bodies that are not whole."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +7,11 @@ from catalog.server.settings import ServerLimits, is_loopback
 
 
 class BusyError(Exception):
-    """There is no free place; trying again in a second may help."""
+    """There is no free slot; a retry after a second may find one."""
 
 
-class Places:
-    """The places of one server. Not for several threads: all requests begin and end in one loop."""
+class Slots:
+    """The slots of one server. Not thread-safe: all requests begin and end in one event loop."""
 
     def __init__(self, limits: ServerLimits) -> None:
         self._limits = limits
@@ -21,7 +21,7 @@ class Places:
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
-        """Hold one place for a request of ``client``, an address; raise `BusyError` where there is none."""
+        """Hold a slot for a request of ``client``, an address; raise `BusyError` where none is free."""
         mine = self._by_client.get(client, 0)
         if self.in_flight >= self._limits.in_flight or (mine >= self._limits.per_client and not is_loopback(client)):
             raise BusyError
@@ -38,7 +38,7 @@ class Places:
 
     @contextmanager
     def buffer(self) -> Iterator["Buffer"]:
-        """Hold the bytes of one body while it comes in."""
+        """Hold the bytes of one body while it arrives."""
         buffer = Buffer(self)
         try:
             yield buffer
@@ -46,19 +46,19 @@ class Places:
             self.buffered -= len(buffer.data)
 
     def reserve(self, size: int) -> None:
-        """Count ``size`` more bytes of bodies that are not whole; raise `BusyError` above the limit."""
+        """Add ``size`` bytes of a body that is not whole; raise `BusyError` above the limit."""
         if self.buffered + size > self._limits.buffered_bodies:
             raise BusyError
         self.buffered += size
 
 
 class Buffer:
-    """A body that is coming in."""
+    """A request body that is arriving."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self.data = bytearray()
 
     def add(self, piece: bytes) -> None:
-        self._places.reserve(len(piece))
+        self._slots.reserve(len(piece))
         self.data += piece

@@ -1,8 +1,8 @@
-"""What every request passes before a route is looked for, and the one place where every response is counted and logged.
+"""The checks that every request passes before a route is looked up, and the one place where responses are counted and logged.
 
-In this order: the Host is one of ours (421); the request does not come from a page of somebody else's (403); the token, where
-there is one (401); the body is whole (408, 413); there is a free place (429). A request holds a place only once it is whole. A
-response that fails after it began is cut off, without the final chunk, so that nobody takes it for complete.
+In this order: the Host names this server (421); the request does not come from a page of another origin (403); the token, where
+there is one (401); the body is whole (408, 413); there is a free slot (429). A request holds a slot only once it is whole. A
+response that fails after it began is cut off without the final chunk, so that no client takes it for complete.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
 from catalog.model.release import format_time
 from catalog.server.counters import Counters
-from catalog.server.hosts import HostList
+from catalog.server.guard.hosts import HostList
+from catalog.server.guard.slots import BusyError, Slots
 from catalog.server.log import format_request
 from catalog.server.settings import ServerLimits
-from catalog.server.slots import BusyError, Places
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_OPEN_PATHS = frozenset({"/health"})  # needs no token: it says nothing about what is held
+_OPEN_PATHS = frozenset({"/health"})  # no token: it says nothing about what is held
 
 
 class ClientGoneError(Exception):
-    """Nobody reads this response any more."""
+    """The client closed the connection before the end of the response."""
 
 
 class RefusedError(Exception):
-    """A request that gets no further; ``reason`` is the label under which it is counted."""
+    """A request that is refused; ``reason`` is the label under which it is counted."""
 
     def __init__(self, status: int, reason: str, why: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(why)
@@ -45,7 +45,7 @@ class RefusedError(Exception):
 
 
 class Guard:
-    """The ASGI application around all others."""
+    """The ASGI application around the routes."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Guard:
         hosts: HostList,
         token: str | None,
         limits: ServerLimits,
-        places: Places,
+        slots: Slots,
         counters: Counters,
         log: Callable[[str], None],
         now: Callable[[], datetime],
@@ -63,7 +63,7 @@ class Guard:
         self._hosts = hosts
         self._token = token
         self._limits = limits
-        self._places = places
+        self._slots = slots
         self._counters = counters
         self._log = log
         self._now = now
@@ -81,7 +81,7 @@ class Guard:
                 self._counters.add("refused_total", 1, f'{{reason="{refused.reason}"}}')
                 await _refuse(refused, scope, receive, response)
         except ClientGoneError:
-            note = "the client is gone"
+            note = "the client left"
         except Exception as error:
             note = f"{type(error).__name__}: {error}"
             if isinstance(error, BlockMismatchError):
@@ -110,8 +110,8 @@ class Guard:
         if scope["method"] in _WITH_BODY:
             body = await self._read_body(headers, receive)
         try:
-            with self._places.take(client):
-                await self._app(scope, _give(body, receive), response)
+            with self._slots.take(client):
+                await self._app(scope, _replay(body, receive), response)
         except BusyError as busy:
             raise RefusedError(429, "busy", "busy: try again in a moment", {"retry-after": "1"}) from busy
 
@@ -119,14 +119,14 @@ class Guard:
         local = scope["server"][0] if scope["server"] else None
         host = headers.get("host", "")
         if not self._hosts.allows(host, local):
-            raise RefusedError(421, "host", "this server does not answer to that Host: allow it where the server is started")
+            raise RefusedError(421, "host", "this server does not answer to that Host: allow it when starting the server")
         if "service-worker" in headers:
-            raise RefusedError(403, "service-worker", "nothing here is a service worker")
+            raise RefusedError(403, "service-worker", "there are no service workers here")
         if scope["method"] not in ("GET", "HEAD"):
             origin = headers.get("origin")
             own = origin is None or origin.split("://")[-1] == host
             if not own or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-                raise RefusedError(403, "cross-site", "pages of other sites may not do this")
+                raise RefusedError(403, "cross-site", "not allowed from a page of another origin")
 
     def _check_token(self, scope: Scope, headers: Headers) -> None:
         if self._token is None or scope["path"] in _OPEN_PATHS:
@@ -141,14 +141,14 @@ class Guard:
         elif kind.lower() != "bearer":
             given = b""
         if not hmac.compare_digest(given, self._token.encode()):
-            raise RefusedError(401, "token", "a token is needed", {"www-authenticate": 'Basic realm="dcat", charset="UTF-8"'})
+            raise RefusedError(401, "token", "a token is required", {"www-authenticate": 'Basic realm="dcat", charset="UTF-8"'})
 
     async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
         limit = self._limits.body_size
         if int(headers.get("content-length", "0")) > limit:
-            raise RefusedError(413, "body", f"a body has at most {limit} bytes")
+            raise RefusedError(413, "body", f"a body may have at most {limit} bytes")
         try:
-            with self._places.buffer() as buffer:
+            with self._slots.buffer() as buffer:
                 async with asyncio.timeout(self._limits.body_timeout):
                     more = True
                     while more:
@@ -158,7 +158,7 @@ class Guard:
                         buffer.add(message.get("body", b""))
                         more = message.get("more_body", False)
                         if len(buffer.data) > limit:
-                            raise RefusedError(413, "body", f"a body has at most {limit} bytes")
+                            raise RefusedError(413, "body", f"a body may have at most {limit} bytes")
                 return bytes(buffer.data)
         except TimeoutError as error:
             raise RefusedError(408, "body", "the body of the request took too long") from error
@@ -167,7 +167,7 @@ class Guard:
 
 
 class _Watched:
-    """The way out of a response: what was sent is counted, and sending to nobody ends it."""
+    """The ``send`` of a response: counts what is sent, and raises `ClientGoneError` once the client left."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
@@ -187,7 +187,7 @@ class _Watched:
 
 
 def _explain(error: Exception) -> RefusedError:
-    """Give the answer for a request whose response could not begin."""
+    """Return the refusal for an error before the response began."""
     if isinstance(error, BlockNotFoundError | BlockMismatchError):
         return RefusedError(404, "lacking", "not held here")
     if isinstance(error, UnavailableError):
@@ -200,7 +200,7 @@ async def _refuse(refused: RefusedError, scope: Scope, receive: Receive, send: S
     await PlainTextResponse(refused.why + "\n", refused.status, headers)(scope, receive, send)
 
 
-def _give(body: bytes, receive: Receive) -> Receive:
+def _replay(body: bytes, receive: Receive) -> Receive:
     given = False
 
     async def whole_body() -> Message:

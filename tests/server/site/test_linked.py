@@ -7,7 +7,7 @@ import pytest
 from catalog.errors import BlockNotFoundError
 from catalog.home.roots import Root
 from catalog.ipld.cid import Cid
-from catalog.server.linked import LinkedBlocks
+from catalog.server.site.linked import LinkedBlocks
 from tests.server.dags import add_file
 from tests.server.serving import Blocks, serving
 

@@ -1,10 +1,10 @@
 """``/ipfs/<cid>[/path]``: a trustless gateway over what this home holds, and UnixFS files as they are.
 
-``?format=raw`` gives one block, ``?format=car`` blocks in a CARv1, no format the bytes of a file (so that any published archive can
-be had with curl alone). What this home lacks is 404 at once: nothing is fetched for a caller. Every block was compared with its CID
-when it was read for this answer; one that does not match is as if it were not there, and is counted. A CAR that cannot be completed
-ends without its final chunk.
-Source: ipfs/specs, trustless-gateway.md, path-gateway.md; facts of Kubo's gateway for headers.
+``?format=raw`` returns one block, ``?format=car`` blocks in a CARv1; without a format the bytes of a file are returned, so that any
+published archive can be fetched with curl alone. What this home lacks is 404 at once: nothing is fetched for a client. Every block
+is compared with its CID when it is read for an answer; one that does not match counts as absent, and is counted. A CAR that cannot
+be completed ends without its final chunk.
+Source: ipfs/specs, trustless-gateway.md, path-gateway.md; Kubo's gateway for headers.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from catalog.errors import BlockMismatchError, BlockNotFoundError, CidError, CodecError
+from catalog.image.encoder import ZSTD_MAGIC
 from catalog.ipld.car import encode_car, encode_header
 from catalog.ipld.cid import EMPTY_IDENTITY_TEXT, RAW, Cid, decode_multibase, parse_cid
 from catalog.limits import MIB
-from catalog.server.answers import refuse, unchanged
 from catalog.server.counters import Counters
-from catalog.server.headers import content_headers, is_unchanged, parse_range, tag
-from catalog.server.negotiation import RAW_TYPE, CarQuery, UnsupportedError, Wanted, negotiate, parse_car_query
-from catalog.server.selection import PathNotFoundError, Place, follow, select
-from catalog.server.site import Site
-from catalog.server.streaming import StreamedResponse, Workers
+from catalog.server.gateway.negotiation import CarQuery, Form, UnsupportedError, negotiate, parse_car_query
+from catalog.server.gateway.selection import PathNotFoundError, Target, follow, select
+from catalog.server.response.answers import refuse, unchanged
+from catalog.server.response.headers import content_headers, is_unchanged, parse_range, tag
+from catalog.server.response.streaming import StreamedResponse, Workers
+from catalog.server.site.site import Site
+from catalog.sources.protocol import RAW_TYPE
 from catalog.unixfs.file import decode_file_node, read_file
 
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _READ_AHEAD = MIB
 _MAX_INLINE = 128
 # {"roots": [bafkqaaa], "version": 1}, the one root that is no block
@@ -36,7 +37,7 @@ _PROBE_CAR = bytes.fromhex("19a265726f6f747381d82a4500015500006776657273696f6e01
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file that was found: its size, and whether it is zstd."""
+    """A file that was found."""
 
     cid: Cid
     size: int
@@ -58,25 +59,25 @@ class Gateway:
         first, *rest = request.scope["raw_path"].decode("ascii").removeprefix("/ipfs/").split("/")
         try:
             path = [unquote_to_bytes(part).decode() for part in rest if part]
-            wanted = negotiate(request.query_params, request.headers.get("accept", ""))
-            if wanted.format == "ipns-record":
-                raise UnsupportedError(400, "records are found under /ipns/")
+            form = negotiate(request.query_params, request.headers.get("accept", ""))
+            if form.format == "ipns-record":
+                raise UnsupportedError(400, "records are under /ipns/")
             inline = _parse_inline(first)
             if inline is not None:
-                return _answer_inline(first, inline, wanted, parse_car_query(request.query_params, wanted.parameters))
+                return _answer_inline(first, inline, form, parse_car_query(request.query_params, form.parameters))
             root = parse_cid(first)
-            if wanted.format == "raw":
+            if form.format == "raw":
                 if path:
-                    raise UnsupportedError(400, "a block has no path: ask for its own CID")
-                return await self._answer_raw(request, root, wanted)
-            if wanted.format == "car":
-                query = parse_car_query(request.query_params, wanted.parameters)
-                return await self._answer_car(request, root, path, wanted, query)
+                    raise UnsupportedError(400, "a block has no path: ask for the block by its CID")
+                return await self._answer_raw(request, root, form)
+            if form.format == "car":
+                query = parse_car_query(request.query_params, form.parameters)
+                return await self._answer_car(request, root, path, form, query)
             return await self._answer_file(request, root, path)
         except UnsupportedError as error:
             return refuse(error.status, error.why)
         except (CidError, UnicodeDecodeError):
-            return refuse(400, "the path holds no CID that is served here (CIDv0, or CIDv1 with sha2-256)")
+            return refuse(400, "the path has no supported CID (CIDv0, or CIDv1 with sha2-256)")
         except PathNotFoundError:
             return refuse(404, "the path leads nowhere")
         except BlockNotFoundError:
@@ -90,31 +91,31 @@ class Gateway:
             return refuse(412, "not held here")
         return refuse(404, "not held here")
 
-    async def _answer_raw(self, request: Request, cid: Cid, wanted: Wanted) -> Response:
+    async def _answer_raw(self, request: Request, cid: Cid, form: Form) -> Response:
         etag = f'"{cid}.raw"'
         headers = content_headers(RAW_TYPE, request.query_params.get("filename") or f"{cid}.bin", etag)
-        headers |= _path_headers(request, (cid,), wanted)
+        headers |= _path_headers(request, (cid,), form)
         data = await self._workers.run(self._site.blocks.get, cid)
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
         return _respond_part(request, headers, data, etag)
 
-    async def _answer_car(self, request: Request, root: Cid, path: list[str], wanted: Wanted, query: CarQuery) -> Response:
-        place = await self._workers.run(self._find, root, path)
+    async def _answer_car(self, request: Request, root: Cid, path: list[str], form: Form, query: CarQuery) -> Response:
+        target = await self._workers.run(self._find, root, path)
         etag = tag(str(root), *path, "car", query.format(), weak=True)
         name = "_".join((str(root), *path[-1:]))
         headers = content_headers(query.content_type, request.query_params.get("filename") or f"{name}.car", etag)
-        headers |= {"accept-ranges": "none", **_path_headers(request, (root, *place.path, place.cid), wanted)}
+        headers |= {"accept-ranges": "none", **_path_headers(request, (root, *target.path, target.cid), form)}
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
-        blocks = select(place, self._site.blocks, query.scope, query.byte_range, query.duplicates)
+        blocks = select(target, self._site.blocks, query.scope, query.byte_range, query.duplicates)
         return StreamedResponse(self._workers, encode_car([root], blocks), 200, headers)
 
     async def _answer_file(self, request: Request, root: Cid, path: list[str]) -> Response:
         try:
             file = await self._workers.run(self._find_file, root, path)
         except CodecError:
-            return refuse(400, "no file: ask with format=raw or format=car")
+            return refuse(400, "not a file: ask with format=raw or format=car")
         etag = f'"{file.cid}"'
         name = request.query_params.get("filename") or (path[-1] if path else f"{root}{'.tar.zst' if file.is_zstd else ''}")
         headers = content_headers("application/zstd" if file.is_zstd else "application/octet-stream", name, etag)
@@ -131,18 +132,18 @@ class Gateway:
         pieces = read_file(file.cid, self._site.blocks, start=start, end=stop, read_ahead=_READ_AHEAD)
         return StreamedResponse(self._workers, pieces, 206 if part else 200, headers)
 
-    def _find(self, root: Cid, path: list[str]) -> Place:
-        """Follow a path, and see that what it leads to is here."""
-        place = follow(root, path, self._site.blocks)
-        if not self._site.blocks.has(place.cid):
-            raise BlockNotFoundError(f"block {place.cid} is not here")
-        return place
+    def _find(self, root: Cid, path: list[str]) -> Target:
+        """Resolve a path; raise `BlockNotFoundError` where its target is not here."""
+        target = follow(root, path, self._site.blocks)
+        if not self._site.blocks.has(target.cid):
+            raise BlockNotFoundError(f"block {target.cid} is not here")
+        return target
 
     def _find_file(self, root: Cid, path: list[str]) -> _File:
         cid = self._find(root, path).cid
         size = decode_file_node(cid, self._site.blocks.get(cid)).file_size
-        beginning = b"".join(read_file(cid, self._site.blocks, end=len(_ZSTD_MAGIC)))
-        return _File(cid, size, beginning == _ZSTD_MAGIC)
+        beginning = b"".join(read_file(cid, self._site.blocks, end=len(ZSTD_MAGIC)))
+        return _File(cid, size, beginning == ZSTD_MAGIC)
 
 
 def _respond_part(request: Request, headers: dict[str, str], data: bytes, etag: str) -> Response:
@@ -154,17 +155,17 @@ def _respond_part(request: Request, headers: dict[str, str], data: bytes, etag: 
     return Response(data[start:stop], 206, headers)
 
 
-def _path_headers(request: Request, cids: tuple[Cid, ...], wanted: Wanted | None = None) -> dict[str, str]:
-    """Give the path that was asked for and the CIDs it passes; where Accept chose the form, the URL that names it."""
+def _path_headers(request: Request, cids: tuple[Cid, ...], form: Form | None = None) -> dict[str, str]:
+    """Return the requested path and the CIDs that it passes; where Accept chose the form, also the URL that names it."""
     raw_path = request.scope["raw_path"].decode("ascii")
     headers = {"x-ipfs-path": raw_path, "x-ipfs-roots": ",".join(dict.fromkeys(map(str, cids))), "vary": "Accept"}
-    if wanted is not None and wanted.by_accept:
-        headers["content-location"] = f"{raw_path}?format={wanted.format}"
+    if form is not None and form.by_accept:
+        headers["content-location"] = f"{raw_path}?format={form.format}"
     return headers
 
 
 def _parse_inline(text: str) -> bytes | None:
-    """Give the content of an identity CID, None for any other text."""
+    """Return the content of an identity CID, None for any other text."""
     try:
         binary = decode_multibase(text)
     except CidError:
@@ -173,12 +174,12 @@ def _parse_inline(text: str) -> bytes | None:
     return binary[4:] if is_inline and binary[3] <= _MAX_INLINE else None
 
 
-def _answer_inline(text: str, content: bytes, wanted: Wanted, query: CarQuery) -> Response:
-    """Answer for a CID that is its own content: with the empty one gateways are probed; a CAR never holds such a block."""
-    etag = tag(text, wanted.format)
-    if wanted.format == "car":
+def _answer_inline(text: str, content: bytes, form: Form, query: CarQuery) -> Response:
+    """Answer for an identity CID: clients probe gateways with the empty one; a CAR never holds such a block."""
+    etag = tag(text, form.format)
+    if form.format == "car":
         body = _PROBE_CAR if text == EMPTY_IDENTITY_TEXT else encode_header([])
         return Response(body, headers=content_headers(query.content_type, f"{text}.car", etag) | {"accept-ranges": "none"})
     if content:
-        raise UnsupportedError(400, "identity CIDs are not served, but for the empty one")
+        raise UnsupportedError(400, "identity CIDs are not served, except for the empty one")
     return Response(b"", headers=content_headers(RAW_TYPE, f"{text}.bin", etag))

@@ -1,19 +1,22 @@
-"""Bodies that are made while they are sent: read in worker threads, sent in chunks, bounded in memory.
+"""Bodies that are read while they are sent: in worker threads, by chunks, in bounded memory.
 
-Reading blocks blocks, so it never happens in the loop's thread. What costs is the number of hops between threads, so a chunk is at
-least `STREAM_CHUNK_SIZE`. A body that cannot be completed ends without its final chunk, after all that could be had of it.
+Reading a blockstore blocks, so it never happens in the event loop's thread. The cost is in hops between threads, so a chunk has at
+least `STREAM_CHUNK_SIZE` bytes, or what could be read in `STREAM_CHUNK_TIME`: between chunks it shows that a client left or that
+the server stops, and other requests get their turn. A body that cannot be completed ends without its final chunk, after everything
+that could be read.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from catalog.limits import STREAM_CHUNK_SIZE
+from catalog.limits import STREAM_CHUNK_SIZE, STREAM_CHUNK_TIME
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +24,7 @@ _THREADS = 8
 
 
 class Workers:
-    """The threads in which a server reads. ``in_hand`` bounds the chunks that were read and not sent: threads are faster."""
+    """The threads in which a server reads. ``in_hand`` bounds the chunks that are read and not sent: reading is faster."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="dcat-serve")
@@ -34,39 +37,42 @@ class Workers:
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
 
     def open_pool(self, threads: int) -> ThreadPoolExecutor:
-        """Give further threads, for what takes longer; it asks `closed` now and then, since a thread cannot be stopped."""
+        """Return a further pool for long work, which must ask `closed` now and then: a thread cannot be stopped."""
         pool = ThreadPoolExecutor(threads, thread_name_prefix="dcat-serve-long")
         self._others.append(pool)
         return pool
 
     def closed(self) -> bool:
-        """Tell whether the server has ended."""
+        """Return whether the server has ended."""
         return self._closed.is_set()
 
     def close(self) -> None:
-        """Let go of the threads; what runs in them is not waited for."""
+        """Shut the pools down without waiting for what runs in them."""
         self._closed.set()
         for pool in (self._pool, *self._others):
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Pieces:
-    """A body, read chunk by chunk. What fails while it is read is raised by the read after the last bytes that were had."""
+    """A body, read chunk by chunk. An error is raised by the read after the last bytes that came before it."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._error: Exception | None = None
 
     def read(self) -> bytes:
-        """Give the next chunk, or no bytes at the end."""
+        """Return the next chunk, empty at the end."""
         if self._error is not None:
             raise self._error
         chunk: list[bytes] = []
         size = 0
         try:
+            deadline = monotonic() + STREAM_CHUNK_TIME
             while size < STREAM_CHUNK_SIZE and (piece := next(self._pieces, None)) is not None:
                 chunk.append(piece)
                 size += len(piece)
+                if size and monotonic() >= deadline:
+                    break
         except Exception as error:
             if not chunk:
                 raise
@@ -101,5 +107,5 @@ class StreamedResponse(Response):
                 await send({"type": "http.response.body", "body": chunk, "more_body": more})
                 del chunk
             if more:
-                # Sending nothing waits until what was sent is taken: only then is the next chunk worth its memory.
+                # An empty send waits until what was sent is taken: only then is the next chunk worth its memory.
                 await send({"type": "http.response.body", "body": b"", "more_body": True})

@@ -1,6 +1,6 @@
 """Which Host values are answered: on loopback, and on a public server."""
 
-from catalog.server.hosts import HostList
+from catalog.server.guard.hosts import HostList
 from catalog.server.settings import ServerSettings
 
 PUBLIC = HostList(ServerSettings(public=True), ("Bob-PC.example.org",))

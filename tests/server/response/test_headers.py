@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from catalog.server.headers import content_headers, is_unchanged, parse_range, record_headers, tag
+from catalog.server.response.headers import content_headers, is_unchanged, parse_range, record_headers, tag
 from tests.factory.times import NOW
 
 

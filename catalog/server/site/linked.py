@@ -1,8 +1,8 @@
-"""Blocks of a store that holds other things too: only those are shown that something which this home keeps links.
+"""Blocks of a shared store: only those that something which this home keeps links are shown.
 
-With a Kubo node configured, archives live in the node and nowhere else; the node also holds what its user put there for other
-reasons, and none of that is this server's to show. So the links under everything that the home keeps are known here by their
-digests. They are read from inner nodes, of which an archive has a handful; a new archive is shown once `refresh` has seen it.
+With a Kubo node configured, archives live in the node only. The node also holds what its user put there for other reasons, which
+must not be shown. So the digests of everything under the roots that the home keeps are collected here, from inner nodes, of which
+an archive has few; a new archive is shown once `refresh` has seen it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,13 +11,13 @@ from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home.roots import Root, mark
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid
-from catalog.server.site import HeldBlocks
+from catalog.server.site.site import HeldBlocks
 
 
 class LinkedBlocks:
     """The blocks of ``local``, and of ``shared`` those under ``roots()``.
 
-    ``state()`` is compared to tell whether the roots may have changed since they were looked at.
+    ``state()`` returns a value that differs whenever the roots may have changed.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class LinkedBlocks:
         self._whole: set[bytes] = set()  # the roots under which nothing was missing
 
     def refresh(self) -> None:
-        """Look at what the home keeps now. What it no longer keeps is shown until the server starts anew."""
+        """Collect what the home keeps now. What it no longer keeps is shown until the server restarts."""
         state = self._state()
         if state == self._seen:
             return
@@ -62,7 +62,7 @@ class LinkedBlocks:
                 continue
 
     def _add(self, root: Root) -> bool:
-        """Note the links under a root; tell whether every node that they lead through was there."""
+        """Add the links under a root; return whether every inner node was there."""
         source = _Both(self._local, self._shared)
         marked: set[bytes] = set()
         for _ in mark(root, source, marked):
@@ -75,7 +75,7 @@ class LinkedBlocks:
 
 
 class _Both:
-    """Reads nodes from either store, and remembers whether one was in neither."""
+    """Reads nodes from either store, and records whether one was in neither."""
 
     def __init__(self, local: BlockSource, shared: BlockSource) -> None:
         self._sources = (local, shared)

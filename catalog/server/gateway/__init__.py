@@ -1,0 +1,1 @@
+"""``/ipfs``: a trustless gateway over what the home holds, and UnixFS files."""

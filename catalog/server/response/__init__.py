@@ -1,0 +1,1 @@
+"""Answers: headers, refusals, and bodies that are read while they are sent."""

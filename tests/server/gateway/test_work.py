@@ -1,0 +1,153 @@
+"""The work of a request is bounded, not only its output: a few nodes that link each other twice have 2^60 paths (safety E13)."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.client import IncompleteRead
+from typing import NamedTuple
+
+import pytest
+
+from catalog.ipld import dag_cbor
+from catalog.ipld.block import Block
+from catalog.ipld.cid import DAG_CBOR, DAG_PB, RAW, Cid, cid_of
+from catalog.ipld.dag_pb import PBLink, encode_node
+from catalog.unixfs.node import MURMUR3_X64_64, UnixFSData, UnixFSType, encode_data
+from tests.needs import ROOT
+from tests.server.serving import Blocks, Served, serving
+
+LEVELS = 60
+CPU = 0.1
+
+
+class Bombs(NamedTuple):
+    """DAGs of 60 nodes with 2^60 paths: files of empty and of small leaves, plain nodes, shards, CBOR; and a lying file."""
+
+    empty_file: Cid
+    file: Cid
+    lying_file: Cid
+    plain: Cid
+    shards: Cid
+    cbor: Cid
+
+
+def doubled(blocks: Blocks, leaf: Cid, sizes: list[int]) -> Cid:
+    cid = leaf
+    for size in sizes:
+        message = UnixFSData(UnixFSType.FILE, filesize=2 * size, blocksizes=(size, size))
+        cid = keep(blocks, encode_node([PBLink(cid, b"", size)] * 2, encode_data(message)), DAG_PB)
+    return cid
+
+
+def keep(blocks: Blocks, data: bytes, codec: int = RAW) -> Cid:
+    cid = cid_of(data, codec)
+    blocks.kept[cid.binary] = data
+    return cid
+
+
+def make_bombs(blocks: Blocks) -> Bombs:
+    plain = shard = cbor = keep(blocks, b"leaf")
+    for level in range(LEVELS):
+        plain = keep(blocks, encode_node([PBLink(plain, b"", 1)] * 2, None), DAG_PB)
+        cbor = keep(blocks, dag_cbor.encode([cbor, cbor]), DAG_CBOR)
+        field = UnixFSData(UnixFSType.HAMT_SHARD, data=b"\x03", hash_type=MURMUR3_X64_64, fanout=256)
+        names = (b"00", b"01") if level else (b"00a", b"01b")
+        shard = keep(blocks, encode_node([PBLink(shard, name, 1) for name in names], encode_data(field)), DAG_PB)
+    return Bombs(
+        doubled(blocks, keep(blocks, b""), [0] * LEVELS),
+        doubled(blocks, keep(blocks, b"x"), [2**level for level in range(LEVELS)]),
+        doubled(blocks, keep(blocks, b"0123456789"), [10] * LEVELS),
+        plain,
+        shard,
+        cbor,
+    )
+
+
+QUERIES = [
+    f"?format=car{scope}{dups}{part}"
+    for scope in ("", "&dag-scope=entity", "&dag-scope=all", "&dag-scope=block")
+    for dups in ("", "&car-dups=y", "&car-dups=n")
+    for part in ("", "&entity-bytes=0:*", "&entity-bytes=3:7", "&entity-bytes=5:-5")
+] + ["", "?format=raw", "/00/00", "/0/1/0", "/a", "/" + "/".join("0" * 60)]
+
+
+@pytest.fixture(scope="module")
+def bombs() -> Iterator[tuple[Served, Bombs]]:
+    blocks = Blocks()
+    made = make_bombs(blocks)
+    with serving(blocks) as served:
+        yield served, made
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize("bomb", Bombs._fields)
+def test_a_request_costs_100_ms_at_most(bomb: str, query: str, bombs: tuple[Served, Bombs]) -> None:
+    served, made = bombs
+    began = time.process_time()
+    with contextlib.suppress(IncompleteRead):  # cut off, as it should be
+        served.ask(f"/ipfs/{getattr(made, bomb)}{query}")
+    assert time.process_time() - began <= CPU
+
+
+PROGRAM = """
+import sys
+from tests.server.gateway.test_work import make_bombs
+from tests.factory.times import NOW
+from tests.server.serving import Blocks, Records
+from catalog.server.running import run_server
+from catalog.server.settings import ServerSettings
+from catalog.server.site.site import Site
+blocks = Blocks()
+print(*make_bombs(blocks), flush=True)
+run_server(Site(blocks, Records(), lambda: None, lambda: NOW), ServerSettings(port=0),
+           ready=lambda server: print(server.port, flush=True), log=lambda line: None)
+"""
+
+
+def test_others_are_answered_meanwhile_and_sigterm_ends_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        assert server.stdout is not None
+        roots = server.stdout.readline().split()
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        ended = threading.Event()
+
+        def attack(root: str) -> None:
+            while not ended.is_set():
+                try:
+                    with urllib.request.urlopen(f"{url}/ipfs/{root}?format=car&dag-scope=entity&car-dups=y", timeout=20) as answer:
+                        answer.read(10)  # and leaves
+                except Exception:
+                    continue
+
+        attackers = [threading.Thread(target=attack, args=(root,)) for root in roots + roots[:2]]
+        for attacker in attackers:
+            attacker.start()
+        times = []
+        for _ in range(20):
+            began = time.monotonic()
+            urllib.request.urlopen(f"{url}/health", timeout=20).read()
+            times.append(time.monotonic() - began)
+        began = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+        stopped = time.monotonic() - began
+        ended.set()
+        for attacker in attackers:
+            attacker.join()
+    assert sorted(times)[-4] <= 0.2, times
+    assert stopped <= 2
+
+
+def test_honest_repeats_are_served() -> None:
+    blocks = Blocks()
+    leaf = Block(cid_of(b"z" * 4096), b"z" * 4096)
+    blocks.kept[leaf.cid.binary] = leaf.data
+    root = doubled(blocks, leaf.cid, [4096 * 2**level for level in range(10)])
+    with serving(blocks) as served:
+        answer = served.ask(f"/ipfs/{root}?format=car&dag-scope=entity&car-dups=y")
+        assert sum(block.cid == leaf.cid for block in answer.blocks()) == 1024
