@@ -50,9 +50,9 @@ def serve(
     """
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
-    from catalog.server.site.opening import open_site
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
+    from catalog.server.site.opening import open_site
     from catalog.sources.kubo import KuboBlockstore
     from cli.reach import open_configured_network
 
