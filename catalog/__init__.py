@@ -25,4 +25,130 @@ The rooms, from the ground up; a module imports its package's siblings and what 
     server/                    what `dcat serve` answers
 
 The library prints nothing, reads no environment, never exits and never asks for the time of day.
+
+Programs use the names that this package offers; each is imported when it is first used (PEP 562):
+
+    with catalog.open_home(path, now=datetime.now(UTC)) as home:
+        done = catalog.publish(home, "web", "1.0", source, catalog.Wanted(host))
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from catalog.clients.docker import Engine as Engine
+    from catalog.clients.docker import connect as connect
+    from catalog.errors import DcatError as DcatError
+    from catalog.home.home import Home as Home
+    from catalog.home.home import open_home as open_home
+    from catalog.intake.intake import EngineSource as EngineSource
+    from catalog.intake.intake import FolderSource as FolderSource
+    from catalog.intake.intake import StreamSource as StreamSource
+    from catalog.intake.intake import Wanted as Wanted
+    from catalog.ipld.cid import Cid as Cid
+    from catalog.ipld.cid import parse_cid as parse_cid
+    from catalog.ipns.name import IpnsName as IpnsName
+    from catalog.ipns.name import parse_ipns_name as parse_ipns_name
+    from catalog.model.platform import Platform as Platform
+    from catalog.model.platform import parse_platform as parse_platform
+    from catalog.model.release import Image as Image
+    from catalog.model.release import Release as Release
+    from catalog.operations import accept as accept
+    from catalog.operations import collect_garbage as collect_garbage
+    from catalog.operations import diff as diff
+    from catalog.operations import export_catalogue as export_catalogue
+    from catalog.operations import export_releases as export_releases
+    from catalog.operations import import_bundle as import_bundle
+    from catalog.operations import list_names as list_names
+    from catalog.operations import list_questions as list_questions
+    from catalog.operations import list_releases as list_releases
+    from catalog.operations import log as log
+    from catalog.operations import outdated as outdated
+    from catalog.operations import pin as pin
+    from catalog.operations import prefer as prefer
+    from catalog.operations import publish as publish
+    from catalog.operations import pull as pull
+    from catalog.operations import recover as recover
+    from catalog.operations import refuse as refuse
+    from catalog.operations import remove as remove
+    from catalog.operations import save as save
+    from catalog.operations import search as search
+    from catalog.operations import show as show
+    from catalog.operations import status as status
+    from catalog.operations import subscribe as subscribe
+    from catalog.operations import sync as sync
+    from catalog.operations import unpin as unpin
+    from catalog.operations import unsubscribe as unsubscribe
+    from catalog.operations import verify as verify
+    from catalog.operations import yank as yank
+    from catalog.own.share import Shared as Shared
+    from catalog.own.share import Sharing as Sharing
+    from catalog.progress import Progress as Progress
+    from catalog.progress import Step as Step
+    from catalog.sources.bundle import BundleSource as BundleSource
+    from catalog.sources.network import NO_NETWORK as NO_NETWORK
+    from catalog.sources.network import KuboSetting as KuboSetting
+    from catalog.sources.network import Network as Network
+    from catalog.sources.network import SourceSetting as SourceSetting
+    from catalog.sources.network import open_network as open_network
+
+_NAMES = {
+    "catalog.clients.docker": ("Engine", "connect"),
+    "catalog.errors": ("DcatError",),
+    "catalog.home.home": ("Home", "open_home"),
+    "catalog.intake.intake": ("EngineSource", "FolderSource", "StreamSource", "Wanted"),
+    "catalog.ipld.cid": ("Cid", "parse_cid"),
+    "catalog.ipns.name": ("IpnsName", "parse_ipns_name"),
+    "catalog.model.platform": ("Platform", "parse_platform"),
+    "catalog.model.release": ("Image", "Release"),
+    "catalog.operations": (
+        "accept",
+        "collect_garbage",
+        "diff",
+        "export_catalogue",
+        "export_releases",
+        "import_bundle",
+        "list_names",
+        "list_questions",
+        "list_releases",
+        "log",
+        "outdated",
+        "pin",
+        "prefer",
+        "publish",
+        "pull",
+        "recover",
+        "refuse",
+        "remove",
+        "save",
+        "search",
+        "show",
+        "status",
+        "subscribe",
+        "sync",
+        "unpin",
+        "unsubscribe",
+        "verify",
+        "yank",
+    ),
+    "catalog.own.share": ("Shared", "Sharing"),
+    "catalog.progress": ("Progress", "Step"),
+    "catalog.sources.bundle": ("BundleSource",),
+    "catalog.sources.network": ("NO_NETWORK", "KuboSetting", "Network", "SourceSetting", "open_network"),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+
+
+if not TYPE_CHECKING:  # a name that is not offered is an error to type checkers too
+
+    def __getattr__(name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(_MODULE_OF[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(_MODULE_OF)

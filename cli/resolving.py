@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import nearest, parse_reference
-from catalog.operations.resolve import FORMS, Answer, Form, resolve
+from catalog.operations.resolve import FORMS, Form, ResolvedImage, resolve
 from catalog.progress import silent
 from cli.context import Context, Options, make_context
 from cli.failures import UsageError
@@ -116,7 +116,7 @@ def _read(typed: Sequence[str]) -> dict[str, Any] | None:
     return values if "reference" in values else None
 
 
-def _body(answer: Answer, form: Form) -> dict[str, Any]:
+def _body(answer: ResolvedImage, form: Form) -> dict[str, Any]:
     found, row = answer.resolved, answer.resolved.catalogue
     return {
         "reference": found.release.reference if row.own or not row.alias else f"{row.alias}/{found.release.reference}",
@@ -142,7 +142,7 @@ def _body(answer: Answer, form: Form) -> dict[str, Any]:
     }
 
 
-def _explain(context: Context, answer: Answer) -> list[tuple[str, str]]:
+def _explain(context: Context, answer: ResolvedImage) -> list[tuple[str, str]]:
     found, row = answer.resolved, answer.resolved.catalogue
     record = "" if row.sequence is None else f"sequence {row.sequence}"
     if row.checked:

@@ -1,11 +1,15 @@
-"""What every command that changed the own catalogue ends with: sign it, share it, and say where it stands."""
+"""How the end of every command that changed the own catalogue is shown: signed, shared, or why not; and the question before it."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from catalog.errors import DcatError
 from cli.context import Context
 from cli.text import format_count, format_size
+
+if TYPE_CHECKING:
+    from catalog.errors import DcatError
+    from catalog.own.deltas import MadeDelta
+    from catalog.own.share import Shared, Sharing
 
 PUBLIC = (
     "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
@@ -15,8 +19,8 @@ _NEXT = "dcat serve --public, or: dcat config set kubo http://127.0.0.1:5001"
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
-    """What to add to a command's document; ``lines`` are fields."""
+class ShareSummary:
+    """The parts that a share adds to a command's document; ``lines`` are fields."""
 
     body: dict[str, Any] = field(default_factory=dict)
     closing: str = ""
@@ -24,35 +28,35 @@ class Sharing:
     lines: tuple[tuple[str, str], ...] = ()
 
 
-def share_changes(context: Context, *, offline: bool = False, deltas: bool = True) -> Sharing:
-    """Sign what the command changed, and share it where that is configured; ``offline`` leaves the second for later.
+def sharing_of(context: Context, *, offline: bool = False, deltas: bool = True) -> "Sharing":
+    """Return how a command shares its change: as configured, asking before a Kubo node is used for the first time.
 
-    New releases get a delta each, unless ``deltas`` or the setting is off.
-
-    The change itself is done and stays: what goes wrong here is a warning, and the next sync tries again.
+    ``offline`` signs it, and leaves sharing to the next sync.
     """
-    from catalog.limits import OWN_RECORD_PATIENCE
-    from catalog.own.share import share_own
+    from catalog.own.share import Sharing
     from catalog.sources.network import NO_NETWORK
 
-    network = NO_NETWORK if offline else context.network
-    if network.kubo is not None and not network.kubo_public and confirm_kubo(context, network.kubo.url):
-        network = replace(network, kubo_public=True)
-    try:
-        shared = share_own(
-            context.home,
-            network,
-            deltas=deltas and context.settings.deltas,
-            patience=OWN_RECORD_PATIENCE,
-            progress=context.progress,
-        )
-    except DcatError as error:
+    return Sharing(
+        NO_NETWORK if offline else context.network,
+        consent=lambda _url: ask_for_consent(context),
+        deltas=deltas and context.settings.deltas,
+    )
+
+
+def ask_for_consent(context: Context) -> bool:
+    """Say what becomes public through a Kubo node, and ask whether that is wanted (docs/safety.md, A16)."""
+    context.note(PUBLIC)
+    return context.confirm("Share through this node?")
+
+
+def summarise(shared: "Shared | None", error: "DcatError | None", *, offline: bool = False) -> ShareSummary:
+    """Write the result of a share; an error is a warning, since the change itself is kept and the next sync shares it."""
+    if error is not None:
         why = f": {error.why}" if error.why else ""
-        return Sharing({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
+        return ShareSummary({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
     if shared is None:
-        return Sharing({"shared": None})
+        return ShareSummary({"shared": None})
     warnings = merge_warnings(shared)
-    body = {"shared": shared_body(shared)}
     closing = "Not shared yet. Next: dcat sync"
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
@@ -60,11 +64,11 @@ def share_changes(context: Context, *, offline: bool = False, deltas: bool = Tru
         closing = f"Shared ({', '.join(shared.targets)}). To follow it: dcat subscribe ALIAS {shared.record.name}"
     elif not offline:
         closing = f"Not shared yet. Next: {_NEXT}"
-    return Sharing(body, closing, warnings, delta_lines(shared))
+    return ShareSummary({"shared": shared_body(shared)}, closing, warnings, delta_lines(shared))
 
 
-def shared_body(shared: Any) -> dict[str, Any]:
-    """Write how the own catalogue stands for ``--json``."""
+def shared_body(shared: "Shared") -> dict[str, Any]:
+    """Write the state of the own catalogue for ``--json``."""
     record = shared.record
     return {
         "catalogue": str(record.name),
@@ -89,18 +93,18 @@ def shared_body(shared: Any) -> dict[str, Any]:
     }
 
 
-def delta_lines(shared: Any) -> tuple[tuple[str, str], ...]:
-    """Say which deltas were made, each as a field."""
+def delta_lines(shared: "Shared") -> tuple[tuple[str, str], ...]:
+    """Return a field for each delta that was made."""
     return tuple(("delta", _describe_made(made)) for made in shared.deltas)
 
 
-def _describe_made(made: Any) -> str:
+def _describe_made(made: "MadeDelta") -> str:
     sizes = f"{format_size(made.delta.size)} for {format_size(made.new_bytes)} of blocks"
     return f"{made.reference} ({made.platform}) from {made.base}: {sizes}"
 
 
-def merge_warnings(shared: Any) -> tuple[str, ...]:
-    """Say what another home of the same key brought, and what gave way to it."""
+def merge_warnings(shared: "Shared") -> tuple[str, ...]:
+    """Return what another home of the same key brought, and what it replaced."""
     if shared.merged is None:
         return ()
     taken = format_count(len(shared.merged.releases), "release")
@@ -108,18 +112,3 @@ def merge_warnings(shared: Any) -> tuple[str, ...]:
     for reference, platform, config in shared.merged.lost:
         found.append(f"{reference} for {platform} was {config} here; what the other home had shared stands")
     return tuple(found)
-
-
-def confirm_kubo(context: Context, url: str) -> bool:
-    """Say once for each node what becomes public, and ask (safety.md A16); the home remembers the yes."""
-    from catalog.trust.store import confirm_target, is_confirmed
-
-    with context.home.trust.read() as connection:
-        if is_confirmed(connection, url):
-            return True
-    context.note(PUBLIC)
-    if not context.confirm("Share through this node?"):
-        return False
-    with context.home.trust.write() as connection:
-        confirm_target(connection, url, context.home.time)
-    return True

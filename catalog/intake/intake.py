@@ -73,6 +73,11 @@ class EngineSource:
         images = self._find_complete(wanted)
         self._ahead = images, _open_ahead(self.engine, images[0])
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the engine was asked for its export already."""
+        return self._ahead is not None
+
     def find(self, wanted: Wanted) -> list[EngineImage]:
         """Give the wanted images as the engine describes them, without reading them."""
         if wanted.platforms:

@@ -23,7 +23,7 @@ _LITTLE_SPACE = 2 * GIB
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Finding:
     """One thing that was looked at; ``error`` is what made it fail."""
 
     subject: str
@@ -33,7 +33,7 @@ class Check:
     error: DcatError | None = None
 
 
-def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network) -> list[Check]:
+def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network) -> list[Finding]:
     """Look at the encoder, the home, its files and key, the engine and its images, and who would be asked over the network."""
     checks = [*_check_programs(), *_check_home(home)]
     checks += _check_engine(connect_engine)
@@ -41,37 +41,37 @@ def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network)
     return checks
 
 
-def _check_programs() -> Iterator[Check]:
-    yield Check("dcat", "ok", f"{version('dcat-ipfs')}, SQLite {sqlite3.sqlite_version}")
+def _check_programs() -> Iterator[Finding]:
+    yield Finding("dcat", "ok", f"{version('dcat-ipfs')}, SQLite {sqlite3.sqlite_version}")
     bundled = ".".join(map(str, zstandard.ZSTD_VERSION))
     try:
         check_encoder()
-        yield Check("encoder", "ok", f"zstd {bundled} makes the frames of dcat-image/1")
+        yield Finding("encoder", "ok", f"zstd {bundled} makes the frames of dcat-image/1")
     except DcatError as error:
-        yield Check("encoder", "failed", error.message, error.hint, error)
+        yield Finding("encoder", "failed", error.message, error.hint, error)
 
 
-def _check_home(home: Home) -> Iterator[Check]:
+def _check_home(home: Home) -> Iterator[Finding]:
     if not home.path.exists():
-        yield Check("home", "note", f"{home.path} does not exist yet", "the first publish makes it")
+        yield Finding("home", "note", f"{home.path} does not exist yet", "the first publish makes it")
         return
     free = shutil.disk_usage(home.path).free
     state: State = "note" if free < _LITTLE_SPACE else "ok"
-    yield Check("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
+    yield Finding("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
     for name in (INDEX_FILE, TRUST_FILE, BLOCKS_FILE):
         if (home.path / name).exists():
             yield _check_file(home.path / name)
     try:
         own = home.own_catalogue()
         if own is None:
-            yield Check("key", "note", "no catalogue of your own yet", "the first publish makes it")
+            yield Finding("key", "note", "no catalogue of your own yet", "the first publish makes it")
         else:
-            yield Check("key", "ok", f"{home.read_key().name}, readable by you alone")
+            yield Finding("key", "ok", f"{home.read_key().name}, readable by you alone")
     except DcatError as error:
-        yield Check("key", "failed", error.message, error.hint or error.why, error)
+        yield Finding("key", "failed", error.message, error.hint or error.why, error)
 
 
-def _check_file(path: Path) -> Check:
+def _check_file(path: Path) -> Finding:
     try:
         connection = connect(path, read_only=True)
         try:
@@ -79,28 +79,28 @@ def _check_file(path: Path) -> Check:
         finally:
             connection.close()
     except (sqlite3.Error, DcatError) as error:
-        return Check(path.name, "failed", f"cannot be read: {error}", error=error if isinstance(error, DcatError) else None)
+        return Finding(path.name, "failed", f"cannot be read: {error}", error=error if isinstance(error, DcatError) else None)
     if found != ["ok"]:
-        return Check(path.name, "failed", f"is damaged: {'; '.join(found)}", "restore it, or have it rebuilt")
-    return Check(path.name, "ok", f"{path.stat().st_size // 1024} KiB, sound")
+        return Finding(path.name, "failed", f"is damaged: {'; '.join(found)}", "restore it, or have it rebuilt")
+    return Finding(path.name, "ok", f"{path.stat().st_size // 1024} KiB, sound")
 
 
-def _check_engine(connect_engine: Callable[[], Engine]) -> Iterator[Check]:
+def _check_engine(connect_engine: Callable[[], Engine]) -> Iterator[Finding]:
     try:
         engine = connect_engine()
     except DcatError as error:
-        yield Check("engine", "failed", error.message, error.hint or error.why, error)
+        yield Finding("engine", "failed", error.message, error.hint or error.why, error)
         return
     with engine:
         info = engine.info()
         product = "podman" if info.store == "podman" else "Docker"
         store = f"{info.store} store, " if info.store != "podman" else ""
-        yield Check(
+        yield Finding(
             "engine", "ok", f"{product} {info.version} at {info.target} ({info.origin}): {store}{info.platform}, API {info.api}"
         )
         try:
             for image in engine.incomplete():
-                yield Check(
+                yield Finding(
                     "image",
                     "note",
                     f"{', '.join(image.tags) or image.id} runs but cannot be exported: {len(image.missing)} of its layers were "
@@ -108,15 +108,15 @@ def _check_engine(connect_engine: Callable[[], Engine]) -> Iterator[Check]:
                     "export it from its registry with skopeo or crane and publish that file, or remove both images and pull again",
                 )
         except DcatError as error:
-            yield Check("image", "failed", error.message, error.hint or error.why, error)
+            yield Finding("image", "failed", error.message, error.hint or error.why, error)
 
 
-def _check_network(network: Network) -> Iterator[Check]:
+def _check_network(network: Network) -> Iterator[Finding]:
     if network.offline:
-        yield Check("network", "note", "forbidden: nobody is asked for blocks or records")
+        yield Finding("network", "note", "forbidden: nobody is asked for blocks or records")
         return
     names = [source.name for source in network.sources]
-    yield Check(
+    yield Finding(
         "network",
         "ok",
         f"only these are ever asked: {', '.join(names)}" if names else "nobody is ever asked: no source is configured",

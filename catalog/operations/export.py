@@ -26,7 +26,7 @@ from catalog.own.signing import local_records
 from catalog.progress import Progress, Step, silent
 from catalog.snapshot.reader import open_snapshot
 from catalog.sources.bundle import write_bundle
-from catalog.sources.network import Network
+from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.storage.files import open_output
 
@@ -58,7 +58,7 @@ def export_releases(
     references: Sequence[str],
     output: Path | BinaryIO,
     *,
-    network: Network,
+    network: Network = NO_NETWORK,
     platform: Platform | None = None,
     since: Sequence[str] = (),
     progress: Progress = silent,
@@ -80,7 +80,7 @@ def export_catalogue(
     label: str,
     output: Path | BinaryIO,
     *,
-    network: Network,
+    network: Network = NO_NETWORK,
     since: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Exported:

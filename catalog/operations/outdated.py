@@ -27,7 +27,7 @@ class Outdated:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OutdatedReport:
     """What was looked at: the names, those that are outdated, and what should be known of their catalogues."""
 
     names: int
@@ -42,7 +42,7 @@ def outdated(
     engine_tags: Iterable[str] = (),
     min_age: timedelta | None = None,
     allow_stale: bool = False,
-) -> Found:
+) -> OutdatedReport:
     """Compare pulled releases and the engine's tags (``name:version``) with the newest versions; of ``names`` only, where given.
 
     A version counts from when this home first saw it, ``min_age`` ago or longer, which no publisher can date back. Names that no
@@ -58,7 +58,7 @@ def outdated(
             entry = _judge(lookup, name, versions, home.now, min_age, allow_stale, notices)
             if entry is not None:
                 found.append(entry)
-    return Found(len(held), tuple(found), tuple(notices.values()))
+    return OutdatedReport(len(held), tuple(found), tuple(notices.values()))
 
 
 def _held(home: Home, lookup: Lookup, engine_tags: Iterable[str]) -> dict[str, dict[str, set[str]]]:

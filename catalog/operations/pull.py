@@ -29,13 +29,13 @@ from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
 from catalog.model.release import Image
 from catalog.progress import Progress, Step, silent
-from catalog.sources.network import Network
+from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.trust.notes import ENGINE_IMAGE_ID
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class VersionChoice:
     """Which release a reference means, where a name alone is not enough: the newest, of an age, although the record expired."""
 
     latest: bool = False
@@ -76,8 +76,8 @@ def pull(
     *,
     platform: Platform,
     engine: Engine | None,
-    network: Network,
-    choice: Choice = Choice(),
+    network: Network = NO_NETWORK,
+    choice: VersionChoice = VersionChoice(),
     tag: str | None = None,
     force: bool = False,
     dry_run: bool = False,
@@ -124,7 +124,7 @@ def pull(
     return Pulled(*asked, fetched.need, *layers, fetched, tagged, image_id, was_loaded=was_loaded, dry_run=False)
 
 
-def resolve_image(home: Home, reference: str, platform: Platform, choice: Choice = Choice()) -> Resolved:
+def resolve_image(home: Home, reference: str, platform: Platform, choice: VersionChoice = VersionChoice()) -> Resolved:
     """Resolve a reference to an image for ``platform``."""
     with open_lookup(home.path) as lookup:
         return lookup.resolve(

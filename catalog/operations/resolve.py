@@ -13,7 +13,7 @@ Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 
-class Answer(NamedTuple):
+class ResolvedImage(NamedTuple):
     """The release and image that a reference means, and ``text``, the one line in the form that was asked for."""
 
     resolved: Resolved
@@ -33,7 +33,7 @@ def resolve(
     latest: bool = False,
     min_age: timedelta | None = None,
     allow_stale: bool = False,
-) -> Answer:
+) -> ResolvedImage:
     """Resolve a reference for ``platform``; one that names an image by digest or CID is that image, whatever its platform.
 
     The form ``image-id`` is what the engine showed at last contact, else the config digest. Raises what `Lookup.resolve` does.
@@ -50,4 +50,4 @@ def resolve(
         "manifest": str(image.manifest),
         "image-id": image_id,
     }
-    return Answer(resolved, chosen, image, image_id, texts[form])
+    return ResolvedImage(resolved, chosen, image, image_id, texts[form])

@@ -13,7 +13,7 @@ from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
 from catalog.model.release import Image
 from catalog.progress import Progress, Step, silent
-from catalog.sources.network import Network
+from catalog.sources.network import NO_NETWORK, Network
 from catalog.storage.files import open_output
 
 _REPORT_EVERY = 4 << 20
@@ -36,7 +36,7 @@ def save(
     output: Path | BinaryIO,
     *,
     platform: Platform,
-    network: Network,
+    network: Network = NO_NETWORK,
     uncompressed: bool = False,
     latest: bool = False,
     progress: Progress = silent,

@@ -1,11 +1,17 @@
 """The own catalogue, from rows of the index to a signed snapshot that others can follow.
 
-A snapshot and its record are always made and kept here, at once, with or without a network: a home alone is complete. Then they are
+A snapshot and its record are always written to the home first, with or without a network: a home alone is complete. Then they are
 put where the user configured it. The modules, from the ground up:
 
-    snapshots    what changed since the last snapshot -> the next one, in this home's blocks
-    signing      a snapshot -> a signed record, and the floor that it raises
-    merging      a higher record than this home signed -> merged into the index, never signed over
+    release      a release with images added
+    snapshots    changes since the last snapshot -> the next snapshot, in this home's blocks
+    signing      a snapshot -> a signed record, which raises the floor
+    merging      a record that another home of this key signed -> merged into the index, never signed over
+    deltas       the delta that a new release gets
+    nodes        what the trust store knows of Kubo nodes
+    moving       archives that live in a Kubo node only
     kubo         blocks, pin and record to a Kubo node
-    share        all of it in order: what every command that changes the own catalogue ends with
+    state        the own catalogue as one share sees it
+    share        all of it in order: the last step of every command that changes the own catalogue
+    repairing    snapshots that lost blocks
 """

@@ -1,9 +1,9 @@
 """The own catalogue in a Kubo node: its blocks under one pin, its record offered to the node's network.
 
-The node gets what it lacks of the snapshot's DAG, archives included, in one import; the pin of the catalogue then moves from the
-last snapshot to this one, so that Kubo's GC keeps what is released and frees what is not. Which snapshot the node has is remembered
-by its URL, so that nothing is sent twice and nothing is asked block by block. Then what archives consist of lives there only
-(`catalog.own.moving`). The catalogue's key never goes there.
+The blocks that the node lacks of the snapshot's DAG, archives included, go there in one import; the pin of the catalogue then moves
+from the last snapshot to this one, so that Kubo's GC keeps what is released and frees the rest. The snapshot that a node has is
+remembered by the node's URL, so that nothing is sent twice and no block is asked for one by one. Afterwards the leaves of archives
+live in the node only (`catalog.own.moving`). The catalogue's key never leaves the home.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,9 @@ _BATCH = 512
 
 
 def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Progress) -> None:
-    """Give the node the snapshot of ``record``, then the record; both at once where it has them is nothing to do.
+    """Put the snapshot of ``record`` into the node, then the record; neither is sent again if the node has it.
 
-    Raises `UnavailableError` where the node is down or refuses; what it took stays taken, and the next call goes on from there.
+    Raises `UnavailableError` where the node is down or refuses. What it accepted stays there, and the next call continues.
     """
     with home.lock("kubo"):
         state = kubo_state(home, client.url)
@@ -51,7 +51,7 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
 
 
 def pin_name(record: Record) -> str:
-    """Give the name of the one pin of a catalogue."""
+    """Return the name of the one pin that a catalogue has in a node."""
     return f"dcat {record.name}"
 
 
@@ -66,12 +66,12 @@ def _put_dag(home: Home, node: KuboBlockstore, pin: str, root: Cid, last: Cid | 
     except UnavailableError:
         if last is None:
             raise
-        # Somebody took the pin away there, and GC what it held: all that is here goes once more.
+        # The pin may have been removed there, and its blocks collected: everything that is here is sent again.
         node.put_pinned(pin, block, lambda: others(None))
 
 
 def _doubt(home: Home, client: KuboClient, pin: str) -> None:
-    """Where the node is up and does not pin, something that moved there may be gone."""
+    """Distrust a node that is up and refuses to pin: blocks that moved there may be lost."""
     if moved_to(home).url == client.url:
         with suppress(UnavailableError):
             client.find_pins(pin)
@@ -79,10 +79,10 @@ def _doubt(home: Home, client: KuboClient, pin: str) -> None:
 
 
 def new_blocks(blocks: BlockSource, root: Cid, last: Cid | None) -> Iterator[Block]:
-    """Give the blocks under ``root`` that are here and not under ``last``, level by level, each once.
+    """Yield the blocks under ``root`` that are in ``blocks`` and not under ``last``, level by level, each once.
 
-    The two DAGs are gone down side by side, so that what they share is not entered. A block that is not here is left out with what
-    is under it: an archive that lives in the node only.
+    Both DAGs are walked side by side, so that shared parts are not entered. A block that is missing is skipped together with
+    everything below it: an archive that lives in the node only.
     """
     new, old = [root], [last] if last is not None and last != root else []
     seen: set[bytes] = {cid.digest for cid in old}

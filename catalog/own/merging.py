@@ -1,7 +1,7 @@
-"""Merging in a record of the own name that this home did not sign: a restored backup, or the same key on another machine.
+"""Merging a record of the own name that this home did not sign: after a restored backup, or with the same key on two machines.
 
-Such a record is never signed over. What it points to is merged release by release with what is here (`catalog.trust.merge`), from
-the newest snapshot that both sides know, so that nothing of either is lost; the next record then stands above both.
+Such a record is never signed over. Its snapshot is merged release by release with the own catalogue (`catalog.trust.merge`), from
+the newest snapshot that both sides know, so that neither loses a release; the next record's sequence is above both.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _BATCH = 1000
 
 @dataclass(slots=True)
 class MergeReport:
-    """What a merge brought. ``releases`` are those that are new or changed here, ``lost`` own contents that gave way."""
+    """The result of a merge: ``releases`` that are new or changed here, and ``lost``, own contents that were replaced."""
 
     sequence: int
     root: Cid
@@ -44,9 +44,9 @@ class MergeReport:
 
 
 def merge_record(home: Home, own_root: Cid | None, theirs: Record, store: FetchingBlockstore) -> MergeReport:
-    """Merge the snapshot of ``theirs`` into the own catalogue; what differs from it stays noted as not shared yet.
+    """Merge the snapshot of ``theirs`` into the own catalogue; releases that differ from it are noted as not shared yet.
 
-    ``own_root`` is the snapshot that this home signed last. Raises `UnavailableError` where the other snapshot cannot be had.
+    ``own_root`` is the snapshot that this home signed last. Raises `UnavailableError` where the other snapshot cannot be fetched.
     """
     snapshot = open_snapshot(theirs.snapshot_cid, store)
     store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE)
@@ -62,7 +62,7 @@ def merge_record(home: Home, own_root: Cid | None, theirs: Record, store: Fetchi
 
 
 def _differences(home: Home, own_root: Cid | None, theirs: Snapshot, store: BlockSource) -> Iterator[Difference]:
-    """Give what changed from the newest common ancestor to the other snapshot, or all of it where there is none."""
+    """Yield the changes from the newest common ancestor to the other snapshot, or all its releases where there is none."""
     base = _common_ancestor(own_root, theirs, home.blocks, store)
     if base is None:
         for release in theirs.read():
@@ -79,7 +79,7 @@ def _common_ancestor(own_root: Cid | None, theirs: Snapshot, own_blocks: BlockSo
 
 
 def _ancestors(root: Cid | None, source: BlockSource) -> Iterator[Snapshot]:
-    """Give a snapshot and those before it, as far back as they can be had."""
+    """Yield a snapshot and its predecessors, as far back as they can be read."""
     for _ in range(MAX_ANCESTORS):
         if root is None:
             return

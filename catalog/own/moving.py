@@ -1,12 +1,12 @@
-"""Archives live in the Kubo node only: once a snapshot is pinned there, the leaves of its archives are deleted here.
+"""Archives that live in the Kubo node only: once a snapshot is pinned there, the leaves of its archives are deleted from the home.
 
-Inner nodes and the snapshot's own blocks stay, which are small, so that what an archive consists of is known without the node; so
-do the deltas, which this home makes and serves. What the user pulled or pinned stays as well. A note of the trust store says which
-node that is, and up to which snapshot the archives are noted as moved; the file of blocks knows which blocks
-(`catalog.blockstores.moved`). A crash anywhere leaves both copies, and the next share goes on.
+Inner nodes and the snapshot's own blocks stay in the home: they are small, and tell the structure of an archive without the node.
+Deltas, which this home makes and serves, stay too, and so does what the user pulled or pinned. The trust store remembers the node,
+and up to which snapshot the archives moved; the file of blocks remembers which blocks did (`catalog.blockstores.moved`). A crash
+leaves both copies, and the next share continues.
 
-What moved is only counted on while the node answers and still pins that snapshot: else a publish compresses and keeps everything
-here, as if there were no node.
+A publish relies on moved blocks only while the node answers and still pins that snapshot; else it compresses and stores everything
+in the home, as without a node.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from catalog.image.walk import walk
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid, parse_cid
 from catalog.ipld.dag_pb import PBLink, decode_node
-from catalog.own.nodes import Place, distrust, moved_to, remember_place
+from catalog.own.nodes import ArchivePlace, distrust, moved_to, remember_place
 from catalog.sources.kubo import KuboBlockstore
 from catalog.trust.store import list_pins
 
@@ -35,7 +35,7 @@ _ARCHIVE_ENDING = b".tar.zst"
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What moved: ``blocks`` that live in the node only, ``lost`` those that it lacks; ``failure`` says why that is unknown."""
+    """Moved blocks: how many live in the node only, which of them it lost, and why the node could not be asked (``failure``)."""
 
     blocks: int = 0
     lost: tuple[Cid, ...] = ()
@@ -43,7 +43,7 @@ class Moved:
 
 
 def open_held(home: Home, kubo: "KuboClient | None") -> FrameStore:
-    """Give the home's blocks, and as if they were here those that moved, where the node pins them still."""
+    """Return the home's blocks, with those that moved to the node where it still pins them."""
     place = moved_to(home)
     if kubo is None or place.url != kubo.url or not place.root:
         return home.blocks
@@ -56,12 +56,12 @@ def open_held(home: Home, kubo: "KuboClient | None") -> FrameStore:
 
 
 def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
-    """Delete the leaves of the archives under snapshot ``root`` here, where the node pins it.
+    """Delete the leaves of the archives under snapshot ``root`` from the home, if the node pins it.
 
-    Those that the user holds stay, and all do while another command runs; the next share tries again.
+    Archives that the user pulled or pinned stay. While another command runs nothing is deleted; the next share tries again.
     """
     place = moved_to(home)
-    up_to_date = place == Place(kubo.url, str(root))
+    up_to_date = place == ArchivePlace(kubo.url, str(root))
     if up_to_date and not list_copies(home.blocks):
         return
     if not kubo.is_pinned(root):
@@ -73,9 +73,9 @@ def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
             try:
                 note_moved(home.blocks, [block.cid for block in walk(archive, home.blocks) if block.cid.codec == RAW])
             except (BlockNotFoundError, CodecError):
-                continue  # it is not here, or in a form that is not known yet
-        remember_place(home, Place(kubo.url, str(root)))
-    with contextlib.suppress(LockedError), home.lease(COLLECTING) as own:  # a pull that began meanwhile ends this
+                continue  # the archive is incomplete here, or of an unknown format
+        remember_place(home, ArchivePlace(kubo.url, str(root)))
+    with contextlib.suppress(LockedError), home.lease(COLLECTING) as own:  # refused while a pull runs that began meanwhile
         refuse_others(home.blocks, home.now, own)
         held = _find_held(home)
         copies = [cid for cid in list_copies(home.blocks) if cid.digest not in held]
@@ -84,7 +84,7 @@ def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
 
 
 def check_moved(home: Home, kubo: "KuboClient | None") -> Moved:
-    """Ask the node for every block that moved; what it lacks counts as moved no more."""
+    """Ask the node for every block that moved; blocks that it lost no longer count as moved."""
     blocks = home.blocks.missing(list_moved(home.blocks))
     place = moved_to(home)
     if not blocks:
@@ -103,7 +103,7 @@ def check_moved(home: Home, kubo: "KuboClient | None") -> Moved:
 
 
 def explain_place(home: Home, kubo: "KuboClient", error: UnavailableError) -> None:
-    """Say of a share through one node that failed that the blocks live in another one, where they do: raises that."""
+    """Raise an error that names the node in which the archives' blocks live, where a share through another node failed."""
     place = moved_to(home)
     if place.url in {"", kubo.url} or not home.blocks.missing(list_moved(home.blocks)):
         return
@@ -115,7 +115,7 @@ def explain_place(home: Home, kubo: "KuboClient", error: UnavailableError) -> No
 
 
 def find_archives(blocks: BlockSource, root: Cid, last: Cid | None) -> list[Cid]:
-    """Give the archives under snapshot ``root`` that are not under ``last``; what both share is not entered."""
+    """Return the archives under snapshot ``root`` that are not under ``last``; directories that both share are not read."""
     new, old = [root], [last] if last is not None and last != root else []
     found: dict[Cid, None] = {}
     known: set[Cid] = set()
@@ -142,7 +142,7 @@ def _is_archive(link: PBLink) -> bool:
 
 
 def _find_held(home: Home) -> set[bytes]:
-    """Give the digests of all blocks that the user pulled, pinned or mirrored."""
+    """Return the digests of all blocks of images that the user pulled, pinned or mirrored."""
     with home.trust.read() as connection:
         pins = list_pins(connection)
     held: set[bytes] = set()
@@ -152,5 +152,5 @@ def _find_held(home: Home) -> set[bytes]:
     return held
 
 
-def _explain(place: Place, why: str) -> UnavailableError:
+def _explain(place: ArchivePlace, why: str) -> UnavailableError:
     return UnavailableError(f"the blocks of your archives live in the Kubo node at {place.url}, which was not asked", why=why)

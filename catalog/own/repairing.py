@@ -1,4 +1,4 @@
-"""Snapshots whose blocks rotted or got lost: which, and how they become whole again."""
+"""Finding and repairing snapshots that lost blocks, or whose blocks no longer match their CIDs."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from catalog.trust.store import get_floor
 
 @dataclass(frozen=True, slots=True)
 class DamagedSnapshot:
-    """The newest snapshot of a catalogue, not whole; ``shown`` says that the index has its releases all the same."""
+    """The newest snapshot of a catalogue, incomplete; ``shown`` says that the index has its releases nevertheless."""
 
     label: str
     root: Cid
@@ -31,21 +31,21 @@ class DamagedSnapshot:
 
 
 def find_damaged_snapshots(home: Home) -> list[DamagedSnapshot]:
-    """Give the newest snapshots that are not whole here, or that the index does not show.
+    """Return the newest snapshots that are incomplete in this home, or that the index does not show.
 
-    Of a followed one only the releases count; the own one is whole with its images' directories. What rotted counts as missing
-    once the store has noticed.
+    A followed snapshot needs its releases only, the own one also the directories of its images. A block that no longer matches its
+    CID counts as missing once the store has noticed.
     """
     return [found for found in _list_snapshots(home) if not found.shown or not _is_whole(found, home)]
 
 
 def repair_snapshots(home: Home, network: Network, progress: Progress = silent) -> None:
-    """Fetch what is missing of snapshots, and have the index show them."""
+    """Fetch the missing blocks of snapshots, and have the index show them."""
     store = open_store(home, network)
     incomplete = False
     for found in find_damaged_snapshots(home):
-        if not _is_readable(found.root, store):  # which keeps every block that it fetches
-            progress(Step("warning", f"the snapshot of {found.label} is not whole, and no source has the rest"))
+        if not _is_readable(found.root, store):  # the store keeps every block that it fetches
+            progress(Step("warning", f"the snapshot of {found.label} is incomplete, and no source has the rest"))
             continue
         if found.own:
             _fetch_directories(found.root, store)
@@ -55,9 +55,9 @@ def repair_snapshots(home: Home, network: Network, progress: Progress = silent) 
 
 
 def renew_damaged_snapshot(home: Home, network: Network, progress: Progress = silent) -> None:
-    """Where the own snapshot is still not whole and the index has its releases, write and sign its successor.
+    """Write and sign a successor of the own snapshot, if that is still incomplete and the index has its releases.
 
-    Every archive's root has to be here, or at a source: raises `UnavailableError` otherwise.
+    Raises `UnavailableError` where the root of an archive is neither in this home nor at a source.
     """
     if any(found.own and found.shown for found in find_damaged_snapshots(home)):
         renew_own_snapshot(home, network, progress=progress)
@@ -119,4 +119,4 @@ def _fetch_directories(root: Cid, store: FetchingBlockstore) -> None:
     try:
         store.fetch_many(list(mark(Root(root, "snapshot", ""), store, set())))
     except (UnavailableError, CodecError):
-        return  # then its successor is written
+        return  # its successor is written instead

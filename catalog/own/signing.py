@@ -1,7 +1,7 @@
 """Signing the own catalogue: one record for each snapshot, each with a sequence above all that are known.
 
 The order makes a crash harmless at any point: the snapshot's blocks are durable before the record exists; the floor and the record
-are one transaction of the trust store; what the index shows follows (`Home.commit`), then the file that others are given it from.
+are one transaction of the trust store; the index follows (`Home.commit`), then the file that the record is offered from.
 """
 
 from collections.abc import Iterable
@@ -28,34 +28,38 @@ RECORDS_DIRECTORY = "records"
 
 
 def local_records(home: Home) -> LocalRouting:
-    """Give the records that this home keeps to offer on."""
+    """Return the records that this home keeps in order to offer them on."""
     return LocalRouting(home.path / RECORDS_DIRECTORY)
 
 
 def own_record(home: Home, name: IpnsName) -> Record | None:
-    """Give the record that this home signed last, or merged; None before the first one."""
+    """Return the newest record that this home signed; None before the first one."""
     with home.trust.read() as connection:
         stored = get_floor(connection, str(name))
     return check_record(name, stored.record) if stored is not None and stored.record is not None else None
 
 
 def needs_renewal(home: Home, record: Record) -> bool:
-    """Tell whether so little of its life is left that it is signed anew, whatever it points to."""
+    """Return whether a record ends so soon that it has to be signed again, even if nothing changed."""
     return not record.revoked and record.expires - home.now < timedelta(seconds=RECORD_RENEW_BELOW)
 
 
 def sign_snapshot(
-    home: Home, root: Cid, *, above: Iterable[int] = (), shared_up_to: int = 0, published: str | None = None
+    home: Home,
+    root: Cid,
+    last: Record | None,
+    *,
+    above: Iterable[int] = (),
+    shared_up_to: int = 0,
+    published: str | None = None,
 ) -> Record:
-    """Sign ``root`` with a sequence above the floor and all of ``above``; make it the floor, and what the index shows.
+    """Sign ``root`` with a sequence above that of ``last``, this home's newest record, and above all of ``above``.
 
-    ``shared_up_to`` is the last noted change that is in the snapshot, ``published`` when that was made (None: as it was).
+    The new record becomes the floor, and the index shows it. ``shared_up_to`` is the number of the last noted change that the
+    snapshot holds, ``published`` its time (None: that of the snapshot before).
     """
     key = home.read_key()
-    catalogue = str(key.name)
-    with home.trust.read() as connection:
-        stored = get_floor(connection, catalogue)
-    sequence = next_sequence(stored.floor.sequence if stored is not None else 0, above)
+    sequence = next_sequence(last.sequence if last is not None else 0, above)
     life = home.now + timedelta(seconds=RECORD_LIFETIME)
     record = create_record(key, f"/ipfs/{root}".encode(), sequence=sequence, validity=nanoseconds(life))
     take_own_record(home, record, shared_up_to=shared_up_to, published=published)
@@ -63,7 +67,7 @@ def sign_snapshot(
 
 
 def take_own_record(home: Home, record: Record, *, shared_up_to: int = 0, published: str | None = None) -> None:
-    """Make a record of the own name the floor, and what the index shows, and keep it to be offered on."""
+    """Make a record of the own name the floor, have the index show it, and keep it to be offered on."""
     catalogue = str(record.name)
 
     def trust(connection: Connection) -> None:
@@ -87,7 +91,7 @@ def take_own_record(home: Home, record: Record, *, shared_up_to: int = 0, publis
 
 
 def offer_accepted(home: Home) -> None:
-    """Have no record offered that is older than what was accepted: a crash may have left one, and its snapshot is not kept."""
+    """Replace offered records that are older than the accepted ones: a crash may have left some, whose snapshots are not kept."""
     records = local_records(home)
     with home.trust.read() as connection:
         own = own_catalogue(connection)
@@ -111,6 +115,6 @@ def _is_newer(name: IpnsName, offered: bytes | None, sequence: int) -> bool:
 
 
 def own_name(home: Home) -> IpnsName | None:
-    """Give the own catalogue's name; None before the first publish."""
+    """Return the name of the own catalogue; None before the first publish."""
     text = home.own_catalogue()
     return None if text is None else parse_ipns_name(text)

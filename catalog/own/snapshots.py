@@ -1,4 +1,4 @@
-"""Writing the own catalogue's next snapshot: only what changed since the last one, where that is here."""
+"""Writing the own catalogue's next snapshot: only what changed, as long as the blocks of the last one are in the home."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,13 +18,13 @@ from catalog.snapshot.writer import WrittenSnapshot, update_snapshot, write_snap
 
 
 def write_own_snapshot(
-    home: Home, catalogue: str, last: Cid | None, changed: Sequence[Release], archives: BlockSource, *, merged: Cid | None = None
+    home: Home, catalogue: str, last: Cid | None, changed: Sequence[Release], archives: BlockSource, *, previous: Cid | None = None
 ) -> WrittenSnapshot:
-    """Store the snapshot that ``last`` becomes with the changed releases; when this returns, its blocks are durable.
+    """Write the snapshot that ``last`` becomes with the changed releases; when this returns, its blocks are durable.
 
-    ``archives`` holds the roots of archives and deltas, whose links state the size of what is under them. ``merged`` is the
-    snapshot that was merged in before, which is then the previous one. Where ``last`` or blocks of it are not here, all is written
-    anew from the index and the changes; raises `UnavailableError` where that does not show the releases of ``last``.
+    ``archives`` holds the roots of archives and deltas, whose links state the size of the DAGs. ``previous`` is the snapshot that
+    the new one names as its predecessor, if that is not ``last``. Where blocks of ``last`` are missing, the whole snapshot is
+    written from the index and the changes; raises `UnavailableError` where the index does not show the releases of ``last``.
     """
     with home.index.read() as connection:
         shown = get_catalogue(connection, catalogue)
@@ -35,30 +35,30 @@ def write_own_snapshot(
                 changed,
                 title=shown.title,
                 published=home.time,
-                previous=merged,
+                previous=previous,
                 dag_size=dag_sizes(archives),
                 source=home.blocks,
                 put=writer.put_node,
             )
     if last is not None and shown.root != str(last):
         raise UnavailableError(
-            "the last snapshot of your catalogue is not here, and the index was made again without it",
+            "the last snapshot of your catalogue is missing in this home, and the index was rebuilt without it",
             why=f"a snapshot from this index would leave out the releases of {last}",
             hint="verify and repair this home from a source that has it",
         )
     with home.index.read() as connection, BlockWriter(home.blocks) as writer:
         return write_snapshot(
-            chain(iterate_releases(connection, catalogue), changed),  # who noted a change may not have told the index yet
+            chain(iterate_releases(connection, catalogue), changed),  # the index may not have a noted change yet
             title=shown.title,
             published=home.time,
-            previous=merged or last,
+            previous=previous or last,
             dag_size=dag_sizes(archives),
             put=writer.put_node,
         )
 
 
 def dag_sizes(source: BlockSource) -> DagSize:
-    """Give the function that reads the size of a DAG from its root: the block and what its links say is under them."""
+    """Return a function that computes the size of a DAG from its root: the block's own size and the sizes its links state."""
 
     def dag_size(root: Cid) -> int:
         data = source.get(root)

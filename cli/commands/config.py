@@ -11,7 +11,7 @@ from cli.output import Document, Table
 from cli.settings import Setting
 from cli.settings.file import set_in_file, unset_in_file
 from cli.settings.keys import find_key
-from cli.sharing import confirm_kubo
+from cli.sharing import ask_for_consent
 from cli.text import redact
 
 app = command_app()
@@ -60,7 +60,7 @@ def set_(
     path = context.surroundings.config
     closing = ""
     setting = Setting(key, known.read(key, value), "file", str(path))
-    if key == "kubo" and not confirm_kubo(context, context.settings.find_kubo(setting.text)):
+    if key == "kubo" and not _is_confirmed(context, context.settings.find_kubo(setting.text)):
         closing = f"Not confirmed, so nothing is shared there yet. To confirm: dcat config set kubo {setting.text} --yes"
     set_in_file(path, {key: setting.value})
     if known.variable and context.surroundings.variables.get(known.variable):
@@ -69,6 +69,12 @@ def set_(
     return Document(
         "config", body | ({"confirmed": not closing} if key == "kubo" else {}), [setting.text], [f"{key} = {setting.text}"], closing
     )
+
+
+def _is_confirmed(context: Context, url: str) -> bool:
+    from catalog.own.nodes import has_consent
+
+    return has_consent(context.home, url, lambda _url: ask_for_consent(context))
 
 
 @app.command("unset")

@@ -11,7 +11,7 @@ from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.releases import release_body
-from cli.sharing import Sharing, share_changes
+from cli.sharing import ShareSummary, sharing_of, summarise
 from cli.sources import engine_source, file_source, read_wanted, release_source
 from cli.text import format_count, format_size
 
@@ -85,7 +85,6 @@ def publish(
         if not (from_ or copy) and not _is_released(context, name, version):
             from_engine.begin(wanted)  # what follows is imported and opened in the meantime
         from catalog.operations.publish import publish as store
-        from catalog.own.share import share_own  # noqa: F401
 
         done = store(
             context.home,
@@ -95,15 +94,15 @@ def publish(
             wanted,
             annotations=annotations,
             dry_run=dry_run,
-            kubo=None if offline else context.network.kubo,
+            sharing=sharing_of(context, offline=offline, deltas=not no_delta),
             progress=context.progress,
         )
     except ImageNotFoundError as error:
         if not (from_ or copy or image):
             _suggest_latest(context, error, name, version)
         raise
-    sharing = Sharing() if dry_run else share_changes(context, offline=offline, deltas=not no_delta)
-    return _document(context, done, sharing)
+    summary = ShareSummary() if dry_run else summarise(done.shared, done.share_error, offline=offline)
+    return _document(context, done, summary)
 
 
 def _read_target(name: str, version: str) -> tuple[str, str]:
@@ -148,7 +147,7 @@ def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, vers
     error.hint = f"dcat publish {name} {version} --image {latest}"
 
 
-def _document(context: Context, done: "Published", sharing: Sharing) -> Document:
+def _document(context: Context, done: "Published", sharing: ShareSummary) -> Document:
     release, count = done.release, done.count
     body = (
         release_body(release, reference=release.reference, catalogue=done.catalogue, alias="")

@@ -56,14 +56,14 @@ def pull(
     Only missing blocks are fetched, and only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
     images are pulled one by one; the exit code is that of the first failure.
     """
-    from catalog.operations.pull import Choice
+    from catalog.operations.pull import VersionChoice
     from catalog.operations.pull import pull as fetch
 
     if tag and len(references) > 1:
         raise UsageError("--tag needs a single image", why=f"{len(references)} images were named")
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
-    choice = Choice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
+    choice = VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
     engine = None if no_load else _engine(context, references[0])
     status = 0
     for reference in references:

@@ -7,7 +7,7 @@ import typer
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
-from cli.sharing import share_changes
+from cli.sharing import sharing_of, summarise
 
 app = command_app()
 
@@ -24,8 +24,8 @@ def remove(context: Context, reference: ReferenceArgument) -> Document:
     """
     from catalog.operations.remove import remove as take_out
 
-    done = take_out(context.home, reference)
-    sharing = share_changes(context)
+    done = take_out(context.home, reference, sharing=sharing_of(context), progress=context.progress)
+    sharing = summarise(done.shared, done.share_error)
     entry = done.entry
     body = {"reference": entry.reference, "removed": entry.release.removed, "changed": done.changed} | sharing.body
     line = f"Removed {entry.reference}" if done.changed else f"{entry.reference} was already removed on {entry.release.removed}"

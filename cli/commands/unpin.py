@@ -27,8 +27,8 @@ def unpin(
 
     dcat gc --yes frees the bytes. The images of your own releases are kept whether they are pinned or not.
     """
-    from catalog.operations.pin import unpin as let_go
-    from catalog.operations.pin import unpin_older
+    from catalog.operations.unpin import unpin as let_go
+    from catalog.operations.unpin import unpin_older
 
     if bool(references) == bool(older_than):
         raise UsageError("name releases, or use --older-than", hint="dcat unpin --older-than 90d")

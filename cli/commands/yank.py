@@ -8,7 +8,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
-from cli.sharing import share_changes
+from cli.sharing import sharing_of, summarise
 from cli.text import escape
 
 app = command_app()
@@ -31,8 +31,8 @@ def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = 
         raise UsageError("a yank needs a reason", hint=f'dcat yank {reference} --reason "…"')
     from catalog.operations.yank import yank as mark
 
-    done = mark(context.home, reference, None if undo else reason.strip())
-    sharing = share_changes(context)
+    done = mark(context.home, reference, None if undo else reason.strip(), sharing=sharing_of(context), progress=context.progress)
+    sharing = summarise(done.shared, done.share_error)
     release = done.entry.release
     body = {"reference": done.entry.reference, "yanked": release.yanked, "changed": done.changed} | sharing.body
     if undo:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -61,7 +62,7 @@ def test_0_done(dcat: Dcat) -> None:
 
 
 def test_1_unexpected(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalog.operations.status.status", lambda _: 1 / 0)
+    monkeypatch.setattr(import_module("catalog.operations.status"), "status", lambda _: 1 / 0)
     assert "ZeroDivisionError" in expect(dcat, ["status"], 1, "unexpected")
 
 
@@ -82,7 +83,7 @@ def test_12_locked_or_timed_out(dcat: Dcat, home: Path) -> None:
 
 
 def test_12_timed_out(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalog.operations.status.status", lambda _: time.sleep(60))
+    monkeypatch.setattr(import_module("catalog.operations.status"), "status", lambda _: time.sleep(60))
     assert "0.05 s" in expect(dcat, ["--timeout", "0.05", "status"], 12, "locked")
     monkeypatch.setenv("DCAT_TIMEOUT", "0.05")
     expect(dcat, ["status"], 12, "locked")

@@ -6,8 +6,8 @@ from catalog.delivery import find_savings
 from catalog.home.deltas import open_delta_cache
 from catalog.image.walk import walk
 from catalog.operations.gc import collect_garbage
-from catalog.operations.pin import unpin
 from catalog.operations.status import status
+from catalog.operations.unpin import unpin
 from catalog.operations.verify import verify
 from catalog.sources.network import SourceSetting, open_network
 from tests.delivery.versions import follower, open_at, publisher, pull_here, released

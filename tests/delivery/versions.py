@@ -14,7 +14,7 @@ from catalog.model.release import Image
 from catalog.operations.publish import publish
 from catalog.operations.pull import Pulled, pull
 from catalog.operations.subscribe import subscribe
-from catalog.own.share import Shared, share_own
+from catalog.own.share import Shared, Sharing
 from catalog.progress import Step
 from catalog.sources.network import Network
 from tests.factory.exports import source_of
@@ -38,10 +38,9 @@ def image_of(version: str) -> SampleImage:
 def publish_version(path: Path, version: str, *, name: str = "web", deltas: bool = True) -> Shared:
     """Publish a version, each a minute after the one before, and share it."""
     with open_at(path, version) as home:
-        publish(home, name, version, source_of(image_of(version)), Wanted(HOST))
-        shared = share_own(home, NOBODY, deltas=deltas)
-    assert shared is not None
-    return shared
+        done = publish(home, name, version, source_of(image_of(version)), Wanted(HOST), sharing=Sharing(deltas=deltas))
+    assert done.shared is not None
+    return done.shared
 
 
 def publisher(path: Path, versions: Iterable[str] = VERSIONS, *, deltas: bool = True) -> Path:

@@ -52,7 +52,7 @@ def sign_other_tree(home: Home) -> Cid:
         writer.put_node(block)
         changed = Entry("releases.ndjson", link.cid, link.dag_size)
         other = update_directory(root, {"releases.ndjson": changed}, home.blocks, writer.put_node).cid
-    sign_snapshot(home, other)
+    sign_snapshot(home, other, record)
     return other
 
 

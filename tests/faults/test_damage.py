@@ -155,7 +155,7 @@ def test_a_lost_index_and_a_lost_snapshot(damaged: Damaged, images: dict[str, st
         (home / f"blocks.sqlite{ending}").unlink(missing_ok=True)
     ended = damaged.forks.run("publish", "new", "1.0", "--from", images["old"], home=home)
     assert ended.code == 0, ended
-    assert "made again without it" in ended.err
+    assert "rebuilt without it" in ended.err
     assert damaged.verify(home, "--repair").code == 20
     with served_home(behind) as url:
         ended = damaged.verify(home, "--repair", sources=url)

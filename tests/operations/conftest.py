@@ -9,9 +9,12 @@ from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.operations.publish import Published, publish
 from tests.factory.exports import source_of
-from tests.factory.images import SAMPLE, SampleImage
+from tests.factory.images import BASE, SAMPLE, SampleImage, make_image
 from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+
+OTHER = make_image([BASE, make_layer({"app/other.py": b"print('other')\n" * 9999})])
 
 Publish = Callable[..., Published]
 

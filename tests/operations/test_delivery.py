@@ -12,10 +12,11 @@ from catalog.image.walk import walk
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import cid_of
 from catalog.model.platform import Platform
-from catalog.operations.pin import pin, unpin
+from catalog.operations.pin import pin
 from catalog.operations.publish import publish
 from catalog.operations.pull import pull
 from catalog.operations.save import save
+from catalog.operations.unpin import unpin
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.trust.store import list_pins
 from tests.factory.exports import stream_of

@@ -2,15 +2,26 @@
 
 import pytest
 
-from catalog.errors import ArchiveError, InvalidNameError, InvalidVersionError, PlatformNotFoundError, ReleaseConflictError
+from catalog.errors import (
+    ArchiveError,
+    InvalidNameError,
+    InvalidVersionError,
+    PlatformNotFoundError,
+    ReleaseConflictError,
+    RollbackError,
+)
 from catalog.home.home import Home
 from catalog.index.history import list_changes
 from catalog.index.releases import get_release
 from catalog.intake.intake import Wanted
 from catalog.model.platform import Platform
 from catalog.model.release import Release
+from catalog.operations.key import create_revocation
 from catalog.operations.publish import publish
 from catalog.operations.remove import remove
+from catalog.operations.yank import yank
+from catalog.own.signing import take_own_record
+from catalog.snapshot.reader import open_snapshot
 from tests.factory.exports import blob, docker_25, index_archive, source_of, stream_of
 from tests.factory.images import APP, BASE, PACKAGES, SAMPLE, make_image
 from tests.factory.platforms import HOST
@@ -139,3 +150,30 @@ def test_all_platforms_of_a_file(home: Home) -> None:
     assert publish(home, "one", "1", export, Wanted(HOST, (arm,))).added == (arm,)
     with pytest.raises(PlatformNotFoundError, match="s390x"):
         publish(home, "none", "1", export, Wanted(HOST, (Platform("linux", "s390x"),)))
+
+
+def test_the_catalogue_is_signed_after_each_change(home: Home, put: Publish) -> None:
+    """Whoever calls the library gets what the commands give: a record of a snapshot that has the change."""
+    first = put("web", "1.0")
+    again = put("web", "1.0")
+    yanked = yank(home, "web@1.0", "bad")
+    removed = remove(home, "web@1.0")
+    sequences = []
+    for done in (first, again, yanked, removed):
+        assert done.share_error is None
+        assert done.shared is not None
+        sequences.append((done.shared.record.sequence, done.shared.signed))
+    assert sequences == [(1, True), (1, False), (2, True), (3, True)]
+    assert removed.shared is not None
+    (line,) = open_snapshot(removed.shared.record.snapshot_cid, home.blocks).read()
+    assert line.removed is not None
+    assert put("web", "1.1", dry_run=True).shared is None
+
+
+def test_a_release_is_kept_where_it_cannot_be_signed(home: Home, put: Publish) -> None:
+    put("web", "1.0")
+    take_own_record(home, create_revocation(home, None))
+    done = put("web", "1.1")
+    assert (done.changed, done.shared) == (True, None)
+    assert isinstance(done.share_error, RollbackError)
+    assert released(home, "web", "1.1") == done.release

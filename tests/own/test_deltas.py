@@ -15,8 +15,8 @@ from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.operations.publish import publish
 from catalog.operations.yank import yank
-from catalog.own.share import share_own
-from catalog.progress import Step
+from catalog.own.share import Shared, share_own
+from catalog.progress import Progress, Step, silent
 from catalog.snapshot.images import image_paths
 from catalog.snapshot.reader import open_snapshot
 from catalog.unixfs.directory import find_entries
@@ -35,8 +35,10 @@ def release(home: Home, version: str) -> Release:
         return get_release(connection, catalogue, "web", version)
 
 
-def put(home: Home, version: str, image: SampleImage) -> None:
-    publish(home, "web", version, source_of(image), Wanted(HOST))
+def put(home: Home, version: str, image: SampleImage, progress: Progress = silent) -> Shared:
+    shared = publish(home, "web", version, source_of(image), Wanted(HOST), progress=progress).shared
+    assert shared is not None
+    return shared
 
 
 def test_one_snapshot_brings_release_and_delta(tmp_path: Path) -> None:
@@ -72,17 +74,20 @@ def test_one_snapshot_brings_release_and_delta(tmp_path: Path) -> None:
 def test_only_what_is_new_gets_one(tmp_path: Path) -> None:
     publisher(tmp_path / "home", ("1.0", "1.1"), deltas=False)
     with open_at(tmp_path / "home") as home:
-        yank(home, "web@1.1", "bad")
-        shared = share_own(home, NOBODY, deltas=True)
+        shared = yank(home, "web@1.1", "bad").shared
         assert shared is not None
         assert (shared.signed, shared.deltas) == (True, ())
         assert released(home, "1.1").deltas == {}
 
 
 def test_what_an_interrupted_publish_left_is_made_by_the_next_sync(tmp_path: Path) -> None:
+    def interrupt(step: Step) -> None:
+        if step.label.startswith("Making the delta"):
+            raise KeyboardInterrupt
+
     publish_version(tmp_path / "home", "1.0")
-    with open_at(tmp_path / "home", "1.1") as home:
-        put(home, "1.1", image_of("1.1"))
+    with open_at(tmp_path / "home", "1.1") as home, pytest.raises(KeyboardInterrupt):
+        put(home, "1.1", image_of("1.1"), interrupt)
     with open_at(tmp_path / "home", "1.2") as home:
         shared = share_own(home, NOBODY, deltas=True)
         assert shared is not None
@@ -95,9 +100,7 @@ def test_what_an_interrupted_publish_left_is_made_by_the_next_sync(tmp_path: Pat
 def test_the_base_is_what_was_published_before(tmp_path: Path) -> None:
     for version, at in (("2.0", "1.0"), ("1.0", "1.1"), ("1.5", "1.2")):
         with open_at(tmp_path / "home", at) as home:
-            put(home, version, image_of(version))
-            shared = share_own(home, NOBODY, deltas=True)
-    assert shared is not None
+            shared = put(home, version, image_of(version))
     assert [made.base for made in shared.deltas] == ["1.0"]
 
 
@@ -106,9 +109,7 @@ def test_a_base_that_is_not_whole_is_passed_over(tmp_path: Path) -> None:
     with open_at(tmp_path / "home", "1.2") as home:
         held = {block.cid for block in walk(released(home, "1.0").archive, home.blocks)}
         home.blocks.delete([[b.cid for b in walk(released(home, "1.1").archive, home.blocks) if b.cid not in held][-1]])
-        put(home, "1.2", image_of("1.2"))
-        shared = share_own(home, NOBODY, deltas=True)
-    assert shared is not None
+        shared = put(home, "1.2", image_of("1.2"))
     assert [made.base for made in shared.deltas] == ["1.0"]
 
 
@@ -118,9 +119,7 @@ def test_what_saves_too_little_is_not_published(tmp_path: Path) -> None:
     for number, image in enumerate([make_image([BASE, noise]), image_of("1.0")], 1):
         with open_at(tmp_path / "home", f"1.{number}") as home:
             before = home.blocks.size().blocks
-            put(home, f"1.{number}", image)
-            shared = share_own(home, NOBODY, deltas=True)
-            assert shared is not None
+            shared = put(home, f"1.{number}", image)
             assert shared.deltas == ()
             assert not list(home.path.glob(".delta*"))
             assert home.blocks.size().blocks > before
@@ -136,10 +135,7 @@ def test_another_platform_is_no_base(tmp_path: Path) -> None:
     files = image_of("1.1").layers
     image = make_image(list(files), arm)
     with open_at(tmp_path / "home", "1.1") as home:
-        publish(home, "web", "1.1", source_of(image), Wanted(HOST))
-        shared = share_own(home, NOBODY, deltas=True)
-        assert shared is not None
-        assert shared.deltas == ()
+        assert put(home, "1.1", image).deltas == ()
         assert set(release(home, "1.1").images) == {arm}
 
 
@@ -151,9 +147,7 @@ def test_a_delta_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("catalog.own.deltas.make_delta", fail)
     steps: list[Step] = []
     with open_at(tmp_path / "home", "1.1") as home:
-        put(home, "1.1", image_of("1.1"))
-        shared = share_own(home, NOBODY, deltas=True, progress=steps.append)
-        assert shared is not None
+        shared = put(home, "1.1", image_of("1.1"), steps.append)
         assert (shared.signed, shared.deltas) == (True, ())
     (warning,) = [step.label for step in steps if step.kind == "warning"]
     assert "no space left" in warning

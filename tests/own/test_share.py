@@ -13,7 +13,7 @@ from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.release import Release
 from catalog.own.share import recover_own, share_own
-from catalog.own.signing import local_records, own_name
+from catalog.own.signing import local_records, own_name, own_record
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot
@@ -258,3 +258,37 @@ def test_the_record_of_another_home_routing_is_checked(home: Home, tmp_path: Pat
         routing = HomeRouting(other)
         routing.put(shared.record.name, b"noise")
         assert not share(home, network_of(other)).signed
+
+
+def test_recover_takes_in_every_record_and_signs_above_the_highest(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    share(home)
+    home.close()
+    for twin in ("one", "other"):
+        shutil.copytree(home.path, tmp_path / twin)
+    with open_at(home.path) as mine, open_at(tmp_path / "one") as one, open_at(tmp_path / "other") as other:
+        publish_fake(one, "web", "one")
+        share(one)
+        for version in ("other", "another"):
+            publish_fake(other, "web", version)
+            share(other)
+        recovered = recover_own(mine, network_of(other, one, other))
+        assert recovered.merged is not None
+        assert sorted(recovered.merged.releases) == ["web@another", "web@one", "web@other"]
+        assert recovered.record.sequence == 4
+        assert recover_own(mine, network_of(other, one)).merged is None
+
+
+def test_recover_signs_nothing_behind_a_revocation(home: Home, tmp_path: Path) -> None:
+    publish_fake(home, "web", "0")
+    record = share(home).record
+    key = home.read_key()
+    revocation = create_record(key, record.value, sequence=MAX_SEQUENCE, validity=nanoseconds(NOW) * 2)
+    with open_at(tmp_path / "other") as other:
+        local_records(other).put(key.name, revocation.encoded)
+        for _ in range(2):
+            with pytest.raises(RollbackError, match="revoked"):
+                recover_own(home, network_of(other))
+    held = own_record(home, key.name)
+    assert held is not None
+    assert held.revoked
