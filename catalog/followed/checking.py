@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from catalog.errors import DcatError, RecordExpiredError, RollbackError, UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.subscriptions import put_sighting
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import validate_record
 from catalog.limits import CHECKS_AT_ONCE
-from catalog.own.signing import local_records
 from catalog.sources.network import Network
 from catalog.sources.records import Answer, ask_routings
 from catalog.trust.decision import Choice, Verdict, choose_record

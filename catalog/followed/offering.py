@@ -10,11 +10,11 @@ from typing import Any
 
 from catalog.errors import DcatError, UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import validate_record
 from catalog.limits import OFFER_RECORD_AFTER
 from catalog.model.release import format_time
-from catalog.own.signing import local_records
 from catalog.sources.kubo import KuboRouting
 from catalog.sources.network import Network
 from catalog.trust.store import get_note, put_note

@@ -16,6 +16,7 @@ from catalog.errors import BlockNotFoundError, CatalogueNotFoundError, ReleaseNo
 from catalog.followed.changes import ChangeList, describe
 from catalog.followed.checking import Check
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.history import Change
 from catalog.index.loading import prepare_catalogue
 from catalog.index.releases import get_release
@@ -25,7 +26,6 @@ from catalog.ipld.cid import parse_cid
 from catalog.ipns.record import Record
 from catalog.limits import MAX_DIFFERENCES, MAX_SNAPSHOT_SIZE
 from catalog.model.release import Release, format_time
-from catalog.own.signing import local_records
 from catalog.progress import Progress, Step
 from catalog.snapshot.difference import Change as Difference
 from catalog.snapshot.difference import diff_snapshots

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from catalog.errors import InvalidIpnsNameError, StorageError
+from catalog.home.home import Home
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import MAX_RECORD_SIZE
 from catalog.storage.files import PRIVATE, CrashPoint, make_directory, no_crash, replace_file
 
+RECORDS_DIRECTORY = "records"
 _SUFFIX = ".ipns-record"
 
 
@@ -68,3 +70,8 @@ class LocalRouting:
 
     def _path(self, name: IpnsName) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
+
+
+def local_records(home: Home) -> LocalRouting:
+    """Return the records that the home keeps."""
+    return LocalRouting(home.path / RECORDS_DIRECTORY, home.crash_point)

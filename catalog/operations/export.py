@@ -10,6 +10,7 @@ from catalog.delivery import explain_absence, open_store
 from catalog.delivery.bundled import CarriedDeltas
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.image.walk import walk
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import iterate_releases
@@ -22,7 +23,6 @@ from catalog.lookup.locate import open_lookup
 from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
 from catalog.model.release import Image, Release
-from catalog.own.signing import local_records
 from catalog.progress import Progress, Step, silent
 from catalog.snapshot.reader import open_snapshot
 from catalog.sources.bundle import write_bundle

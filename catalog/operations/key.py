@@ -11,12 +11,13 @@ from typing import Literal
 
 from catalog.errors import CatalogueNotFoundError, DcatError, RecordError, StorageError, UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.ipns.key import decode_key
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record, check_record, create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_RECORD_SIZE, MAX_SEQUENCE
-from catalog.own.signing import local_records, own_name, own_record, take_own_record
+from catalog.own.signing import own_name, own_record, take_own_record
 from catalog.sources.kubo import KuboRouting
 from catalog.sources.network import Network
 from catalog.storage.keyfile import write_key_file

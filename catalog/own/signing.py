@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from catalog.errors import RecordError
 from catalog.home.home import Home
-from catalog.home.records import LocalRouting
+from catalog.home.records import local_records
 from catalog.index.subscriptions import CatalogueRow, get_catalogue
 from catalog.index.update import IndexUpdate
 from catalog.ipld.cid import Cid
@@ -23,13 +23,6 @@ from catalog.model.release import format_time
 from catalog.trust.decision import floor_of, next_sequence
 from catalog.trust.ownership import list_subscriptions, own_catalogue
 from catalog.trust.store import clear_unshared, get_floor, raise_floor
-
-RECORDS_DIRECTORY = "records"
-
-
-def local_records(home: Home) -> LocalRouting:
-    """Return the records that this home keeps in order to offer them on."""
-    return LocalRouting(home.path / RECORDS_DIRECTORY)
 
 
 def own_record(home: Home, name: IpnsName) -> Record | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from catalog.blockstores.writing import BlockWriter
 from catalog.errors import UnavailableError
 from catalog.home.home import Home, open_home
+from catalog.home.records import local_records
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.own.share import Shared, share_own
-from catalog.own.signing import local_records, own_name, own_record, sign_snapshot
+from catalog.own.signing import own_name, own_record, sign_snapshot
 from catalog.snapshot.reader import open_snapshot
 from catalog.sources.network import Network
 from catalog.unixfs.directory import update_directory

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.history import Change
 from catalog.index.releases import iterate_releases
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipns.record import check_record
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
-from catalog.own.signing import local_records
 from catalog.snapshot.reader import open_snapshot
 from tests.factory.releases import put_release
 from tests.fakes.homes import network_of, open_at, share

@@ -7,6 +7,7 @@ from catalog.errors import RecordExpiredError, RollbackError, UnavailableError
 from catalog.followed.checking import check_name
 from catalog.followed.updating import Update, update_followed, update_one
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.releases import get_release, iterate_releases
 from catalog.index.subscriptions import get_catalogue, list_sightings
 from catalog.ipns.name import parse_ipns_name
@@ -15,7 +16,6 @@ from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.digest import ConfigDigest
 from catalog.model.release import Release
-from catalog.own.signing import local_records
 from catalog.sources.network import Network
 from catalog.trust.contents import list_conflicts
 from catalog.trust.ownership import follow, list_subscriptions, owner_of

@@ -15,6 +15,7 @@ import pytest
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import DcatError, RollbackError, UnavailableError
 from catalog.home.home import Home, open_home
+from catalog.home.records import local_records
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, verify_block
 from catalog.ipns.name import IpnsName, parse_ipns_name
@@ -25,7 +26,6 @@ from catalog.operations.pull import pull
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.own.share import share_own
-from catalog.own.signing import local_records
 from catalog.sources.network import Network, SourceSetting, open_network
 from catalog.trust.ownership import list_subscriptions
 from tests.factory.exports import source_of

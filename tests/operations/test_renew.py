@@ -3,9 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 
+from catalog.home.records import local_records
 from catalog.ipns.record import validate_record
 from catalog.operations.renew import renew
-from catalog.own.signing import local_records, own_name
+from catalog.own.signing import own_name
 from tests.factory.releases import publish_fake
 from tests.factory.times import NOW
 from tests.fakes.homes import NOBODY, open_at

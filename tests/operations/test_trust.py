@@ -5,6 +5,7 @@ import pytest
 
 from catalog.errors import NotFoundError, ReleaseConflictError, ReleaseNotFoundError, RollbackError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
@@ -16,7 +17,6 @@ from catalog.operations.prefer import prefer
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.operations.trust import accept, list_questions, refuse
-from catalog.own.signing import local_records
 from catalog.sources.network import Network
 from tests.factory.platforms import AMD64
 from tests.factory.releases import publish_fake

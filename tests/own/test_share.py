@@ -6,6 +6,7 @@ import pytest
 
 from catalog.errors import RollbackError, UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.releases import get_release, iterate_releases
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipns.record import create_record, validate_record
@@ -13,7 +14,7 @@ from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.release import Release
 from catalog.own.share import recover_own, share_own
-from catalog.own.signing import local_records, own_name, own_record
+from catalog.own.signing import own_name, own_record
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot

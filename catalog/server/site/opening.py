@@ -5,13 +5,13 @@ from datetime import datetime
 
 from catalog.home.deltas import KeptDelta, open_delta_cache
 from catalog.home.home import INDEX_FILE, TRUST_FILE, Home
-from catalog.home.records import LocalRouting
+from catalog.home.records import LocalRouting, local_records
 from catalog.home.roots import list_roots
 from catalog.index.releases import find_archive
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import LINKS_CHECK_PERIOD
-from catalog.own.signing import local_records, own_name
+from catalog.own.signing import own_name
 from catalog.server.chores import Chore
 from catalog.server.site.linked import LinkedBlocks
 from catalog.server.site.site import HeldBlocks, Site
