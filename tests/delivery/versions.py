@@ -78,7 +78,7 @@ def pull_here(home: Home, network: Network, version: str, steps: list[Step] | No
 
 
 def released(home: Home, version: str) -> Image:
-    """Give the image of a release that is known here."""
+    """Return the image of a release that is known here."""
     reference = f"web@{version}" if home.own_catalogue() else f"team/web@{version}"
     with open_lookup(home.path) as lookup:
         image = lookup.resolve(parse_reference(reference), now=home.now, platform=HOST).image

@@ -9,20 +9,20 @@ from catalog.ipld.dag_pb import PBLink, encode_node
 
 
 def make_leaves(count: int, *, seed: int = 1, size: int = 2000) -> list[Block]:
-    """Give raw blocks of random bytes, of about ``size``."""
+    """Return raw blocks of random bytes, of about ``size``."""
     source = random.Random(seed)
     return [Block(cid_of(data), data) for data in (source.randbytes(source.randint(size // 2, size)) for _ in range(count))]
 
 
 def make_node(children: Sequence[Block], *, tsizes: Sequence[int] | None = None) -> Block:
-    """Give a dag-pb node over ``children``, without data: no UnixFS, but a DAG."""
+    """Return a dag-pb node over ``children``, without data: no UnixFS, but a DAG."""
     sizes = tsizes or [len(child.data) for child in children]
     data = encode_node([PBLink(child.cid, b"", size) for child, size in zip(children, sizes, strict=True)], None)
     return Block(cid_of(data, DAG_PB), data)
 
 
 def make_dag(leaves: Sequence[Block], *, width: int = 32) -> tuple[Block, list[Block]]:
-    """Give a root and all blocks of a balanced DAG over ``leaves``, the root first."""
+    """Return a root and all blocks of a balanced DAG over ``leaves``, the root first."""
     blocks: list[Block] = list(leaves)
     sizes = {leaf.cid: len(leaf.data) for leaf in leaves}
     level = list(leaves)

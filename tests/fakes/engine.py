@@ -44,7 +44,7 @@ class Request(BaseHTTPRequestHandler):
         self._answer()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def stall(self) -> None:
         """Neither read nor write until the test ends."""
@@ -109,7 +109,7 @@ class _Quiet:
     allow_reuse_address = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: connections that break are the point."""
+        """Log nothing: connections that break are the point."""
 
 
 class _UnixServer(_Quiet, socketserver.ThreadingUnixStreamServer):

@@ -142,18 +142,18 @@ class LyingSource:
         return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     def count(self, path: str) -> int:
-        """Give the number of requests whose path begins so."""
+        """Return the number of requests whose path begins so."""
         return sum(target.startswith(path) for _, target, _ in self.requests)
 
     def foreign_blocks(self, size: int) -> Iterator[Block]:
-        """Give valid blocks that nobody asked for."""
+        """Return valid blocks that nobody asked for."""
         while size > 0:
             data = self.random.randbytes(min(size, 16384))
             size -= len(data)
             yield Block(cid_of(data), data)
 
     def walk(self, root: Cid) -> Iterator[Block]:
-        """Give the blocks of a DAG, depth first, each once, ending where one is missing."""
+        """Return the blocks of a DAG, depth first, each once, ending where one is missing."""
         seen: set[Cid] = set()
         stack = [root]
         while stack:
@@ -173,7 +173,7 @@ class _Handler(MisbehavingHandler):
     """What there is to answer; the class above it says how."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:  # noqa: N802
         self._note()

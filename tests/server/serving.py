@@ -118,7 +118,7 @@ class Served:
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
 
     def wait_for_log(self, part: str) -> str:
-        """Give the first line with ``part``: a line is written when its request has ended, which may be after the answer came."""
+        """Return the first line with ``part``: a line is written when its request has ended, which may be after the answer came."""
         deadline = time.monotonic() + 20
         while True:
             for line in list(self.log):

@@ -1,4 +1,4 @@
-"""Figures of safety.md E7 that take a process of its own: many slow sockets, and the memory that they cost."""
+"""Figures of docs/safety.md E7 that take a process of its own: many slow sockets, and the memory that they cost."""
 
 import contextlib
 import http.client
@@ -38,7 +38,7 @@ run_server(site, ServerSettings(port=0), ready=lambda server: print(server.port,
 
 @contextlib.contextmanager
 def serving_process() -> Iterator[tuple[int, int]]:
-    """Give the port and the process ID of a server; as many files may be open as the machine lets."""
+    """Return the port and the process ID of a server; as many files may be open as the machine lets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192) if hard != resource.RLIM_INFINITY else 8192, hard))
     try:

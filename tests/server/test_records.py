@@ -1,4 +1,4 @@
-"""Signed records: shown, and taken in only where they are valid, of a name that is known, and better. safety.md E2."""
+"""Signed records: shown, and taken in only where they are valid, of a name that is known, and better. docs/safety.md E2."""
 
 import random
 from dataclasses import replace

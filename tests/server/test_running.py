@@ -1,4 +1,4 @@
-"""Listening, stopping, chores; what a server binds by default (safety.md E9)."""
+"""Listening, stopping, chores; what a server binds by default (docs/safety.md E9)."""
 
 import os
 import signal

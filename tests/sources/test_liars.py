@@ -1,4 +1,4 @@
-"""Fetching from sources that lie, stall and break off: safety.md's rows B1, B2, B4, B5, B9."""
+"""Fetching from sources that lie, stall and break off: docs/safety.md, rows B1, B2, B4, B5, B9."""
 
 import pytest
 

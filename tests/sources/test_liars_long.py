@@ -1,4 +1,4 @@
-"""Fetching, the long runs of safety.md's rows B1 to B4, B9, B10: real time limits, all bytes, kills. ``make test-long`` prints
+"""Fetching, the long runs of docs/safety.md, rows B1 to B4, B9, B10: real time limits, all bytes, kills. ``make test-long`` prints
 the figures.
 """
 

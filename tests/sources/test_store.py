@@ -1,4 +1,4 @@
-"""Fetching what is missing, block by block, resumed, within limits: safety.md's rows B3, B10, B13, B15."""
+"""Fetching what is missing, block by block, resumed, within limits: docs/safety.md, rows B3, B10, B13, B15."""
 
 import contextlib
 import random

@@ -1,4 +1,4 @@
-"""``/ipfs``: blocks, CARs and files, and what they leave with. safety.md E3, E6, E8, E12; facts of section 3.2."""
+"""``/ipfs``: blocks, CARs and files, and what they leave with. docs/safety.md E3, E6, E8, E12."""
 
 import random
 from collections.abc import Iterator
@@ -268,7 +268,7 @@ def test_large_files_come_whole() -> None:
 
 
 def spoiled(content: bytes) -> tuple[Blocks, Cid, Cid]:
-    """Give a store with a file whose middle leaf rotted."""
+    """Return a store with a file whose middle leaf rotted."""
     blocks = Blocks()
     file = add_file(blocks, content, leaf=64 * KIB, links=1024)
     victim = cid_of(content[len(content) // 2 // (64 * KIB) * 64 * KIB :][: 64 * KIB])

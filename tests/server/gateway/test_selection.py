@@ -89,7 +89,7 @@ def test_duplicates_are_told_apart_only_where_asked() -> None:
 
 
 def doubled(blocks: Blocks, levels: int) -> Cid:
-    """Give a DAG of few blocks that unfolds to 2^levels leaves."""
+    """Return a DAG of few blocks that unfolds to 2^levels leaves."""
     cid = blocks.add(b"bomb")
     for _ in range(levels):
         data = encode_node([PBLink(cid, b"", 1), PBLink(cid, b"", 1)], None)

@@ -1,4 +1,4 @@
-"""What every request passes before a route is looked for: Host, origin, token, a free place. safety.md E1, E2, E5, E7, E9, E10."""
+"""What every request passes before a route is looked up: Host, origin, token, a free slot (docs/safety.md E1, E2, E5, E7, E9, E10)."""
 
 import base64
 import contextlib

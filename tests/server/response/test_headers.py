@@ -1,4 +1,4 @@
-"""Headers: ranges (safety.md E6), tags, names, ages."""
+"""Headers: ranges (docs/safety.md E6), tags, names, ages."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How requests are framed, and connections that are slow, many, or never end: limits of safety.md E7 and E11."""
+"""How requests are framed, and connections that are slow, many, or never end: limits of docs/safety.md E7 and E11."""
 
 import contextlib
 import re
