@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from starlette.datastructures import Headers
@@ -69,7 +69,7 @@ class Guard:
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = _Watched(scope, send)
+        response = _Watched(scope, send, private=self._token is not None)
         client = scope["client"][0] if scope["client"] else "local"
         began = time.monotonic()
         note = ""
@@ -167,10 +167,14 @@ class Guard:
 
 
 class _Watched:
-    """The ``send`` of a response: counts what is sent, and raises `ClientGoneError` once the client left."""
+    """The ``send`` of a response: counts what is sent, and raises `ClientGoneError` once the client left.
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    A ``private`` response may not be kept by a shared cache, which would hand it to clients without the token (RFC 9111, 3.5).
+    """
+
+    def __init__(self, scope: Scope, send: Send, *, private: bool) -> None:
         self._send = send
+        self._private = private
         self._transport: asyncio.Transport = scope["extensions"]["dcat.transport"]["transport"]
         self.status = 0
         self.sent = 0
@@ -178,12 +182,23 @@ class _Watched:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self._private:
+                message = {**message, "headers": _make_private(message.get("headers", []))}
         else:
             self.sent += len(message.get("body", b""))
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
         if not last and self._transport.is_closing():
             raise ClientGoneError
+
+
+def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    kept = [(name, value) for name, value in headers if name != b"cache-control"]
+    directives = [part.strip() for name, value in headers if name == b"cache-control" for part in value.split(b",")]
+    return [
+        *kept,
+        (b"cache-control", b", ".join([b"private", *(part for part in directives if part not in (b"public", b"private"))])),
+    ]
 
 
 def _explain(error: Exception) -> RefusedError:

@@ -1,4 +1,7 @@
-"""What every request passes before a route is looked up: Host, origin, token, a free slot (docs/safety.md E1, E2, E5, E7, E9, E10)."""
+"""What every request passes before a route is looked up.
+
+Host, origin, token, a free slot (docs/safety.md E1, E2, E5, E7, E9, E10, E14).
+"""
 
 import base64
 import contextlib
@@ -225,3 +228,18 @@ def test_an_error_of_our_own_is_500_without_its_text() -> None:
         answer = served.ask(f"/ipfs/{cid}?format=raw")
         assert (answer.status, answer.body) == (500, b"internal error\n")
         assert served.wait_for_log("RuntimeError: secret").endswith(r"\x0a")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_no_shared_cache_keeps_what_a_token_guards(method: str, path: str) -> None:
+    blocks = Blocks()
+    held = blocks.add(b"held")
+    with serving(blocks, settings=ServerSettings(port=0, token="secret")) as served:
+        for authorization in ("Bearer secret", "Bearer wrong"):
+            for asked in (path, f"/ipfs/{held}?format=raw", f"/ipfs/{held}?format=car", f"/ipfs/{held}"):
+                answer = served.ask(asked, method, Authorization=authorization)
+                directives = answer.headers["cache-control"].split(", ")
+                assert directives[0] == "private"
+                assert "public" not in directives
+    with serving(blocks) as served:
+        assert "public" in served.ask(f"/ipfs/{held}?format=raw").headers["cache-control"]
