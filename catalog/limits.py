@@ -82,6 +82,9 @@ MAX_DELTA_BASES = 3  # images that a server is asked for a delta from
 REBUILT_BATCH_SIZE = 2 * MIB  # of blocks that a delta rebuilt, in one transaction: what a kill may cost
 MAX_DELTA_JOBS = 4  # made at once by a server, and at most one for each core
 DELTA_WAIT = 8.0  # for how long a request waits for one to be made
+DELTA_PROMISE = 60.0  # for how long one is made on for a client that was told to come back
+DELTA_RETRY = 60.0  # until a pair whose blocks were missing is tried again, four times as long after each failure
+DELTA_MAX_RETRY = 86400.0
 
 # Sources
 CONNECT_TIMEOUT = 5.0

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -212,3 +213,43 @@ def test_one_that_is_under_way_ends_with_the_server(pair: Pair, tmp_path: Path) 
     with pytest.raises(LockedError):
         DeltaCache(tmp_path).make(pair.base.archive, pair.target.archive, pair.blocks, stopped=stopped)
     assert not list(tmp_path.iterdir())
+
+
+class EndlessDeltas(SlowDeltas):
+    """Deltas whose making never ends by itself."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.stopped = threading.Event()
+
+    def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
+        while not stopped():
+            time.sleep(0.01)
+        self.stopped.set()
+        raise LockedError("stopped")
+
+
+def test_one_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    offered = EndlessDeltas(tmp_path)
+    request = f"GET /dcat/v1/delta/{A}/{B} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with serving(deltas=offered) as served:
+        with served.connect() as first, served.connect() as second:
+            first.sendall(request)
+            second.sendall(request)
+            time.sleep(0.5)
+            first.close()
+            time.sleep(0.5)
+            assert not offered.stopped.is_set()  # another client waits for the same
+        assert offered.stopped.wait(2)
+
+
+def test_a_pair_that_differs_too_much_is_not_tried_again(slow: tuple[Served, SlowDeltas], monkeypatch: pytest.MonkeyPatch) -> None:
+    served, offered = slow
+    monkeypatch.setattr(limits, "DELTA_RETRY", 0.0)
+    offered.gate.set()
+    for failure, status in ((DeltaError("they differ too much"), 404), (BlockNotFoundError("not here yet"), 200)):
+        base, target = (A, B) if status == 404 else (B, C)
+        offered.failure = failure
+        assert served.ask(f"/dcat/v1/delta/{base}/{target}").status == 404
+        offered.failure = None
+        assert served.ask(f"/dcat/v1/delta/{base}/{target}").status == status
