@@ -1,6 +1,5 @@
-"""Take images from where IPFS has them, without an engine: a release that is known here, or an archive that somebody added.
-
-For ``publish --copy`` and ``publish --from ipfs://…``.
+"""Images from IPFS, without an engine: those of a known release (``publish --copy``), or an export that somebody added to IPFS
+(``publish --from ipfs://…``).
 """
 
 import io
@@ -23,9 +22,9 @@ from catalog.unixfs.file import read_file, read_file_size
 
 
 class ReleaseSource:
-    """The images of a release, out of a store with sources behind it. The archives stay as they are, with their CIDs.
+    """The images of a release, from a store with sources behind it. The archives keep their CIDs.
 
-    A stranger's archive is read whole before it is taken: its metadata must be canonical and every layer match its diffID.
+    An archive is read as a whole before it is taken: its metadata must be canonical, and every layer must match its diffID.
     """
 
     def __init__(self, home: Home, reference: str, release: Release, store: FetchingBlockstore) -> None:
@@ -35,9 +34,9 @@ class ReleaseSource:
         self._store = store
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:  # noqa: ARG002
-        """Fetch what is missing of each wanted image and check all of it; its blocks are stored then, nothing goes into ``sink``.
+        """Fetch what is missing of each wanted image and check it; its blocks are stored then, and ``sink`` gets none.
 
-        Without a platform in ``wanted`` the host's is taken, or a release's single one.
+        Without a platform in ``wanted`` the host's is taken, or the single one of the release.
         """
         return [self._take(platform, self._release.images[platform], progress) for platform in self._choose(wanted)]
 
@@ -71,7 +70,7 @@ class ReleaseSource:
 
 
 def added_source(archive_cid: Cid, store: FetchingBlockstore) -> StreamSource:
-    """Take an export that somebody added to IPFS: any UnixFS file, of whatever chunks; it is read as a file on disk would be."""
+    """Return the source for an export that was added to IPFS: any UnixFS file, however chunked, is read like a file on disk."""
 
     def open_stream() -> closing[BinaryIO]:
         reader = io.BufferedReader(_Pieces(read_file(archive_cid, store)), 1 << 20)
@@ -81,7 +80,7 @@ def added_source(archive_cid: Cid, store: FetchingBlockstore) -> StreamSource:
 
 
 class _Pieces(io.RawIOBase):
-    """Bytes that come in pieces, as a stream to read."""
+    """A readable stream over pieces of bytes."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         super().__init__()

@@ -26,12 +26,8 @@ if TYPE_CHECKING:
     from catalog.operations.import_ import ImportedImage as ImportedImage
     from catalog.operations.import_ import import_bundle as import_bundle
     from catalog.operations.key import KeyInfo as KeyInfo
-    from catalog.operations.key import Revoked as Revoked
-    from catalog.operations.key import create_revocation as create_revocation
     from catalog.operations.key import export_key as export_key
     from catalog.operations.key import import_key as import_key
-    from catalog.operations.key import read_revocation as read_revocation
-    from catalog.operations.key import revoke as revoke
     from catalog.operations.key import show_key as show_key
     from catalog.operations.key import write_secret as write_secret
     from catalog.operations.list import ListedName as ListedName
@@ -57,6 +53,10 @@ if TYPE_CHECKING:
     from catalog.operations.renew import renew as renew
     from catalog.operations.resolve import ResolvedImage as ResolvedImage
     from catalog.operations.resolve import resolve as resolve
+    from catalog.operations.revoke import Revoked as Revoked
+    from catalog.operations.revoke import create_revocation as create_revocation
+    from catalog.operations.revoke import read_revocation as read_revocation
+    from catalog.operations.revoke import revoke as revoke
     from catalog.operations.save import Saved as Saved
     from catalog.operations.save import save as save
     from catalog.operations.search import Hit as Hit
@@ -95,17 +95,7 @@ _MODULES = {
     "exposure": ("Exposed", "list_exposed"),
     "gc": ("Swept", "collect_garbage"),
     "import_": ("Imported", "ImportedImage", "import_bundle"),
-    "key": (
-        "KeyInfo",
-        "Revoked",
-        "create_revocation",
-        "export_key",
-        "import_key",
-        "read_revocation",
-        "revoke",
-        "show_key",
-        "write_secret",
-    ),
+    "key": ("KeyInfo", "export_key", "import_key", "show_key", "write_secret"),
     "list": ("ListedName", "list_names", "list_releases"),
     "log": ("LoggedChange", "log"),
     "outdated": ("Outdated", "OutdatedReport", "outdated"),
@@ -117,6 +107,7 @@ _MODULES = {
     "remove": ("Removed", "remove"),
     "renew": ("renew",),
     "resolve": ("ResolvedImage", "resolve"),
+    "revoke": ("Revoked", "create_revocation", "read_revocation", "revoke"),
     "save": ("Saved", "save"),
     "search": ("Hit", "search"),
     "show": ("ShownImage", "ShownRelease", "show"),

@@ -1,4 +1,4 @@
-"""List the catalogues that this home shows, with where their records were seen."""
+"""List the catalogues that this home shows, and where their records were seen."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from catalog.trust.store import StoredFloor, get_floor
 class CatalogueEntry:
     """One catalogue. ``row`` is None for one that is followed and was never synced, ``subscription`` for the own one.
 
-    ``sightings`` are (source, sequence, time): what each source gave when it was last asked.
+    ``sightings`` are (source, sequence, time): the record that each source had when it was last asked.
     """
 
     catalogue: str
@@ -24,7 +24,7 @@ class CatalogueEntry:
 
     @property
     def state(self) -> str:
-        """Say what is special about it; empty where nothing is."""
+        """The state that a user must know of; empty where there is nothing."""
         if self.floor is not None and self.floor.floor.revoked:
             return "given up by its owner"
         if self.floor is not None and self.floor.shown is not None:
@@ -33,7 +33,7 @@ class CatalogueEntry:
 
 
 def catalogues(home: Home) -> list[CatalogueEntry]:
-    """Give the own catalogue first, then what is followed, in the order of subscription."""
+    """Return the own catalogue, then those that are followed, in the order of subscription."""
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
         seen = {name: tuple(list_sightings(connection, name)) for name in rows}

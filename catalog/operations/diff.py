@@ -23,9 +23,9 @@ from catalog.model.release import Image
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two releases' images for one platform and what they differ in.
+    """The images of two releases for one platform, and how they differ.
 
-    ``layers`` and ``config`` are None where the first blocks of either are not here, ``blocks`` where an inner node is not.
+    ``layers`` and ``config`` are None where the first blocks of either are missing, ``blocks`` where an inner node is.
     """
 
     old: IndexedRelease
@@ -50,7 +50,7 @@ class _Side(NamedTuple):
 
 
 def diff(home: Home, old: str, new: str, *, platform: Platform) -> Difference:
-    """Compare the images for ``platform`` of two releases; nothing is fetched."""
+    """Compare the images of two releases for ``platform``; nothing is fetched."""
     before, after = _resolve(home, old, platform), _resolve(home, new, platform)
     layers, config, blocks = _compare(before.image, after.image, home.blocks)
     return Difference(before.entry, after.entry, after.platform, before.image, after.image, layers, config, blocks)

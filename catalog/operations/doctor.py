@@ -1,4 +1,4 @@
-"""``dcat doctor``: look at everything that dcat stands on, and say of each what was found and what helps."""
+"""``dcat doctor``: check everything that dcat depends on, and report what was found and what helps."""
 
 import shutil
 import sqlite3
@@ -24,7 +24,7 @@ _LITTLE_SPACE = 2 * GIB
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``error`` is what made it fail."""
+    """The result of one check; ``error`` is the reason of a failure."""
 
     subject: str
     state: State
@@ -34,7 +34,7 @@ class Finding:
 
 
 def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network) -> list[Finding]:
-    """Look at the encoder, the home, its files and key, the engine and its images, and who would be asked over the network."""
+    """Check the encoder, the home, its files and key, the engine and its images, and list who would be asked over the network."""
     checks = [*_check_programs(), *_check_home(home)]
     checks += _check_engine(connect_engine)
     checks += _check_network(network)
@@ -46,14 +46,14 @@ def _check_programs() -> Iterator[Finding]:
     bundled = ".".join(map(str, zstandard.ZSTD_VERSION))
     try:
         check_encoder()
-        yield Finding("encoder", "ok", f"zstd {bundled} makes the frames of dcat-image/1")
+        yield Finding("encoder", "ok", f"zstd {bundled} produces the frames of dcat-image/1")
     except DcatError as error:
         yield Finding("encoder", "failed", error.message, error.hint, error)
 
 
 def _check_home(home: Home) -> Iterator[Finding]:
     if not home.path.exists():
-        yield Finding("home", "note", f"{home.path} does not exist yet", "the first publish makes it")
+        yield Finding("home", "note", f"{home.path} does not exist yet", "the first publish creates it")
         return
     free = shutil.disk_usage(home.path).free
     state: State = "note" if free < _LITTLE_SPACE else "ok"
@@ -64,7 +64,7 @@ def _check_home(home: Home) -> Iterator[Finding]:
     try:
         own = home.own_catalogue()
         if own is None:
-            yield Finding("key", "note", "no catalogue of your own yet", "the first publish makes it")
+            yield Finding("key", "note", "no catalogue of your own yet", "the first publish creates it")
         else:
             yield Finding("key", "ok", f"{home.read_key().name}, readable by you alone")
     except DcatError as error:
@@ -81,7 +81,7 @@ def _check_file(path: Path) -> Finding:
     except (sqlite3.Error, DcatError) as error:
         return Finding(path.name, "failed", f"cannot be read: {error}", error=error if isinstance(error, DcatError) else None)
     if found != ["ok"]:
-        return Finding(path.name, "failed", f"is damaged: {'; '.join(found)}", "restore it, or have it rebuilt")
+        return Finding(path.name, "failed", f"is damaged: {'; '.join(found)}", "verify and repair this home, or restore the file")
     return Finding(path.name, "ok", f"{path.stat().st_size // 1024} KiB, sound")
 
 
@@ -113,11 +113,11 @@ def _check_engine(connect_engine: Callable[[], Engine]) -> Iterator[Finding]:
 
 def _check_network(network: Network) -> Iterator[Finding]:
     if network.offline:
-        yield Finding("network", "note", "forbidden: nobody is asked for blocks or records")
+        yield Finding("network", "note", "disabled: no source is asked for blocks or records")
         return
     names = [source.name for source in network.sources]
     yield Finding(
         "network",
         "ok",
-        f"only these are ever asked: {', '.join(names)}" if names else "nobody is ever asked: no source is configured",
+        f"only these are ever asked: {', '.join(names)}" if names else "no source is configured, so none is ever asked",
     )

@@ -1,4 +1,4 @@
-"""Write a bundle: releases, or a whole catalogue, as one file with records, index and images, for where there is no network."""
+"""``dcat export``: write releases, or a whole catalogue, as one file with records, index and images, for use without a network."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _ENDINGS = (b".tar.zst", b".delta")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What a bundle holds: catalogues with their records, how many images, ``deltas`` of them by delta, and its size in bytes."""
+    """The content of a bundle: catalogues with their records, the number of images, ``deltas`` of them as deltas, and its size."""
 
     catalogues: tuple[str, ...]
     images: int
@@ -47,7 +47,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What goes in: catalogues with their index, and images by the CID of their archive."""
+    """The content to write: catalogues with their index, and images by the CID of their archive."""
 
     catalogues: tuple[CatalogueRow, ...]
     archives: dict[Cid, Image]
@@ -65,9 +65,8 @@ def export_releases(
 ) -> Exported:
     """Write the images of releases (for ``platform``, or all of them), with the index and record of their catalogues.
 
-    Blocks of the images of ``since`` are left out: the receiver must hold those. Where that is smaller, a delta from one of them
-    stands in place of blocks. Raises `UnavailableError` where bytes are neither
-    here nor at a source, and what resolving raises.
+    Blocks of the images of ``since`` are left out: the receiver must hold those. A delta from one replaces blocks where that
+    is smaller. Raises `UnavailableError` where bytes are neither here nor at a source, and what resolving raises.
     """
     found = [_resolve(home, reference, platform) for reference in references]
     rows = {row.catalogue: row for row, _, _ in found}
@@ -84,7 +83,7 @@ def export_catalogue(
     since: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Exported:
-    """Write a whole catalogue, ``mine`` or that of an alias, with every image that it has."""
+    """Write a whole catalogue, ``mine`` or that of an alias, with all its images."""
     with home.index.read() as connection:
         rows = [row for row in list_catalogues(connection) if label in (row.label, row.catalogue)]
         if not rows:
@@ -130,7 +129,7 @@ def _write(
 
 
 def _add_deltas(home: Home, content: _Content, carried: CarriedDeltas, since: list[Cid], progress: Progress) -> None:
-    """Carry deltas from what the receiver holds, or will have got from the bundle just before."""
+    """Add deltas from images that the receiver holds, or has from the part of the bundle before."""
     before: list[Cid] = []
     held = [archive for archive in since if is_whole(archive, home.blocks)]
     for archive, image in content.archives.items():
@@ -151,7 +150,7 @@ def _records(home: Home, rows: Iterable[CatalogueRow]) -> dict[str, bytes]:
 
 
 def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: list[Cid], carried: CarriedDeltas) -> Iterator[Block]:
-    """Give the index of every catalogue, then the archives, each block once, none that is under ``since`` or comes by delta."""
+    """Yield the index of every catalogue, then the archives: each block once, without those under ``since`` or made by a delta."""
     done = {block.cid.digest for archive in since for block in walk(archive, store)}
     for row in content.catalogues:
         for cid in _index_blocks(home, row):
@@ -178,7 +177,7 @@ def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: lis
 
 
 def _index_blocks(home: Home, row: CatalogueRow) -> Iterator[Cid]:
-    """Give the blocks of a snapshot that a subscriber reads, and those directories of its images that are here."""
+    """Yield the blocks of a snapshot that a subscriber reads, and the directories of its images that are here."""
     root = parse_cid(row.root or "")
     images = open_snapshot(root, home.blocks).images.cid
     pending = [root]
@@ -198,7 +197,7 @@ def _index_blocks(home: Home, row: CatalogueRow) -> Iterator[Cid]:
 
 
 class _Counted:
-    """Blocks, and how many went by."""
+    """Blocks, counted as they are read."""
 
     def __init__(self, blocks: Iterator[Block]) -> None:
         self._blocks = blocks

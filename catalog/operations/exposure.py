@@ -1,4 +1,4 @@
-"""What others see of a home that is served to them."""
+"""What a server of this home shows to others."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from catalog.trust.store import list_pins
 
 @dataclass(frozen=True, slots=True)
 class Exposed:
-    """What becomes visible, counted. ``followed`` are the labels of the catalogues that this home follows."""
+    """The numbers of what becomes visible. ``followed`` are the labels of the catalogues that this home follows."""
 
     names: int
     releases: int
@@ -18,7 +18,7 @@ class Exposed:
 
     @property
     def lines(self) -> list[str]:
-        """Say it, a line each."""
+        """A line for each, for users."""
         lines = [f"your catalogue: {self.releases} releases of {self.names} names, with their images"]
         if self.followed:
             lines.append(f"that you follow {', '.join(self.followed)}, and their newest snapshots")
@@ -28,7 +28,7 @@ class Exposed:
 
 
 def list_exposed(home: Home) -> Exposed:
-    """Count what a server of this home shows."""
+    """Count what a server of this home would show."""
     names = releases = 0
     followed: list[str] = []
     with home.index.read() as connection:

@@ -1,4 +1,4 @@
-"""``dcat gc``: find blocks that nothing keeps, and, where that is wanted, delete them and give their space back."""
+"""``dcat gc``: find blocks that nothing keeps and, if wanted, delete them and return their space."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _SIZES_A_QUERY = 5000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What one reason keeps: blocks and bytes that no reason before it in the list keeps already."""
+    """Blocks and bytes that one reason keeps, and no reason before it in the list."""
 
     reason: str
     roots: int
@@ -25,9 +25,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What is kept, each block counted once; what is or was garbage; and how the file changed where something was deleted.
+    """What is kept, each block counted once; what is or was garbage; and the size of the file before and after.
 
-    ``cached`` are the bytes of deltas that were made for others and can be made again; they go first.
+    ``cached`` are the bytes of deltas that were made for others; they are deleted first, since they can be made again.
     """
 
     kept: tuple[Kept, ...]
@@ -43,9 +43,9 @@ _REASONS = ("own", "pinned", "pulled", "mirrored", "snapshot")
 
 
 def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) -> Swept:
-    """Count what nothing keeps, and with ``delete`` delete it.
+    """Count the blocks that nothing keeps, and with ``delete`` delete them.
 
-    Raises `LockedError` while another command runs that may count on a block: nothing, or less, is deleted then.
+    Raises `LockedError` while another command runs that may rely on a block: nothing, or less, is deleted then.
     """
     before = home.blocks.size()
     cache = open_delta_cache(home)
@@ -53,8 +53,8 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     with home.lease(COLLECTING) as own:
         if delete:
             refuse_others(home.blocks, home.now, own)
-            offer_accepted(home)  # what is offered keeps no snapshot: the newest ones are kept
-        progress(Step("phase", "Looking for what is kept"))
+            offer_accepted(home)  # an offered record keeps no snapshot: only the newest ones are kept
+        progress(Step("phase", "Finding what is kept"))
         marked: set[bytes] = set()
         kept = _mark_all(home, marked)
         garbage = [cid for cid in home.blocks.cids() if cid.digest not in marked]

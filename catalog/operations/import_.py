@@ -1,4 +1,4 @@
-"""Take a bundle in: records and indexes of what is followed here, and the images of releases. Without any network."""
+"""``dcat import``: read a bundle: records and indexes of followed catalogues, and images of releases. Without any network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from catalog.trust.store import Pin, put_pin
 
 @dataclass(frozen=True, slots=True)
 class ImportedImage:
-    """An image that is whole here now, of a release; ``reference`` is what is typed for it here."""
+    """The image of a release that is complete here now; ``reference`` is how the release is reached from this home."""
 
     catalogue: str
     reference: str
@@ -35,11 +35,10 @@ class ImportedImage:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a bundle brought.
+    """What was imported from a bundle.
 
-    ``unknown`` are catalogues in it that are not followed here, ``strangers`` archives of no release that is known here; nothing
-    of either was kept. ``older`` are followed catalogues of which more is known here than the file has: its images are taken, its
-    index is not.
+    ``unknown`` are catalogues in it that are not followed here, ``strangers`` archives of no known release; nothing of either was
+    kept. ``older`` are followed catalogues whose record here is newer than the file's: the images are kept, the index is not.
     """
 
     updates: tuple[Update, ...]
@@ -52,16 +51,16 @@ class Imported:
 
     @property
     def first_error(self) -> DcatError | None:
-        """What a command ends with; a file that is merely old is a failure only where it brought nothing."""
+        """The failure that a command ends with; an old file is a failure only where nothing was imported from it."""
         updates = self.updates if self.images or self.updates else self.older
         return next((update.error for update in updates if update.error is not None), None)
 
 
 def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = silent) -> Imported:
-    """Take in what a bundle holds of the own catalogue and of those that are followed; every block is verified as it is read.
+    """Import what a bundle holds of the own catalogue and of followed ones; every block is verified as it is read.
 
-    A record is judged as one from any source is: one that is older than what is known here changes nothing. Images of releases
-    that this home knows are kept and held. Raises `UnavailableError` where an image is not whole although its root is in the file.
+    Its records are judged like those of any source: an older one changes nothing. Images of known releases are kept and held.
+    Raises `UnavailableError` where an image is incomplete although its root is in the file.
     """
     with home.trust.read() as connection:
         followed = {entry.catalogue: entry for entry in list_subscriptions(connection)}
@@ -94,7 +93,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
 
 
 def _is_older(check: Check) -> bool:
-    """Tell whether the file's record is simply behind what was accepted here."""
+    """Return whether the file's record is older than the one that was accepted here."""
     sequences = [seen.sequence for seen in check.sightings if seen.sequence is not None]
     return check.stored is not None and bool(sequences) and max(sequences) < check.stored.floor.sequence
 

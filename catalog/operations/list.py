@@ -1,4 +1,4 @@
-"""List what the index knows: names, or releases."""
+"""``dcat list``: names, or releases, that the index has."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _WILDCARDS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class ListedName:
-    """A name of one catalogue; ``reference`` is how the name is reached from this home."""
+    """A name of one catalogue; ``reference`` is how it is reached from this home."""
 
     catalogue: CatalogueRow
     entry: NameEntry

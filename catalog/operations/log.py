@@ -1,4 +1,4 @@
-"""Tell what changed."""
+"""``dcat log``: the history of changes."""
 
 from dataclasses import dataclass
 
@@ -19,15 +19,15 @@ class LoggedChange:
 
     @property
     def reference(self) -> str:
-        """What changed, as it is reached from this home; empty where it was the catalogue as a whole."""
+        """The reference of what changed, from this home; empty where the catalogue as a whole changed."""
         text = f"{self.change.name}@{self.change.version}" if self.change.version else self.change.name
         return qualify(self.catalogue, text) if self.catalogue is not None and text else text
 
 
 def log(home: Home, reference: str = "", *, limit: int = 100) -> tuple[LoggedChange, ...]:
-    """Give the changes, newest first: all of them, or those of a name or of one release, in every catalogue that has it.
+    """Return the changes, newest first: all of them, or those of a name or of one release, in every catalogue that has it.
 
-    Raises `ReleaseNotFoundError` where nothing of that name ever changed.
+    Raises `ReleaseNotFoundError` where the history has no change of that name.
     """
     with home.index.read() as connection:
         rows = list_catalogues(connection)

@@ -1,4 +1,4 @@
-"""Find what was pulled here, or is tagged in the engine, and has a newer version in its catalogue."""
+"""``dcat outdated``: find what was pulled here, or is tagged in the engine, and has a newer version in its catalogue."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from catalog.trust.store import list_pins
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """A name for which its catalogue knows a newer version than any that is here.
+    """A name whose catalogue has a newer version than any that is here.
 
-    ``reference`` and ``newest`` are as typed here; ``places`` say where the old one is: ``here``, ``engine`` or both.
+    ``reference`` and ``newest`` are as typed here; ``places`` are where the old version is: ``here``, ``engine`` or both.
     """
 
     reference: str
@@ -28,7 +28,7 @@ class Outdated:
 
 @dataclass(frozen=True, slots=True)
 class OutdatedReport:
-    """What was looked at: the names, those that are outdated, and what should be known of their catalogues."""
+    """The number of names that were checked, those that are outdated, and notices about their catalogues."""
 
     names: int
     outdated: tuple[Outdated, ...]
@@ -45,8 +45,8 @@ def outdated(
 ) -> OutdatedReport:
     """Compare pulled releases and the engine's tags (``name:version``) with the newest versions; of ``names`` only, where given.
 
-    A version counts from when this home first saw it, ``min_age`` ago or longer, which no publisher can date back. Names that no
-    catalogue here has are passed over, and so are those of an expired catalogue, with a notice.
+    A version counts once this home saw it ``min_age`` ago, which no publisher can backdate. Names that no catalogue here has are
+    skipped, and so are those of an expired catalogue, with a notice.
     """
     found: list[Outdated] = []
     notices: dict[str, Notice] = {}
@@ -62,7 +62,7 @@ def outdated(
 
 
 def _held(home: Home, lookup: Lookup, engine_tags: Iterable[str]) -> dict[str, dict[str, set[str]]]:
-    """Give the versions that are here by name as it is typed here, and where each is."""
+    """Return the versions that are here and where each is, by the name as it is typed here."""
     held: dict[str, dict[str, set[str]]] = {}
     with home.trust.read() as connection:
         pins = list_pins(connection)
@@ -82,7 +82,7 @@ def _held(home: Home, lookup: Lookup, engine_tags: Iterable[str]) -> dict[str, d
 
 
 def _typed(lookup: Lookup, catalogue: str, name: str) -> str | None:
-    """Give what is typed here for a catalogue's name: as it is where it means that, else behind the alias."""
+    """Return how a catalogue's name is typed here: plain if that means this catalogue, else behind the alias."""
     row = lookup.view.catalogue(catalogue)
     if row is None:
         return None

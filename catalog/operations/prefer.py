@@ -1,4 +1,4 @@
-"""Move a name to another catalogue of this home, by the user's own act."""
+"""``dcat prefer``: have a name mean another catalogue of this home."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from catalog.trust.ownership import prefer as move
 
 @dataclass(frozen=True, slots=True)
 class Preferred:
-    """Whose the name is now and was before (None: nobody's), and whether that catalogue has a release of it."""
+    """The catalogue that a name means now, and before (None: none), and whether it has a release of that name."""
 
     name: str
     catalogue: str
@@ -25,9 +25,9 @@ class Preferred:
 
 
 def prefer(home: Home, name: str, alias: str) -> Preferred:
-    """Have ``name`` mean the catalogue of ``alias`` from now on, or the own one (`MINE`), which is made where there is none.
+    """Make ``name`` mean the catalogue of ``alias`` from now on, or the own one (`MINE`), which is created if there is none.
 
-    Raises `CatalogueNotFoundError` for an alias that nothing is followed under, `InvalidNameError`.
+    Raises `CatalogueNotFoundError` for an unknown alias, and `InvalidNameError`.
     """
     check_name(name)
     if alias == MINE:

@@ -1,9 +1,9 @@
 """``dcat pull``: resolve, fetch what is missing, load it into the engine, check, tag; exactly one tag changes.
 
-A received tar is never passed on: the engine gets a canonical archive that is rebuilt from verified blocks, without tags.
+First a plan, which asks the engine and changes nothing, then its execution. A received tar is never passed on: the engine gets a
+canonical archive without tags, rebuilt from verified blocks.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,6 +22,7 @@ from catalog.delivery import (
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home.home import Home
 from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
+from catalog.index.releases import manifests_of
 from catalog.ipld.cid import parse_cid
 from catalog.lookup.locate import Notice, Resolved, open_lookup
 from catalog.model.digest import DiffID
@@ -32,11 +33,12 @@ from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.trust.notes import ENGINE_IMAGE_ID
+from catalog.trust.store import Pin, list_pins, put_note, put_pin
 
 
 @dataclass(frozen=True, slots=True)
 class VersionChoice:
-    """Which release a reference means, where a name alone is not enough: the newest, of an age, although the record expired."""
+    """How to choose a release where the reference is a name alone: the newest, of a minimum age, even if the record expired."""
 
     latest: bool = False
     min_age: timedelta | None = None
@@ -47,9 +49,9 @@ class VersionChoice:
 class Pulled:
     """What a pull did, or with ``dry_run`` would do.
 
-    ``tag`` is the engine's tag that points to the image now, None where nothing was loaded; ``image_id`` what the engine shows for
-    it. ``present_layers`` of ``layers`` were in the engine already. ``was_loaded`` is false where the engine had the image under
-    this very tag. ``fetched`` is None, and ``planned`` the delta that would be taken, where nothing was to be done.
+    ``tag`` is the engine's tag that points to the image now, None where nothing was loaded; ``image_id`` is what the engine shows
+    for it. ``present_layers`` of ``layers`` were in the engine already; ``was_loaded`` is false where it had the image under this
+    very tag. In a dry run ``fetched`` is None, and ``planned`` the delta that would be used.
     """
 
     resolved: Resolved
@@ -58,16 +60,49 @@ class Pulled:
     need: Need
     layers: int
     present_layers: int
-    fetched: Delivered | None
-    tag: str | None
-    image_id: str | None
-    was_loaded: bool
-    dry_run: bool
+    fetched: Delivered | None = None
+    tag: str | None = None
+    image_id: str | None = None
+    was_loaded: bool = False
+    dry_run: bool = False
     planned: PlannedDelta | None = None
 
     @property
     def notices(self) -> tuple[Notice, ...]:
         return self.resolved.notices
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The image that is pulled, and its place in the engine: ``owner`` is what the tag points to if that is this very image."""
+
+    reference: str
+    resolved: Resolved
+    platform: Platform
+    image: Image
+    name: str
+    version: str
+    owner: str | None
+
+    @property
+    def catalogue(self) -> str:
+        return self.resolved.catalogue.catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The archive of a target, and the layers that the engine needs no bytes of (``spare``)."""
+
+    target: _Target
+    store: FetchingBlockstore
+    view: ArchiveView
+    spare: frozenset[DiffID]
+
+    @property
+    def layers(self) -> tuple[int, int]:
+        """The number of layers, and how many of them the engine has."""
+        diff_ids = self.view.image.diff_ids
+        return len(diff_ids), sum(diff_id in self.spare for diff_id in diff_ids)
 
 
 def pull(
@@ -85,122 +120,137 @@ def pull(
 ) -> Pulled:
     """Pull the image for ``platform`` of the release that ``reference`` means; without an ``engine``, only into the store.
 
-    ``tag`` is another tag than ``name:version``; ``force`` moves one that has other content. Raises what resolving raises,
+    ``tag`` is another tag than ``name:version``; ``force`` moves a tag that has other content. Raises what resolving raises,
     `UnavailableError`, `EngineConflictError` (the tag has other content, or the engine loaded something else).
     """
-    resolved = resolve_image(home, reference, platform, choice)
-    image = resolved.image
-    assert image is not None
-    name, version = split_tag(tag) if tag else tag_of(reference, resolved)
-    was_there = engine is not None and _check_tag(engine, name, version, image, force=force)
+    target = _choose_target(home, reference, platform, engine, choice, tag, force=force)
     store = open_store(home, network)
-    catalogue = resolved.catalogue.catalogue
     with home.lease(f"pull {reference}"):
         try:
-            view = _read(image, store, reference)
-            spare = _find_spare(home, engine, view) if engine is not None else frozenset()
-            if was_there:
-                spare = frozenset(view.image.diff_ids)
-            layers = len(view.image.diff_ids), sum(diff_id in spare for diff_id in view.image.diff_ids)
-            asked = resolved, resolved.platform or platform, image
+            plan = _make_plan(home, target, store, engine)
             if dry_run:
-                need = count_need(view, store, spare)
-                planned = plan_delta(home, view, store, need, progress, catalogue)
-                return Pulled(*asked, need, *layers, None, None, None, was_loaded=False, dry_run=True, planned=planned)
-            progress(Step("phase", _describe(reference, resolved, view, layers[1])))
-            fetched = bring_archive(home, view, store, spare, progress, catalogue=catalogue)
-            image_id = None
-            if engine is not None:
-                image_id = engine.tag_owner(name, version) if was_there else _load(home, engine, view, store, spare, progress)
-                if not was_there:
-                    engine.tag(str(image_id), name, version)
+                return _preview(home, plan, progress)
+            progress(Step("phase", _describe(plan)))
+            fetched = bring_archive(home, plan.view, store, plan.spare, progress, catalogue=target.catalogue)
+            image_id = _load(home, plan, engine, progress) if engine is not None else None
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error
-        _remember(home, resolved, image, platform, engine)
+        _remember(home, target, engine)
         if fetched.delta is not None:
             add_saving(home, fetched.delta)
-    tagged = f"{name}:{version}" if engine is not None else None
-    was_loaded = engine is not None and not was_there
-    return Pulled(*asked, fetched.need, *layers, fetched, tagged, image_id, was_loaded=was_loaded, dry_run=False)
+    return Pulled(
+        target.resolved,
+        target.platform,
+        target.image,
+        fetched.need,
+        *plan.layers,
+        fetched=fetched,
+        tag=f"{target.name}:{target.version}" if engine is not None else None,
+        image_id=image_id,
+        was_loaded=engine is not None and target.owner is None,
+    )
 
 
-def resolve_image(home: Home, reference: str, platform: Platform, choice: VersionChoice = VersionChoice()) -> Resolved:
-    """Resolve a reference to an image for ``platform``."""
+def _choose_target(
+    home: Home,
+    reference: str,
+    platform: Platform,
+    engine: Engine | None,
+    choice: VersionChoice,
+    tag: str | None,
+    *,
+    force: bool,
+) -> _Target:
+    parsed = parse_reference(reference)
+    wanted = _split_tag(tag) if tag else None
     with open_lookup(home.path) as lookup:
-        return lookup.resolve(
-            parse_reference(reference),
+        resolved = lookup.resolve(
+            parsed,
             now=home.now,
             platform=platform,
             latest=choice.latest,
             min_age=choice.min_age,
             allow_stale=choice.allow_stale,
         )
+    image = resolved.image
+    assert image is not None  # a platform was asked for
+    name, version = wanted or (parsed.name or resolved.release.name, resolved.release.version)
+    owner = _find_owner(engine, name, version, image, force=force) if engine is not None else None
+    return _Target(reference, resolved, resolved.platform or platform, image, name, version, owner)
 
 
-def tag_of(reference: str, resolved: Resolved) -> tuple[str, str]:
-    """Give the engine's tag for a pulled release: its name and version, with the alias in front where the reference had one."""
-    typed = parse_reference(reference).name
-    return typed or resolved.release.name, resolved.release.version
-
-
-def split_tag(tag: str) -> tuple[str, str]:
-    """Take ``NAME:VERSION`` apart; the engine judges the rest."""
+def _split_tag(tag: str) -> tuple[str, str]:
+    """Split ``NAME:VERSION``."""
     name, colon, version = tag.rpartition(":")
     if not colon or not name or "/" in version or not version:
-        raise InvalidReferenceError(f'"{tag}" is no tag', why="a tag reads NAME:VERSION")
+        raise InvalidReferenceError(f'"{tag}" is not a valid tag', why="a tag has the form NAME:VERSION")
     return name, version
 
 
-def _check_tag(engine: Engine, name: str, version: str, image: Image, *, force: bool) -> bool:
-    """Tell whether the tag has this very content already; raise `EngineConflictError` where it has other and may not be moved."""
+def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force: bool) -> str | None:
+    """Return the engine's image ID that the tag points to, if its content is that of ``image``; None where it may be set.
+
+    Raises `EngineConflictError` where the tag has other content and may not be moved.
+    """
     owner = engine.tag_owner(name, version)
-    if owner is None:
-        return False
-    if owner in {str(image.config), str(image.manifest)}:
-        return True
-    # A containerd store names an image by its manifest, and one from a registry has that registry's: the config tells.
+    if owner is None or owner in {str(image.config), str(image.manifest)}:
+        return owner
+    # A containerd store names an image by its manifest, and one from a registry has that registry's: the config decides.
     if engine.config_digest(engine.find(f"{name}:{version}")) == image.config:
-        return True
+        return owner
     if not force:
         raise EngineConflictError(
             f'the engine has a tag "{name}:{version}" with other content',
             why=f"it points to {owner}, not to {image.config}",
             hint="take another tag, or move this one by force",
         )
-    return False
+    return None
 
 
-def _read(image: Image, store: FetchingBlockstore, reference: str) -> ArchiveView:
-    view = read_archive(image.archive, store)
-    if view.config_digest != image.config:
+def _make_plan(home: Home, target: _Target, store: FetchingBlockstore, engine: Engine | None) -> _Plan:
+    view = read_archive(target.image.archive, store)
+    if view.config_digest != target.image.config:
         raise EngineConflictError(
-            f'the archive of "{reference}" holds another image than its catalogue says',
-            why=f"its config is {view.config_digest}, not {image.config}",
+            f'the archive of "{target.reference}" holds another image than its catalogue says',
+            why=f"its config is {view.config_digest}, not {target.image.config}",
         )
-    return view
+    if engine is None:
+        return _Plan(target, store, view, frozenset())
+    spare = _find_spare(home, engine, view) if target.owner is None else frozenset(view.image.diff_ids)
+    return _Plan(target, store, view, spare)
 
 
-def _load(
-    home: Home, engine: Engine, view: ArchiveView, store: FetchingBlockstore, spare: Collection[DiffID], progress: Progress
-) -> str:
+def _preview(home: Home, plan: _Plan, progress: Progress) -> Pulled:
+    target = plan.target
+    need = count_need(plan.view, plan.store, plan.spare)
+    planned = plan_delta(home, plan.view, plan.store, need, progress, target.catalogue)
+    return Pulled(target.resolved, target.platform, target.image, need, *plan.layers, dry_run=True, planned=planned)
+
+
+def _load(home: Home, plan: _Plan, engine: Engine, progress: Progress) -> str:
+    """Load the image into the engine, check what it loaded, and tag it; return its image ID."""
+    target, view, store = plan.target, plan.view, plan.store
+    if target.owner is not None:
+        return target.owner
     try:
-        loaded = engine.load(write_tar(view, store, spare), tar_size(view, spare), progress)
+        loaded = engine.load(write_tar(view, store, plan.spare), tar_size(view, plan.spare), progress)
     except EngineLayerMissingError:
         # A layer that the engine had a moment ago is gone: it gets all of them.
-        bring_archive(home, view, store, progress=progress)
+        bring_archive(home, view, store, progress=progress, catalogue=target.catalogue)
         loaded = engine.load(write_tar(view, store), tar_size(view), progress)
-    return engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id
+    image_id = str(engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id)
+    engine.tag(image_id, target.name, target.version)
+    return image_id
 
 
 def _find_spare(home: Home, engine: Engine, view: ArchiveView) -> frozenset[DiffID]:
-    """Tell which layers the engine does not need. One with the containerd store holds the layers of what was pulled here
-    uncompressed, as long as it holds the canonical manifest.
+    """Return the layers that the engine has.
+
+    An engine with the containerd store has the uncompressed layers of an image that was pulled here as long as it has the canonical
+    manifest of that image.
     """
     if engine.info().store != "containerd":
         return engine.spare_layers(view.image.diff_ids)
-    from catalog.index.releases import manifests_of
-    from catalog.trust.store import list_pins
-
     with home.trust.read() as connection:
         archives = [parse_cid(pin.archive) for pin in list_pins(connection)]
     with home.index.read() as connection:
@@ -208,30 +258,19 @@ def _find_spare(home: Home, engine: Engine, view: ArchiveView) -> frozenset[Diff
     return engine.spare_layers(view.image.diff_ids, manifests)
 
 
-def _remember(home: Home, resolved: Resolved, image: Image, platform: Platform, engine: Engine | None) -> None:
-    from catalog.trust.store import Pin, put_note, put_pin
-
-    release = resolved.release
+def _remember(home: Home, target: _Target, engine: Engine | None) -> None:
+    """Hold the archive, and remember which digest the engine shows as image ID."""
+    release = target.resolved.release
+    pin = Pin(str(target.image.archive), target.catalogue, release.name, release.version, str(target.platform), "pulled", home.time)
     with home.trust.write() as connection:
-        put_pin(
-            connection,
-            Pin(
-                archive=str(image.archive),
-                catalogue=resolved.catalogue.catalogue,
-                name=release.name,
-                version=release.version,
-                platform=str(resolved.platform or platform),
-                reason="pulled",
-                since=home.time,
-            ),
-        )
+        put_pin(connection, pin)
         if engine is not None:
             put_note(connection, ENGINE_IMAGE_ID, "manifest" if engine.info().store == "containerd" else "config")
 
 
-def _describe(reference: str, resolved: Resolved, view: ArchiveView, present: int) -> str:
-    total = len(view.image.diff_ids)
+def _describe(plan: _Plan) -> str:
+    total, present = plan.layers
     layers = f"{total} layer{'' if total == 1 else 's'}"
     if present:
         layers += f", {present} of them in the engine"
-    return f"Getting {reference} ({resolved.platform}, {layers})"
+    return f"Getting {plan.target.reference} ({plan.target.platform}, {layers})"

@@ -1,4 +1,4 @@
-"""Bring the own catalogue back in step with what its key signed elsewhere: after a restored backup, or in a new home."""
+"""``dcat recover``: merge what the own key signed elsewhere: after a restored backup, or in a new home."""
 
 from catalog.home.home import Home
 from catalog.own.share import Shared, recover_own
@@ -7,7 +7,7 @@ from catalog.sources.network import Network
 
 
 def recover(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
-    """Take in every record of the own name that any source has and this home did not sign, and sign above them.
+    """Merge every record of the own name that any source has and this home did not sign, and sign above them.
 
     Raises `UnavailableError` where no source answered, `RollbackError` where the key was revoked.
     """

@@ -1,4 +1,4 @@
-"""Keep names alive: the own record signed anew in time, those of followed catalogues offered on."""
+"""Keep names alive: renew the own record in time, and offer those of followed catalogues on."""
 
 from catalog.followed.offering import offer_record
 from catalog.home.home import Home
@@ -11,7 +11,7 @@ from catalog.trust.ownership import list_subscriptions
 def renew(home: Home, network: Network) -> list[str]:
     """Sign what is not signed yet or ends soon, and put it and the followed catalogues' records where that is due.
 
-    Gives what could not be done, in words; the next call tries it again. Raises what `share_own` raises, once all else was done.
+    Return the failures in words; the next call tries again. Raises what `share_own` raises, after everything else was done.
     """
     with home.trust.read() as connection:
         followed = list_subscriptions(connection)

@@ -1,4 +1,4 @@
-"""Say which image a reference means, without any network. Over the quick look-up only: nothing heavy is imported."""
+"""``dcat resolve``: the image that a reference means, without any network, by the quick look-up, which imports nothing heavy."""
 
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
@@ -14,7 +14,7 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 class ResolvedImage(NamedTuple):
-    """The release and image that a reference means, and ``text``, the one line in the form that was asked for."""
+    """The release and image that a reference means, and ``text``, the one line in the requested form."""
 
     resolved: Resolved
     platform: Platform
@@ -34,9 +34,10 @@ def resolve(
     min_age: timedelta | None = None,
     allow_stale: bool = False,
 ) -> ResolvedImage:
-    """Resolve a reference for ``platform``; one that names an image by digest or CID is that image, whatever its platform.
+    """Resolve a reference for ``platform``; a reference by digest or CID means that image, whatever its platform.
 
-    The form ``image-id`` is what the engine showed at last contact, else the config digest. Raises what `Lookup.resolve` does.
+    The form ``image-id`` is the digest that the engine showed as image ID at last contact, else the config digest. Raises what
+    `Lookup.resolve` raises.
     """
     resolved = lookup.resolve(reference, now=now, platform=platform, latest=latest, min_age=min_age, allow_stale=allow_stale)
     image, chosen = resolved.image, resolved.platform

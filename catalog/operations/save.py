@@ -21,7 +21,7 @@ _REPORT_EVERY = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What was written: ``size`` bytes of the image, as ``tar.zst`` or, ``uncompressed``, as ``tar``."""
+    """The image that was written, in ``size`` bytes, as ``tar.zst`` or, ``uncompressed``, as ``tar``."""
 
     resolved: Resolved
     platform: Platform
@@ -43,8 +43,8 @@ def save(
 ) -> Saved:
     """Write the archive of the image for ``platform`` that ``reference`` means.
 
-    A file appears whole or not at all, in place of one that was there; a stream gets verified bytes only, but has to be thrown
-    away where this raises. What is not here is fetched first.
+    A file is replaced as a whole or not at all; a stream gets verified bytes only, but is incomplete where this raises. Missing
+    blocks are fetched first.
     """
     with open_lookup(home.path) as lookup:
         resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform, latest=latest)

@@ -1,4 +1,4 @@
-"""Find names by words, over all catalogues."""
+"""``dcat search``: find names by words, in all catalogues."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Hit:
 
 
 def search(home: Home, words: str, *, limit: int = 50) -> tuple[Hit, ...]:
-    """Give the names whose name, versions, titles or annotations hold every word (or begin with it), best first."""
+    """Return the names whose name, versions, titles or annotations have every word, or a word that begins with it; best first."""
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
         return tuple(Hit(rows[entry.catalogue], entry) for entry in search_index(connection, words, limit=limit))

@@ -1,4 +1,4 @@
-"""Show one release with all that is here of it."""
+"""``dcat show``: one release, its images and layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from catalog.trust.store import list_pins
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """An image of the release. ``layers`` are its distinct ones, None where the archive's first blocks are not here."""
+    """An image of the release. ``layers`` are its distinct ones, None where the first blocks of the archive are missing."""
 
     platform: Platform
     image: Image
@@ -26,7 +26,7 @@ class ShownImage:
 
 @dataclass(frozen=True, slots=True)
 class ShownRelease:
-    """The release that a reference means, its images, and what people should know of it."""
+    """The release that a reference means, its images, and notices about it."""
 
     entry: IndexedRelease
     images: tuple[ShownImage, ...]
@@ -35,7 +35,7 @@ class ShownRelease:
 
 
 def show(home: Home, reference: str, *, platform: Platform | None = None) -> ShownRelease:
-    """Show the release that ``reference`` means, with the images for all platforms, or for one; nothing is fetched."""
+    """Return the release that ``reference`` means, with its images for all platforms, or for one; nothing is fetched."""
     with open_lookup(home.path) as lookup:
         resolved = lookup.resolve(reference, now=home.now)
     release = resolved.release

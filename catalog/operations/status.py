@@ -1,4 +1,4 @@
-"""Tell how this home stands: its catalogues, how fresh they are, what is stored, what waits for somebody's decision."""
+"""``dcat status``: the catalogues of a home, how fresh they are, what is stored, what waits for a decision."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from catalog.trust.store import get_floor, list_pins, list_unshared
 class CatalogueStatus:
     """One catalogue. ``freshness`` is None for a followed one that was never synced; ``seen`` names where its record was seen.
 
-    ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that nobody confirmed; ``unshared``
-    counts releases of the own one that changed since it was last signed.
+    ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed; ``unshared``
+    counts the releases of the own one that changed since it was last signed.
     """
 
     row: CatalogueRow
@@ -39,7 +39,7 @@ class CatalogueStatus:
 class Status:
     """The home: its directory, its catalogues (the own one first), what is stored, how many archives are pinned.
 
-    ``savings`` are what deltas saved when something was fetched, ``cached_deltas`` the bytes of those that were made for others.
+    ``savings`` are what deltas saved over all fetches, ``cached_deltas`` the bytes of deltas that were made for others.
     """
 
     home: Path
@@ -51,7 +51,7 @@ class Status:
 
 
 def status(home: Home) -> Status:
-    """Look at everything that is here; nobody is asked."""
+    """Return the state of the home; no source is asked."""
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
         counts = {name: count_releases(connection, name) for name in rows}

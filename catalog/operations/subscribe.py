@@ -1,4 +1,4 @@
-"""Follow somebody's catalogue: check its record, bring its index here, remember it under an alias."""
+"""``dcat subscribe``: follow a catalogue: check its record, fetch its index, remember it under an alias."""
 
 from dataclasses import dataclass, replace
 
@@ -17,9 +17,9 @@ from catalog.trust.ownership import Subscription, check_alias, follow, get_subsc
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A subscription that was made.
+    """A new subscription, or a renewed one.
 
-    ``overlap`` are names of the new catalogue that mean another one's here, as before, ``first`` that it was not followed before.
+    ``overlap`` are names of the catalogue that still mean another one's here; ``first`` says that it was not followed before.
     """
 
     subscription: Subscription
@@ -29,9 +29,9 @@ class Subscribed:
 
 
 def subscribe(home: Home, network: Network, name: IpnsName, alias: str, *, progress: Progress = silent) -> Subscribed:
-    """Follow ``name`` as ``alias``; nothing is remembered unless its record is right and its index can be had.
+    """Follow ``name`` as ``alias``; nothing is remembered unless its record is valid and its index can be fetched.
 
-    Following what is followed already brings it up to date, and changes its alias. Raises `AmbiguousReferenceError` for an alias
+    A catalogue that is followed already is brought up to date, and its alias changes. Raises `AmbiguousReferenceError` for an alias
     that means something else, `UnavailableError` where no source has the record or the index, `CatalogueNotFoundError` for a
     revoked name, and what validation raises.
     """

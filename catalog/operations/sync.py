@@ -1,4 +1,4 @@
-"""Bring what is followed up to date, and share what is pending of the own catalogue."""
+"""``dcat sync``: bring followed catalogues up to date, and share what is pending of the own one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from catalog.trust.ownership import Subscription, list_subscriptions
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync did: an update for each catalogue, in the order of subscription, and how the own one stands.
+    """What a sync did: an update for each catalogue, in the order of subscription, and the state of the own one.
 
-    ``shared`` is None without a catalogue of one's own, or where ``share_error`` says what went wrong; ``mirrored`` is empty unless
-    it was asked for.
+    ``shared`` is None without an own catalogue, or where ``share_error`` says why it could not be shared; ``mirrored`` is empty
+    unless it was asked for.
     """
 
     updates: tuple[Update, ...]
@@ -32,7 +32,7 @@ class Synced:
 
     @property
     def first_error(self) -> DcatError | None:
-        """The failure that a command ends with: that of the first catalogue, two values for one sequence among them."""
+        """The failure that a command ends with: that of the first catalogue, where two values for one sequence count as one."""
         for update in self.updates:
             if update.error is not None:
                 return update.error
@@ -52,10 +52,8 @@ def sync(
 ) -> Synced:
     """Refresh the catalogues of ``aliases``, or all that are followed; with ``mirror``, fetch every image of them too.
 
-    Own releases that are pending get a delta each, unless ``deltas`` is false.
-
-    What fails for one catalogue is in its update, and keeps nothing else from going on. Raises `CatalogueNotFoundError` for an
-    alias that nothing is followed under.
+    Pending own releases get a delta each, unless ``deltas`` is false. A failure of one catalogue is in its update, and the others
+    continue. Raises `CatalogueNotFoundError` for an unknown alias.
     """
     with home.trust.read() as connection:
         subscriptions = _choose(connection, aliases)

@@ -1,6 +1,6 @@
-"""What waits for the user's decision about followed catalogues: changed contents, jumps of a sequence, successors.
+"""``dcat trust``: the user's decisions about followed catalogues: changed contents, jumps of a sequence, successors.
 
-Each question has an item to answer it by: a reference, or the alias of the catalogue. Nothing is ever decided here by itself.
+A question is answered by its item: a reference, or the alias of the catalogue. Nothing is ever decided without the user.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ Kind = Literal["content", "jump", "successor"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One thing to decide. ``item`` is what it is answered by, ``text`` says what it is, ``seen`` when it came up, if known."""
+    """A question to the user. ``item`` is what it is answered by, ``text`` what it is about, ``seen`` when it came up, if known."""
 
     kind: Kind
     item: str
@@ -43,7 +43,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What was decided. ``needs_sync`` says that the data that follows from it is not here yet."""
+    """The questions that were answered. ``needs_sync`` says that data which follows from the answer is not here yet."""
 
     questions: tuple[Question, ...]
     accepted: bool
@@ -51,7 +51,7 @@ class Decided:
 
 
 def list_questions(home: Home) -> list[Question]:
-    """Give all that is open, by catalogue in the order of subscription."""
+    """Return the open questions, by catalogue in the order of subscription."""
     found: list[Question] = []
     with home.trust.read() as connection:
         for subscription in list_subscriptions(connection):
@@ -64,7 +64,7 @@ def list_questions(home: Home) -> list[Question]:
 
 
 def accept(home: Home, item: str) -> Decided:
-    """Accept what an item is about: the new content, the jumped sequence, or the successor; raise `NotFoundError` for none."""
+    """Accept the new content, the jumped sequence or the successor that an item is about; raise `NotFoundError` for none."""
     questions = _find(home, item)
     needs_sync = False
     for question in questions:
@@ -79,7 +79,7 @@ def accept(home: Home, item: str) -> Decided:
 
 
 def refuse(home: Home, item: str) -> Decided:
-    """Refuse it: the old content stays and resolves again, the jump's data goes, the successor is not asked about any more."""
+    """Refuse it: the old content stays and resolves again, data of the jump is dropped, the successor is not asked about again."""
     questions = _find(home, item)
     needs_sync = False
     for question in questions:
@@ -171,7 +171,7 @@ def _accept_jump(home: Home, question: Question) -> None:
 
 
 def _refuse_jump(home: Home, question: Question) -> bool:
-    """Go back to what the floor's record points to; tell whether it is here, else the next sync brings it."""
+    """Go back to the snapshot of the floor's record; return whether it is here, else the next sync fetches it."""
     from catalog.trust.decision import floor_of
 
     refused = floor_of(_record(question))

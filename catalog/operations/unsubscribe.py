@@ -1,4 +1,4 @@
-"""Stop following a catalogue. What was pulled stays, and so does what its names and its alias mean here."""
+"""``dcat unsubscribe``: stop following a catalogue. Pulled images stay, and so does the meaning of its names and its alias."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Unsubscribed:
 def unsubscribe(home: Home, alias: str) -> Unsubscribed:
     """End the subscription of an alias or an IPNS name; raise `CatalogueNotFoundError` where there is none.
 
-    Its floor, what its releases were seen with, its alias and its names stay as they are: following it again goes on from there.
+    Its floor, the contents seen of its releases, its alias and its names stay: following it again continues from there.
     """
     with home.trust.write() as connection:
         subscription = _find(connection, alias)

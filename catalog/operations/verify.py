@@ -1,7 +1,7 @@
-"""``dcat verify``: hash all that is stored again; look whether archives, snapshots and the home's files are whole; repair them."""
+"""``dcat verify``: hash all stored blocks, check that archives, snapshots and the home's files are complete, repair them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.leasing import refuse_others
@@ -39,7 +39,7 @@ from catalog.sources.network import NO_NETWORK, Network
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """An archive or snapshot that is kept here and not whole: how many of its blocks are missing or rotten (at least one)."""
+    """An incomplete archive or snapshot that is kept here, and how many of its blocks are missing or rotten (at least one)."""
 
     label: str
     archive: Cid
@@ -50,11 +50,11 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was looked at, what was found, and what a repair brought back. Without damage everything that is kept matches.
+    """What was checked, what was found, and what a repair restored. Without damage everything that is kept matches.
 
     ``files`` are those of the home that were made anew. ``moved`` blocks live in the Kubo node, ``unasked`` says why it could not
-    be asked for them; those that it lacks are damage. ``uncanonical`` is the root of the own snapshot where its tree of releases is
-    not the one that a whole build gives; ``renewed`` says that a repair signed it anew as that.
+    be asked for them; blocks that it lost are damage. ``uncanonical`` is the root of the own snapshot if its tree of releases is
+    not the one that a whole build makes; ``renewed`` says that a repair signed a canonical one.
     """
 
     blocks: int
@@ -74,7 +74,7 @@ def verify(
     home: Home,
     reference: str | None = None,
     *,
-    network: Network | None = None,
+    network: Network = NO_NETWORK,
     repair_from: ImageSource | None = None,
     wanted: Wanted | None = None,
     repair: bool = False,
@@ -82,42 +82,145 @@ def verify(
 ) -> Verified:
     """Read every stored block (or, with ``reference``, those of one release) and check it against its CID.
 
-    With ``repair``, what is missing comes from the sources of ``network``; an image or file given as ``repair_from`` is read anew
-    first, and gives back every block that it holds. Rotten blocks count as missing; for what moved to the Kubo node, that is asked.
-    A damaged index is made anew, and so is the file of blocks, with what of it can still be read; an own snapshot whose tree is not
-    canonical is signed anew. Raises `CorruptHomeError` where a file of the home is damaged and stays so.
+    With ``repair``, missing blocks are fetched from the sources of ``network``. An image or file given as ``repair_from`` is read
+    first, and replaces every block that it holds. Rotten blocks count as missing. Blocks that moved to the Kubo node are asked for
+    there. A damaged index is rebuilt, and so is the file of blocks from what can still be read of it; an own snapshot whose tree is
+    not canonical is signed anew. Raises `CorruptHomeError` where a file of the home is damaged and was not repaired.
     """
-    files = _check_files(home, repair=repair or repair_from is not None, progress=progress)
-    rotten: list[Cid] = []
-    progress(Step("phase", "Reading every block" if reference is None else f"Reading {reference}"))
-    blocks = size = 0
-    for cid, length in _read_all(home, reference, progress):
-        blocks += 1
-        size += length
-        if length == 0 and home.blocks.missing([cid]):
-            rotten.append(cid)
-    network = network or NO_NETWORK
+    repair = repair or repair_from is not None
+    files = _check_files(home, repair=repair, progress=progress)
+    scope = _Scope(home, reference, progress)
+    read = scope.read_blocks()
     moved = check_moved(home, network.kubo)
-    unasked = f"{moved.failure.message}: {moved.failure.why}" if moved.failure is not None else ""
-    held = ReachableBlocks(home.blocks)
-    damage, archives = _find_damage(home, reference, held)
-    uncanonical = find_uncanonical_snapshot(home) if reference is None else None
-    if not (repair or repair_from is not None) or not (damage or rotten or uncanonical):
-        return Verified(blocks, size, archives, len(rotten), tuple(damage), 0, files, moved.blocks, unasked, uncanonical)
-    with home.lease("verify"):
-        _repair(home, reference, network, repair_from, wanted, progress)
-        home.blocks.delete(home.blocks.missing(rotten))  # what is still rotten is of no use to anybody
-    left, archives = _find_damage(home, reference, held)
-    repaired = max(0, sum(entry.blocks for entry in damage) - sum(entry.blocks for entry in left))
-    uncanonical_left = find_uncanonical_snapshot(home) if reference is None else None
-    renewed = uncanonical is not None and uncanonical_left is None
+    found = scope.find_damage()
+    left, renewed = found, False
+    if repair and (found.damage or found.uncanonical or read.rotten):
+        with home.lease("verify"):
+            if repair_from is not None and wanted is not None:
+                with BlockWriter(home.blocks) as writer:
+                    repair_from.take(wanted, writer, progress)
+            scope.repair(network)
+            home.blocks.delete(home.blocks.missing(read.rotten))  # a block that is still rotten is of no use
+        left = scope.find_damage()
+        renewed = found.uncanonical is not None and left.uncanonical is None
     return Verified(
-        blocks, size, archives, len(rotten), tuple(left), repaired, files, moved.blocks, unasked, uncanonical_left, renewed
+        blocks=read.blocks,
+        bytes=read.size,
+        archives=left.archives,
+        rotten=len(read.rotten),
+        damage=left.damage,
+        repaired=max(0, found.blocks - left.blocks),
+        files=files,
+        moved=moved.blocks,
+        unasked=f"{moved.failure.message}: {moved.failure.why}" if moved.failure is not None else "",
+        uncanonical=left.uncanonical,
+        renewed=renewed,
     )
 
 
+@dataclass(slots=True)
+class _Read:
+    """The blocks that were read: their number and size, and those that do not match their CIDs or are missing."""
+
+    blocks: int = 0
+    size: int = 0
+    rotten: list[Cid] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The damage at one moment, among so many archives; ``uncanonical`` is an own snapshot that needs to be signed anew."""
+
+    damage: tuple[Damage, ...]
+    archives: int
+    uncanonical: Cid | None
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks that are missing or rotten."""
+        return sum(entry.blocks for entry in self.damage)
+
+
+class _Scope:
+    """What is verified: everything that the home keeps, or the images of one release."""
+
+    def __init__(self, home: Home, reference: str | None, progress: Progress) -> None:
+        self._home = home
+        self._reference = reference
+        self._progress = progress
+        self._roots = self._list_roots()
+
+    def read_blocks(self) -> _Read:
+        """Read every block and check it."""
+        self._progress(Step("phase", "Reading every block" if self._reference is None else f"Reading {self._reference}"))
+        store, read = self._home.blocks, _Read()
+        for cid in store.cids() if self._reference is None else self._blocks_under_roots():
+            try:
+                read.size += len(store.get(cid))
+            except (BlockMismatchError, BlockNotFoundError):
+                if store.missing([cid]):
+                    read.rotten.append(cid)
+            read.blocks += 1
+            self._progress(Step("total", "read", read.size))
+        return read
+
+    def find_damage(self) -> _Found:
+        """Find archives and, unless one release is verified, snapshots that are incomplete.
+
+        An archive that was pulled may be held in part: its engine had the other layers.
+        """
+        held = ReachableBlocks(self._home.blocks)
+        damage = [
+            Damage(root.label, root.cid, root.reason, _count_missing(held, root.cid), root.reason == "pulled")
+            for root in self._roots
+            if not is_whole(root.cid, held)
+        ]
+        if self._reference is not None:
+            return _Found(tuple(damage), len(self._roots), None)
+        snapshots = [
+            Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False)
+            for snapshot in find_damaged_snapshots(self._home)
+        ]
+        return _Found((*snapshots, *damage), len(self._roots), find_uncanonical_snapshot(self._home))
+
+    def repair(self, network: Network) -> None:
+        """Fetch what is missing; unless one release is verified, repair the snapshots too."""
+        if self._reference is None:
+            repair_snapshots(self._home, network, self._progress)
+            self._roots = self._list_roots()  # snapshots that are complete again tell what else is kept
+        store = open_store(self._home, network)
+        for entry in self.find_damage().damage if network.sources else ():
+            try:
+                if entry.reason != "snapshot":
+                    store.fetch_dag([entry.archive], progress=self._progress)
+            except UnavailableError as error:
+                self._progress(Step("warning", f"{entry.label}: {error.message}"))
+        try:
+            if self._reference is None:
+                renew_damaged_snapshot(self._home, network, self._progress)
+                renew_uncanonical_snapshot(self._home, network, self._progress)
+        except DcatError as error:
+            self._progress(Step("warning", f"your catalogue cannot be signed anew: {error.message}"))
+
+    def _list_roots(self) -> list[Root]:
+        if self._reference is None:
+            archives = {root.cid: root for root in reversed(list_roots(self._home)) if root.reason != "snapshot"}
+            return list(reversed(archives.values()))
+        with open_lookup(self._home.path) as lookup:
+            release = lookup.resolve(parse_reference(self._reference), now=self._home.now).release
+        return [Root(image.archive, "named", release.reference) for image in release.images.values()]
+
+    def _blocks_under_roots(self) -> Iterator[Cid]:
+        for root in self._roots:
+            try:
+                for block in walk(root.cid, self._home.blocks):
+                    yield block.cid
+            except (BlockNotFoundError, BlockMismatchError):
+                continue
+
+
 def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, ...]:
-    """Look at the files of the home, and where one is damaged make it anew or raise `CorruptHomeError`."""
+    """Check the files of the home; return those that were damaged and made anew, or raise `CorruptHomeError`."""
     damaged = {found.path.name: found for found in find_damaged_files(home)}
     if not damaged:
         return ()
@@ -129,7 +232,7 @@ def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, 
             salvage_blocks(home)
         refuse_others(home.blocks, home.now)
         if INDEX_FILE in damaged:
-            progress(Step("phase", "Making the index again"))
+            progress(Step("phase", "Rebuilding the index"))
             home.rebuild_index()
     return tuple(damaged)
 
@@ -139,87 +242,8 @@ def _corrupt(found: DamagedFile) -> CorruptHomeError:
     return CorruptHomeError(f"{found.path} is damaged", why=found.problem, hint=hint)
 
 
-def _roots_of(home: Home, reference: str | None) -> list[Root]:
-    if reference is None:
-        archives = {root.cid: root for root in reversed(list_roots(home)) if root.reason != "snapshot"}
-        return list(reversed(archives.values()))
-    with open_lookup(home.path) as lookup:
-        resolved = lookup.resolve(parse_reference(reference), now=home.now)
-    return [Root(image.archive, "named", resolved.release.reference) for image in resolved.release.images.values()]
-
-
-def _read_all(home: Home, reference: str | None, progress: Progress) -> Iterator[tuple[Cid, int]]:
-    """Read blocks and give the size of each, 0 for those that rotted or are gone."""
-    store = home.blocks
-    cids = store.cids() if reference is None else _blocks_under(store, _roots_of(home, reference))
-    done = 0
-    for cid in cids:
-        try:
-            length = len(store.get(cid))
-        except (BlockMismatchError, BlockNotFoundError):
-            length = 0
-        done += length
-        yield cid, length
-        progress(Step("total", "read", done))
-
-
-def _blocks_under(store: Blockstore, roots: Sequence[Root]) -> Iterator[Cid]:
-    for root in roots:
-        try:
-            for block in walk(root.cid, store):
-                yield block.cid
-        except (BlockNotFoundError, BlockMismatchError):
-            continue
-
-
-def _find_damage(home: Home, reference: str | None, store: Blockstore) -> tuple[list[Damage], int]:
-    """Give the archives and, without ``reference``, the snapshots that are not whole, and how many archives there are.
-
-    An archive that was pulled may be held in part: its engine had the other layers.
-    """
-    roots = _roots_of(home, reference)
-    found = [
-        Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False)
-        for snapshot in (find_damaged_snapshots(home) if reference is None else ())
-    ]
-    found += [
-        Damage(root.label, root.cid, root.reason, _count_missing(store, root.cid), root.reason == "pulled")
-        for root in roots
-        if not is_whole(root.cid, store)
-    ]
-    return found, len(roots)
-
-
 def _count_missing(store: Blockstore, archive_cid: Cid) -> int:
     try:
         return max(1, len(store.missing([block.cid for block in walk(archive_cid, store)])))
     except (BlockNotFoundError, BlockMismatchError, CodecError):
         return 1
-
-
-def _repair(
-    home: Home,
-    reference: str | None,
-    network: Network,
-    repair_from: ImageSource | None,
-    wanted: Wanted | None,
-    progress: Progress,
-) -> None:
-    if repair_from is not None and wanted is not None:
-        with BlockWriter(home.blocks) as writer:
-            repair_from.take(wanted, writer, progress)
-    if reference is None:
-        repair_snapshots(home, network, progress)  # first: they say what else has to be here
-    store = open_store(home, network)
-    for entry in _find_damage(home, reference, ReachableBlocks(home.blocks))[0] if network.sources else ():
-        try:
-            if entry.reason != "snapshot":
-                store.fetch_dag([entry.archive], progress=progress)
-        except UnavailableError as error:
-            progress(Step("warning", f"{entry.label}: {error.message}"))
-    try:
-        if reference is None:
-            renew_damaged_snapshot(home, network, progress)
-            renew_uncanonical_snapshot(home, network, progress)
-    except DcatError as error:
-        progress(Step("warning", f"your catalogue cannot be signed anew: {error.message}"))

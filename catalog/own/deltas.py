@@ -1,7 +1,7 @@
-"""The delta that a new release gets: from the release published before it, so that whoever holds that one fetches little.
+"""The delta of a new release from the one published before it, so that whoever holds that one fetches little.
 
-It is made once the release is safe and before its snapshot is signed, so that one snapshot has both. It is a plain UnixFS file that
-the release's line names and ``images/`` links. A release is as good without: what goes wrong here is a warning.
+It is made after the release is durable and before its snapshot is signed, so that one snapshot has both. It is a plain UnixFS file
+that the release's line names and ``images/`` links. A release is complete without one: a failure is a warning.
 """
 
 import secrets
@@ -29,7 +29,7 @@ from catalog.unixfs.file import import_file
 
 @dataclass(frozen=True, slots=True)
 class MadeDelta:
-    """A delta that was published with an image of ``reference``: from version ``base``; it stands for ``new_bytes`` of blocks."""
+    """A delta that was published with an image of ``reference``: from version ``base``, in place of ``new_bytes`` of blocks."""
 
     reference: str
     platform: Platform
@@ -43,7 +43,7 @@ def make_deltas(
 ) -> list[MadeDelta]:
     """Make a delta for each image of the own catalogue that snapshot ``last`` does not have yet, where one is worth it.
 
-    ``archives`` is where archives are, if not all of them are here.
+    ``archives`` holds the archives, if not all of them are in the home.
     """
     held = archives or home.blocks
     with home.trust.read() as connection:
@@ -67,7 +67,7 @@ def make_deltas(
 
 
 def _is_shared(home: Home, last: Cid | None, release: Release, platform: Platform) -> bool:
-    """Tell whether a snapshot links the archive under the release's path."""
+    """Return whether a snapshot links the archive under the release's path."""
     if last is None:
         return False
     archive_cid = release.images[platform].archive
@@ -113,7 +113,7 @@ def _make(
 
 
 def _find_base(home: Home, held: Blockstore, catalogue: str, release: Release, platform: Platform) -> tuple[str, Image] | None:
-    """Give version and image of the newest release that was published before, and whose image is held whole."""
+    """Return version and image of the newest release that was published before, and whose archive is complete."""
     with home.index.read() as connection:
         known = list_releases(connection, catalogue, release.name, limit=MAX_DELTA_CANDIDATES)
     archive_cid = release.images[platform].archive

@@ -118,7 +118,8 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
     Keep it offline, apart from the key: whoever has it can revoke your catalogue for good.
     """
     from catalog.ipns.name import parse_ipns_name
-    from catalog.operations.key import create_revocation, write_secret
+    from catalog.operations.key import write_secret
+    from catalog.operations.revoke import create_revocation
 
     if not output:
         raise UsageError("missing option --output", why="a revocation is written to a file", hint="dcat key revocation -o FILE")
@@ -134,8 +135,8 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
 def revoke(context: Context, file: RevocationArgument, name: NameOption = "") -> Document:
     """Publish a revocation: the catalogue is revoked for good."""
     from catalog.ipns.name import parse_ipns_name
-    from catalog.operations.key import read_revocation
-    from catalog.operations.key import revoke as give_up
+    from catalog.operations.revoke import read_revocation
+    from catalog.operations.revoke import revoke as give_up
     from catalog.own.signing import own_name
 
     target = parse_ipns_name(name) if name else own_name(context.home)

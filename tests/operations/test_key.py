@@ -8,19 +8,9 @@ import pytest
 from catalog.errors import CatalogueNotFoundError, RecordError, StorageError
 from catalog.home.home import Home
 from catalog.ipns.key import IpnsKey
-from catalog.limits import MAX_SEQUENCE
-from catalog.operations.key import (
-    create_revocation,
-    export_key,
-    import_key,
-    read_revocation,
-    revoke,
-    show_key,
-    write_secret,
-)
-from catalog.own.share import share_own
+from catalog.operations.key import export_key, import_key, show_key, write_secret
 from tests.factory.releases import publish_fake
-from tests.fakes.homes import NOBODY, open_at, share
+from tests.fakes.homes import open_at, share
 
 
 @pytest.fixture
@@ -68,35 +58,3 @@ def test_a_secret_is_never_readable_by_others(tmp_path: Path, umask: int) -> Non
     with pytest.raises(StorageError, match="exists"):
         write_secret(tmp_path / "secret", b"other")
     assert (tmp_path / "secret").read_bytes() == b"content"
-
-
-def test_a_revocation_is_the_last_record(home: Home) -> None:
-    publish_fake(home, "web", "1")
-    with pytest.raises(CatalogueNotFoundError, match="signed"):
-        create_revocation(home, None)
-    record = share(home).record
-    successor = IpnsKey(b"s" * 32).name
-    revocation = create_revocation(home, successor)
-    assert (revocation.sequence, revocation.value, revocation.successor) == (MAX_SEQUENCE, record.value, successor)
-    assert share(home).record == record
-    assert read_revocation(record.name, revocation.encoded) == revocation
-    with pytest.raises(RecordError, match="not a revocation"):
-        read_revocation(record.name, record.encoded)
-    with pytest.raises(RecordError, match="successor"):
-        create_revocation(home, record.name)
-    revoke(home, NOBODY, record.name, revocation.encoded)
-    assert show_key(home).revoked
-    publish_fake(home, "web", "2")
-    with pytest.raises(Exception, match="revoked"):
-        share_own(home, NOBODY)
-
-
-def test_a_lost_key_is_revoked_from_any_home(home: Home, tmp_path: Path) -> None:
-    publish_fake(home, "web", "1")
-    name = share(home).record.name
-    revocation = create_revocation(home, None)
-    with open_at(tmp_path / "other") as other:
-        done = revoke(other, NOBODY, name, revocation.encoded)
-        assert done.record.revoked
-        with pytest.raises(RecordError):
-            revoke(other, NOBODY, IpnsKey(b"z" * 32).name, revocation.encoded)

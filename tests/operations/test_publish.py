@@ -16,9 +16,9 @@ from catalog.index.releases import get_release
 from catalog.intake.intake import Wanted
 from catalog.model.platform import Platform
 from catalog.model.release import Release
-from catalog.operations.key import create_revocation
 from catalog.operations.publish import publish
 from catalog.operations.remove import remove
+from catalog.operations.revoke import create_revocation
 from catalog.operations.yank import yank
 from catalog.own.signing import take_own_record
 from catalog.snapshot.reader import open_snapshot

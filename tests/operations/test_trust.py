@@ -12,8 +12,8 @@ from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
 from catalog.lookup.locate import open_lookup
 from catalog.model.digest import ConfigDigest
-from catalog.operations.key import create_revocation, revoke
 from catalog.operations.prefer import prefer
+from catalog.operations.revoke import create_revocation, revoke
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
 from catalog.operations.trust import accept, list_questions, refuse
