@@ -9,7 +9,7 @@ from catalog.clients.timeouts import Timeouts
 from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
-from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
+from catalog.errors import ArchiveError, BlockNotFoundError, UnavailableError
 from catalog.home.home import Home
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
 from catalog.image.walk import walk
@@ -17,7 +17,7 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model.digest import DiffID
-from catalog.model.release import Image
+from catalog.model.release import IMAGE_FORMAT, Image
 from catalog.progress import Progress, silent
 from catalog.sources.network import Network
 from catalog.sources.store import FetchingBlockstore, SourceUse
@@ -121,13 +121,19 @@ def bring_archive(
 def fetch_image(
     home: Home, image: Image, store: FetchingBlockstore, progress: Progress = silent, *, catalogue: str | None = None
 ) -> Delivered:
-    """Fetch the whole archive of a release's image; one that is not a canonical archive, of a future format, as a plain DAG."""
-    try:
-        view = read_archive(image.archive, store)
-    except VerificationError:
+    """Fetch the whole archive of a release's image; one of a format that this version does not know, as a plain DAG.
+
+    Raise `VerificationError` where an archive of a known format is not one, or not that of the image.
+    """
+    if image.format != IMAGE_FORMAT:
         fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
         need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
         return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
+    view = read_archive(image.archive, store)
+    if (view.config_digest, view.manifest_digest) != (image.config, image.manifest):
+        raise ArchiveError(
+            f"archive {image.archive} does not hold the image that its catalogue states", why=f"its config is {view.config_digest}"
+        )
     return fetch_archive(home, view, store, progress=progress, catalogue=catalogue)
 
 

@@ -1,14 +1,19 @@
 """Blocks of a shared store: only those that something which this home keeps links are shown.
 
 With a Kubo node configured, archives live in the node only. The node also holds what its user put there for other reasons, which
-must not be shown. So the digests of everything under the roots that the home keeps are collected here, from inner nodes, of which
-an archive has few; a new archive is shown once `refresh` has seen it.
+must not be shown. So the digests of everything under the archives that the home keeps are collected here, from inner nodes, of
+which an archive has few; a new archive is shown once `refresh` has seen it.
+
+A publisher may link anything: an extra entry in a snapshot, an archive or a delta in a line that is a private file of the node. So
+nothing that only a snapshot links is shown of the node (the home's own store has all blocks of a snapshot), and what a followed
+catalogue calls an archive counts only if it is one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 
-from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home.roots import Root, mark
+from catalog.image.reader import read_archive
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid
 from catalog.server.site.site import HeldBlocks
@@ -63,7 +68,11 @@ class LinkedBlocks:
 
     def _add(self, root: Root) -> bool:
         """Add the links under a root; return whether every inner node was there."""
+        if root.reason == "snapshot":
+            return True
         source = _Both(self._local, self._shared)
+        if root.reason != "own" and not _is_archive(root.cid, source):
+            return not source.lacked
         marked: set[bytes] = set()
         for _ in mark(root, source, marked):
             pass
@@ -72,6 +81,14 @@ class LinkedBlocks:
             return False
         self._whole.add(root.cid.digest)
         return True
+
+
+def _is_archive(cid: Cid, source: BlockSource) -> bool:
+    try:
+        read_archive(cid, source)
+    except (VerificationError, BlockNotFoundError):
+        return False
+    return True
 
 
 class _Both:

@@ -1,6 +1,8 @@
 """A store that holds other things too: only what this home keeps is shown of it."""
 
+import contextlib
 import random
+from http.client import IncompleteRead
 
 import pytest
 
@@ -8,7 +10,8 @@ from catalog.errors import BlockNotFoundError
 from catalog.home.roots import Root
 from catalog.ipld.cid import Cid
 from catalog.server.site.linked import LinkedBlocks
-from tests.server.dags import add_file
+from catalog.unixfs.file import FileLink
+from tests.server.dags import add_directory, add_file
 from tests.server.serving import Blocks, serving
 
 
@@ -72,3 +75,23 @@ def test_a_node_that_lacks_something_is_looked_at_again() -> None:
     assert not home.blocks.has(leaf)
     home.blocks.refresh()
     assert home.blocks.has(leaf)
+
+
+def test_what_a_publisher_links_or_calls_an_archive_is_not_shown_for_that() -> None:
+    home = Home()
+    private = home.node.add(b"somebody's private file")
+    folder = add_directory(home.node, {"letter": FileLink(private, 23, 23)})
+    extra = add_directory(home.local, {"catalogue.json": FileLink(private, 23, 23), "more": FileLink(folder, 23, 60)})
+    home.roots += [
+        Root(extra, "snapshot", "ann"),
+        *(Root(cid, reason, "web@1.0") for cid in (private, folder) for reason in ("pinned", "pulled", "mirrored")),
+    ]
+    home.blocks.refresh()
+    assert home.blocks.has(extra)
+    with serving(home.blocks) as served:  # type: ignore[arg-type]
+        for path in (f"{private}?format=raw", f"{folder}?format=raw", f"{extra}/more/letter", f"{extra}?format=car"):
+            answer = b""
+            with contextlib.suppress(IncompleteRead):
+                answer = served.ask(f"/ipfs/{path}").body
+            assert b"private" not in answer
+            assert b"letter" not in answer
