@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.delivery import fetch_image, open_store
-from catalog.errors import ArchiveError
+from catalog.errors import VerificationError
 from catalog.home.home import Home, open_home
 from catalog.model.release import Image
 from catalog.sources.network import Network
@@ -41,7 +41,7 @@ def test_an_archive_is_that_of_its_image(home: Home, team: Home) -> None:
         replace(first, manifest=second.manifest),
         replace(first, archive=delta.cid),
     ):
-        with pytest.raises(ArchiveError):
+        with pytest.raises(VerificationError):
             fetch(home, team, wrong)
     assert fetch(home, team, replace(first, archive=delta.cid, format="dcat-image/9"))
     assert fetch(home, team, first)
