@@ -147,3 +147,7 @@ ENGINE_IDLE_TIMEOUT = 60.0
 ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image in silence: a second more is waited for each so many bytes of it
 ENGINE_STOP_GRACE = 0.8  # how long an interrupted load goes on to the end of a blob
 ENGINE_UPLOAD_PIECE = MIB
+MAX_ENGINE_REPLY = 64 * MIB  # the list of some 100,000 images
+MAX_ENGINE_EVENT = 256 * KIB  # one line of what an engine reports
+MAX_ENGINE_STAGING = 4 * 3600.0  # the longest silence before an export, whatever size the engine states
+ENGINE_LOAD_TIME = 3600.0  # how long an engine may report of a load after it has all of it, and twice the staging time more

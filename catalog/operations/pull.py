@@ -196,7 +196,7 @@ def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force:
     if owner is None or owner in {str(image.config), str(image.manifest)}:
         return owner
     # A containerd store names an image by its manifest, and one from a registry has that registry's: the config decides.
-    if engine.config_digest(engine.find(f"{name}:{version}")) == image.config:
+    if engine.config_digest(engine.find(owner)) == image.config:
         return owner
     if not force:
         raise EngineConflictError(

@@ -1,7 +1,8 @@
-"""Requests to an engine's API: one place for addresses, versions, time limits, and what goes wrong on the way.
+"""Requests to an engine's API: addresses, versions, limits of time and size, and errors.
 
-docker-py brings the transports (Unix sockets, TCP, TLS, SSH) and the user's logins; what is asked is written out here, since its
-calls for images hide the parameters and time limits that large images need.
+docker-py provides the transports (Unix sockets, TCP, TLS) and the user's logins. The requests are written out here, since its
+methods for images hide the parameters and time limits that large images need. An engine is not trusted to end its answers or to
+keep them small.
 """
 
 import json
@@ -10,6 +11,8 @@ import socket
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -24,26 +27,54 @@ import urllib3.exceptions
 
 from catalog.clients.docker.target import EngineTarget
 from catalog.errors import EngineUnavailableError, UnavailableError
-from catalog.limits import CONNECT_TIMEOUT, MIB
+from catalog.limits import CONNECT_TIMEOUT, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _RESTART = "restart the Docker daemon (systemctl restart docker) and run the command again"
-_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on settings of another shape
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://", "fd://")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer of the engine."""
+
+    status: int
+    body: bytes
+
+    @property
+    def message(self) -> str:
+        """What the engine says about a failure."""
+        try:
+            return str(json.loads(self.body)["message"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return self.body[:1000].decode(errors="replace").strip() or "no message"
+
+    @property
+    def is_refused_by_grammar(self) -> bool:
+        """Whether the engine says that a name is malformed: by 400, 404 or 500, as versions and podman differ."""
+        return "invalid" in self.message or "lowercase" in self.message
 
 
 class EngineApi:
-    """A connection to one engine's API, in the newest version that the engine has."""
+    """A connection to the API of one engine, in the newest version that the engine has."""
 
     def __init__(self, target: EngineTarget, idle_timeout: float, elsewhere: str | None = None) -> None:
-        """Connect; ``elsewhere`` is another engine's host, to be named where nobody answers at this one."""
+        """Connect. ``elsewhere`` is the host of another engine, which the error names if nobody answers at this one."""
         self.target = target
         self.idle_timeout = idle_timeout
+        if "://" in target.host and not target.host.lower().startswith(_SCHEMES):
+            raise EngineUnavailableError(
+                f'"{target.address}" ({target.origin}) is not the address of an engine',
+                why=f'its scheme "{target.host.partition(":")[0]}" is unknown',
+                hint="set DOCKER_HOST to unix:///path/to/docker.sock or tcp://host:port",
+            )
         try:
             docker.utils.parse_host(target.host)
             _knock(target.host, idle_timeout)
         except (docker.errors.DockerException, OSError, ValueError) as error:
-            raise _unreachable(target, str(error), elsewhere) from error
+            raise _unreachable(target, error, elsewhere) from error
         try:
             self._client = _client(target, idle_timeout)
         except _MALFORMED as error:
@@ -51,21 +82,26 @@ class EngineApi:
                 "Docker's settings cannot be read", why=str(error), hint="look at config.json in DOCKER_CONFIG or ~/.docker"
             ) from error
         except docker.errors.DockerException as error:
-            raise _unreachable(target, str(error), elsewhere) from error
+            raise _unreachable(target, error, elsewhere) from error
         try:
             self.version = self._newest_version()
         except _LOST as error:
             self.close()
-            raise _unreachable(target, str(error), elsewhere) from error
+            raise _unreachable(target, error, elsewhere) from error
         except BaseException:
             self.close()
             raise
 
     def at_least(self, major: int, minor: int) -> bool:
-        """Tell whether the engine speaks this version of the API."""
+        """Return whether the engine has this version of the API."""
         return self.version >= (major, minor)
 
-    def request(
+    def ask(self, method: str, path: str, params: Mapping[str, str] | None = None) -> Reply:
+        """Send one request and return the complete answer, of any status; raise `EngineUnavailableError`."""
+        with self.open(method, path, params=params) as response:
+            return self.read(response)
+
+    def open(
         self,
         method: str,
         path: str,
@@ -73,92 +109,126 @@ class EngineApi:
         params: Mapping[str, str] | None = None,
         data: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-        stream: bool = False,
         patience: float = 0.0,
     ) -> requests.Response:
-        """Send one request. ``patience`` is added to the seconds of silence that are borne until the answer begins.
+        """Send one request and return the answer, of any status, with its body unread. Close it.
 
-        Raises `EngineUnavailableError`; a status of any kind is the caller's to judge. With ``stream`` the caller closes the
-        response.
+        ``patience`` is added to the seconds of silence that are allowed until the answer begins. Raise `EngineUnavailableError`.
         """
-        # Over a Unix socket the first limit is also that of each write.
+        # Over a Unix socket the first limit also applies to each write.
         limits = (self.idle_timeout if data is not None else min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout + patience)
         version = ".".join(str(part) for part in self.version)
         url = f"{self._client.base_url}/v{version}{quote(path, safe='/:@')}"
         with self._translated():
             return self._client.request(
-                method, url, params=params, data=data, headers=headers, stream=stream, timeout=limits, allow_redirects=False
+                method, url, params=params, data=data, headers=headers, stream=True, timeout=limits, allow_redirects=False
             )
 
-    def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """Give the answer to a GET that cannot miss; raise `EngineUnavailableError` for any other status than 200."""
-        response = self.request("GET", path, params=params)
-        if response.status_code != 200:
-            raise self.refused(response, f"GET {path}")
-        return self.json_of(response)
+    def read(self, response: requests.Response) -> Reply:
+        """Return the complete answer of an opened response; raise `EngineUnavailableError` if it is too large or too slow."""
+        body = bytearray()
+        end = monotonic() + self.idle_timeout
+        with self._translated():
+            for piece in response.raw.stream(64 * KIB, decode_content=True):
+                body += piece
+                if len(body) > MAX_ENGINE_REPLY:
+                    raise EngineUnavailableError(
+                        f"the engine at {self.target.address} sent an answer that is too long", why=f"over {MAX_ENGINE_REPLY} bytes"
+                    )
+                if monotonic() > end:
+                    raise EngineUnavailableError(
+                        f"the engine at {self.target.address} did not end its answer in time",
+                        why=f"{len(body)} bytes came in {self.idle_timeout:g} s",
+                        hint=_RESTART,
+                    )
+        return Reply(response.status_code, bytes(body))
 
-    def json_of(self, response: requests.Response) -> Any:
-        """Give the JSON of an answer."""
+    def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
+        """Return the answer to a GET; raise `EngineUnavailableError` for any other status than 200."""
+        reply = self.ask("GET", path, params)
+        if reply.status != 200:
+            raise self.refused(reply, f"GET {path}")
+        return self.json_of(reply)
+
+    def json_of(self, reply: Reply) -> Any:
+        """Return the JSON of an answer; raise `EngineUnavailableError` if it is malformed."""
         try:
-            return response.json()
+            return json.loads(reply.body)
         except (ValueError, RecursionError) as error:
-            raise EngineUnavailableError(
-                f"{self.target.address} does not answer as an engine does",
-                why=str(error),
-                hint="is it Docker's or podman's socket?",
-            ) from error
+            raise self.malformed(str(error)) from error
+
+    def malformed(self, why: str) -> EngineUnavailableError:
+        """Return the error for an answer that is not that of an engine."""
+        return EngineUnavailableError(
+            f"{self.target.address} does not answer as an engine does", why=why, hint="is it the socket of Docker or podman?"
+        )
 
     def events(self, response: requests.Response) -> Iterator[dict[str, Any]]:
-        """Give the JSON objects of a stream, as they come, one a line."""
+        """Yield the JSON objects of a stream of lines as they arrive; raise `EngineUnavailableError` for a malformed one."""
         self.limit_silence(response)
+        pending = bytearray()
         with self._translated():
-            for line in response.iter_lines(chunk_size=None):
-                if line.strip():
-                    try:
-                        event = json.loads(line)
-                    except (ValueError, RecursionError) as error:
-                        raise EngineUnavailableError(f"{self.target.address} sent a malformed event", why=str(error)) from error
-                    if isinstance(event, dict):
-                        yield event
+            for piece in response.iter_content(chunk_size=None):
+                pending += piece
+                if b"\n" in piece:
+                    *lines, rest = pending.split(b"\n")
+                    pending = bytearray(rest)
+                    for line in lines:
+                        yield from self._parse_event(line)
+                if len(pending) > MAX_ENGINE_EVENT:
+                    raise EngineUnavailableError(
+                        f"{self.target.address} sent a malformed event", why=f"a line of more than {MAX_ENGINE_EVENT} bytes"
+                    )
+            yield from self._parse_event(pending)
 
     def body(self, response: requests.Response) -> Iterator[bytes]:
-        """Give a streamed body as its pieces come: gathering them in larger ones costs as much again as reading them."""
+        """Yield a streamed body in pieces as they arrive: gathering larger ones would cost as much as reading them."""
         with self._translated():
             yield from response.raw.stream(MIB, decode_content=False)
 
     def limit_silence(self, response: requests.Response) -> None:
-        """Once the answer has begun, only ``idle_timeout`` is borne, whatever the patience was before."""
+        """Allow only ``idle_timeout`` of silence from now on, since the answer has begun."""
         sock = getattr(response.raw.connection, "sock", None) if response.raw is not None else None
         if sock is not None:
             sock.settimeout(self.idle_timeout)
 
     def registry_auth(self, repository: str) -> Mapping[str, str]:
-        """Give the header with the user's login for the registry of ``repository``, as ``docker pull`` sends it.
+        """Return the header with the user's login for the registry of ``repository``, as ``docker pull`` sends it.
 
-        Raises `UnavailableError` where the user's settings are malformed, or name a credential helper that does not give it.
+        Raise `UnavailableError` if the user's settings are malformed, or name a credential helper that fails.
         """
         settings = self.target.config_dir / "config.json"
         try:
-            with warnings.catch_warnings(action="ignore"):  # a helper that is not installed is warned of, and then fails
+            with warnings.catch_warnings(action="ignore"):  # docker-py warns of a helper that is not installed, and then fails
                 if settings.exists():
                     self._client.reload_config(str(settings))
                 registry, _ = docker.auth.resolve_repository_name(repository)
                 header = docker.auth.get_config_header(self._client, registry)
         except (docker.errors.DockerException, *_MALFORMED) as error:
             raise UnavailableError(
-                f'the login for the registry of "{repository}" cannot be had', why=str(error), hint=f"look at {settings}"
+                f'the login for the registry of "{repository}" cannot be read', why=str(error), hint=f"look at {settings}"
             ) from error
         return {"X-Registry-Auth": header.decode() if isinstance(header, bytes) else header} if header else {}
 
-    def refused(self, response: requests.Response, what: str) -> EngineUnavailableError:
-        """Make an error of a status that nothing explains better."""
+    def refused(self, reply: Reply, what: str) -> EngineUnavailableError:
+        """Return the error for a status that has no more specific one."""
         return EngineUnavailableError(
-            f"the engine at {self.target.address} refused {what}", why=f"status {response.status_code}: {message_of(response)}"
+            f"the engine at {self.target.address} refused {what}", why=f"status {reply.status}: {reply.message}"
         )
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def _parse_event(self, line: bytes | bytearray) -> Iterator[dict[str, Any]]:
+        if not line.strip():
+            return
+        try:
+            event = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise EngineUnavailableError(f"{self.target.address} sent a malformed event", why=str(error)) from error
+        if isinstance(event, dict):
+            yield event
 
     def _stuck(self) -> EngineUnavailableError:
         return EngineUnavailableError(
@@ -169,49 +239,36 @@ class EngineApi:
 
     def _newest_version(self) -> tuple[int, ...]:
         response = self._client.get(
-            f"{self._client.base_url}/version", timeout=(min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout)
+            f"{self._client.base_url}/version",
+            timeout=(min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout),
+            stream=True,
+            allow_redirects=False,
         )
-        answer = self.json_of(response)
+        with response:
+            answer = self.json_of(self.read(response))
         text = str(answer.get("ApiVersion")) if isinstance(answer, dict) else ""
         if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text, re.ASCII):
-            raise EngineUnavailableError(
-                f"{self.target.address} does not answer as an engine does", hint="is it Docker's or podman's socket?"
-            )
+            raise self.malformed("it states no version of the API")
         return tuple(int(part) for part in text.split("."))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Make one error of the many ways in which a connection ends: urllib3's come through while a body is read."""
+        """Raise `EngineUnavailableError` for each way in which a connection ends: urllib3's errors pass requests in bodies."""
         try:
             yield
         except _TIMEOUTS as error:
             raise self._stuck() from error
         except _LOST as error:
-            # A body that stalls while it is iterated over, and a write that does, come wrapped as broken connections.
+            # A body or a write that stalls is raised as a broken connection.
             if "timed out" in str(error):
                 raise self._stuck() from error
             raise EngineUnavailableError(
-                f"the connection to the engine at {self.target.address} broke", why=str(error) or type(error).__name__
+                f"the connection to the engine at {self.target.address} broke", why=_innermost(error)
             ) from error
 
 
-def message_of(response: requests.Response) -> str:
-    """Give what the engine says about a failure."""
-    try:
-        message = response.json()["message"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return (response.text or response.reason or "no message").strip()[:1000]
-    return str(message)
-
-
-def is_refused_by_grammar(response: requests.Response) -> bool:
-    """Tell whether the engine answers that a name is outside its grammar: 400, 404 or 500, as versions and podman differ."""
-    message = message_of(response)
-    return "invalid" in message or "lowercase" in message
-
-
 def _knock(host: str, timeout: float) -> None:
-    """Connect to a Unix socket once, for what the system says where that fails, and because docker-py forgets to close then."""
+    """Connect to a Unix socket once: for the system's own error, and because docker-py does not close a failed connection."""
     if host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(timeout)
@@ -223,15 +280,16 @@ def _client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
     if target.tls is not None:
         files = target.tls
         tls = docker.tls.TLSConfig(client_cert=(str(files.cert), str(files.key)), ca_cert=str(files.ca), verify=files.verify)
-    seconds: Any = idle_timeout  # typed as whole ones, but handed to the socket as they are
-    # The version is asked for by us: docker-py would do so before the surroundings are shut out.
+    seconds: Any = idle_timeout  # typed as int, but passed to the socket as it is
+    # The version is asked for by `_newest_version`: docker-py would do so before `trust_env` is off.
     client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
-    client.trust_env = False  # neither a proxy, nor a password, nor another authority of the surroundings is meant for an engine
+    client.trust_env = False  # proxies, passwords and authorities of the environment are not meant for an engine
     return client
 
 
-def _unreachable(target: EngineTarget, why: str, elsewhere: str | None) -> EngineUnavailableError:
-    if "timed out" in why:
+def _unreachable(target: EngineTarget, error: Exception, elsewhere: str | None) -> EngineUnavailableError:
+    why = _innermost(error)
+    if "timed out" in str(error):
         hint = _RESTART
     elif "Permission denied" in why:
         hint = "this user may not use the socket: be a member of the group that owns it (docker), or use a rootless engine"
@@ -242,3 +300,18 @@ def _unreachable(target: EngineTarget, why: str, elsewhere: str | None) -> Engin
     else:
         hint = "start the engine, or set DOCKER_HOST to where it listens"
     return EngineUnavailableError(f"no engine answers at {target.address} ({target.origin})", why=why, hint=hint)
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the text of the innermost exception: the libraries wrap it, with names of objects and numbers in the text."""
+    seen = error
+    for _ in range(10):
+        inner = getattr(seen, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((entry for entry in reversed(seen.args) if isinstance(entry, BaseException)), seen.__cause__)
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    if isinstance(seen, OSError) and seen.strerror:
+        return seen.strerror
+    return str(seen).rpartition("object at 0x")[2].partition(">: ")[2] or str(seen) or type(seen).__name__

@@ -1,18 +1,18 @@
-"""One engine: what it holds, and the few changes dcat makes to it."""
+"""One engine: what it holds, and the few changes that dcat makes to it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
-from catalog.clients.docker.api import EngineApi, is_refused_by_grammar, message_of
+from catalog.clients.docker.api import EngineApi
 from catalog.clients.docker.export import open_export, read_config_digest
 from catalog.clients.docker.feeding import Feeding
 from catalog.clients.docker.holdings import Holdings, check_reference, split_reference
-from catalog.clients.docker.inspection import manifests, read_tags
+from catalog.clients.docker.inspection import has_shape, manifests, read_tags
 from catalog.clients.docker.layers import spare_of_chains
 from catalog.clients.docker.target import choose_target, other_socket
-from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, StoreKind, familiar
+from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, StoreKind, familiar, whole
 from catalog.errors import (
     EngineConflictError,
     ImageIncompleteError,
@@ -24,12 +24,15 @@ from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.model.platform import Platform, host_platform, make_platform
 from catalog.progress import Progress, silent
 
+_VERSION = {"Version": str, "Os": str, "Arch": str, "Components": [{"Name": str}]}
+_INFO = {"DriverStatus": [[str]], "Architecture": str, "OSType": str}
+
 
 def connect(host: str | None = None, *, environment: Mapping[str, str], idle_timeout: float = ENGINE_IDLE_TIMEOUT) -> "Engine":
-    """Reach an engine: ``host`` (``unix://…``, ``tcp://…``, ``ssh://…``), else what ``environment`` says, as Docker's command does.
+    """Connect to an engine: ``host`` (``unix://…``, ``tcp://…``), else the one that ``environment`` names, as for Docker's command.
 
     ``environment`` is a mapping with ``DOCKER_HOST``, ``DOCKER_CONTEXT``, ``DOCKER_CONFIG``, ``DOCKER_TLS_VERIFY``,
-    ``DOCKER_CERT_PATH`` and ``HOME`` as far as they are set. Raises `EngineUnavailableError` where nobody answers.
+    ``DOCKER_CERT_PATH`` and ``HOME``, as far as they are set. Raise `EngineUnavailableError` if no engine answers.
     """
     target = choose_target(host, environment)
     elsewhere = other_socket(environment) if target.origin == "default" else None
@@ -42,9 +45,9 @@ def connect(host: str | None = None, *, environment: Mapping[str, str], idle_tim
 
 
 class Engine:
-    """A connection to one engine. Made by `connect`; close it, or use it in a ``with`` statement.
+    """A connection to one engine. Open one with `connect`; close it, or use it in a ``with`` statement.
 
-    All methods raise `EngineUnavailableError` where the engine is gone or says nothing for ``idle_timeout`` seconds.
+    All methods raise `EngineUnavailableError` if the engine is gone, silent for ``idle_timeout`` seconds, or answers nonsense.
     """
 
     def __init__(self, api: EngineApi) -> None:
@@ -53,71 +56,72 @@ class Engine:
         self._holdings = Holdings(api, self._info.store)
 
     def info(self) -> EngineInfo:
-        """Tell version, kind of store, platform and address."""
+        """Return version, kind of store, platform and address."""
         return self._info
 
     def find(self, reference: str, platform: Platform | None = None) -> EngineImage:
-        """Give the image that a reference or an image ID names, exactly.
+        """Return the image that a reference or an image ID names, exactly.
 
-        Raises `ImageNotFoundError` (``nearest`` has the tags that may be meant), `PlatformNotFoundError` (``why`` lists those there
-        are) and `InvalidReferenceError`. An image that the engine cannot export is given with ``complete`` false;
-        `require_complete` makes an error of it.
+        Raise `ImageNotFoundError` (``nearest`` has the tags that may be meant), `PlatformNotFoundError` (``why`` lists the existing
+        platforms) and `InvalidReferenceError`. An image that the engine cannot export has ``complete`` false; `require_complete`
+        raises an error for it.
         """
         return self._holdings.find(reference, platform)
 
     def tags(self) -> dict[str, str]:
-        """Give the image ID of every tag (familiar, ``name:version``)."""
+        """Return the image ID of every tag (short, ``name:version``)."""
         return {tag: str(entry["Id"]) for entry in self._holdings.entries() for tag in read_tags(entry)}
 
     def tag_owner(self, name: str, version: str) -> str | None:
-        """Give the image ID that ``name:version`` points to, or None."""
-        tag = f"{name}:{version}"
+        """Return the image ID that ``name:version`` points to, or None."""
+        tag = whole(f"{name}:{version}")
         described = self._holdings.inspect(tag)
         return str(described["Id"]) if described is not None and familiar(tag) in read_tags(described) else None
 
     def config_digest(self, image: EngineImage) -> ConfigDigest:
-        """Give the digest of the image's config: the one thing that says whether two images are the same in every engine.
+        """Return the digest of the image's config, by which two images are the same or not in every engine.
 
-        An engine with the containerd store shows it nowhere: its export is read up to the manifest, which is a while for a large
-        image. Ask only where the image ID decides nothing.
+        The containerd store does not show it: the export is read up to the manifest, which takes a while for a large image. Call
+        this only if the image ID does not decide.
         """
         if self._info.store != "containerd" or not image.manifest:
             return ConfigDigest.parse(image.id)
-        platform = image.platform if image.complete else None  # one that lacks layers is exported without them, but not by platform
+        platform = image.platform if image.complete else None  # by platform the engine refuses an incomplete one
         with open_export(self._api, image.id, image.size, platform) as stream:
             return read_config_digest(stream, image.manifest)
 
     def incomplete(self) -> list[EngineImage]:
-        """Give the images that the engine shows but cannot export, by tag; empty for stores that have no such thing."""
+        """Return the images that the engine shows but cannot export, by tag; only the containerd store has such."""
         return self._holdings.incomplete()
 
     def save(self, image: EngineImage) -> AbstractContextManager[BinaryIO]:
-        """Open the export of an image, without its tags: a tar in one of the engine's forms, to be read to its end."""
+        """Open the export of an image, without its tags: a tar in one of the engine's forms. Read it to its end."""
         by_platform = self._info.store == "containerd" and self._api.at_least(1, 48)
         return open_export(self._api, image.id, image.size, image.platform if by_platform else None)
 
     def pull(self, reference: str, platform: Platform | None = None, progress: Progress = silent) -> None:
-        """Have the engine fetch ``reference`` from its registry, with the user's login of Docker's settings.
+        """Let the engine fetch ``reference`` from its registry, with the user's login from Docker's settings.
 
-        Raises `ImageNotFoundError`, or `UnavailableError` where the registry fails.
+        Raise `ImageNotFoundError`, or `UnavailableError` if the registry fails.
         """
         check_reference(reference)
         repository, tag = split_reference(reference)
-        params = {"fromImage": repository, "tag": tag} | ({"platform": str(platform)} if platform is not None else {})
+        params = {"fromImage": whole(repository), "tag": tag} | ({"platform": str(platform)} if platform is not None else {})
         headers = self._api.registry_auth(repository)
-        with self._api.request("POST", "/images/create", params=params, headers=headers, stream=True) as response:
+        with self._api.open("POST", "/images/create", params=params, headers=headers) as response:
             if response.status_code != 200:
-                raise events.pull_failed(reference, message_of(response), absent=response.status_code == 404)
+                reply = self._api.read(response)
+                raise events.pull_failed(reference, reply.message, absent=reply.status == 404)
             for event in self._api.events(response):
                 if said := events.failure_of(event):
                     raise events.pull_failed(reference, said)
-                events.tell(event, progress)
+                events.report(event, progress)
 
     def spare_layers(self, diff_ids: Sequence[DiffID], canonical: Collection[ManifestDigest] = ()) -> frozenset[DiffID]:
-        """Give the layers that the archive of an image of these layers may leave out in a load right after.
+        """Return the layers that a load of an image with these layers may leave out, if it follows at once.
 
-        ``canonical`` are the digests of canonical manifests known here: an engine with the containerd store that holds such an
-        image whole holds its layers uncompressed.
+        ``canonical`` are digests of known canonical manifests: an engine with the containerd store that holds such an image whole
+        holds its layers uncompressed.
         """
         if self._info.store == "classic":
             return spare_of_chains(diff_ids, self._holdings.chains())
@@ -126,11 +130,11 @@ class Engine:
         return frozenset()
 
     def load(self, chunks: Iterable[bytes], size: int | None = None, progress: Progress = silent) -> LoadedImage:
-        """Feed a canonical archive to the engine and give the ID it prints.
+        """Load a canonical archive into the engine and return the ID that it reports.
 
-        ``chunks`` may be of any size and are read in another thread; ``size`` is their sum: the engine is given time for it. On an
-        interrupt feeding stops where a member of the archive ends, so that the engine keeps no half-written blob, or after a
-        second. Raises `EngineLayerMissingError` where a layer that was left out is gone: send it again in full.
+        ``chunks`` may be of any size, and are read by another thread; ``size`` is their total, by which the engine is given time.
+        On an interrupt feeding stops at the end of a member of the archive, so that the engine keeps no half-written blob, or after
+        a second. Raise `EngineLayerMissingError` if a layer that was left out is gone: load the archive again in full.
         """
         before = self._holdings.ids()
         loaded: list[str] = []
@@ -140,7 +144,7 @@ class Engine:
             loaded.extend(events.loaded_of(event))
             if said := events.failure_of(event):
                 failures.append(said)
-            events.tell(event, progress)
+            events.report(event, progress)
 
         Feeding(self._api, chunks, size).run(listen)
         new = [image_id for image_id in loaded if self._info.store == "containerd" and image_id not in before]
@@ -151,7 +155,7 @@ class Engine:
                 if not all(available for *_, available in manifests(self._holdings.inspect(image_id) or {}))
             ]
         if failures:
-            self._remove(new)  # this store keeps the record of an image that it could not unpack
+            self._remove(new)  # this store keeps the entry of an image that it could not unpack
             raise events.load_failed(failures[0])
         if len(loaded) != 1:
             raise EngineConflictError("the engine did not say which image it loaded", why=f"it named {', '.join(loaded) or 'none'}")
@@ -160,11 +164,11 @@ class Engine:
     def check_loaded(
         self, loaded: LoadedImage, config: ConfigDigest, manifest: ManifestDigest, diff_ids: Sequence[DiffID]
     ) -> EngineImage:
-        """Give the loaded image if it is the one asked for, by ID and by layers; raise `EngineConflictError` otherwise."""
+        """Return the loaded image if its ID and layers are those asked for; raise `EngineConflictError` otherwise."""
         image = self.find(loaded.id)
         if image.id not in {str(config), str(manifest)}:
             raise EngineConflictError(
-                f"the engine loaded another image than {config}", why=f"it shows {image.id}; the manifest is {manifest}"
+                f"the engine loaded another image than {config}", why=f"its ID is {image.id}; the manifest is {manifest}"
             )
         if image.diff_ids != tuple(diff_ids):
             raise EngineConflictError(
@@ -174,22 +178,30 @@ class Engine:
         return image
 
     def tag(self, image_id: str, name: str, version: str) -> None:
-        """Let ``name:version`` point to the image, wherever it pointed before (see `tag_owner`)."""
-        response = self._api.request("POST", f"/images/{image_id}/tag", params={"repo": name, "tag": version})
-        if response.status_code == 404:
-            raise ImageNotFoundError(f"the engine has no image {image_id}", why=message_of(response))
-        if response.status_code not in {200, 201}:
-            if is_refused_by_grammar(response):
-                raise InvalidReferenceError(f'the engine takes no tag "{name}:{version}"', why=message_of(response))
-            raise self._api.refused(response, f'the tag "{name}:{version}"')
+        """Let ``name:version`` point to the image, wherever it pointed before (see `tag_owner`).
+
+        Raise `EngineConflictError` if it does not point there afterwards.
+        """
+        reply = self._api.ask("POST", f"/images/{image_id}/tag", {"repo": whole(name), "tag": version})
+        if reply.status == 404:
+            raise ImageNotFoundError(f"the engine has no image {image_id}", why=reply.message)
+        if reply.status not in {200, 201}:
+            if reply.is_refused_by_grammar:
+                raise InvalidReferenceError(f'the engine refuses the tag "{name}:{version}"', why=reply.message)
+            raise self._api.refused(reply, f'the tag "{name}:{version}"')
+        owner = self.tag_owner(name, version)
+        if owner != image_id:
+            raise EngineConflictError(
+                f'the engine did not set the tag "{name}:{version}"', why=f"it points to {owner or 'no image'}, not to {image_id}"
+            )
 
     def untag(self, name: str, version: str) -> None:
-        """Take the tag away; where it does not exist that is fine. An image without another tag goes with it."""
+        """Remove the tag, if it exists. An image without another tag is removed with it."""
         if self.tag_owner(name, version) is not None:
-            self._remove([f"{name}:{version}"])
+            self._remove([whole(f"{name}:{version}")])
 
     def close(self) -> None:
-        """Give up the connection."""
+        """Close the connection."""
         self._api.close()
 
     def __enter__(self) -> "Engine":
@@ -200,19 +212,19 @@ class Engine:
 
     def _remove(self, references: Iterable[str]) -> None:
         for reference in references:
-            response = self._api.request("DELETE", f"/images/{reference}", params={"noprune": "1"})
-            if response.status_code not in {200, 404}:
-                raise self._api.refused(response, f'to remove "{reference}"')
+            reply = self._api.ask("DELETE", f"/images/{reference}", {"noprune": "1"})
+            if reply.status not in {200, 404}:
+                raise self._api.refused(reply, f'to remove "{reference}"')
 
 
 def require_complete(image: EngineImage, reference: str) -> EngineImage:
-    """Give the image back if the engine can export it; raise `ImageIncompleteError` that says what helps."""
+    """Return the image if the engine can export it; raise `ImageIncompleteError` otherwise."""
     if image.complete:
         return image
     shown = ", ".join(str(diff_id) for diff_id in image.missing[:3]) + (", …" if len(image.missing) > 3 else "")
     raise ImageIncompleteError(
         f'the engine runs "{reference}" but cannot export it: {len(image.missing)} of its layers were never downloaded',
-        why=f"another image had them unpacked already, so the pull left them out: {shown}",
+        why=f"the engine had them unpacked already for another image, so its pull left them out: {shown}",
         hint="make an archive of it from its registry with skopeo or crane and take it from that file, or remove this image and the"
         " ones that share its layers and pull it again",
     )
@@ -221,6 +233,8 @@ def require_complete(image: EngineImage, reference: str) -> EngineImage:
 def _read_info(api: EngineApi) -> EngineInfo:
     version = api.get_json("/version")
     info = api.get_json("/info")
+    if not (isinstance(version, dict) and has_shape(version, _VERSION) and isinstance(info, dict) and has_shape(info, _INFO)):
+        raise api.malformed("its description of itself is malformed")
     components = {component.get("Name") for component in version.get("Components") or ()}
     drivers = {tuple(entry) for entry in info.get("DriverStatus") or () if len(entry) == 2}
     store: StoreKind = "classic"

@@ -1,6 +1,6 @@
-"""What an engine says while it loads or pulls, and what of it is a failure.
+"""The events that an engine reports while it loads or pulls, and the failures among them.
 
-The status is 200 whatever happens: failures come in the stream, as ``errorDetail``, or (containerd store) as plain text.
+The status is always 200: a failure is an event with ``errorDetail``, or (containerd store) plain text.
 Source: moby, api/server/router/image and daemon/containerd/image_exporter.go (v20.10 to v29).
 """
 
@@ -21,7 +21,7 @@ _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
 
 
 def failure_of(event: Mapping[str, Any]) -> str | None:
-    """Give the message of an event that reports a failure."""
+    """Return the message of an event that reports a failure, else None."""
     detail = event.get("errorDetail")
     if isinstance(detail, Mapping) and detail.get("message"):
         return str(detail["message"])
@@ -32,12 +32,12 @@ def failure_of(event: Mapping[str, Any]) -> str | None:
 
 
 def loaded_of(event: Mapping[str, Any]) -> list[str]:
-    """Give the IDs or references that an event says were loaded."""
+    """Return the IDs or references that an event reports as loaded."""
     return _LOADED.findall(str(event.get("stream", "")))
 
 
-def tell(event: Mapping[str, Any], progress: Progress) -> None:
-    """Pass on how far the engine is with a layer."""
+def report(event: Mapping[str, Any], progress: Progress) -> None:
+    """Report the engine's progress with a layer."""
     detail = event.get("progressDetail")
     if isinstance(detail, Mapping) and isinstance(current := detail.get("current"), int):
         total = detail.get("total")
@@ -46,7 +46,7 @@ def tell(event: Mapping[str, Any], progress: Progress) -> None:
 
 
 def load_failed(said: str) -> EngineConflictError | EngineUnavailableError:
-    """Make an error of what the engine said of a load."""
+    """Return the error for a failed load."""
     if "no such file or directory" in said or "not found" in said:
         return EngineLayerMissingError("the engine lacks a layer that was not sent", why=said, hint="send the whole archive")
     if "no space left" in said:
@@ -55,7 +55,7 @@ def load_failed(said: str) -> EngineConflictError | EngineUnavailableError:
 
 
 def pull_failed(reference: str, said: str, *, absent: bool = False) -> ImageNotFoundError | UnavailableError:
-    """Make an error of what the engine said of a pull; ``absent`` where the status told that there is none."""
+    """Return the error for a failed pull; ``absent`` if the status was 404."""
     if absent or any(part in said for part in ("not found", "manifest unknown", "does not exist", "no matching manifest")):
-        return ImageNotFoundError(f'its registry has no image "{reference}" for the engine', why=said)
+        return ImageNotFoundError(f'the registry has no image "{reference}" for the engine', why=said)
     return UnavailableError(f'the engine could not pull "{reference}"', why=said)

@@ -1,7 +1,7 @@
-"""An image on its way out of an engine: a stream to read, and what the engine says in it when it fails half-way.
+"""The export of an image out of an engine, as a stream, with the error that the engine writes into it.
 
-A classic engine stages the whole image before the first byte, so the wait for it grows with the image; what fails later is written
-as JSON where the tar should go on (moby, api/server/router/image, ``getImagesGet``).
+A classic engine stages the whole image before the first byte, so the time allowed for that grows with the image. A later failure is
+written as JSON in place of the rest of the tar (moby, api/server/router/image, ``getImagesGet``).
 """
 
 import io
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from catalog.clients.docker.api import EngineApi, message_of
+from catalog.clients.docker.api import EngineApi
 from catalog.errors import (
     ArchiveError,
     EngineUnavailableError,
@@ -21,7 +21,7 @@ from catalog.errors import (
 from catalog.image.oci import parse_manifest
 from catalog.image.stream import ByteStream
 from catalog.image.tar import read_members
-from catalog.limits import ENGINE_STAGING_RATE, MAX_JSON_SIZE, MIB
+from catalog.limits import ENGINE_STAGING_RATE, MAX_ENGINE_STAGING, MAX_JSON_SIZE, MIB
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
 
@@ -30,19 +30,20 @@ _TAIL = 8192
 
 @contextmanager
 def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | None) -> Iterator[BinaryIO]:
-    """Open the export of an image by its ID; ``platform`` picks one of an index, where the engine knows such (API 1.48)."""
+    """Open the export of an image by its ID; ``platform`` selects one of an index, if the engine can (API 1.48)."""
     params = {"platform": platform_json(platform)} if platform is not None else {}
-    response = api.request("GET", f"/images/{image_id}/get", params=params, stream=True, patience=size / ENGINE_STAGING_RATE)
-    with response:
-        if response.status_code == 404:
-            error = PlatformNotFoundError if "platform" in message_of(response) else ImageNotFoundError
-            raise error(f"the engine does not export {image_id}", why=message_of(response))
+    patience = min(max(0, size) / ENGINE_STAGING_RATE, MAX_ENGINE_STAGING)
+    with api.open("GET", f"/images/{image_id}/get", params=params, patience=patience) as response:
         if response.status_code != 200:
-            raise api.refused(response, f"to export {image_id}")
+            reply = api.read(response)
+            if reply.status != 404:
+                raise api.refused(reply, f"to export {image_id}")
+            error = PlatformNotFoundError if "platform" in reply.message else ImageNotFoundError
+            raise error(f"the engine does not export {image_id}", why=reply.message)
         api.limit_silence(response)
         stream = _ExportStream(api.body(response))
         try:
-            # Engines flush 32 KiB at a time; whoever hashes and cuts wants larger pieces.
+            # Engines flush 32 KiB at a time; hashing and cutting is faster with larger pieces.
             yield cast(BinaryIO, io.BufferedReader(stream, MIB))
         except VerificationError as failure:
             if said := stream.last_words():
@@ -51,7 +52,7 @@ def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | N
 
 
 def read_config_digest(stream: BinaryIO, manifest: str) -> ConfigDigest:
-    """Give the config that the manifest with this digest names, reading an export no further than to that manifest."""
+    """Return the config digest in the manifest with this digest; read an export no further than to that manifest."""
     wanted = f"blobs/sha256/{manifest.removeprefix('sha256:')}"
     for member, content in read_members(ByteStream(iter(lambda: stream.read(MIB), b""))):
         if member.name == wanted and member.size <= MAX_JSON_SIZE:
@@ -62,7 +63,7 @@ def read_config_digest(stream: BinaryIO, manifest: str) -> ConfigDigest:
 
 
 def platform_json(platform: Platform) -> str:
-    """Write a platform as the engine's API wants it in a query."""
+    """Return a platform as the engine's API takes it in a query."""
     fields = {"os": platform.os, "architecture": platform.architecture}
     return json.dumps({**fields, "variant": platform.variant} if platform.variant else fields)
 
@@ -86,7 +87,7 @@ class _ExportStream(io.RawIOBase):
         return size
 
     def last_words(self) -> str | None:
-        """Give the engine's own message if that is how the stream ends."""
+        """Read to the end; return the engine's error message if the stream ends with one."""
         while self._next():
             pass
         start = self._tail.rfind(b'{"message":')

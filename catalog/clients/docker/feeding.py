@@ -1,34 +1,35 @@
-"""An archive on its way into an engine: fed by a thread, so that an interrupt can wait for the end of a blob.
+"""Loading an archive into an engine: fed by a thread, so that an interrupt can wait for the end of a blob.
 
-An engine that is cut off in the middle of a blob may keep it locked, and later loads of it hang (moby #51623). So on an interrupt
-feeding goes on to the next member of the archive, for a moment at most, and the connection ends there, without the end of the body:
-nothing is registered.
+An engine whose connection is cut in the middle of a blob may keep the blob locked, and later loads of it hang (moby #51623). So
+after an interrupt feeding continues to the end of a member, for a short time at most. The connection ends there without the end of
+the body, so that the engine registers nothing.
 """
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
 from typing import Any, TypeAlias
 
-from catalog.clients.docker.api import EngineApi, message_of
-from catalog.errors import DcatError
-from catalog.limits import ENGINE_STAGING_RATE, ENGINE_STOP_GRACE, ENGINE_UPLOAD_PIECE
+from catalog.clients.docker.api import EngineApi
+from catalog.errors import DcatError, EngineUnavailableError
+from catalog.limits import ENGINE_LOAD_TIME, ENGINE_STAGING_RATE, ENGINE_STOP_GRACE, ENGINE_UPLOAD_PIECE
 
 _BLOCK = 512
 _Event: TypeAlias = dict[str, Any]
 
 
 class MemberTracker:
-    """Finds where the members of a tar begin while it flows by. It expects a canonical archive, and reads only sizes."""
+    """Finds the boundaries between members of a tar that is being sent. It expects a canonical archive, and reads only sizes."""
 
     def __init__(self) -> None:
         self._left = 0  # of the member's data, padding included
         self._header = bytearray()
-        self._extended: bytearray | None = None  # the data of a `pax` member, which states the next one's size
+        self._extended: bytearray | None = None  # the data of a PAX header, which states the size of the next member
         self._size: int | None = None
 
     def first_boundary(self, data: bytes) -> int | None:
-        """Move on over ``data`` and give the first place in it where a member ends, if there is one."""
+        """Advance over ``data`` and return the first position in it at which a member ends, if there is one."""
         position, boundary = 0, None
         while position < len(data):
             wanted = self._left or _BLOCK - len(self._header)
@@ -67,10 +68,12 @@ def _stated_size(records: bytes) -> int | None:
 
 
 class Feeding:
-    """One load: the thread that sends the archive and reads what the engine says about it."""
+    """One load: a thread sends the archive and reads the engine's events."""
 
-    def __init__(self, api: EngineApi, chunks: Iterable[bytes], size: int | None) -> None:
+    def __init__(self, api: EngineApi, chunks: Iterable[bytes], size: int | None, load_time: float = ENGINE_LOAD_TIME) -> None:
+        """``size`` is the length of all ``chunks``; ``load_time`` is how long the engine may report after it has them all."""
         self._api = api
+        self._load_time = load_time
         self._chunks = chunks
         self._patience = (size or 0) / ENGINE_STAGING_RATE
         self._said: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
@@ -80,7 +83,7 @@ class Feeding:
         self._thread = threading.Thread(target=self._run, name="engine-load", daemon=True)
 
     def run(self, listen: Callable[[_Event], None]) -> None:
-        """Feed all, calling ``listen`` in this thread for each event; raise what went wrong on either side."""
+        """Send everything and call ``listen`` in this thread for each event; raise the failure of either side."""
         self._thread.start()
         try:
             while (event := self._said.get()) is not None:
@@ -98,29 +101,31 @@ class Feeding:
         try:
             self._exchange()
         except BaseException as error:
-            # What the archive's own source raised, not what the connection made of it.
+            # An exception of the archive's source takes precedence over the broken connection that it caused.
             self._failure = self._failure or error
         finally:
             self._said.put(None)
 
     def _exchange(self) -> None:
         headers = {"Content-Type": "application/x-tar"}
-        response = self._api.request(
-            "POST",
-            "/images/load",
-            params={"quiet": "0"},
-            data=self._pieces(),
-            headers=headers,
-            stream=True,
-            patience=self._patience,
+        params = {"quiet": "0"}
+        response = self._api.open(
+            "POST", "/images/load", params=params, data=self._pieces(), headers=headers, patience=self._patience
         )
         with response:
             if response.status_code != 200:
-                self._said.put({"errorDetail": {"message": message_of(response)}})  # as podman refuses
+                self._said.put({"errorDetail": {"message": self._api.read(response).message}})  # podman
                 return
+            end = monotonic() + self._load_time + 2 * self._patience
             for event in self._api.events(response):
                 if self._stop.is_set():
                     return
+                if monotonic() > end:
+                    raise EngineUnavailableError(
+                        f"the engine at {self._api.target.address} did not finish a load",
+                        why=f"it has had the whole image for {self._load_time + 2 * self._patience:.0f} s",
+                        hint="look at the engine's log and its disk",
+                    )
                 self._said.put(event)
 
     def _pieces(self) -> Iterator[bytes]:
@@ -144,11 +149,11 @@ class Feeding:
 
 
 class _StoppedError(DcatError):
-    """Ends the connection; nobody waits for it any more."""
+    """Ends the connection; nothing waits for it any more."""
 
 
 def _joined(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """Give the same bytes in pieces of ``size``."""
+    """Yield the same bytes in pieces of ``size``."""
     pending: list[bytes] = []
     held = 0
     for chunk in chunks:

@@ -1,8 +1,8 @@
 """Reading an engine's description of an image, in the forms of Docker's two stores and of podman.
 
-An image ID of the containerd store is the digest of a manifest, or of an index over several platforms; ``Manifests`` (API 1.48)
-says of each whether all its content is there. It can be missing although the image runs: a layer that was loaded uncompressed is
-not downloaded again when another image on top of it is pulled, so that image cannot be exported (measured on Docker 29).
+An image ID of the containerd store is the digest of a manifest, or of an index of several platforms; ``Manifests`` (API 1.48)
+states for each whether all its content is there. Content can be absent although the image runs: a layer that was loaded
+uncompressed is not downloaded again when another image on top of it is pulled, so that image cannot be exported (Docker 29).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,48 @@ from catalog.model.platform import Platform, make_platform
 
 Described = Mapping[str, Any]
 
+_SHAPE: dict[str, Any] = {
+    "Id": str,
+    "RepoTags": [str],
+    "RepoDigests": [str],
+    "Os": str,
+    "Architecture": str,
+    "Variant": str,
+    "Size": int,
+    "RootFS": {"Layers": [str]},
+    "Manifests": [
+        {
+            "ID": str,
+            "Kind": str,
+            "Available": bool,
+            "ImageData": {
+                "Platform": {"os": str, "architecture": str, "variant": str},
+                "Size": {"Unpacked": int},
+            },
+        }
+    ],
+    "Identity": {"Pull": [{"Repository": str}]},
+}
+
+
+def is_description(value: object) -> bool:
+    """Return whether an answer has the form of an image's description: an engine may be anything that answers on a socket."""
+    return isinstance(value, Mapping) and isinstance(value.get("Id"), str) and has_shape(value, _SHAPE)
+
+
+def has_shape(value: object, shape: Any) -> bool:
+    """Return whether JSON has the types of ``shape``: a type, a list of one shape, or a dict. Anything may be absent or null."""
+    if value is None:
+        return True
+    if isinstance(shape, dict):
+        return isinstance(value, Mapping) and all(has_shape(value.get(key), part) for key, part in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(entry is not None and has_shape(entry, shape[0]) for entry in value)
+    return isinstance(value, shape)
+
 
 def read_image(described: Described, store: StoreKind) -> EngineImage:
-    """Make an `EngineImage` of an answer to ``/images/<name>/json``; ``missing`` is left to who knows the other images."""
+    """Return the `EngineImage` of a description. ``missing`` is left empty: it depends on the other images."""
     platform = make_platform(
         described.get("Os") or "linux", described.get("Architecture") or "unknown", described.get("Variant") or ""
     )
@@ -37,12 +76,12 @@ def read_image(described: Described, store: StoreKind) -> EngineImage:
 
 
 def read_tags(described: Described) -> tuple[str, ...]:
-    """Give the tags, familiar and sorted; an old engine lists ``<none>:<none>`` for none."""
+    """Return the tags, short and sorted; an old engine lists ``<none>:<none>`` for none."""
     return tuple(sorted(familiar(tag) for tag in described.get("RepoTags") or () if "<none>" not in tag))
 
 
 def read_diff_ids(described: Described) -> tuple[DiffID, ...]:
-    """Give the layers, base first; none where the engine names one that is no sha256 digest."""
+    """Return the layers, base first; none if one of them is not a sha256 digest."""
     try:
         return tuple(DiffID.parse(text) for text in (described.get("RootFS") or {}).get("Layers") or ())
     except InvalidDigestError:
@@ -50,9 +89,9 @@ def read_diff_ids(described: Described) -> tuple[DiffID, ...]:
 
 
 def manifests(described: Described) -> Iterator[tuple[str, Platform, bool]]:
-    """Give digest, platform and completeness of each image manifest that the engine holds something of.
+    """Yield digest, platform and completeness of each image manifest of which the engine holds something.
 
-    A manifest of another platform that came along with an index, without content and never unpacked, is left out.
+    A manifest of another platform that is part of an index, without content and never unpacked, is left out.
     """
     for manifest in described.get("Manifests") or ():
         data = manifest.get("ImageData")
@@ -70,11 +109,11 @@ def manifests(described: Described) -> Iterator[tuple[str, Platform, bool]]:
 
 
 def _registry_references(described: Described, store: StoreKind) -> tuple[str, ...]:
-    """Give the manifest references that a registry really answers to.
+    """Return the manifest references that exist in a registry.
 
-    A classic engine lists those only. The containerd store and podman list one for each tag, whether a registry ever saw it or
-    not: of the former those count whose repository is among the recorded pulls (API 1.53; written there without the port), of
-    podman none.
+    A classic engine lists only those. The containerd store and podman list one for each tag, whether it is in a registry or not. Of
+    the containerd store those count whose repository is among the recorded pulls (API 1.53; recorded without the port), of podman
+    none.
     """
     references = {whole(reference) for reference in described.get("RepoDigests") or () if "<none>" not in reference}
     if store == "podman":

@@ -1,4 +1,4 @@
-"""Which engine is meant: the rules of Docker's own command, over values instead of the environment.
+"""Choosing the engine by the rules of Docker's own command, from values that the caller read from the environment.
 
 Source: docker/cli, cli/command/cli.go (``resolveContextName``) and cli/context/store: a host that was given, else ``DOCKER_HOST``,
 else ``DOCKER_CONTEXT``, else ``currentContext`` of ``config.json`` in ``DOCKER_CONFIG`` or ``~/.docker``, else the local socket.
@@ -15,13 +15,13 @@ from typing import Any
 from catalog.errors import EngineUnavailableError
 
 _DEFAULT_HOST = "unix:///var/run/docker.sock"
-# Where engines that no context names listen: rootless Docker, Docker Desktop, podman.
+# The sockets of engines that are not in a context: rootless Docker, Docker Desktop, podman.
 _OTHER_SOCKETS = ("{run}/docker.sock", "{home}/.docker/run/docker.sock", "{run}/podman/podman.sock", "/run/podman/podman.sock")
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """The PEM files of a connection over TLS; ``verify`` is false where the user turned the check of the server off."""
+    """The PEM files of a connection over TLS; ``verify`` is false if the user disabled the check of the server."""
 
     ca: Path
     cert: Path
@@ -31,7 +31,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class EngineTarget:
-    """An engine's address, what chose it, and what else is needed to speak to it. ``config_dir`` holds Docker's settings."""
+    """An engine's address, what chose it, and its TLS files. ``config_dir`` holds Docker's settings."""
 
     host: str
     origin: str
@@ -40,12 +40,12 @@ class EngineTarget:
 
     @property
     def address(self) -> str:
-        """The host as it may be shown: without a user's name or password."""
+        """The host without a user name and password, to be shown."""
         return re.sub(r"//[^/@]*@", "//", self.host)
 
 
 def choose_target(host: str | None, environment: Mapping[str, str]) -> EngineTarget:
-    """Apply the rules; raise `EngineUnavailableError` for a context that does not exist or cannot be read."""
+    """Return the engine that is meant; raise `EngineUnavailableError` for a context that does not exist or cannot be read."""
     config_dir = _config_dir(environment)
     if host:
         return EngineTarget(host, "given", config_dir, _tls_of_environment(host, environment, config_dir))
@@ -58,7 +58,7 @@ def choose_target(host: str | None, environment: Mapping[str, str]) -> EngineTar
 
 
 def other_socket(environment: Mapping[str, str]) -> str | None:
-    """Give the host of an engine that listens at one of the other usual places, or None."""
+    """Return the host of an engine at one of the other usual sockets, or None."""
     run = environment.get("XDG_RUNTIME_DIR", "/nonexistent")
     for pattern in _OTHER_SOCKETS:
         path = Path(pattern.format(run=run, home=environment.get("HOME", "/nonexistent")))
@@ -95,7 +95,7 @@ def _context_target(name: str, config_dir: Path) -> EngineTarget:
         raise EngineUnavailableError(
             f'Docker\'s context "{name}" does not exist, or names no engine',
             why=f"looked in {config_dir / 'contexts'}",
-            hint="docker context ls lists the contexts; DOCKER_HOST goes before them",
+            hint="docker context ls lists the contexts; DOCKER_HOST takes precedence over them",
         )
     certs = config_dir / "contexts" / "tls" / folder / "docker"
     tls = None
@@ -106,7 +106,7 @@ def _context_target(name: str, config_dir: Path) -> EngineTarget:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Give the object of a file, or an empty one where there is none; Docker's command, too, lives without its settings."""
+    """Return the JSON object in a file; an empty one if there is none, as Docker's command does."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

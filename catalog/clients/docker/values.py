@@ -1,4 +1,4 @@
-"""What an engine tells about itself and its images, in this project's words."""
+"""An engine's description of itself and of its images, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _HUB = "docker.io"
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """One engine. ``target`` is its address, ``origin`` what chose it (``DOCKER_HOST``, ``context colima``, ``default``)."""
+    """One engine. ``target`` is its address; ``origin`` is what chose it (``DOCKER_HOST``, ``context colima``, ``default``)."""
 
     version: str
     api: str
@@ -27,12 +27,12 @@ class EngineInfo:
 class EngineImage:
     """One image of the engine, for one platform.
 
-    ``id`` is what the engine shows and takes back, whatever kind of digest that is. ``tags`` are familiar (``nginx:1.25``, not
-    ``docker.io/library/nginx:1.25``), sorted. ``diff_ids`` are the layers, base first, with repetitions. ``registry`` are manifest
-    references of registries, whole and sorted (``docker.io/library/nginx@sha256:…``). ``platforms`` says for each platform of the
-    image whether the engine holds all of it; ``complete`` says it of this one, and ``missing`` names the layers that are not there
-    as far as can be told. ``manifest`` is the digest of this platform's manifest in the containerd store, empty elsewhere. ``size``
-    is the engine's figure, for progress only.
+    ``id`` is the engine's image ID, whatever it is a digest of. ``tags`` are short (``nginx:1.25``, not
+    ``docker.io/library/nginx:1.25``) and sorted. ``diff_ids`` are the layers, base first, with repetitions. ``registry`` are sorted
+    full manifest references of registries (``docker.io/library/nginx@sha256:…``). ``platforms`` maps each platform of the image to
+    whether the engine holds all of it; ``complete`` is the value of this one, and ``missing`` lists the absent layers as far as
+    they are known. ``manifest`` is the digest of this platform's manifest in the containerd store, empty elsewhere. ``size`` is the
+    engine's figure, for progress and waiting times only.
     """
 
     id: str
@@ -49,19 +49,24 @@ class EngineImage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """What the engine said it loaded; ``id`` is its image ID. Not checked yet: see `Engine.check_loaded`."""
+    """The image ID that the engine reported for a load, not checked yet: see `Engine.check_loaded`."""
 
     id: str
 
 
 def familiar(reference: str) -> str:
-    """Write a reference as Docker's people do: without the parts that mean Docker Hub."""
+    """Return a reference in the short form that users type: without the parts that mean Docker Hub."""
     return reference.removeprefix(f"{_HUB}/library/").removeprefix(f"{_HUB}/")
 
 
-def whole(reference: str) -> str:
-    """Write a reference with its registry host: ``nginx:1`` is ``docker.io/library/nginx:1``."""
+def is_whole(reference: str) -> bool:
+    """Return whether a reference has a registry host."""
     first, slash, _ = reference.partition("/")
-    if slash and (first == "localhost" or any(mark in first for mark in ".:")):
+    return bool(slash) and (first == "localhost" or any(mark in first for mark in ".:"))
+
+
+def whole(reference: str) -> str:
+    """Return a reference with its registry host: ``docker.io/library/nginx:1`` for ``nginx:1``."""
+    if is_whole(reference):
         return reference
-    return f"{_HUB}/{reference}" if slash else f"{_HUB}/library/{reference}"
+    return f"{_HUB}/{reference}" if "/" in reference else f"{_HUB}/library/{reference}"

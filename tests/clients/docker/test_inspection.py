@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from catalog.clients.docker.events import failure_of, loaded_of, tell
+from catalog.clients.docker.events import failure_of, loaded_of, report
 from catalog.clients.docker.holdings import split_reference
 from catalog.clients.docker.inspection import manifests, read_image
 from catalog.clients.docker.values import familiar, whole
@@ -85,7 +85,7 @@ def test_what_engines_say_while_they_load() -> None:
     assert failure_of({"errorDetail": {"message": "no"}, "error": "no"}) == "no"
     assert failure_of({"errorDetail": {}}) is None
     steps: list[Step] = []
-    tell({"status": "Loading layer", "id": "ab", "progressDetail": {"current": 3, "total": 5}}, steps.append)
-    tell({"status": "Extracting", "progressDetail": {"current": 3}}, steps.append)
-    tell({"status": "Pulling", "progressDetail": {}}, steps.append)
+    report({"status": "Loading layer", "id": "ab", "progressDetail": {"current": 3, "total": 5}}, steps.append)
+    report({"status": "Extracting", "progressDetail": {"current": 3}}, steps.append)
+    report({"status": "Pulling", "progressDetail": {}}, steps.append)
     assert steps == [Step("part", "Loading layer ab", 3, 5), Step("part", "Extracting", 3, None)]

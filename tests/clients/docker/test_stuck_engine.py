@@ -1,4 +1,4 @@
-"""Engines that stall, break off, or are interrupted: safety row C10, with its time limits scaled down."""
+"""Engines that stall, break off, or are interrupted: docs/safety.md C10, with its time limits scaled down."""
 
 import io
 import os
@@ -23,22 +23,10 @@ from catalog.errors import (
 from catalog.model.platform import parse_platform
 from tests.factory.images import make_image, small_image
 from tests.factory.tars import make_layer
-from tests.fakes.engine import FakeEngine, Request, fake_engine
+from tests.fakes.engine import FakeEngine, Request
 
 IMAGE = EngineImage("sha256:" + "1" * 64, ("web:1",), (), parse_platform("linux/amd64"))
 IDLE = 0.5
-
-
-@pytest.fixture
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
-    with fake_engine(tmp_path_factory.mktemp("e")) as running:
-        yield running
-
-
-@pytest.fixture
-def engine(fake: FakeEngine) -> Iterator[Engine]:
-    with connect(fake.host, environment={}, idle_timeout=IDLE) as connected:
-        yield connected
 
 
 def endless() -> Iterator[bytes]:
