@@ -15,6 +15,7 @@
     │   ├── ReleaseNotFoundError
     │   ├── CatalogueNotFoundError
     │   ├── PlatformNotFoundError
+    │   ├── PathNotFoundError         no such file in an image
     │   ├── ImageNotFoundError        the engine or an export does not hold it
     │   └── ImageIncompleteError      the engine shows it and cannot export it
     ├── LockedError                   another process holds what is needed, or time ran out
@@ -111,6 +112,10 @@ class CatalogueNotFoundError(NotFoundError):
 
 class PlatformNotFoundError(NotFoundError):
     code = "platform-not-found"
+
+
+class PathNotFoundError(NotFoundError):
+    code = "path-not-found"
 
 
 class ImageNotFoundError(NotFoundError):

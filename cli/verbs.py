@@ -18,7 +18,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show one release: images, digests, layers, annotations.",
         "search": "Find releases by words in names, versions and annotations.",
         "log": "Show what changed, newest first.",
-        "diff": "Compare two releases: layers, sizes, configuration.",
+        "diff": "Compare two releases: layers, sizes, configuration, files.",
+        "files": "List the files of an image without loading it.",
+        "cat": "Write one file of an image without loading it.",
     },
     "Own catalogue": {
         "yank": "Mark a release as not to be used; nothing is deleted.",
@@ -54,7 +56,6 @@ VERBS: dict[str, str] = {verb: summary for section in SECTIONS.values() for verb
 FOREIGN: dict[str, tuple[str, ...]] = {
     "add": ("publish",),
     "build": ("publish",),
-    "cat": ("save",),
     "clean": ("gc",),
     "delete": ("remove", "unpin"),
     "download": ("pull",),

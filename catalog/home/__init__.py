@@ -9,6 +9,7 @@
         blocks.sqlite               blocks, and the leases of running commands                      blockstores/
         records/<name>.ipns-record  last record of the own and of each followed catalogue           home/records
         deltas/<pair>.delta         deltas made for others; a cache                                 home/deltas
+        files/<layer CID>.files     listings of layers, of files inside images; a cache             home/listings
 
         own.lock                    the own catalogue's releases are being changed                  home/locks
         key.lock                    the key is being created                                        home/locks

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from catalog.errors import BlockNotFoundError
+from catalog.delivery.archive import explain_absence
+from catalog.delivery.contents import ImageFiles, fetch_image_files, reading
+from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home.home import Home
 from catalog.image.difference import (
     BlockChange,
@@ -19,6 +21,10 @@ from catalog.ipld.block import BlockSource
 from catalog.lookup.locate import open_lookup
 from catalog.model.platform import Platform
 from catalog.model.release import Image
+from catalog.progress import Progress, silent
+from catalog.rootfs.difference import FilesDifference, compare_trees
+from catalog.rootfs.tree import Node
+from catalog.sources.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,35 @@ def diff(home: Home, old: str, new: str, *, platform: Platform) -> Difference:
     before, after = _resolve(home, old, platform), _resolve(home, new, platform)
     layers, config, blocks = _compare(before.image, after.image, home.blocks)
     return Difference(before.entry, after.entry, after.platform, before.image, after.image, layers, config, blocks)
+
+
+def diff_files(
+    home: Home, old: str, new: str, *, platform: Platform, network: Network, progress: Progress = silent
+) -> FilesDifference:
+    """Compare the files and packages of the images for ``platform`` of two releases.
+
+    What is not here is fetched: a delta where the newer one is offered as one, else the blocks that hold headers and metadata.
+    """
+    before, after = _resolve(home, old, platform), _resolve(home, new, platform)
+    sides = []
+    with reading(home, f"diff {old} {new}"):
+        for reference, side in ((old, before), (new, after)):
+            try:
+                catalogue = side.entry.catalogue.catalogue
+                files = fetch_image_files(home, side.image, network, progress=progress, catalogue=catalogue, by_delta=True)
+            except UnavailableError as error:
+                raise explain_absence(error, reference, network) from error
+            sides.append(files)
+        return compare_files(*sides)
+
+
+def compare_files(before: ImageFiles, after: ImageFiles) -> FilesDifference:
+    """Compare the files of two images that were opened."""
+
+    def same_bytes(one: Node, other: Node) -> bool:
+        return b"".join(before.read(one)) == b"".join(after.read(other))
+
+    return compare_trees(before.tree, after.tree, before.read_text, after.read_text, same_bytes)
 
 
 def _resolve(home: Home, reference: str, platform: Platform) -> _Side:

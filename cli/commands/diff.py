@@ -1,6 +1,6 @@
 """``dcat diff``: compare two releases."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
 from cli.text import format_count, format_size
 
+if TYPE_CHECKING:
+    from catalog.rootfs.difference import FilesDifference
+
 app = command_app()
 
 OldArgument = Annotated[str, typer.Argument(metavar="OLD", help="A release.")]
@@ -17,18 +20,23 @@ NewArgument = Annotated[str, typer.Argument(metavar="NEW", help="A release.")]
 PlatformOption = Annotated[
     str, typer.Option("--platform", metavar="OS/ARCH", help="Compare the images for this platform; default: the host's.")
 ]
+FilesOption = Annotated[bool, typer.Option("--files", help="Compare files and packages too; fetches what is not here of them.")]
 
 _SIGNS = {"same": " ", "added": "+", "removed": "-"}
+_FILE_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 @app.command()
 @command
-def diff(context: Context, old: OldArgument, new: NewArgument, platform: PlatformOption = "") -> Document:
-    """Compare two releases: layers, sizes, configuration.
+def diff(
+    context: Context, old: OldArgument, new: NewArgument, platform: PlatformOption = "", files: FilesOption = False
+) -> Document:
+    """Compare two releases: layers, sizes, configuration, files.
 
     Layers and configuration are compared where their blocks are here; sizes always.
     """
     from catalog.operations.diff import diff as compare
+    from catalog.operations.diff import diff_files
 
     found = compare(context.home, old, new, platform=wanted_platform(platform))
     body: dict[str, Any] = {
@@ -58,8 +66,8 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
             "new": blocks.new_blocks,
             "new_size": blocks.new_size,
         }
-        new = f"{format_size(blocks.new_size)} new in {format_count(blocks.new_blocks, 'block')}"
-        facts.append(("blocks", f"{format_size(blocks.common_size)} in common, {new}"))
+        fresh = f"{format_size(blocks.new_size)} new in {format_count(blocks.new_blocks, 'block')}"
+        facts.append(("blocks", f"{format_size(blocks.common_size)} in common, {fresh}"))
     parts.append(fields(facts))
     if found.layers is not None:
         body["layers"] = [
@@ -80,8 +88,68 @@ def diff(context: Context, old: OldArgument, new: NewArgument, platform: Platfor
         if found.config:
             settings = [(change.key, change.before or "", change.after or "") for change in found.config]
             parts.append(Table(("SETTING", "OLD", "NEW"), settings))
+    if files:
+        changed = diff_files(
+            context.home, old, new, platform=wanted_platform(platform), network=context.network, progress=context.progress
+        )
+        body |= _files_body(changed)
+        parts += _files_parts(changed)
+        return Document("diff", body, [f"/{change.path}" for change in changed.files], parts)
     closing = "" if found.layers is not None else f"The layers are not here. To fetch them: dcat pull --no-load {old} {new}"
     return Document("diff", body, [], parts, closing)
+
+
+def _files_body(changed: "FilesDifference") -> dict[str, Any]:
+    return {
+        "packages": [
+            {
+                "change": package.change,
+                "system": package.system,
+                "name": package.name,
+                "old": package.old_version,
+                "new": package.new_version,
+            }
+            for package in changed.packages
+        ],
+        "files": [
+            {
+                "change": file.change,
+                "path": f"/{file.path}",
+                "kind": file.kind,
+                "old_size": file.old_size,
+                "new_size": file.new_size,
+                "what": list(file.what),
+                "package": None if file.package is None else changed.packages[file.package].name,
+            }
+            for file in changed.files
+        ],
+    }
+
+
+def _files_parts(changed: "FilesDifference") -> list[str | Table]:
+    parts: list[str | Table] = []
+    if changed.packages:
+        packages = [
+            (_FILE_SIGNS[package.change], package.system, package.name, package.old_version or "", package.new_version or "")
+            for package in changed.packages
+        ]
+        parts.append(Table(("", "SYSTEM", "PACKAGE", "OLD", "NEW"), packages))
+    counts = [
+        format_count(sum(1 for file in changed.files if file.change == change), f"file {change}", f"files {change}")
+        for change in ("added", "removed", "changed")
+    ]
+    parts.append(", ".join(counts))
+    if changed.files:
+        rows, raw = [], []
+        for file in changed.files:
+            package = "" if file.package is None else changed.packages[file.package].name
+            rest = (f"/{file.path}", ", ".join(file.what), package)
+            sign = _FILE_SIGNS[file.change]
+            growth = f"{'+' if file.growth > 0 else ''}{format_size(file.growth)}"
+            rows.append((sign, format_size(file.new_size if file.new_size is not None else file.old_size or 0), growth, *rest))
+            raw.append((file.change, str(file.new_size if file.new_size is not None else file.old_size), str(file.growth), *rest))
+        parts.append(Table(("", "SIZE", "GROWTH", "FILE", "WHAT", "PACKAGE"), rows, frozenset({"SIZE", "GROWTH"}), raw))
+    return parts
 
 
 def _change(old: int, new: int) -> str:

@@ -1,0 +1,90 @@
+"""``dcat files``: what is in an image."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.command import command, command_app
+from cli.context import Context
+from cli.output import Document, Table
+from cli.platforms import wanted_platform
+from cli.text import format_size
+
+if TYPE_CHECKING:
+    from catalog.operations.files import ListedFile
+
+app = command_app()
+
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
+PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A directory or file of the image; else its root.")]
+RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="List all files below it.")]
+SearchOption = Annotated[str, typer.Option("--search", metavar="TEXT", help="List the files below it whose path holds TEXT.")]
+PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
+
+
+@app.command()
+@command
+def files(
+    context: Context,
+    reference: ReferenceArgument,
+    path: PathArgument = "",
+    recursive: RecursiveOption = False,
+    search: SearchOption = "",
+    platform: PlatformOption = "",
+) -> Document:
+    """List the files of an image without loading it.
+
+    All layers are applied, whiteouts included. Only the blocks with file headers are read; those that are not here are fetched.
+    """
+    from catalog.operations.files import list_files
+
+    found = list_files(
+        context.home,
+        reference,
+        path,
+        platform=wanted_platform(platform),
+        network=context.network,
+        recursive=recursive,
+        search=search,
+        progress=context.progress,
+    )
+    body: dict[str, Any] = {
+        "reference": found.entry.reference,
+        "platform": str(found.platform),
+        "path": f"/{found.path}",
+        "files": [_body(file) for file in found.files],
+        "problems": list(found.problems),
+    }
+    rows = [_row(file, format_size(file.size)) for file in found.files]
+    raw = [_row(file, str(file.size)) for file in found.files]
+    table = Table(("MODE", "OWNER", "SIZE", "MODIFIED", "LAYER", "PATH"), rows, frozenset({"SIZE", "LAYER"}), raw)
+    closing = "" if found.files else "Nothing there" + (f' whose path holds "{search}"' if search else "")
+    warnings = [f"{problem}: the rest of that layer is not listed" for problem in found.problems]
+    return Document("files", body, [f"/{file.path}" for file in found.files], [table] if rows else [], closing, warnings)
+
+
+def _row(file: "ListedFile", size: str) -> tuple[str, ...]:
+    arrow = {"symlink": f" -> {file.target}", "hardlink": f" link to {file.target}"}.get(file.kind, "")
+    return (file.mode, f"{file.uid}:{file.gid}", size, _time(file.modified), str(file.layer), f"/{file.path}{arrow}")
+
+
+def _body(file: "ListedFile") -> dict[str, Any]:
+    return {
+        "path": f"/{file.path}",
+        "kind": file.kind,
+        "mode": file.mode,
+        "uid": file.uid,
+        "gid": file.gid,
+        "size": file.size,
+        "modified": _time(file.modified),
+        "target": file.target or None,
+        "layer": file.layer,
+    }
+
+
+def _time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)

@@ -1,0 +1,137 @@
+"""A layer is listed from its chunks as tarfile lists its bytes, without inflating the large files in it."""
+
+import io
+import json
+import random
+import tarfile
+
+import pytest
+import zstandard
+
+from catalog.errors import LockedError
+from catalog.image.reader import ArchivedLayer, read_archive
+from catalog.ipld.cid import Cid
+from catalog.rootfs.leaves import LayerBytes, list_leaves
+from catalog.rootfs.listing import LayerListing, decode_listing, encode_listing, list_layer, open_layer
+from tests.factory.archives import MemoryBlocks, store_image
+from tests.factory.images import make_image, versioned_text
+from tests.factory.tars import make_tar
+
+FILES = {
+    "etc/os-release": b"ID=sample\n",
+    "usr/lib/one": versioned_text("1", 40_000),
+    "usr/lib/large.so": versioned_text("1", 900_000, seed=2),
+    "empty": b"",
+    **{f"usr/share/doc/{number}": b"text %d\n" % number * number for number in range(400)},
+    "exact": versioned_text("1", 262_144, seed=3),
+    "last": b"the end",
+}
+
+
+def stored(tar: bytes) -> tuple[ArchivedLayer, MemoryBlocks]:
+    blocks = MemoryBlocks()
+    archive = store_image(make_image([tar]), blocks)
+    return read_archive(archive.archive, blocks).layers[0], blocks
+
+
+def here(_cid: Cid) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_listing_is_what_tarfile_lists(form: int) -> None:
+    tar = make_tar({**FILES, "link": ("symlink", "empty"), "hard": ("hardlink", "last")}, mtime=1_600_000_000, form=form)
+    layer, blocks = stored(tar)
+    listing = list_layer(layer, blocks, here)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        members = archive.getmembers()
+    found = [(entry.path, entry.size, entry.mtime, entry.mode, entry.target) for entry in listing.entries]
+    assert found == [(member.name, member.size, member.mtime, member.mode, member.linkname) for member in members]
+    assert [entry.offset for entry in listing.entries if entry.size] == [member.offset_data for member in members if member.size]
+    assert listing.problem == ""
+    assert listing.exact
+
+
+def test_a_file_is_read_from_the_blocks_that_hold_it() -> None:
+    layer, blocks = stored(make_tar(FILES))
+    listing = list_layer(layer, blocks, here)
+    reader = open_layer(layer, listing, blocks, here)
+    for entry in listing.entries:
+        blocks.read.clear()
+        assert b"".join(reader.read_at(entry.offset, entry.size)) == FILES[entry.path], entry.path
+        assert len(blocks.read) <= 2 + entry.size // 32_768
+
+
+def test_large_files_are_not_inflated() -> None:
+    layer, blocks = stored(make_tar(FILES))
+    leaves = list_leaves(layer, blocks)
+    data = LayerBytes(leaves, blocks, here)
+    reader = list_layer(layer, blocks, here)
+    assert sum(reader.sizes) >= data.position
+    assert all(entry.content.startswith("leaves:") == (entry.size >= 32_768) for entry in reader.entries if entry.size)
+
+
+def test_leaves_that_are_not_here_are_fetched_only_where_headers_are_in_them() -> None:
+    whole = {f"f{number}": versioned_text(str(number), 200_000, seed=number) for number in range(20)}
+    layer, blocks = stored(make_tar(whole))
+    inner = {layer.cid}
+    blocks.read.clear()
+    listing = list_layer(layer, blocks, lambda _cid: False)
+    fetched = sum(len(blocks.blocks[cid]) for cid in set(blocks.read) - inner)
+    assert [entry.path for entry in listing.entries] == list(whole)
+    assert fetched < layer.stored_size / 20
+    assert not listing.exact
+
+
+def test_equal_content_has_equal_names_and_different_content_different_ones() -> None:
+    one, other = stored(make_tar(FILES)), stored(make_tar({**FILES, "usr/lib/large.so": versioned_text("2", 900_000, seed=2)}))
+    before = {entry.path: entry.content for entry in list_layer(*one, here).entries}
+    after = {entry.path: entry.content for entry in list_layer(*other, here).entries}
+    assert {path for path in before if before[path] != after[path]} == {"usr/lib/large.so"}
+
+
+def test_a_layer_that_is_not_a_tar_says_where_it_ends() -> None:
+    layer, blocks = stored(make_tar({"a": b"x"})[:1024] + b"not a header" * 200)
+    listing = list_layer(layer, blocks, here)
+    assert [entry.path for entry in listing.entries] == ["a"]
+    assert "checksum" in listing.problem
+
+
+def test_a_file_that_claims_more_than_the_layer_ends_the_listing() -> None:
+    info = tarfile.TarInfo("huge")
+    info.size = 1 << 40
+    layer, blocks = stored(info.tobuf() + bytes(2048))
+    assert list_layer(layer, blocks, here).problem == "a file is longer than the layer"
+
+
+def test_a_listing_is_kept_and_read_back_whole() -> None:
+    layer, blocks = stored(make_tar({**FILES, "link": ("symlink", "a\nb")}))
+    listing = list_layer(layer, blocks, here)
+    assert decode_listing(encode_listing(listing)) == listing
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", zstandard.compress(b"[]"), zstandard.compress(b'{"format":"dcat-files/9"}')])
+def test_what_is_not_a_listing_is_made_again(data: bytes) -> None:
+    assert decode_listing(data) is None
+
+
+def test_a_damaged_listing_never_raises() -> None:
+    data = encode_listing(LayerListing((), (5, 6)))
+    for place in range(len(data)):
+        spoilt = bytearray(data)
+        spoilt[place] ^= 1 << random.Random(place).randrange(8)
+        decode_listing(bytes(spoilt))
+
+
+def test_a_listing_stops_when_it_is_told() -> None:
+    layer, blocks = stored(make_tar(FILES))
+    with pytest.raises(LockedError):
+        list_layer(layer, blocks, here, lambda: True)
+
+
+def test_the_listing_is_small() -> None:
+    layer, blocks = stored(make_tar(FILES))
+    listing = list_layer(layer, blocks, here)
+    data = encode_listing(listing)
+    assert len(data) < 100 * len(listing.entries)
+    assert json.loads(zstandard.decompress(data))["format"] == "dcat-files/1"
