@@ -7,6 +7,7 @@ The rooms, from the ground up; a module imports its package's siblings and what 
     model/                     digests, platforms, references, releases
     unixfs/ ipns/              files and directories of blocks; names, keys and signed records
     image/                     any export of an image -> the one canonical archive and its DAG
+    rootfs/                    the files inside an image
     snapshot/                  a catalogue as an immutable DAG
     delta/                     a next version as the few bytes that changed
     storage/                   SQLite files, the private key's file, files written atomically
@@ -55,13 +56,16 @@ if TYPE_CHECKING:
     from catalog.operations import accept as accept
     from catalog.operations import collect_garbage as collect_garbage
     from catalog.operations import diff as diff
+    from catalog.operations import diff_files as diff_files
     from catalog.operations import export_catalogue as export_catalogue
     from catalog.operations import export_releases as export_releases
     from catalog.operations import import_bundle as import_bundle
+    from catalog.operations import list_files as list_files
     from catalog.operations import list_names as list_names
     from catalog.operations import list_questions as list_questions
     from catalog.operations import list_releases as list_releases
     from catalog.operations import log as log
+    from catalog.operations import open_file as open_file
     from catalog.operations import outdated as outdated
     from catalog.operations import pin as pin
     from catalog.operations import prefer as prefer
@@ -104,13 +108,16 @@ _NAMES = {
         "accept",
         "collect_garbage",
         "diff",
+        "diff_files",
         "export_catalogue",
         "export_releases",
         "import_bundle",
+        "list_files",
         "list_names",
         "list_questions",
         "list_releases",
         "log",
+        "open_file",
         "outdated",
         "pin",
         "prefer",

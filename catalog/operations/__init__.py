@@ -9,10 +9,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from catalog.operations.cat import OpenedFile as OpenedFile
+    from catalog.operations.cat import open_file as open_file
     from catalog.operations.catalogues import CatalogueEntry as CatalogueEntry
     from catalog.operations.catalogues import catalogues as catalogues
     from catalog.operations.diff import Difference as Difference
     from catalog.operations.diff import diff as diff
+    from catalog.operations.diff import diff_files as diff_files
     from catalog.operations.doctor import Finding as Finding
     from catalog.operations.doctor import diagnose as diagnose
     from catalog.operations.export import Exported as Exported
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from catalog.operations.export import export_releases as export_releases
     from catalog.operations.exposure import Exposed as Exposed
     from catalog.operations.exposure import list_exposed as list_exposed
+    from catalog.operations.files import ListedFile as ListedFile
+    from catalog.operations.files import ListedFiles as ListedFiles
+    from catalog.operations.files import list_files as list_files
     from catalog.operations.gc import Swept as Swept
     from catalog.operations.gc import collect_garbage as collect_garbage
     from catalog.operations.import_ import Imported as Imported
@@ -88,11 +94,13 @@ if TYPE_CHECKING:
     from catalog.operations.yank import yank as yank
 
 _MODULES = {
+    "cat": ("OpenedFile", "open_file"),
     "catalogues": ("CatalogueEntry", "catalogues"),
-    "diff": ("Difference", "diff"),
+    "diff": ("Difference", "diff", "diff_files"),
     "doctor": ("Finding", "diagnose"),
     "export": ("Exported", "export_catalogue", "export_releases"),
     "exposure": ("Exposed", "list_exposed"),
+    "files": ("ListedFile", "ListedFiles", "list_files"),
     "gc": ("Swept", "collect_garbage"),
     "import_": ("Imported", "ImportedImage", "import_bundle"),
     "key": ("KeyInfo", "export_key", "import_key", "show_key", "write_secret"),
