@@ -146,7 +146,7 @@ def _written_beside(path: Path, mode: int, label: str, crash_point: CrashPoint) 
 
 
 def _link(unfinished: Path, path: Path) -> None:
-    """Give a file its final name by a link, which unlike a rename replaces nothing; by a rename where there are no links."""
+    """Name a file by a link, which unlike a rename replaces nothing; by a rename on a file system without links."""
     try:
         os.link(unfinished, path)
     except OSError as error:

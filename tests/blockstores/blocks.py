@@ -35,6 +35,6 @@ def find_damaged(store: EmbeddedBlockstore) -> list[Cid]:
 
 
 def limit_pages(store: EmbeddedBlockstore, pages: int) -> None:
-    """Let the file of a store grow no further than this, as a full disk would."""
+    """Limit the size of a store's file, as a full disk does."""
     with store.file.transaction() as connection:
         connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()

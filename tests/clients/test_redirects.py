@@ -1,4 +1,4 @@
-"""Redirects and credentials: safety.md's rows B6 and B7.
+"""Redirects and credentials: docs/safety.md B6 and B7.
 
 Sockets of this process connect to this machine only: whatever else a request would connect to is noted and refused.
 """

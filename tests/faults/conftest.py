@@ -16,7 +16,7 @@ _MEMORY = Path("/dev/shm")
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give an empty folder, in memory where there is such a file system: kill -9 needs no disk, and fsync there costs nothing."""
+    """Return an empty folder, in memory where there is such a file system: kill -9 needs no disk, and fsync there costs nothing."""
     with in_memory() as made:
         yield made
 
@@ -36,6 +36,6 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give small exported images by the version that they are published under."""
+    """Return small exported images by the version that they are published under."""
     made = tmp_path_factory.mktemp("images")
     return {version: write_image(made / f"{version}.tar", version) for version in ("1.0", "1.1", "old")}

@@ -1,4 +1,4 @@
-"""What a command did to files, replayed up to any operation as a power cut may leave it (safety.md D2).
+"""What a command did to files, replayed up to any operation as a power cut may leave it (docs/safety.md D2).
 
 The model is that of SQLite's crash tests: what was synced is there. Of what was written since, each 512-byte piece may be there or
 not, whatever the order; so may each change of a file's length. A name is there for certain once its directory was synced; until

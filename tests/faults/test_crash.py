@@ -1,4 +1,4 @@
-"""kill -9 at every crash point of the commands that write, through the command line (safety.md D1).
+"""kill -9 at every crash point of the commands that write, through the command line (docs/safety.md D1).
 
 After each: every file is sound, what was acknowledged before is there, nothing is there by half, and the same command goes through.
 """

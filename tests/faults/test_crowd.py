@@ -1,4 +1,4 @@
-"""Many processes in one home at once (safety.md D4)."""
+"""Many processes in one home at once (docs/safety.md D4)."""
 
 import json
 import os

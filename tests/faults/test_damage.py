@@ -1,4 +1,4 @@
-"""Files that were damaged: it is always noticed, and what somebody else holds comes back (safety.md B11, D6)."""
+"""Files that were damaged: it is always noticed, and what somebody else holds comes back (docs/safety.md B11, D6)."""
 
 import random
 import shutil
@@ -46,7 +46,7 @@ class Damaged:
         return ended
 
     def is_harmless(self, home: Path, file: str) -> bool:
-        """Tell whether the file holds what it held: what was damaged is then no part of it (a free page, the rest of a page)."""
+        """Return whether the file holds what it held: what was damaged is then no part of it (a free page, the rest of a page)."""
         return dump(home / file) == self.contents[file]
 
     def repair(self, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Indexes without end are refused at once, in little memory (safety.md A12); no database that came from outside is opened (A13)."""
+"""Indexes without end are refused at once, in little memory (docs/safety.md A12); no foreign database is opened (A13)."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The system refuses the n-th operation on a file of the home, once or from then on (safety.md D3).
+"""The system refuses the n-th operation on a file of the home, once or from then on (docs/safety.md D3).
 
 The long run takes every third operation, other ones for the two kinds of failure: each costs three commands.
 The command ends as declared, without a traceback; every file is sound; the next run of the same command goes through.
@@ -31,7 +31,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def failing() -> Iterator[tuple[Forks, Path]]:
-    """Give a process that forks commands under ``faults.c``, and the folder whose files it watches."""
+    """Yield a process that forks commands under ``faults.c``, and the folder whose files it watches."""
     with in_memory() as folder:
         (folder / "homes").mkdir()
         library = build_faults(folder)
@@ -41,7 +41,7 @@ def failing() -> Iterator[tuple[Forks, Path]]:
 
 @pytest.fixture(scope="module")
 def start(failing: tuple[Forks, Path], images: dict[str, str]) -> tuple[Path, dict[str, str]]:
-    """Give a home with two releases and some garbage, and what it promised."""
+    """Return a home with two releases and some garbage, and what it promised."""
     forks, folder = failing
     home = folder / "start"
     acknowledged = {}

@@ -1,4 +1,4 @@
-"""Disks that a publish does not fit on: a clean end, nothing half visible, and with room it goes on (safety.md B15)."""
+"""Disks that a publish does not fit on: a clean end, nothing half visible, and with room it goes on (docs/safety.md B15)."""
 
 import random
 import shutil
@@ -49,7 +49,7 @@ def disk() -> Iterator[SmallDisk]:
 
 @pytest.fixture(scope="module")
 def large_image(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Give an image of 4 MiB that no compression makes smaller."""
+    """Return an image of 4 MiB that no compression makes smaller."""
     layer = make_layer({f"app/{number}": random.Random(number).randbytes(512 * KIB) for number in range(8)})
     path = tmp_path_factory.mktemp("large") / "large.tar"
     path.write_bytes(make_tar(docker_25(make_image([layer]))))

@@ -1,4 +1,4 @@
-"""A hundred thousand hostile texts in a catalogue, shown by every command that shows text (safety.md F1)."""
+"""A hundred thousand hostile texts in a catalogue, shown by every command that shows text (docs/safety.md F1)."""
 
 import random
 from datetime import UTC, datetime

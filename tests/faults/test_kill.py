@@ -1,4 +1,4 @@
-"""Commands that are killed or interrupted at any moment: nothing acknowledged is lost, the same command goes on (safety.md D1)."""
+"""Commands that are killed or interrupted at any moment: nothing acknowledged is lost (docs/safety.md D1)."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def test_random_kills(forks: Forks, images: dict[str, str], folder: Path, kills:
 
 @pytest.fixture(scope="module")
 def large_image(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Give an image that takes about a second to publish."""
+    """Return an image that takes about a second to publish."""
     layers = [
         make_layer({f"{layer}/{number}": random.Random(number).randbytes(900_000) for number in range(layer * 10, layer * 10 + 10)})
         for layer in range(3)

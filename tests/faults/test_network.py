@@ -1,4 +1,4 @@
-"""Local commands send nothing, and no secret is seen by other users of the machine (safety.md F2, F4)."""
+"""Local commands send nothing, and no secret is seen by other users of the machine (docs/safety.md F2, F4)."""
 
 import json
 import os

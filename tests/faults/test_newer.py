@@ -1,4 +1,4 @@
-"""A home that a newer dcat wrote: commands refuse it, say what it needs, and change nothing (safety.md D7)."""
+"""A home that a newer dcat wrote: commands refuse it, say what it needs, and change nothing (docs/safety.md D7)."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Power cuts anywhere in publishing, following, removing and collecting garbage: what was acknowledged is there (safety.md D2)."""
+"""Power cuts while publishing, following, removing and collecting garbage: what was acknowledged is there (docs/safety.md D2)."""
 
 import json
 import random
@@ -54,7 +54,7 @@ def bundle(folder: Path, version: str) -> str:
 
 
 def promised(marks: list[str], cids: dict[str, str]) -> dict[str, str]:
-    """Give what the commands that had ended by then had acknowledged."""
+    """Return what the commands that had ended by then had acknowledged."""
     references = {}
     for mark in marks:
         command = json.loads(mark)
@@ -71,7 +71,7 @@ def promised(marks: list[str], cids: dict[str, str]) -> dict[str, str]:
 
 
 def being_removed(operations: list[Operation], place: int) -> set[str]:
-    """Give what the command under way is taking out of the catalogue."""
+    """Return what the command under way is taking out of the catalogue."""
     for operation in operations[place:]:
         if operation.words[0] == "mark":
             command = json.loads(" ".join(operation.words[1:]))

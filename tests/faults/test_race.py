@@ -1,4 +1,4 @@
-"""Garbage is collected while a publish, a pull or a sync counts on it: nothing that is kept ever goes (safety.md D8)."""
+"""Garbage is collected while a publish, a pull or a sync counts on it: nothing that is kept ever goes (docs/safety.md D8)."""
 
 import random
 import time

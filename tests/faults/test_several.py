@@ -1,4 +1,4 @@
-"""Several images pulled at once into a real engine, one of them bad (safety.md C11)."""
+"""Several images pulled at once into a real engine, one of them bad (docs/safety.md C11)."""
 
 from datetime import UTC, datetime
 from pathlib import Path

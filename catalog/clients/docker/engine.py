@@ -100,7 +100,7 @@ class Engine:
         return open_export(self._api, image.id, image.size, image.platform if by_platform else None)
 
     def pull(self, reference: str, platform: Platform | None = None, progress: Progress = silent) -> None:
-        """Let the engine fetch ``reference`` from its registry, with the user's login from Docker's settings.
+        """Make the engine fetch ``reference`` from its registry, with the user's login from Docker's settings.
 
         Raise `ImageNotFoundError`, or `UnavailableError` if the registry fails.
         """
@@ -178,7 +178,7 @@ class Engine:
         return image
 
     def tag(self, image_id: str, name: str, version: str) -> None:
-        """Let ``name:version`` point to the image, wherever it pointed before (see `tag_owner`).
+        """Point ``name:version`` to the image, wherever it pointed before (see `tag_owner`).
 
         Raise `EngineConflictError` if it does not point there afterwards.
         """

@@ -48,7 +48,7 @@ def pieces(data: bytes, size: int = 70_000) -> Iterator[bytes]:
 
 
 def shown_id(private: PrivateEngine, image: SampleImage) -> str:
-    """Give the ID under which an engine shows an image that was loaded in canonical form."""
+    """Return the ID under which an engine shows an image that was loaded in canonical form."""
     return str(ManifestDigest.of(image.manifest)) if private.name == "docker29" else str(image.config_digest)
 
 

@@ -13,7 +13,7 @@ from tests.factory.images import five_layers
 
 
 def archive(sizes: list[int]) -> tuple[bytes, list[int]]:
-    """Give a tar with members of these sizes, and where each ends."""
+    """Return a tar with members of these sizes, and where each ends."""
     stream = io.BytesIO()
     ends = []
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:

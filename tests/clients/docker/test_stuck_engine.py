@@ -30,7 +30,7 @@ IDLE = 0.5
 
 
 def endless() -> Iterator[bytes]:
-    """Give an archive whose blobs of 1 MiB never end."""
+    """Yield an archive whose blobs of 1 MiB never end."""
     yield from (small_image(str(place)).archive()[:-1024] for place in range(1_000_000))
 
 
