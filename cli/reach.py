@@ -46,7 +46,7 @@ def open_configured_network(settings: "Settings", variables: Mapping[str, str], 
         https=_variable(variables, "HTTPS_PROXY"),
         no_proxy=tuple((_variable(variables, "NO_PROXY") or "").split(",")),
     )
-    sources = [SourceSetting(source.url, source.token_file, source.ca_file) for source in settings.sources]
+    sources = [SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue) for source in settings.sources]
     sources += [SourceSetting(url) for url in extra]
     return open_network(sources, kubo, proxies=proxies)
 

@@ -5,7 +5,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.clients.timeouts import Timeouts
 from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
@@ -43,10 +42,18 @@ class Delivered:
     delta: TakenDelta | None = None
 
 
-def open_store(home: Home, network: Network, timeouts: Timeouts | None = None) -> FetchingBlockstore:
-    """Return a block source over the home's store and every source of ``network``."""
+def open_store(home: Home, network: Network, catalogue: str | None = None) -> FetchingBlockstore:
+    """Return a block source over the home's store and every source of ``network``.
+
+    With the ``catalogue`` that is fetched from, sources that were named for another one are in reserve.
+    """
+    foreign = [source for source in network.sources if network.is_foreign(source.name, catalogue)]
     return FetchingBlockstore(
-        home.blocks, network.sources, timeouts=timeouts or network.timeouts, free_space=lambda: _free_space(home.path)
+        home.blocks,
+        [source for source in network.sources if source not in foreign],
+        timeouts=network.timeouts,
+        free_space=lambda: _free_space(home.path),
+        reserve=foreign,
     )
 
 

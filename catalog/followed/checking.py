@@ -12,7 +12,7 @@ from catalog.ipns.name import IpnsName
 from catalog.ipns.record import validate_record
 from catalog.limits import CHECKS_AT_ONCE
 from catalog.sources.network import Network
-from catalog.sources.records import Answer, ask_routings
+from catalog.sources.records import Answer
 from catalog.trust.decision import Choice, Verdict, choose_record
 from catalog.trust.store import StoredFloor, get_floor, list_refused
 
@@ -56,7 +56,7 @@ def check_name(home: Home, network: Network, name: IpnsName) -> Check:
     with home.trust.read() as connection:
         stored = get_floor(connection, str(name))
         refused = list_refused(connection, str(name))
-    answers = ask_routings(network.routings, name, home.now, budget=network.timeouts.budget)
+    answers = network.ask_records(name, home.now)
     sightings = tuple(_sighting(answer, home.time) for answer in answers)
     floor = stored.floor if stored is not None else None
     try:

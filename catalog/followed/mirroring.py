@@ -32,7 +32,7 @@ class Mirrored:
 
 def mirror_catalogue(home: Home, network: Network, catalogue: str, alias: str, *, progress: Progress) -> Mirrored:
     """Fetch and pin all archives of a followed catalogue; one that cannot be fetched does not stop the others."""
-    store = open_store(home, network)
+    store = open_store(home, network, catalogue)
     archives = fetched = 0
     failures: list[tuple[str, DcatError]] = []
     with home.lease(f"mirror {alias}"):

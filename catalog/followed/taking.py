@@ -66,7 +66,7 @@ def take_record(
     choice, record = _chosen(check)
     shown = _shown_row(home, str(record.name))
     progress(Step("phase", f"Fetching the index of {alias}"))
-    store = open_store(home, network)
+    store = open_store(home, network, str(record.name))
     snapshot = open_snapshot(record.snapshot_cid, store)
     last = _open_last(home, shown)
     differences = None

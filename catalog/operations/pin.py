@@ -31,7 +31,7 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network = NO
         resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform)
     image, held_platform = resolved.image, resolved.platform or platform
     assert image is not None
-    store = open_store(home, network)
+    store = open_store(home, network, resolved.catalogue.catalogue)
     with home.lease(f"pin {reference}"):
         try:
             fetched = fetch_archive(

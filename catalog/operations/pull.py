@@ -124,7 +124,7 @@ def pull(
     `UnavailableError`, `EngineConflictError` (the tag has other content, or the engine loaded something else).
     """
     target = _choose_target(home, reference, platform, engine, choice, tag, force=force)
-    store = open_store(home, network)
+    store = open_store(home, network, target.catalogue)
     with home.lease(f"pull {reference}"):
         try:
             plan = _make_plan(home, target, store, engine)

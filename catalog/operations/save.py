@@ -50,7 +50,7 @@ def save(
         resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform, latest=latest)
     image = resolved.image
     assert image is not None
-    store = open_store(home, network)
+    store = open_store(home, network, resolved.catalogue.catalogue)
     with home.lease(f"save {reference}"):
         try:
             view = read_archive(image.archive, store)

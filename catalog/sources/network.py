@@ -3,8 +3,9 @@
 There are no default sources: without a setting nobody is asked and nothing leaves this machine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,20 +14,22 @@ from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
+from catalog.ipns.name import IpnsName
 from catalog.sources.bundle import BundleRouting, BundleSource
 from catalog.sources.http import HttpBlockSource, HttpRouting
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
-from catalog.sources.records import NamedRouting
+from catalog.sources.records import Answer, NamedRouting, ask_routings
 from catalog.sources.store import RemoteSource
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSetting:
-    """The URL of a source and its credentials."""
+    """The URL of a source and its credentials; ``catalogue`` is the IPNS name of the one that it was named for, if any."""
 
     url: str
     token_file: Path | None = None
     ca_file: Path | None = None
+    catalogue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class Network:
 
     ``kubo`` is the node through which the own catalogue is shared, ``kubo_public`` whether that was confirmed. ``offline`` means
     that the network was forbidden, which messages distinguish from having no source.
+
+    ``tied`` are the catalogues of sources that were named for one, by the name of the source. Such a source learns names and CIDs
+    of another catalogue only where the other sources cannot help (docs/safety.md, A22).
     """
 
     sources: tuple[RemoteSource, ...] = ()
@@ -54,6 +60,21 @@ class Network:
     clients: tuple[HttpClient, ...] = ()
     bundles: tuple[BundleSource, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
+    tied: Mapping[str, str] = field(default_factory=dict)
+
+    def is_foreign(self, source: str, catalogue: str | None) -> bool:
+        """Return whether the source of this name was named for another catalogue than ``catalogue``."""
+        return catalogue is not None and self.tied.get(source, catalogue) != catalogue
+
+    def ask_records(self, name: IpnsName, now: datetime, *, budget: float | None = None) -> list[Answer]:
+        """Ask for the record of a name, as `ask_routings` does; sources of other catalogues only where no one else has it."""
+        seconds = self.timeouts.budget if budget is None else budget
+        near = [routing for routing in self.routings if not self.is_foreign(routing.name, str(name))]
+        answers = ask_routings(near, name, now, budget=seconds)
+        if any(answer.record is not None for answer in answers):
+            return answers
+        far = [routing for routing in self.routings if routing not in near]
+        return answers + (ask_routings(far, name, now, budget=seconds) if far else [])
 
     def close(self) -> None:
         for source in self.sources:
@@ -99,6 +120,7 @@ def open_network(
         kubo is not None and kubo.public,
         clients=clients,
         timeouts=timeouts or Timeouts(),
+        tied={client.name: by_url[client.url].catalogue or "" for client in clients if by_url[client.url].catalogue},
     )
 
 

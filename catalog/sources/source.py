@@ -93,10 +93,14 @@ class SourceUse:
 
 
 class SourceState:
-    """The state of one source, kept over all fetches of a `FetchingBlockstore`."""
+    """The state of one source, kept over all fetches of a `FetchingBlockstore`.
 
-    def __init__(self, number: int, source: RemoteSource) -> None:
+    A source in ``reserve`` is asked only for what the others lack or cannot bring.
+    """
+
+    def __init__(self, number: int, source: RemoteSource, *, reserve: bool = False) -> None:
         self.number = number
+        self.reserve = reserve
         self.source = source
         self.blocks = 0
         self.size = 0

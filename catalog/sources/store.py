@@ -37,7 +37,8 @@ class Fetched:
 class FetchingBlockstore:
     """A block source over a local store and remote sources; several threads may fetch at once.
 
-    ``free_space`` returns how many bytes the local store can still take.
+    ``free_space`` returns how many bytes the local store can still take. ``reserve`` are sources that are asked only for what
+    ``sources`` lack or cannot bring.
     """
 
     def __init__(
@@ -47,11 +48,14 @@ class FetchingBlockstore:
         *,
         timeouts: Timeouts | None = None,
         free_space: Callable[[], int] | None = None,
+        reserve: Sequence[RemoteSource] = (),
     ) -> None:
         self.local = local
         self._timeouts = timeouts or Timeouts()
         self._free_space = free_space
-        self._states = [SourceState(number, source) for number, source in enumerate(sources)]
+        self._states = [
+            SourceState(number, source, reserve=number >= len(sources)) for number, source in enumerate([*sources, *reserve])
+        ]
         self._lock = threading.Lock()
 
     @property
@@ -60,8 +64,10 @@ class FetchingBlockstore:
         return bool(self._states)
 
     def delta_sources(self) -> list[SourceState]:
-        """Return the delta sources that are not in back-off; callers count received bytes in the state."""
-        return [state for state in self._states if isinstance(state.source, DeltaSource) and not state.is_dropped]
+        """Return the delta sources that are neither in back-off nor in reserve; callers count received bytes in the state."""
+        return [
+            state for state in self._states if isinstance(state.source, DeltaSource) and not state.is_dropped and not state.reserve
+        ]
 
     def get(self, cid: Cid) -> bytes:
         """Return a block from the local store or a source; raise `UnavailableError` with the answer of each source."""

@@ -101,15 +101,17 @@ class Wants:
 def choose(wants: Wants, source: SourceState, sources: Sequence[SourceState], now: float, hedge: float) -> Choice | None:
     """Return what ``source`` should be asked for next, or None.
 
-    Free wants first, at most this source's share of them; else, for a source that is not asked for anything, what others owe.
+    Free wants first, at most this source's share of them; else, for a source that is not asked for anything, what others owe. A
+    source in reserve gets what every other one lacks, and helps out only once all of these are dropped.
     """
     busy = wants.count_batches(source.number)
     if busy >= source.lanes:
         return None
-    free = (key for key, want in wants.free.items() if source.number not in want.lacking)
+    first = {other.number for other in sources if not other.reserve and not other.is_dropped} if source.reserve else set()
+    free = (key for key, want in wants.free.items() if source.number not in want.lacking and first <= want.lacking)
     candidates = list(islice(free, max(source.batch, _LOOK_AHEAD) * len(sources)))
     if not candidates:
-        overdue = [] if busy else list(islice(_find_overdue(wants, source, now, hedge), source.batch))
+        overdue = [] if busy or first else list(islice(_find_overdue(wants, source, now, hedge), source.batch))
         return Choice(overdue) if overdue else None
     if busy and not source.eager and len(candidates) < source.batch:
         return None

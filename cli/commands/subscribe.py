@@ -72,7 +72,7 @@ def subscribe(
             alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
         done = follow(context.home, network, name, alias, progress=context.progress)
     for url in urls:
-        _keep_source(context, alias, url)
+        _keep_source(context, alias, url, done.subscription.catalogue)
     return _document(done)
 
 
@@ -87,7 +87,7 @@ def _open_network(context: Context, urls: list[str], target: "Target") -> "Netwo
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
 
 
-def _keep_source(context: Context, alias: str, url: str) -> None:
+def _keep_source(context: Context, alias: str, url: str, catalogue: str) -> None:
     """Add a source to the settings, named after the alias, unless its URL is there already."""
     path = context.surroundings.config
     values = read_file_values(path)
@@ -96,7 +96,7 @@ def _keep_source(context: Context, alias: str, url: str) -> None:
     base = re.sub(r"[^a-z0-9]+", "-", alias)
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     name = next(name for name in names if f"sources.{name}.url" not in values)
-    set_in_file(path, {f"sources.{name}.url": url})
+    set_in_file(path, {f"sources.{name}.url": url, f"sources.{name}.catalogue": catalogue})
     context.note(f"Added the source {name}, {url}, to the settings: dcat config list")
 
 

@@ -38,6 +38,7 @@ class Source:
     url: str
     token_file: Path | None = None
     ca_file: Path | None = None
+    catalogue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Settings:
             token, authority = self.text(f"sources.{name}.token-file"), self.text(f"sources.{name}.ca-file")
             url = self.text(f"sources.{name}.url")
             if url:
-                found.append(Source(name, url, Path(token) if token else None, Path(authority) if authority else None))
+                catalogue = self.text(f"sources.{name}.catalogue") or None
+                found.append(Source(name, url, Path(token) if token else None, Path(authority) if authority else None, catalogue))
         return tuple(found)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from catalog.clients.kubo_address import SOCKET_SCHEME, parse_rpc_address
-from catalog.errors import InvalidConfigError
+from catalog.errors import InvalidConfigError, InvalidIpnsNameError
 from catalog.model.reference import nearest
 from cli.text import has_secret, redact
 
@@ -26,6 +26,16 @@ class Key:
     summary: str
     variable: str = ""
     default: Value | None = None
+
+
+def read_name(key: str, text: str) -> str:
+    """Return an IPNS name in its canonical form."""
+    from catalog.ipns.name import parse_ipns_name
+
+    try:
+        return str(parse_ipns_name(text))
+    except InvalidIpnsNameError as error:
+        raise InvalidConfigError(f"{key}: not an IPNS name: {text[:120]}", why=error.why) from error
 
 
 def read_url(key: str, text: str) -> str:
@@ -99,6 +109,7 @@ SOURCE_KEYS: dict[str, Key] = {
     "url": Key(read_url, "URL of a source: a teammate's dcat serve, or any trustless gateway"),
     "token-file": Key(read_file, "file with the token for it"),
     "ca-file": Key(read_file, "file with the CA certificate that signed its TLS certificate"),
+    "catalogue": Key(read_name, "the catalogue it is asked for first; for others only where no other source helps"),
 }
 
 

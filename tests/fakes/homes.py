@@ -69,14 +69,18 @@ class HomeSource:
         self.name = name or home.path.name
         self.reachable = True
         self.given: list[Cid] = []
+        self.asked: set[Cid] = set()
 
     def get(self, cid: Cid) -> bytes:
         self._check()
+        self.asked.add(cid)
         self.given.append(cid)
         return self.home.blocks.get(cid)
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
         self._check()
+        cids = list(cids)
+        self.asked.update(cids)
         for block in self.home.blocks.get_many(cids):
             self.given.append(block.cid)
             yield block
@@ -96,8 +100,10 @@ class HomeRouting:
         self.home = home
         self.name = name or home.path.name
         self.reachable = True
+        self.asked: set[str] = set()
 
     def get(self, name: IpnsName) -> bytes | None:
+        self.asked.add(str(name))
         if not self.reachable:
             raise UnavailableError(f"{self.name} is asleep")
         return local_records(self.home).get(name)
