@@ -11,7 +11,7 @@ from tests.benchmarks.harness import Report, dcat_json, surroundings
 from tests.benchmarks.images import ImageFile, image_pairs
 
 MB = 1_000_000
-# design.md, section 2: first release (MB), new for the second (MB), new blocks
+# docs/formats/image.md, section 3.3: first release (MB), new for the second (MB), new blocks
 WANTED = {"web": (119.4, 7.86, 273), "sci": (174.3, 13.98, 807)}
 
 

@@ -1,4 +1,4 @@
-"""One test for each row of the table of exit codes, by a command that meets it (interface.md)."""
+"""One test for each row of the table of exit codes, by a command that meets it."""
 
 import os
 import signal
