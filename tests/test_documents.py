@@ -218,6 +218,12 @@ def test_the_delta_of_the_example_is_one() -> None:
     assert [block.cid for block in rebuilt] == [cid for cid in new.order if cid not in old.blocks.blocks]
 
 
+def test_the_index_of_the_documents_lists_them_all() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    listed = {link.split("/")[0] for link in _LINK.findall(index)}
+    assert {name.split("/")[1] for name in tracked() if name.startswith("docs/")} - {"README.md"} <= listed
+
+
 def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch) -> None:
     """The table of `http.md` has each route with its methods, and nothing else."""
     served: set[tuple[str, str]] = set()
