@@ -1,27 +1,27 @@
-"""The failures that dcat expects, one class for each fact.
+"""The errors that dcat raises, one class for each fact.
 
 ::
 
     DcatError
-    ├── InvalidInputError             what was typed is outside a grammar
+    ├── InvalidInputError             input that a grammar refuses
     │   ├── InvalidReferenceError
     │   ├── InvalidNameError
     │   ├── InvalidVersionError
     │   ├── InvalidDigestError
     │   ├── InvalidPlatformError
-    │   ├── InvalidIpnsNameError      text or bytes that are no IPNS name
-    │   └── InvalidConfigError        a setting that does not exist or does not fit
+    │   ├── InvalidIpnsNameError      text or bytes that are not an IPNS name
+    │   └── InvalidConfigError        a setting that does not exist, or a value that does not fit
     ├── NotFoundError
     │   ├── ReleaseNotFoundError
     │   ├── CatalogueNotFoundError
     │   ├── PlatformNotFoundError
     │   ├── PathNotFoundError         no such file in an image
     │   ├── ImageNotFoundError        the engine or an export does not hold it
-    │   └── ImageIncompleteError      the engine shows it and cannot export it
-    ├── LockedError                   another process holds what is needed, or time ran out
-    ├── VerificationError             bytes are not what was asked for, or not of their format
+    │   └── ImageIncompleteError      the engine lists it and cannot export it
+    ├── LockedError                   another process holds a lock, or time ran out
+    ├── VerificationError             bytes do not match their CID, or violate their format
     │   ├── BlockMismatchError
-    │   ├── UnwantedBlocksError       a source sends what nobody asked for
+    │   ├── UnwantedBlocksError       a source sends blocks that were not requested
     │   ├── CidError
     │   ├── CodecError                dag-pb, DAG-CBOR, CAR, UnixFS
     │   ├── ArchiveError              an export of an image
@@ -40,13 +40,13 @@
     ├── StorageError                  full, or not writable
     ├── NewerHomeError                the home was written by a newer dcat
     ├── EngineConflictError           the tag exists with other content, or another image was loaded
-    │   └── EngineLayerMissingError   a layer that a load left out is not in the engine any more
+    │   └── EngineLayerMissingError   a layer that a load omitted is no longer in the engine
     └── EngineUnavailableError
 
 ``code`` is stable: scripts read it from ``--json``. The message says what failed with the user's own words in it; ``why`` and
-``hint`` are the two other parts of what people see. Hints here speak of the domain; those that name a command are cli's.
-``nearest`` holds what exists and was probably meant, best first, in the form in which it would be typed instead of the text that
-the message quotes: `catalog.model.reference.nearest` finds it.
+``hint`` are the other two parts of what people see. Hints that name a command are added in ``cli/``.
+``nearest`` holds suggestions, best first, each in the form in which it replaces the text that the message quotes
+(`catalog.model.reference.nearest`).
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ from typing import ClassVar
 
 
 class DcatError(Exception):
-    """A failure with a stable code, a reason and what would help; the root of all that callers need to catch."""
+    """The base class of all errors of dcat: a message with a stable code, a reason and a hint."""
 
     code: ClassVar[str] = "error"
 
@@ -119,7 +119,7 @@ class PathNotFoundError(NotFoundError):
 
 
 class ImageNotFoundError(NotFoundError):
-    """``nearest`` are tags of the engine that may be meant, the likeliest first."""
+    """``nearest`` are similar tags of the engine, the likeliest first."""
 
     code = "image-not-found"
 

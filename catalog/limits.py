@@ -1,4 +1,4 @@
-"""Every limit that dcat holds others to, in one place. Sizes are bytes, times seconds."""
+"""Every limit that dcat enforces on others. Sizes are in bytes, times in seconds."""
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -6,21 +6,20 @@ GIB = 1024 * MIB
 
 # IPNS (spec: ipns-record, "Record Size Limit")
 MAX_RECORD_SIZE = 10 * KIB
-MAX_SEQUENCE = 2**63 - 1  # the most that Kubo reads; as a record's sequence it means: this key is revoked
+MAX_SEQUENCE = 2**63 - 1  # the largest that Kubo reads; a record with this sequence revokes its key
 SUSPICIOUS_SEQUENCE_JUMP = 10**6
 RECORD_LIFETIME = 30 * 86400
 RECORD_RENEW_BELOW = 20 * 86400
 RECORD_TTL = 300
-OWN_RECORD_PATIENCE = 10.0  # of a publish, for a record that another home of its key signed; a sync waits longer
+OWN_RECORD_PATIENCE = 10.0  # how long a publish waits for a record that another home signed with the same key; a sync waits longer
 RECORD_GRACE_SHARE = 1 / 8  # of the budget: for the slower routings, once one has given a valid record
-OFFER_RECORD_AFTER = 86400  # the DHT forgets after 48 h
+OFFER_RECORD_AFTER = 86400  # the DHT drops records after 48 h
 CHECK_NOTE_AFTER = 86400  # since a catalogue was last checked
 CHECK_WARN_AFTER = 7 * 86400
 CLOCK_TOLERANCE = 300  # how far another host's clock may be ahead
 
 # Blocks and DAGs (bitswap: 2 MiB; CVE-2023-23625: fan-out and depth)
 MAX_BLOCK_SIZE = 2 * MIB
-MAX_IMPORTED_BLOCK_SIZE = 4 * MIB
 MAX_DAG_DEPTH = 64
 MAX_DAG_BLOCKS = 2**22
 MAX_FANOUT = 1024
@@ -47,7 +46,7 @@ MAX_LISTED_ENTRIES = 2**20  # of one layer whose files are listed
 MAX_PACKAGE_FILE_SIZE = 32 * MIB  # of a file that says what is installed
 MAX_LISTING_CACHE = 256 * MIB
 MAX_LISTING_SIZE = 512 * MIB  # of a kept listing, inflated
-MAX_METADATA_SIZE = 16 * MIB  # of an archive: what stands before its first layer
+MAX_METADATA_SIZE = 16 * MIB  # of an archive: everything before its first layer
 DEFAULT_MAX_IMAGE_SIZE = 64 * GIB
 MAX_ZSTD_WINDOW = 128 * MIB  # of a layer or outer file that others compressed
 SUSPICIOUS_RATIO = 200
@@ -64,12 +63,12 @@ MAX_LINE_SIZE = 8 * KIB
 MAX_SNAPSHOT_LEAF_SIZE = MIB
 MAX_SNAPSHOT_SIZE = GIB
 MAX_RELEASES = 2 * 10**6
-MAX_ANCESTORS = 256  # snapshots that are looked back through for a common one
+MAX_ANCESTORS = 256  # snapshots searched for a common ancestor
 MAX_CATALOGUE_FILE_SIZE = 64 * KIB
 MAX_DELTAS = 4
 MAX_DIRECTORY_BLOCK_SIZE = 256 * KIB  # larger directories are sharded (profile unixfs-v1-2025)
 
-# Deltas (design.md, end of section 2)
+# Deltas (docs/formats/delta.md, section 4)
 MAX_DELTA_HEADER_SIZE = MIB
 MAX_DELTA_SECTIONS = 1024
 MAX_DELTA_SECTION_SIZE = 32 * MIB
@@ -78,15 +77,15 @@ MAX_DELTA_PREFIX_BLOCKS = 8192
 MAX_DELTA_WINDOW = 2**26
 MAX_DELTA_NODE_SIZE = 64 * KIB
 MAX_DELTA_DEPTH = 8
-MAX_DELTA_CACHE = GIB  # of those that a server made
-MAX_DELTA_CHAIN = 8  # published deltas that are taken one after the other
-MAX_DELTA_CANDIDATES = 200  # releases of a name in one catalogue that are looked at for a base
-MIN_DELTA_NEED = 64 * KIB  # what is less is fetched as blocks
+MAX_DELTA_CACHE = GIB  # of deltas that a server made
+MAX_DELTA_CHAIN = 8  # published deltas applied one after the other
+MAX_DELTA_CANDIDATES = 200  # releases of a name in one catalogue that are considered as a base
+MIN_DELTA_NEED = 64 * KIB  # fewer new bytes are fetched as blocks
 MAX_DELTA_BASES = 3  # images that a server is asked for a delta from
-REBUILT_BATCH_SIZE = 2 * MIB  # of blocks that a delta rebuilt, in one transaction: what a kill may cost
+REBUILT_BATCH_SIZE = 2 * MIB  # of rebuilt blocks in one transaction: the most work that a kill loses
 MAX_DELTA_JOBS = 4  # made at once by a server, and at most one for each core
-DELTA_WAIT = 8.0  # for how long a request waits for one to be made
-DELTA_PROMISE = 60.0  # for how long one is made on for a client that was told to come back
+DELTA_WAIT = 8.0  # how long a request waits for a delta to be made
+DELTA_PROMISE = 60.0  # how long a delta is made on for a client that was told to come back
 DELTA_RETRY = 60.0  # until a pair whose blocks were missing is tried again, four times as long after each failure
 DELTA_MAX_RETRY = 86400.0
 
@@ -98,11 +97,11 @@ RATE_WINDOW = 10.0
 MAX_REDIRECTS = 3
 MAX_UNWANTED = MIB
 MAX_UNWANTED_SHARE = 0.05
-MAX_UNWANTED_SLACK = 64 * KIB  # below it no share is too large: small transfers have none
+MAX_UNWANTED_SLACK = 64 * KIB  # transfers with fewer unwanted bytes are never judged by their share
 SOURCE_BUDGET = 40.0  # the longest that a fetch goes on without a new verified block
 DNS_TIMEOUT = 10.0
-MAX_DNSLINKS = 4  # one domain leading to another
-HEDGE_AFTER = 2.0  # a source that owes a block for so long is not the only one that is asked for it
+MAX_DNSLINKS = 4  # redirects from one domain to another
+HEDGE_AFTER = 2.0  # after this time without an answer, other sources are asked for the block as well
 RETRY_AFTER = 0.5
 MAX_CONNECTIONS_A_SOURCE = 16
 MAX_ERROR_BODY = 64 * KIB
@@ -118,12 +117,12 @@ MAX_WRITE_BODY = MIB
 HEADER_TIMEOUT = 10.0
 IDLE_TIMEOUT = 30.0
 MAX_BLOCKS_A_REQUEST = 1024
-MAX_CONNECTIONS = 4096  # at most; fewer where the process may open fewer files. The one that waits longest makes room
+MAX_CONNECTIONS = 4096  # fewer if the process may open fewer files; the connection idle for longest is closed first
 MAX_PIPELINED_REQUESTS = 16
-MAX_BUFFERED_BODIES = 32 * MIB  # of all requests whose body is not whole yet
-MAX_STALLED_BYTES = 96 * MIB  # of all answers that wait in memory for their reader
+MAX_BUFFERED_BODIES = 32 * MIB  # of all requests with an incomplete body
+MAX_STALLED_BYTES = 96 * MIB  # of all responses held in memory for slow readers
 BODY_TIMEOUT = 30.0
-MIN_READING = 16 * KIB  # what a client takes of its response in each IDLE_TIMEOUT, at least
+MIN_READING = 16 * KIB  # the least that a client must read of its response in each IDLE_TIMEOUT
 STREAM_CHUNK_SIZE = 256 * KIB
 STREAM_CHUNK_TIME = 0.05
 MAX_CAR_BLOCKS = 2**20
@@ -136,9 +135,9 @@ RECORD_CHECK_PERIOD = 3600.0
 LINKS_CHECK_PERIOD = 10.0
 
 # Following
-CHECKS_AT_ONCE = 8  # names that sources are asked for at the same time
+CHECKS_AT_ONCE = 8  # names that are checked at the same time
 MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that they are counted
-MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
+MAX_DIFFERENCES = 20_000  # above it a catalogue is loaded whole
 
 # Databases and engines
 SHARE_LOCK_TIMEOUT = 600.0  # another command that shares may write a large snapshot, or wait for Kubo
@@ -146,10 +145,10 @@ BUSY_TIMEOUT = 30.0
 WAL_LIMIT = 64 * MIB  # of each SQLite file
 BLOCK_BATCH_SIZE = 8 * MIB  # of blocks in one transaction
 LEASE_TIME = 86400
-MIN_FREE_SPACE = 128 * KIB  # less cannot hold what SQLite puts beside a file that it opens
+MIN_FREE_SPACE = 128 * KIB  # SQLite needs this much beside a file that it opens
 ENGINE_IDLE_TIMEOUT = 60.0
-ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image in silence: a second more is waited for each so many bytes of it
-ENGINE_STOP_GRACE = 0.8  # how long an interrupted load goes on to the end of a blob
+ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image without output: wait one second more per this many bytes
+ENGINE_STOP_GRACE = 0.8  # how long an interrupted load may continue to the end of a blob
 ENGINE_UPLOAD_PIECE = MIB
 MAX_ENGINE_REPLY = 64 * MIB  # the list of some 100,000 images
 MAX_ENGINE_EVENT = 256 * KIB  # one line of what an engine reports

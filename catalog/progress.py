@@ -1,4 +1,4 @@
-"""One frozen event and one callable: how an operation tells what it is doing, without knowing who listens."""
+"""Progress of operations: one event type and one callable that receives it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ StepKind = Literal["phase", "part", "total", "note", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is happening now.
+    """One progress event.
 
-    ``phase`` opens a stretch of work (``label`` names it); ``part`` and ``total`` count ``done`` of ``of`` bytes (``of`` is None
-    where unknown), a part being one layer or one source; ``note`` and ``warning`` are sentences for people.
+    ``phase`` begins a phase of work, named by ``label``; ``part`` and ``total`` count ``done`` of ``of`` bytes (``of`` is None
+    if unknown), a part being one layer or one source; ``note`` and ``warning`` are sentences for people.
     ``figures`` are further numbers by name (``stored``, ``present``, ``new_blocks``), for machines and the closing line.
     """
 
@@ -27,4 +27,4 @@ Progress = Callable[[Step], None]
 
 
 def silent(step: Step) -> None:
-    """Drop the step: the default of every operation."""
+    """Ignore the step; the default of every operation."""

@@ -309,7 +309,7 @@ def catalogue_examples() -> Iterator[tuple[str, str]]:
                 ("name as binary CID", name.cid_bytes.hex()),
                 ("name", name),
                 ("the same, as a peer ID", name.peer_id),
-                ("routing key", name.routing_key.hex()),
+                ("routing key", (b"/ipns/" + name.multihash).hex()),
                 ("record", f"{len(sampled.record.encoded)} bytes, sha256 {hashlib.sha256(sampled.record.encoded).hexdigest()}"),
             ]
         ),

@@ -1,6 +1,6 @@
-"""The contents of an archive's blocks, which deltas are made of: what a leaf's frame inflates to, a node's own bytes.
+"""The contents of an archive's blocks, from which deltas are made: a leaf's inflated frame, or a node's own bytes.
 
-Source: design.md, section 2 ("Deltas on the wire", the order of blocks and their content).
+Source: docs/formats/delta.md, section 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +15,20 @@ _READ_AHEAD: Final = 32  # blocks of one request; each has at most 514 KiB
 
 
 def content_size(block: Block) -> int:
-    """Give the size of a block's content; nothing is inflated. Raises `VerificationError` for a leaf that is no stored frame."""
+    """Return the size of a block's content; nothing is inflated.
+
+    Raise `VerificationError` for a leaf that is not a stored frame.
+    """
     return frame_content_size(block.data) if block.cid.codec == RAW else len(block.data)
 
 
 def content_of(block: Block) -> bytes:
-    """Give a block's content."""
+    """Return a block's content."""
     return inflate_frame(block.data) if block.cid.codec == RAW else block.data
 
 
 def read_blocks(cids: Sequence[Cid], source: BlockSource) -> Iterator[Block]:
-    """Give the blocks in their order, fetched a few at a time; raise `BlockNotFoundError` at the first that is absent."""
+    """Yield the blocks in their order, fetched a few at a time; raise `BlockNotFoundError` at the first that is absent."""
     for start in range(0, len(cids), _READ_AHEAD):
         wanted = cids[start : start + _READ_AHEAD]
         found = dict(source.get_many(wanted))

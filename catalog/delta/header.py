@@ -1,11 +1,11 @@
-"""Deltas on the wire (format ``dcat-delta/1``): what a file of them is, and how one is read.
+"""The header of a delta file (format ``dcat-delta/1``).
 
 A delta rebuilds the blocks of a *target* archive that a *base* archive lacks, from contents that are compressed against the base's;
-every rebuilt block is compared with its CID before it is given, so a delta needs no trust and may come from anybody.
+every rebuilt block is verified against its CID, so a delta needs no trust and may come from anyone.
 Considered: bsdiff and xdelta of whole archives (memory of several times the image), shipping instructions per file (another parser
 of tars from strangers). Chosen: zstd with a prefix of the base's contents, because the stored frames are rebuilt exactly by the
 encoder that is part of the image format, and one decoder does all.
-Source: design.md, section 2 ("Deltas on the wire"), with the table of what is checked before anything is allocated or inflated.
+Source: docs/formats/delta.md; section 4 lists what is checked before anything is allocated or inflated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from catalog.limits import (
 )
 
 DELTA_FORMAT: Final = "dcat-delta/1"
-MIN_PREFIX: Final = 8  # a shorter one is none: no zstd takes it
+MIN_PREFIX: Final = 8  # a shorter prefix counts as none: zstd takes none that short
 _HEADER_KEYS = {"base", "format", "target", "sections"}
 _SECTION_KEYS = {"size", "frame", "prefix"}
 
@@ -53,7 +53,7 @@ class DeltaSection:
 
 @dataclass(frozen=True, slots=True)
 class DeltaHeader:
-    """What stands before the frames."""
+    """The header that precedes the frames."""
 
     base: Cid
     target: Cid
@@ -61,7 +61,7 @@ class DeltaHeader:
 
 
 def encode_header(header: DeltaHeader) -> bytes:
-    """Give the beginning of a delta file: the header's length and the header."""
+    """Return the beginning of a delta file: the header's length and the header."""
     document = {
         "base": header.base,
         "format": DELTA_FORMAT,
@@ -86,7 +86,7 @@ def decode_header(data: bytes) -> DeltaHeader:
     except CodecError as error:
         raise DeltaError("the delta's header is not strict DAG-CBOR", why=error.message) from error
     if not isinstance(document, Mapping) or set(document) != _HEADER_KEYS or document["format"] != DELTA_FORMAT:
-        raise DeltaError(f"this is no {DELTA_FORMAT}")
+        raise DeltaError(f"this is not a {DELTA_FORMAT} file")
     base, target, sections = document["base"], document["target"], document["sections"]
     if not isinstance(base, Cid) or not isinstance(target, Cid) or not isinstance(sections, list):
         raise DeltaError("the delta's header names no base, no target or no sections")
@@ -96,12 +96,12 @@ def decode_header(data: bytes) -> DeltaHeader:
 
 
 def max_frame_size(size: int) -> int:
-    """Give the most bytes that the frame of a payload of ``size`` bytes may have."""
+    """Return the most bytes that the frame of a payload of ``size`` bytes may have."""
     return size + size // 128 + KIB
 
 
 def merge_ranges(indexes: Sequence[int]) -> tuple[BlockRange, ...]:
-    """Give ascending indexes as ranges."""
+    """Return ascending indexes as ranges."""
     ranges: list[BlockRange] = []
     for index in indexes:
         if ranges and index == ranges[-1].first + ranges[-1].length:
@@ -137,5 +137,5 @@ def _decode_section(section: object) -> DeltaSection:
 
 
 def _is_count(value: object) -> bool:
-    """Whether this is a plain integer of at least 1."""
+    """Return whether this is a plain integer of at least 1."""
     return type(value) is int and value >= 1

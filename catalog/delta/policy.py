@@ -1,7 +1,7 @@
-"""Which delta is worth taking: from which image that is held, and at which price. Decisions only: nothing is read, nobody asked.
+"""Decide which delta to take: from which held image, and at which price. No I/O.
 
 The base is the newest image that is held. Deltas that its publisher made for a release lead to it from others, perhaps over several
-steps (a chain); what a server offers is one step from any image that it holds as well. Source: design.md, sections 2 and 6.
+steps (a chain); what a server offers is one step from any image that it holds as well. Source: docs/formats/delta.md, section 6.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Hop:
 
 
 def order_bases(target: Cid, known: Iterable[KnownImage]) -> list[KnownImage]:
-    """Give the images that could be the base of ``target``, the newest version first, each archive once."""
+    """Return the images that could be the base of ``target``, the newest version first, each archive once."""
     bases: dict[Cid, KnownImage] = {}
     for entry in sorted(known, key=lambda entry: version_key(entry.version), reverse=True):
         if entry.image.archive != target:
@@ -45,9 +45,9 @@ def order_bases(target: Cid, known: Iterable[KnownImage]) -> list[KnownImage]:
 
 
 def find_chain(target: Cid, known: Sequence[KnownImage], is_held: Callable[[Cid], bool]) -> tuple[Hop, ...]:
-    """Give the smallest chain of published deltas that leads to ``target`` from an image that is held; empty where none does.
+    """Return the smallest chain of published deltas that leads to ``target`` from an image that is held; empty if none does.
 
-    ``is_held`` is asked of images in the order of what they would cost, and of none that no chain reaches.
+    ``is_held`` is called for images in the order of their cost, and only for those that a chain reaches.
     """
     images: Mapping[Cid, KnownImage] = {entry.image.archive: entry for entry in known}
     if target not in images:
@@ -72,15 +72,15 @@ def find_chain(target: Cid, known: Sequence[KnownImage], is_held: Callable[[Cid]
 
 
 def chain_size(chain: Iterable[Hop]) -> int:
-    """Give the bytes of a chain's deltas."""
+    """Return the bytes of a chain's deltas."""
     return sum(hop.delta.size for hop in chain)
 
 
 def is_chain_worth(size: int, missing: int) -> bool:
-    """Tell whether published deltas of ``size`` bytes are taken, or made, in place of ``missing`` bytes of blocks."""
+    """Return whether published deltas of ``size`` bytes are taken, or made, in place of ``missing`` bytes of blocks."""
     return size < CHAIN_SHARE * missing
 
 
 def is_delta_worth(size: int, missing: int) -> bool:
-    """Tell whether a delta of ``size`` bytes that a server made is worth it in place of ``missing`` bytes of blocks."""
+    """Return whether a delta of ``size`` bytes that a server made is worth it in place of ``missing`` bytes of blocks."""
     return size <= DELTA_SHARE * missing

@@ -1,7 +1,7 @@
-"""Rebuild the blocks of an archive from a delta, giving each as soon as it matched its CID.
+"""Rebuild the blocks of an archive from a delta; each is yielded as soon as it is verified against its CID.
 
-Nothing is allocated or inflated before what the delta states was held against its limits; one section and its prefix are in memory
-at a time. Whatever goes wrong is a `DeltaError`: what was given before it is good, the rest has to come as plain blocks.
+Everything that the delta states is checked against its limits before anything is allocated or inflated; one section and its prefix
+are in memory at a time. Every failure is a `DeltaError`: blocks yielded before it are good, the others are fetched as blocks.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,10 +41,10 @@ def read_delta(
     size: int,
     file_size: int | None = None,
 ) -> Iterator[Block]:
-    """Give the blocks of archive ``target`` that archive ``base`` lacks, in the target's order, each verified.
+    """Yield the blocks of archive ``target`` that archive ``base`` lacks, in the target's order, each verified.
 
     ``pieces`` are the delta file, ``source`` holds the base whole (it should be local), ``unpacked`` and ``size`` are the target's
-    by its release, ``file_size`` the delta's where it is known. Raises `DeltaError` at the first thing that is wrong,
+    by its release, ``file_size`` the delta's if known. Raise `DeltaError` at the first violation,
     `EncoderError` where this process cannot make stored frames; what ``pieces`` raises passes through.
     """
     check_encoder()
@@ -64,14 +64,14 @@ def read_delta(
             yield from rebuilder.rebuild(_inflate(frame, section.size, prefixes.read_prefix(section)))
         rebuilder.finish()
     if stream.read(1):
-        raise DeltaError("something stands behind the delta's end")
+        raise DeltaError("there are bytes after the delta's end")
 
 
 def _read_header(stream: ByteStream) -> tuple[DeltaHeader, int]:
     try:
         length, start = decode_varint(stream.peek(9))
     except CodecError as error:
-        raise DeltaError("this is no delta", why=f"its header's length: {error.message}") from error
+        raise DeltaError("this is not a delta", why=f"its header's length: {error.message}") from error
     if length > MAX_DELTA_HEADER_SIZE:
         raise DeltaError(f"the delta's header has {length} bytes", why=f"{MAX_DELTA_HEADER_SIZE} are the most")
     data = stream.read(start + length)[start:]
@@ -81,7 +81,7 @@ def _read_header(stream: ByteStream) -> tuple[DeltaHeader, int]:
 
 
 def _check_sizes(sections: Sequence[DeltaSection], unpacked: int) -> None:
-    """Hold all payloads together against what the target can have at most, before the first is read.
+    """Check the total of all payloads against the most that the target can have, before the first is read.
 
     How many nodes it has is known only as they come, so this takes the most that its leaves can need; `Rebuilder` counts exactly.
     """
@@ -97,11 +97,11 @@ def _read_frame(stream: ByteStream, section: DeltaSection) -> bytes:
     if len(frame) < section.frame:
         raise DeltaError("the delta is cut short")
     if frame[:4] != _MAGIC:
-        raise DeltaError("a section of the delta is no zstd frame")
+        raise DeltaError("a section of the delta is not a zstd frame")
     try:
         parameters = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as error:
-        raise DeltaError("a section of the delta is no zstd frame", why=str(error)) from error
+        raise DeltaError("a section of the delta is not a zstd frame", why=str(error)) from error
     if parameters.content_size != section.size:
         raise DeltaError(f"a section of {section.size} bytes has a frame of another content size")
     if parameters.window_size > MAX_DELTA_WINDOW:
@@ -147,7 +147,7 @@ class _Base:
 
 
 def _inflate(frame: bytes, size: int, prefix: bytearray) -> bytes:
-    """Give the payload of a section; its size was checked, and is the most that comes out."""
+    """Return the payload of a section; its size was checked, and is the most that comes out."""
     dictionary = None
     if len(prefix) >= MIN_PREFIX:
         dictionary = zstandard.ZstdCompressionDict(bytes(prefix), dict_type=zstandard.DICT_TYPE_RAWCONTENT)

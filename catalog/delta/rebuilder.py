@@ -1,8 +1,8 @@
-"""Turn contents into the blocks of an archive: walk it from its root, and hold every block against the CID that was asked for.
+"""Turn contents into the blocks of an archive: walk it from its root, and verify every block against the CID that is expected.
 
-Each block that neither the base has nor was rebuilt takes the next content, a leaf by way of the checked encoder; leaves are
-compressed in threads, and given in order. Nothing is believed: what does not match ends the delta.
-Source: design.md, section 2 ("Deltas on the wire", what a reader checks of a new block).
+Each block that neither the base has nor was rebuilt takes the next content, a leaf through the checked encoder; leaves
+are compressed in threads and returned in order. A content that does not match ends the delta.
+Source: docs/formats/delta.md, sections 3 and 4.
 """
 
 from collections import deque
@@ -56,7 +56,7 @@ class Rebuilder:
             self._pool.shutdown(cancel_futures=True)
 
     def rebuild(self, payload: bytes) -> Iterator[Block]:
-        """Give the blocks of one section's payload, each verified; where it goes wrong, those before, then a `DeltaError`."""
+        """Yield the blocks of one section's payload, each verified; on a violation those before it, then a `DeltaError`."""
         failure: DeltaError | None = None
         try:
             for content in _split(payload):
@@ -68,7 +68,7 @@ class Rebuilder:
             raise failure
 
     def finish(self) -> None:
-        """Raise `DeltaError` where blocks of the target are still missing."""
+        """Raise `DeltaError` if blocks of the target are still missing."""
         if self._next_wanted() is not None:
             raise DeltaError("the delta lacks blocks of its target")
 
@@ -139,7 +139,7 @@ class Rebuilder:
 
 
 def _split(payload: bytes) -> Iterator[memoryview]:
-    """Give the contents of a section's payload, each behind its length."""
+    """Yield the contents of a section's payload, each after its length."""
     view = memoryview(payload)
     offset = 0
     while offset < len(payload):
@@ -181,5 +181,5 @@ def _read_links(link: FileLink, node: bytes) -> tuple[FileLink, ...]:
         raise DeltaError(f"node {link.cid} holds {decoded.file_size} bytes of its file, its parent says {link.file_size}")
     strict = message.type is UnixFSType.FILE and message.data is None and decoded.links
     if not strict or any(child.cid.version != 1 or child.cid.codec not in (RAW, DAG_PB) for child in decoded.links):
-        raise DeltaError(f"node {link.cid} is no node of an archive")
+        raise DeltaError(f"node {link.cid} is not a node of an archive")
     return decoded.links

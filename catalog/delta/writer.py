@@ -1,4 +1,4 @@
-"""Write a delta between two archives of which one store holds every block.
+"""Write a delta between two archives; one store holds all blocks of both.
 
 Sections are made one at a time, in the target's order, and go to a file of the caller's as they are made: the header, which
 states the size of every frame, is known only at the end and is handed back. Which contents of the base make a section's prefix is
@@ -94,7 +94,7 @@ def write_delta(
 ) -> WrittenDelta:
     """Make the delta that rebuilds archive ``target`` from archive ``base``; its frames go to ``frames``.
 
-    Raises `DeltaError` where both are the same, where it would be larger than ``max_size`` (not worth its while), or has more
+    Raise `DeltaError` if both are the same, or it would be larger than ``max_size`` (not worth its while), or has more
     sections than the format holds; `BlockNotFoundError` where the source lacks blocks of either.
     """
     if base == target:
@@ -118,14 +118,14 @@ def write_delta(
 
 
 def _factor(number: int) -> int:
-    """How much larger than usual the section of this number is."""
+    """Return how much larger than usual the section of this number is."""
     return 1 if number < _USUAL_SECTIONS else _LATER_FACTOR
 
 
 def _compare(base: Sequence[Cid], target: Iterable[WalkedBlock]) -> tuple[_NewBlocks, Sequence[int]]:
-    """Give the target's new blocks, and the indexes of the base's blocks that it lacks.
+    """Return the target's new blocks, and the indexes of the base's blocks that it lacks.
 
-    New blocks between two common ones stand for the lost ones at the same place; where many stand for many, they are laid over them
+    New blocks between two common ones replace the lost ones at the same place; several are spread over several
     in proportion.
     """
     places = {cid: index for index, cid in enumerate(base)}
@@ -160,7 +160,7 @@ def _compare(base: Sequence[Cid], target: Iterable[WalkedBlock]) -> tuple[_NewBl
 
 
 def _payloads(new: _NewBlocks, source: BlockSource) -> Iterator[tuple[bytearray, list[float]]]:
-    """Give the payload of each section, and where its blocks would stand in the base."""
+    """Yield the payload of each section, and where its blocks would stand in the base."""
     payload, aims = bytearray(), list[float]()
     number = 0
     for aim, found in zip(new.aims, read_blocks(new.cids, source), strict=True):
@@ -187,7 +187,7 @@ class _PrefixChooser:
         self._spare = MAX_DELTA_PREFIX_SIZE
 
     def choose(self, aims: Sequence[float], size: int, prefix_size: int) -> list[int]:
-        """Give the indexes of blocks of the base, ascending, for a section of ``size`` bytes."""
+        """Return the indexes of blocks of the base, ascending, for a section of ``size`` bytes."""
         self._spare += 4 * size
         budget = min(prefix_size, self._spare)
         order: Sequence[int] = range(len(self._lost))
@@ -208,7 +208,7 @@ class _PrefixChooser:
 
 
 def _distance(index: int, aims: Sequence[float]) -> float:
-    """How far a block of the base is from the nearest of the places that ``aims`` (ascending) names."""
+    """Return how far a block of the base is from the nearest of the places that ``aims`` (ascending) names."""
     position = bisect_left(aims, index)
     return min(abs(aims[near] - index) for near in (position - 1, position) if 0 <= near < len(aims))
 
@@ -221,7 +221,7 @@ def _read_prefix(cids: Sequence[Cid], source: BlockSource) -> ZstdDict | None:
 
 
 def _compress(payload: bytearray, prefix: ZstdDict | None, level: int) -> bytes:
-    """Give the one frame of a section: its size in it, no checksum, no dictionary ID."""
+    """Return the one frame of a section: its size in it, no checksum, no dictionary ID."""
     reach = len(payload) + (len(prefix) if prefix else 0)
     window_log = (min(reach, MAX_DELTA_WINDOW) - 1).bit_length()
     options: dict[int, int] = {

@@ -1,8 +1,8 @@
-"""Read an image out of any export: docker save of every engine, podman and skopeo archives, oci-archives, OCI layout folders.
+"""Read images from any export: docker save of every engine, podman and skopeo archives, oci-archives, OCI layout folders.
 
-One pass over the stream: every member that can be a layer is hashed, cut and stored as it flows by, small members are kept in
-memory, and which is which is decided at the end, because metadata may come first or last.
-Only two things are taken: the config's exact bytes and the uncompressed layers, each checked against ``rootfs.diff_ids``.
+One pass over the stream: every member that can be a layer is hashed, cut and stored as it is read, small members are kept in
+memory, and their roles are decided at the end, because metadata may come first or last. Only two things are kept: the config's
+exact bytes and the uncompressed layers, each checked against ``rootfs.diff_ids``.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ __all__ = ["Export", "ExportedImage", "NewLayer", "read_export", "read_layout"]
 
 NewLayer = Callable[[], LayerWriter]
 _BLOB: Final = re.compile(r"blobs/sha256/([0-9a-f]{64})", re.ASCII)
-_SMALL: Final = 64 * 1024  # a member up to this size is kept until it is known what it is
-_MARGIN: Final = 64  # white space that may stand before a document
+_SMALL: Final = 64 * 1024  # members up to this size are kept in memory until their role is known
+_MARGIN: Final = 64  # white space allowed before a document
 _READ_SIZE: Final = 1024 * 1024
 
 
@@ -41,8 +41,8 @@ def read_export(
 ) -> Export:
     """Read a whole export from its bytes in pieces of any size, compressed (gzip, zstd, xz, bzip2) or not.
 
-    ``max_size`` bounds what is read and inflated in all. Raises `ArchiveError`, whatever the bytes; what ``chunks`` and the layer's
-    sink raise passes through.
+    ``max_size`` bounds the bytes that are read and inflated in total. Raise `ArchiveError`, whatever the bytes; errors of
+    ``chunks`` and of the layer's sink pass through.
     """
     reader = _LayerReader(new_layer, Budget(max_size), progress)
     members = _StreamedMembers(reader)
@@ -55,12 +55,12 @@ def read_export(
 def read_layout(
     folder: Path, new_layer: NewLayer, *, max_size: int = DEFAULT_MAX_IMAGE_SIZE, progress: Progress = silent
 ) -> Export:
-    """Read an OCI layout folder, of it only what the chosen image needs; links inside it are not followed."""
+    """Read an OCI layout folder, only as much as the chosen image needs; links inside it are not followed."""
     return Export(_FolderMembers(folder, _LayerReader(new_layer, Budget(max_size), progress)))
 
 
 class _LayerReader:
-    """Turn a member's bytes into a stored layer, inflating them where they are compressed."""
+    """Turn a member's bytes into a stored layer, inflating them if they are compressed."""
 
     def __init__(self, new_layer: NewLayer, budget: Budget, progress: Progress) -> None:
         self._new_layer = new_layer
@@ -68,7 +68,7 @@ class _LayerReader:
         self._progress = progress
 
     def read(self, name: str, size: int, pieces: Iterable[Piece], *, plain: bool = False) -> StoredLayer:
-        """Store a layer of ``size`` bytes as it stands in the export; ``plain``: not compressed, however it begins."""
+        """Store a layer of ``size`` bytes as it is in the export; ``plain``: it is not compressed, whatever its first bytes."""
         writer = self._new_layer()
         reported = self._report(name, size, pieces)
         for piece in reported if plain else self.inflate(reported):
@@ -76,7 +76,7 @@ class _LayerReader:
         return writer.finish()
 
     def inflate(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Give the pieces inflated, if they are compressed."""
+        """Yield the pieces inflated, if they are compressed."""
         stream = ByteStream(pieces)
         compression = detect_compression(stream.peek(MAGIC_SIZE))
         if compression is None:
@@ -84,7 +84,7 @@ class _LayerReader:
         return inflate_pieces(stream.rest(), compression, self._budget, self._progress)
 
     def spend(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Count the pieces against what may be read in all."""
+        """Yield the pieces and subtract them from the budget."""
         for piece in pieces:
             self._budget.spend(len(piece))
             yield piece
@@ -98,7 +98,7 @@ class _LayerReader:
 
 
 class _StreamedMembers:
-    """The members of an outer archive that flowed by once."""
+    """The members of an outer archive, read in one pass."""
 
     def __init__(self, reader: _LayerReader) -> None:
         self._reader = reader
@@ -111,7 +111,7 @@ class _StreamedMembers:
     def document(self, name: str) -> bytes | None:
         name = self._resolve(normalise_name(name))
         if name in self._layers:
-            raise ArchiveError(f"{name} is no document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
+            raise ArchiveError(f"{name} is not a document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
         return self._held.get(name)
 
     def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
@@ -126,7 +126,7 @@ class _StreamedMembers:
         return layer
 
     def add(self, member: Member, content: Iterator[memoryview]) -> None:
-        """Take a member as it flows by."""
+        """Read a member from the stream."""
         name = member.name
         known = name in self._held or name in self._layers or name in self._links
         if known or (name in self._directories and member.kind is not MemberKind.DIRECTORY):
@@ -139,7 +139,7 @@ class _StreamedMembers:
             self._links[name] = _resolve_target(member)
 
     def resolve_links(self) -> None:
-        """Raise `ArchiveError` unless every link leads to a file of this archive; a link may stand before what it leads to."""
+        """Raise `ArchiveError` unless every link leads to a file of this archive; a link may precede its target."""
         for name in self._links:
             target = self._resolve(name)
             if target not in self._held and target not in self._layers:
@@ -169,7 +169,7 @@ class _StreamedMembers:
         pieces = _hash_pieces(stream.rest(), sha256.update)
         try:
             self._layers[name] = self._reader.read(name, size, pieces)
-        except CompressionError as error:  # of importance only if an image needs it
+        except CompressionError as error:  # matters only if an image needs it
             self._layers[name] = error
         for _ in pieces:
             pass
@@ -177,7 +177,7 @@ class _StreamedMembers:
 
 
 class _FolderMembers:
-    """The members of an OCI layout folder, read when they are asked for."""
+    """The members of an OCI layout folder, read on demand."""
 
     def __init__(self, folder: Path, reader: _LayerReader) -> None:
         self._folder = folder
@@ -191,7 +191,7 @@ class _FolderMembers:
         file, size = opened
         with file:
             if size > MAX_JSON_SIZE:
-                raise ArchiveError(f"{name} is no document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
+                raise ArchiveError(f"{name} is not a document", why=f"a document has at most {MAX_JSON_SIZE} bytes of JSON")
             data = file.read(MAX_JSON_SIZE + 1)
         _check_blob(name, hashlib.sha256(data).digest())
         return data
@@ -214,7 +214,7 @@ class _FolderMembers:
         return layer
 
     def _open(self, name: str) -> tuple[BinaryIO, int] | None:
-        """Open a regular file of the folder, following no link on the way to it."""
+        """Open a regular file of the folder without following links."""
         path = self._folder
         for part in normalise_name(name).split("/"):
             path = path / part
@@ -231,7 +231,7 @@ class _FolderMembers:
 
 
 def _resolve_target(member: Member) -> str:
-    """Give the member name that a link leads to: a symlink's from its own folder, a hard link's from the archive's root."""
+    """Return the member name that a link leads to: a symlink's from its own folder, a hard link's from the archive's root."""
     parts = member.name.split("/")[:-1] if member.kind is MemberKind.SYMLINK else []
     for part in member.target.split("/"):
         if part == "..":

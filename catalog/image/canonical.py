@@ -1,10 +1,10 @@
-"""The one archive of an image, byte for byte: a function of the config's bytes and the layers' sizes.
+"""The canonical archive of an image, byte for byte: a function of the config's bytes and the layers.
 
 Members, no directory entries, in this order: ``oci-layout``, ``index.json``, ``manifest.json``, the manifest, the config, then each
-distinct layer at its first place; two zero blocks, nothing after. Considered: the archive of one engine (each version writes
+distinct layer at its first position; two zero blocks, nothing after. Considered: the archive of one engine (each version writes
 another, with times in it), OCI layout alone (docker before 25 cannot load it), ``manifest.json`` alone (no stable image ID on a
 containerd store). Chosen: both, without tags, because every engine loads it and nothing in it depends on who wrote it.
-Source: design.md, section 2.
+Source: docs/formats/image.md, section 2.
 """
 
 import json
@@ -23,14 +23,14 @@ MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 LAYOUT_BODY: Final = b'{"imageLayoutVersion":"1.0.0"}'
 END: Final = bytes(1024)
 _BLOCK = 512
-_PAX_FROM = 8 * GIB  # what eleven octal digits cannot hold
+_PAX_FROM = 8 * GIB  # does not fit in eleven octal digits
 
 
 @dataclass(frozen=True, slots=True)
 class CanonicalArchive:
-    """Everything of an archive but the layers' bytes.
+    """An archive without the bytes of its layers.
 
-    ``metadata`` is all that stands before the first layer's header; ``diff_ids``, ``sizes`` and ``headers`` are those of the
+    ``metadata`` is everything before the first layer's header; ``diff_ids``, ``sizes`` and ``headers`` are those of the
     distinct layers in order.
     """
 
@@ -46,11 +46,11 @@ class CanonicalArchive:
 
     @property
     def head(self) -> bytes:
-        """What stands before the first layer's bytes; without layers, the whole archive."""
+        """The bytes before the first layer's content; without layers, the whole archive."""
         return self.metadata + (self.headers[0] if self.headers else END)
 
     def gap(self, position: int) -> bytes:
-        """What stands behind the layer at ``position``: its padding, then the next layer's header or the end."""
+        """Return the bytes after the layer at ``position``: its padding, then the next layer's header or the end."""
         following = self.headers[position + 1] if position + 1 < len(self.headers) else END
         return padding(self.sizes[position]) + following
 
@@ -60,7 +60,7 @@ class CanonicalArchive:
         return self.size_without(())
 
     def size_without(self, left_out: Sequence[DiffID] | frozenset[DiffID]) -> int:
-        """The size of the archive from which some layers are left out."""
+        """Return the size of the archive without some of its layers."""
         total = len(self.metadata) + len(END)
         for diff_id, size, header in zip(self.diff_ids, self.sizes, self.headers, strict=True):
             if diff_id not in left_out:
@@ -71,7 +71,7 @@ class CanonicalArchive:
 def lay_out_archive(config: bytes, diff_ids: Sequence[DiffID], sizes: Mapping[DiffID, int]) -> CanonicalArchive:
     """Build the archive's frame around layers of the given sizes; ``diff_ids`` are the config's, repetitions included.
 
-    Raises `ArchiveError` above 511 distinct layers and where the manifest would have more than 4 MiB.
+    Raise `ArchiveError` above 511 distinct layers, and if the manifest would have more than 4 MiB.
     """
     distinct = tuple(dict.fromkeys(diff_ids))
     if len(distinct) > MAX_LAYERS:
@@ -98,7 +98,7 @@ def lay_out_archive(config: bytes, diff_ids: Sequence[DiffID], sizes: Mapping[Di
 
 
 def build_manifest(config: ConfigDigest, config_size: int, diff_ids: Sequence[DiffID], sizes: Mapping[DiffID, int]) -> bytes:
-    """Give the OCI manifest; equal layers are listed each time they occur."""
+    """Return the OCI manifest; equal layers are listed each time they occur."""
     layers = [_describe(diff_id, LAYER_TYPE, sizes[diff_id]) for diff_id in diff_ids]
     return _encode(
         {"config": _describe(config, CONFIG_TYPE, config_size), "layers": layers, "mediaType": MANIFEST_TYPE, "schemaVersion": 2}
@@ -106,22 +106,22 @@ def build_manifest(config: ConfigDigest, config_size: int, diff_ids: Sequence[Di
 
 
 def build_index(manifest: ManifestDigest, manifest_size: int) -> bytes:
-    """Give ``index.json``: one descriptor, no annotations, so that no engine takes a name from it."""
+    """Return ``index.json``: one descriptor, no annotations, so that no engine takes a name from it."""
     return _encode({"manifests": [_describe(manifest, MANIFEST_TYPE, manifest_size)], "mediaType": INDEX_TYPE, "schemaVersion": 2})
 
 
 def build_docker_manifest(config: ConfigDigest, diff_ids: Sequence[DiffID]) -> bytes:
-    """Give ``manifest.json``, docker's own list, without tags."""
+    """Return ``manifest.json``, docker's own list, without tags."""
     return _encode([{"Config": blob_name(config), "Layers": [blob_name(diff_id) for diff_id in diff_ids], "RepoTags": None}])
 
 
 def blob_name(digest: ConfigDigest | ManifestDigest | DiffID) -> str:
-    """Give the member name of a blob."""
+    """Return the member name of a blob."""
     return f"blobs/sha256/{digest.hex}"
 
 
 def build_header(name: str, size: int) -> bytes:
-    """Give the header of a member; one of 8 GiB or more has its size in a PAX header before it, and 0 in its own."""
+    """Return the header of a member; a member of 8 GiB or more has its size in a PAX header before it, and 0 in its own."""
     if size < _PAX_FROM:
         return _build_block(name, size, b"0")
     record = _build_pax_record(size)
@@ -129,7 +129,7 @@ def build_header(name: str, size: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """Give the zero bytes that fill a member of ``size`` bytes up to the next block."""
+    """Return the zero bytes that fill a member of ``size`` bytes up to the next block."""
     return bytes(-size % _BLOCK)
 
 

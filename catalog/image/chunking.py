@@ -2,8 +2,8 @@
 
 A regular file of at least `T` bytes is a segment of its own; headers, padding and smaller files between two such files form a
 segment. A segment longer than 2·`A` is cut by FastCDC. Of a tar header only the size field and the type flag are read, and nothing
-is ever an error: bytes that are no tar are cut as well, in one way.
-Source: design.md, section 2 ("Chunking: cut where files begin").
+is an error: bytes that are not a tar are cut as well.
+Source: docs/formats/image.md, section 3.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ T: Final = 32 * 1024
 A: Final = 128 * 1024
 _LONG = 2 * A
 _MAX_CHUNK = 4 * A
-_WINDOW = 1024 * 1024  # how much is gathered of a long segment before it is cut
+_WINDOW = 1024 * 1024  # the bytes of a long segment that are gathered before it is cut
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _REGULAR = b"0\0" + b"7"
@@ -26,23 +26,23 @@ _OCTAL = frozenset(b"01234567")
 class _State(Enum):
     HEADERS = auto()  # between files: headers, padding, smaller files
     FILE = auto()  # inside a file that is its own segment
-    REST = auto()  # behind the last header that could be read
+    REST = auto()  # after the last header that could be read
 
 
 class LayerCutter:
-    """Cut one layer tar as it flows by. Holds about 2 MiB at most."""
+    """Cut one layer tar as a stream. Holds at most about 2 MiB."""
 
     def __init__(self) -> None:
         self._state = _State.HEADERS
-        self._held = bytearray()  # the bytes of the segment that are in no chunk yet
+        self._held = bytearray()  # the bytes of the segment that are not in a chunk yet
         self._is_long = False  # the segment was found to be longer than 2·A and is being cut
         self._header = bytearray()  # the beginning of a header that came in two pieces
         self._skip = 0  # bytes before the next header
-        self._left = 0  # bytes of the file that are to come
+        self._left = 0  # remaining bytes of the file
         self._fastcdc = _new_fastcdc()
 
     def feed(self, data: bytes | memoryview) -> Iterator[bytes]:
-        """Take the next bytes and give the chunks that are certain by now; run the iterator to its end before the next call."""
+        """Feed the next bytes and yield the chunks that are final by now; exhaust the iterator before the next call."""
         view = memoryview(data)
         start, end = 0, len(view)
         while start < end:
@@ -55,7 +55,7 @@ class LayerCutter:
                 yield from self._cut_what_is_certain()
 
     def finish(self) -> Iterator[bytes]:
-        """Give the last chunks."""
+        """Yield the last chunks."""
         yield from self._end_segment()
 
     def _advance(self, view: memoryview, start: int, end: int) -> tuple[int, bool]:
@@ -100,7 +100,7 @@ class LayerCutter:
         return position, False
 
     def _cut_what_is_certain(self) -> Iterator[bytes]:
-        """Cut while more than 4·A is held: no byte further on can change such a cut."""
+        """Cut while more than 4·A is held: later bytes cannot change such a cut."""
         self._is_long = True
         held = bytes(self._held)
         position = 0
@@ -142,7 +142,7 @@ def _cut_segment(fastcdc: FastCDC, segment: bytes, *, is_long: bool) -> Iterator
 
 
 def _read_size(header: bytes) -> int | None:
-    """Give the size that a header states; None for an all-zero header and for a field with any other character."""
+    """Return the size that a header states; None for an all-zero header and for a field with any other character."""
     if header[124] & 0x80:
         return int.from_bytes(header[125:136], "big")
     digits = header[124:136].strip(b"\0 ")

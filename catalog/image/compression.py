@@ -1,7 +1,7 @@
-"""Inflate what others compressed: outer files and layers, as they flow by, in bounded memory.
+"""Inflate outer files and layers as streams, in bounded memory.
 
-gzip (several members), zstd (several frames), xz and bzip2 (several streams) are told by their first bytes. Behind the last of them
-only zero bytes may stand (tapes and GNU tar pad so). A stream that ends in the middle is an error, never short data.
+gzip (several members), zstd (several frames), xz and bzip2 (several streams) are recognised by their first bytes. After the last of
+them only zero bytes may follow (tapes and GNU tar pad so). A stream that ends in the middle is an error, never short data.
 """
 
 import bz2
@@ -18,16 +18,16 @@ from catalog.limits import MAX_ZSTD_WINDOW, SUSPICIOUS_RATIO, SUSPICIOUS_RATIO_F
 from catalog.progress import Progress, Step
 
 MAGIC_SIZE: Final = 10
-_PIECE = 256 * 1024  # what is inflated at a time
+_PIECE = 256 * 1024  # bytes inflated at a time
 _XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * 1024 * 1024
 
 
 class CompressionError(ArchiveError):
-    """What was taken for compressed data is damaged or cut short."""
+    """Compressed data is damaged or cut short."""
 
 
 class _Decoder(Protocol):
-    """What bz2, lzma and zstd offer alike."""
+    """The interface that the decompressors of bz2, lzma and zstd share."""
 
     @property
     def eof(self) -> bool: ...
@@ -39,7 +39,7 @@ class _Decoder(Protocol):
 
 
 class _Gzip:
-    """zlib's decoder in that form."""
+    """zlib's decompressor with that interface."""
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=31)
@@ -74,7 +74,7 @@ _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = 
 
 
 def detect_compression(magic: bytes) -> str | None:
-    """Tell from the first `MAGIC_SIZE` bytes how something is compressed; None for not at all."""
+    """Return the compression that the first `MAGIC_SIZE` bytes show; None if there is none."""
     for name, (pattern, _) in _DECODERS.items():
         if pattern.match(magic):
             return name
@@ -84,7 +84,7 @@ def detect_compression(magic: bytes) -> str | None:
 def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
     """Inflate what `detect_compression` recognised, in pieces of at most 256 KiB; raise `CompressionError` if damaged.
 
-    Every byte that comes out is spent from ``budget``. A ratio that no real layer reaches is told as a warning, once.
+    Every inflated byte is spent from ``budget``. A ratio that no real layer reaches is reported as a warning, once.
     """
     _, new_decoder = _DECODERS[compression]
     decoder: _Decoder | None = None

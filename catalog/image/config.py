@@ -1,6 +1,6 @@
-"""An image config: read strictly, kept as its exact bytes, because those bytes are the image's identity.
+"""Image configs: parsed strictly, kept as exact bytes, because those bytes are the image's identity.
 
-Source: OCI image-spec, config.md; docker's image/spec v1.2, whose extra fields are kept and not looked at.
+Source: OCI image-spec, config.md; docker's image/spec v1.2, whose extra fields are kept and ignored.
 """
 
 import re
@@ -21,7 +21,7 @@ _OTHER_SHAPES = ("manifests", "layers", "fsLayers")
 
 @dataclass(frozen=True, slots=True)
 class ImageConfig:
-    """What dcat reads of an image config. ``created`` is UTC, cut to the second, None where absent or unreadable.
+    """The fields of an image config that dcat reads. ``created`` is UTC, cut to the second, None if absent or unreadable.
 
     ``env`` holds ``NAME=value`` texts; it and ``labels`` are for people and for the warning about secrets.
     """
@@ -35,7 +35,7 @@ class ImageConfig:
 
 
 def parse_config(data: bytes) -> ImageConfig:
-    """Read the config's exact bytes; raise `ArchiveError` where they are not strict JSON or not an image config."""
+    """Read the config's exact bytes; raise `ArchiveError` if they are not strict JSON or not an image config."""
     what = "the image config"
     document = decode_object(data, what)
     for shape in _OTHER_SHAPES:
@@ -58,7 +58,7 @@ def _read_platform(document: JsonObject, what: str) -> Platform:
             get_text(document, "os", what), get_text(document, "architecture", what), get_text(document, "variant", what)
         )
     except InvalidPlatformError as error:
-        raise ArchiveError(f"{what} is for no platform that dcat can name", why=error.message, hint=error.why) from error
+        raise ArchiveError(f"{what} is for a platform that dcat cannot name", why=error.message, hint=error.why) from error
 
 
 def _read_diff_ids(rootfs: JsonObject, what: str) -> tuple[DiffID, ...]:
@@ -67,7 +67,7 @@ def _read_diff_ids(rootfs: JsonObject, what: str) -> tuple[DiffID, ...]:
     try:
         return tuple(DiffID.parse(text) for text in get_texts(rootfs, "diff_ids", what))
     except InvalidDigestError as error:
-        raise ArchiveError(f'"diff_ids" of {what} holds what is no digest', why=error.message) from error
+        raise ArchiveError(f'"diff_ids" of {what} holds something that is not a digest', why=error.message) from error
 
 
 def _read_created(value: object) -> str | None:

@@ -1,8 +1,8 @@
-"""The DAG of an archive: what writing it needs and what comes out.
+"""Write an archive as a DAG of blocks.
 
 Each chunk is one zstd frame and each frame one raw leaf; the leaves of a layer form a balanced UnixFS file, the layer's sub-DAG;
 the archive's root links metadata, layer, leaf (padding and the next header), layer, …, leaf (padding and the end). Concatenated
-frames are one valid zstd stream, so the UnixFS file is the archive's ``tar.zst``. Source: design.md, section 2 ("The DAG").
+frames are one valid zstd stream, so the UnixFS file is the archive's ``tar.zst``. Source: docs/formats/image.md, section 5.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ from catalog.model.platform import Platform
 from catalog.unixfs.file import FileLink, FileTree, file_node
 
 _THREADS: Final = min(max(os.cpu_count() or 2, 2), 4)
-_BATCH_SIZE: Final = 512 * 1024  # what one task compresses, about: many chunks are small
+_BATCH_SIZE: Final = 512 * 1024  # content that one task compresses, about: many chunks are small
 _BATCH_ENTRIES: Final = 64
-_MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content that waits for its frames
+_MAX_IN_FLIGHT: Final = 8 * 1024 * 1024  # content waiting to be compressed
 
 
 class FrameRef(NamedTuple):
@@ -39,15 +39,15 @@ class FrameRef(NamedTuple):
 
 
 class ChunkSink(Protocol):
-    """Where the blocks of an archive go.
+    """Receives the blocks of an archive.
 
     One thread calls it. Blocks may be made durable later, but before the archive counts as stored; one may be put more than once.
     """
 
     def find_frame(self, content_digest: bytes) -> FrameRef | None:
-        """Give the frame that this home's own checked encoder made of the chunk with this sha2-256, if its block is here.
+        """Return the frame that this home's own checked encoder made of the chunk with this sha2-256, if its block is here.
 
-        Frames that came from outside must never be given: another encoder's frame of the same bytes would change the CID.
+        Frames from outside must never be returned: another encoder's frame of the same bytes would change the CID.
         """
         ...
 
@@ -95,10 +95,10 @@ class StoredArchive:
 
 
 class LayerWriter:
-    """Hash, cut, compress and store one layer as it flows by; memory is bounded whatever its size.
+    """Hash, cut, compress and store one layer as a stream, in bounded memory.
 
-    Compression runs in at most four threads, the layer's own digest in one; the sink is called from the feeding thread only. A
-    writer that is given up is simply dropped: blocks that reached the sink stay there unreferenced.
+    Compression runs in at most four threads, the layer's own digest in one; the sink is called from the feeding thread only. An
+    abandoned writer needs no cleanup: blocks that reached the sink stay there unreferenced.
     """
 
     def __init__(self, sink: ChunkSink) -> None:
@@ -109,14 +109,14 @@ class LayerWriter:
         self._size = 0
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take the layer's next bytes, in pieces of any size; they are copied before this returns."""
+        """Feed the layer's next bytes, in pieces of any size; they are copied before this returns."""
         self._digest.update(data)
         self._size += len(data)
         for chunk in self._cutter.feed(data):
             self._frames.add(chunk)
 
     def finish(self) -> StoredLayer:
-        """End the layer: all its blocks are in the sink. Call it once."""
+        """Finish the layer; all its blocks are in the sink afterwards. Call it once."""
         for chunk in self._cutter.finish():
             self._frames.add(chunk)
         if self._size == 0:
@@ -126,9 +126,9 @@ class LayerWriter:
 
 
 def build_archive(config: bytes, layers: Sequence[StoredLayer], sink: ChunkSink) -> StoredArchive:
-    """Store what ties ``layers`` (one for each diffID of the config, in its order) together: the metadata and the root.
+    """Store the metadata and the root that join ``layers`` (one for each diffID of the config, in its order).
 
-    Raises `ArchiveError` where config and layers do not belong together or there are more than 511 distinct layers.
+    Raise `ArchiveError` if config and layers do not belong together or there are more than 511 distinct layers.
     """
     check_encoder()
     image = parse_config(config)
@@ -166,7 +166,7 @@ def _store_metadata(data: bytes, sink: ChunkSink) -> FileLink:
 
 
 class _Batch:
-    """Chunks that one task compresses, in their place among those whose frames were found."""
+    """Chunks that one task compresses, at their position among those whose frames were found."""
 
     def __init__(self) -> None:
         self.entries: list[tuple[bytes, FrameRef | None]] = []
@@ -198,7 +198,7 @@ class _FrameWriter:
             self._submit()
 
     def finish(self) -> FileLink:
-        if self._pool is None and not self._queue:  # too little to start threads for
+        if self._pool is None and not self._queue:  # too little work for threads
             self._link(self._batch, _compress(self._batch.chunks))
         else:
             self._submit()

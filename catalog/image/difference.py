@@ -1,4 +1,4 @@
-"""What two images differ in: layers, configuration, and the blocks that one must be given to whoever holds the other."""
+"""Compare two images: layers, configuration, and the blocks that a holder of one needs to get the other."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ _SPLIT = {"Env", "Labels"}
 
 @dataclass(frozen=True, slots=True)
 class LayerChange:
-    """A layer of either image, in the order of the second one, those that it lost at their place before the next common one."""
+    """A layer of either image, in the order of the second; removed layers come before the next common one."""
 
     kind: Literal["same", "added", "removed"]
     layer: ArchivedLayer
@@ -26,7 +26,7 @@ class LayerChange:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """A setting that differs; None where one side does not have it. Environment and labels are compared entry by entry."""
+    """A setting that differs; None if one side does not have it. Environment and labels are compared entry by entry."""
 
     key: str
     before: str | None
@@ -58,7 +58,7 @@ def compare_layers(before: ArchiveView, after: ArchiveView) -> tuple[LayerChange
 
 
 def compare_configs(before: bytes, after: bytes) -> tuple[ConfigChange, ...]:
-    """Compare what two configs say of how the image runs, and when and for what it was made; raise `ArchiveError` for no config."""
+    """Compare the settings, times and platforms of two configs; raise `ArchiveError` if one is not a config."""
     old, new = _settings(before), _settings(after)
     return tuple(
         ConfigChange(key, old.get(key), new.get(key)) for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)
@@ -66,7 +66,7 @@ def compare_configs(before: bytes, after: bytes) -> tuple[ConfigChange, ...]:
 
 
 def compare_blocks(before: Cid, after: Cid, source: BlockSource) -> BlockChange:
-    """Compare the leaves of two archives; only inner nodes are read. Raises `BlockNotFoundError` where one is absent."""
+    """Compare the leaves of two archives; only inner nodes are read. Raise `BlockNotFoundError` if one is absent."""
     old, new = _leaves(before, source), _leaves(after, source)
     common = old.keys() & new.keys()
     fresh = new.keys() - common
@@ -74,7 +74,7 @@ def compare_blocks(before: Cid, after: Cid, source: BlockSource) -> BlockChange:
 
 
 def _take_removed(old: list[ArchivedLayer], kept: set[DiffID], until: DiffID) -> list[LayerChange]:
-    """Take layers from the front of ``old`` up to ``until``; give those among them that the new image lost."""
+    """Remove layers from the front of ``old`` up to ``until``; return those that the new image lacks."""
     removed = []
     while old:
         layer = old.pop(0)

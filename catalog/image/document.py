@@ -1,7 +1,7 @@
-"""Strict JSON: what Go's, Python's and everybody else's reader must agree on, or it is refused.
+"""Strict JSON: documents that different readers could read differently are refused.
 
 `json` alone accepts duplicate keys (the last wins; others take the first), NaN, lone surrogates, and goes as deep as the stack; Go
-matches keys whatever their case. Source: safety.md, row C6.
+matches keys whatever their case. Source: docs/formats/encodings.md, section 8; docs/safety.md, C6.
 """
 
 import json
@@ -17,12 +17,12 @@ JsonObject = Mapping[str, object]
 def decode_document(data: bytes, what: str) -> object:
     """Read strict JSON of at most 4 MiB and 64 levels; raise `ArchiveError`, which calls the document ``what``."""
     if len(data) > MAX_JSON_SIZE:
-        raise ArchiveError(f"{what} has {len(data)} bytes", why=f"{MAX_JSON_SIZE} are the most that are read")
+        raise ArchiveError(f"{what} has {len(data)} bytes", why=f"at most {MAX_JSON_SIZE} are read")
     try:
         text = data.decode("utf-8")
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except RecursionError as error:
-        raise ArchiveError(f"{what} is nested too deeply", why=f"{MAX_JSON_DEPTH} levels are the most") from error
+        raise ArchiveError(f"{what} is nested too deeply", why=f"at most {MAX_JSON_DEPTH} levels are read") from error
     except ValueError as error:  # not UTF-8, not JSON, an integer of thousands of digits, or one of the two hooks
         raise ArchiveError(f"{what} is not strict JSON", why=str(error)[:200]) from error
     _check_values(document, what, check_text="\\u" in text)
@@ -35,23 +35,23 @@ def decode_object(data: bytes, what: str) -> JsonObject:
 
 
 def as_object(value: object, what: str) -> JsonObject:
-    """Give ``value`` if it is an object."""
+    """Return ``value`` if it is an object."""
     if not isinstance(value, dict):
         raise ArchiveError(f"{what} is not a JSON object")
     return cast(JsonObject, value)
 
 
 def get_field(document: JsonObject, key: str, what: str) -> object:
-    """Give the value of ``key``, None where it is absent or null; the same key in other letter case is refused."""
+    """Return the value of ``key``, None if it is absent or null; the same key in other letter case is refused."""
     folded = key.lower()
     for other in document:
         if other != key and len(other) == len(key) and other.lower() == folded:
-            raise ArchiveError(f'{what} has the key "{other}"', why=f'some readers take it for "{key}", some do not')
+            raise ArchiveError(f'{what} has the key "{other}"', why=f'some readers would read it as "{key}"')
     return document.get(key)
 
 
 def get_text(document: JsonObject, key: str, what: str) -> str:
-    """Give the text of ``key``, empty where it is absent."""
+    """Return the text of ``key``, empty if it is absent."""
     value = get_field(document, key, what)
     if value is None:
         return ""
@@ -61,13 +61,13 @@ def get_text(document: JsonObject, key: str, what: str) -> str:
 
 
 def get_object(document: JsonObject, key: str, what: str) -> JsonObject:
-    """Give the object of ``key``, empty where it is absent."""
+    """Return the object of ``key``, empty if it is absent."""
     value = get_field(document, key, what)
     return {} if value is None else as_object(value, f'"{key}" of {what}')
 
 
 def get_list(document: JsonObject, key: str, what: str) -> list[object]:
-    """Give the list of ``key``, empty where it is absent."""
+    """Return the list of ``key``, empty if it is absent."""
     value = get_field(document, key, what)
     if value is None:
         return []
@@ -77,7 +77,7 @@ def get_list(document: JsonObject, key: str, what: str) -> list[object]:
 
 
 def get_texts(document: JsonObject, key: str, what: str) -> list[str]:
-    """Give the list of texts of ``key``, empty where it is absent."""
+    """Return the list of texts of ``key``, empty if it is absent."""
     values = get_list(document, key, what)
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) != len(values):
@@ -86,7 +86,7 @@ def get_texts(document: JsonObject, key: str, what: str) -> list[str]:
 
 
 def get_text_map(document: JsonObject, key: str, what: str) -> dict[str, str]:
-    """Give the map of texts of ``key``, empty where it is absent."""
+    """Return the map of texts of ``key``, empty if it is absent."""
     values = get_object(document, key, what)
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
     if len(texts) != len(values):
@@ -102,7 +102,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _check_values(document: object, what: str, *, check_text: bool) -> None:
@@ -118,11 +118,11 @@ def _check_values(document: object, what: str, *, check_text: bool) -> None:
             elif isinstance(value, list):
                 below += value
             elif check_text and isinstance(value, str) and not _is_unicode(value):
-                raise ArchiveError(f"{what} is not strict JSON", why="an escape stands for half a character")
+                raise ArchiveError(f"{what} is not strict JSON", why="an escape encodes half of a surrogate pair")
         if not below:
             return
         level = below
-    raise ArchiveError(f"{what} is nested too deeply", why=f"{MAX_JSON_DEPTH} levels are the most")
+    raise ArchiveError(f"{what} is nested too deeply", why=f"at most {MAX_JSON_DEPTH} levels are read")
 
 
 def _is_unicode(text: str) -> bool:

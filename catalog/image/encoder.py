@@ -1,8 +1,8 @@
-"""One chunk, one frame: the encoder that is part of the format, and the bounded decoder of stored frames.
+"""The encoder of stored frames, one for each chunk, which is part of the format, and their bounded decoder.
 
-A frame is what one ``ZSTD_compress2`` call of zstd 1.5.7 makes of the whole chunk: level 3, content size in the frame, no checksum,
-no dictionary. Another encoder would give other bytes, so other CIDs; `check_encoder` refuses it before anything is written.
-Source: design.md, section 2 ("Chunking", the encoder).
+A frame is the output of one ``ZSTD_compress2`` call of zstd 1.5.7 for the whole chunk: level 3, content size in the frame, no
+checksum, no dictionary. Another encoder would make other bytes and so other CIDs; `check_encoder` refuses it before anything is
+written. Source: docs/formats/image.md, section 4.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ import zstandard
 from catalog.errors import EncoderError, VerificationError
 from catalog.limits import MAX_CHUNK_SIZE, MAX_STORED_FRAME_SIZE
 
-EMPTY_FRAME: Final = bytes.fromhex("28b52ffd2000010000")  # the frame of no bytes
+EMPTY_FRAME: Final = bytes.fromhex("28b52ffd2000010000")  # the frame of an empty chunk
 _LEVEL = 3
 _PROBE_SIZE = 512 * 1024
 _PROBE_FRAME_SHA256 = "efe20a9d7f171beb43fad3586df85627363c3c8abdc0e3594d043c9071ed369e"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
-_local = threading.local()  # a (de)compressor belongs to one thread at a time
+_local = threading.local()  # a (de)compressor may be used by one thread at a time
 _checked = threading.Event()
 
 
 def check_encoder() -> None:
-    """Raise `EncoderError` unless this process's encoder gives the golden frame of the probe; looked at once per process."""
+    """Raise `EncoderError` unless this process's encoder makes the golden frame of the probe; checked once per process."""
     if _checked.is_set():
         return
     digest = hashlib.sha256(compress_chunk(build_probe())).hexdigest()
@@ -40,7 +40,7 @@ def check_encoder() -> None:
 
 
 def build_probe() -> bytes:
-    """Make the 512 KiB that `check_encoder` compresses: text, hex and random bytes by a fixed rule (vectors/README.md)."""
+    """Make the 512 KiB that `check_encoder` compresses, by a fixed rule (docs/formats/image.md, section 4)."""
     probe = bytearray()
     number = 0
     while len(probe) < _PROBE_SIZE:
@@ -58,7 +58,7 @@ def build_probe() -> bytes:
 
 
 def compress_chunk(content: bytes | bytearray | memoryview) -> bytes:
-    """Give the one frame of a chunk of at most 512 KiB. Releases the GIL; may be called from any thread."""
+    """Return the one frame of a chunk of at most 512 KiB. Releases the GIL; may be called from any thread."""
     compressor: zstandard.ZstdCompressor | None = getattr(_local, "compressor", None)
     if compressor is None:
         compressor = _local.compressor = zstandard.ZstdCompressor(
@@ -68,18 +68,18 @@ def compress_chunk(content: bytes | bytearray | memoryview) -> bytes:
 
 
 def frame_content_size(frame: bytes | memoryview) -> int:
-    """Give the content size that a stored frame states, at most 512 KiB; nothing is inflated.
+    """Return the content size that a stored frame states, at most 512 KiB; nothing is inflated.
 
-    Raises `VerificationError` for what is no zstd frame, states no size or states too much.
+    Raise `VerificationError` for data that is not a zstd frame, or states no size or one that is too large.
     """
     if len(frame) > MAX_STORED_FRAME_SIZE:
         raise VerificationError(f"a stored frame has at most {MAX_STORED_FRAME_SIZE} bytes, not {len(frame)}")
     if bytes(frame[:4]) != ZSTD_MAGIC:
-        raise VerificationError("a stored leaf is no zstd frame")
+        raise VerificationError("a stored leaf is not a zstd frame")
     try:
         size = zstandard.frame_content_size(frame)
     except zstandard.ZstdError as error:
-        raise VerificationError("a stored leaf is no zstd frame", why=str(error)) from error
+        raise VerificationError("a stored leaf is not a zstd frame", why=str(error)) from error
     if size < 0:
         raise VerificationError("a stored frame does not state its content's size")
     if size > MAX_CHUNK_SIZE:
@@ -88,14 +88,15 @@ def frame_content_size(frame: bytes | memoryview) -> int:
 
 
 def inflate_frame(frame: bytes | memoryview) -> bytes:
-    """Give the content of a leaf that is exactly one frame with its content size; releases the GIL, may be called from any thread.
+    """Return the content of a leaf that is exactly one frame with its content size; releases the GIL, may be called from any
+    thread.
 
-    Raises `VerificationError` for anything else: several frames, trailing bytes, no or too large a content size, damage.
+    Raise `VerificationError` for anything else: several frames, trailing bytes, no or too large a content size, damage.
     """
     size = frame_content_size(frame)
-    if size == 0:  # the library gives no bytes for it without looking at the rest
+    if size == 0:  # the library returns no bytes without checking the rest of the frame
         if bytes(frame) != EMPTY_FRAME:
-            raise VerificationError("a stored frame states no content and is not the frame of no bytes")
+            raise VerificationError("a stored frame states no content and is not the empty frame")
         return b""
     decompressor: zstandard.ZstdDecompressor | None = getattr(_local, "decompressor", None)
     if decompressor is None:

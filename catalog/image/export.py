@@ -1,6 +1,6 @@
-"""The one image of an export that is meant: chosen by tag, digest and platform, and held against its config.
+"""Select an image of an export by tag, digest and platform, and verify it against its config.
 
-Whatever an export says, an image counts only if its config's bytes match the digest they are named by, and its layers the config.
+An image counts only if its config's bytes match the digest that names them, and its layers match the config.
 """
 
 from collections.abc import Iterable
@@ -17,26 +17,24 @@ from catalog.errors import (
 from catalog.image.config import ImageConfig
 from catalog.image.dag import StoredLayer
 from catalog.image.listing import Candidate, Members, list_candidates
-from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
 
-_LISTED: Final = 8  # how many names, layers or platforms a message lists
+_LISTED: Final = 8  # names, layers or platforms listed in one message
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedImage:
     """One complete image of an export: its layers (one for each diffID, in order) are stored and match the config.
 
-    ``names`` are the tags the export gave it, never applied to anything; ``source_manifest`` is the digest of the manifest in the
-    export, where it has one: not canonical, and of use only as provenance. ``is_oci_only`` tells of an export without docker's
-    ``manifest.json``: podman and skopeo rewrite the config of a docker image when they make one.
+    ``names`` are its tags in the export, which are never applied. ``is_oci_only``: the export has no docker ``manifest.json``;
+    podman and skopeo rewrite the config of a docker image when they make such an export.
     """
 
     config: bytes
     image: ImageConfig
     layers: tuple[StoredLayer, ...]
     names: tuple[str, ...]
-    source_manifest: ManifestDigest | None
     is_oci_only: bool
 
     @property
@@ -54,11 +52,11 @@ class Export:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tags of all images in it."""
+        """The tags of all its images."""
         return tuple(dict.fromkeys(name for candidate in self._candidates for name in candidate.names))
 
     def platforms(self, reference: str | None = None) -> list[Platform]:
-        """Give the platforms for which the export holds an image that ``reference`` means, sorted."""
+        """Return the platforms of the images that ``reference`` selects, sorted."""
         meant = [candidate for candidate in self._candidates if reference is None or _is_named(candidate, reference)]
         return sorted(
             {candidate.platform for candidate in meant if candidate.config is not None and candidate.platform is not None}
@@ -67,11 +65,12 @@ class Export:
     def choose(
         self, reference: str | None = None, platform: Platform | None = None, *, host: Platform | None = None
     ) -> ExportedImage:
-        """Give the one image that ``reference`` (a tag, a config or manifest digest; None: any) and ``platform`` mean.
+        """Return the one image that ``reference`` (a tag, a config or manifest digest; None: any) and ``platform`` select.
 
-        ``host`` decides only among several platforms, where ``platform`` is None. Raises `ImageNotFoundError` (no such reference),
-        `PlatformNotFoundError` (with those that exist), `AmbiguousReferenceError` (several images), `ImageIncompleteError` (the
-        export lacks its config or layers, as a containerd store may give it), `ArchiveError` (config and layers do not match).
+        ``host`` decides only among several platforms, and only if ``platform`` is None. Raise `ImageNotFoundError` (no such
+        reference), `PlatformNotFoundError` (with those that exist), `AmbiguousReferenceError` (several images),
+        `ImageIncompleteError` (the export lacks its config or layers, as a containerd store may write it), `ArchiveError` (config
+        and layers do not match).
         """
         meant = self._candidates
         if reference is not None:
@@ -99,14 +98,14 @@ class Export:
         for position, (layer, diff_id) in enumerate(zip(stored, image.diff_ids, strict=True), 1):
             if layer.diff_id != diff_id:
                 raise ArchiveError(
-                    f"layer {position} of image {image.digest} is not the one that its config names",
+                    f"layer {position} of image {image.digest} does not match its config",
                     why=f"it has diffID {layer.diff_id}, not {diff_id}",
                 )
-        return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), candidate.manifest, self._is_oci_only)
+        return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), self._is_oci_only)
 
 
 def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platform | None) -> Candidate:
-    """Narrow candidates down to one: by platform first, then there must be no other."""
+    """Return the only candidate of the platform; raise an error that lists the others if there are several."""
     complete = [candidate for candidate in meant if candidate.config is not None]
     platforms = sorted({candidate.platform for candidate in complete if candidate.platform})
     if platform is None and len(platforms) > 1:
@@ -134,7 +133,7 @@ def _refuse_incomplete(candidate: Candidate, missing: Iterable[str]) -> NoReturn
     if candidate.withheld.intersection(names):
         raise ImageIncompleteError(
             f"the export lacks parts of image {candidate.label}",
-            why=f"its publisher forbids to distribute {_list(candidate.withheld.intersection(names))}",
+            why=f"its publisher forbids distribution of {_list(candidate.withheld.intersection(names))}",
             hint="images on such layers (Windows bases) cannot be published",
         )
     what = "its config" if candidate.config is None else ""
@@ -144,7 +143,7 @@ def _refuse_incomplete(candidate: Candidate, missing: Iterable[str]) -> NoReturn
     raise ImageIncompleteError(
         f"the export lacks parts of image {candidate.label}",
         why=f"it does not hold {what or 'its manifest'}",
-        hint="an engine with the containerd store gives such exports of images whose layers it shares with others",
+        hint="engines with the containerd store make such exports of images that share layers with others",
     )
 
 
@@ -159,7 +158,7 @@ def _is_named(candidate: Candidate, reference: str) -> bool:
 
 
 def _familiar(name: str) -> str:
-    """Give a tag as docker shows it, `latest` where it has none; podman and containerd write more of it."""
+    """Return a tag as docker shows it, with `latest` if it has none; podman and containerd write the long form."""
     for prefix in ("docker.io/library/", "docker.io/", "localhost/"):
         if name.startswith(prefix):
             name = name[len(prefix) :]

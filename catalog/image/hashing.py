@@ -1,16 +1,16 @@
-"""The sha2-256 of a layer while it flows by: a long one is hashed in a thread of its own, beside whatever else is done with it."""
+"""The sha2-256 of a layer as a stream; a long layer is hashed in a thread of its own."""
 
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-_HASHED_AT_ONCE: Final = 4 * 1024 * 1024  # what no thread is worth its while for
-_MAX_UNHASHED: Final = 8  # pieces of a layer that wait to be hashed
+_HASHED_AT_ONCE: Final = 4 * 1024 * 1024  # shorter layers are hashed without a thread
+_MAX_UNHASHED: Final = 8  # pieces waiting to be hashed
 
 
 class LayerDigest:
-    """One layer's digest. One that is given up is simply dropped: its thread ends with it."""
+    """The digest of one layer. An abandoned one needs no cleanup: its thread ends with it."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
@@ -19,7 +19,7 @@ class LayerDigest:
         self._size = 0
 
     def update(self, data: bytes | memoryview) -> None:
-        """Take the next bytes; they are copied unless they cannot change."""
+        """Feed the next bytes; they are copied unless they are immutable."""
         self._size += len(data)
         if self._size <= _HASHED_AT_ONCE:
             self._sha256.update(data)
@@ -32,7 +32,7 @@ class LayerDigest:
             self._pending.popleft().result()
 
     def finish(self) -> bytes:
-        """Give the digest."""
+        """Return the digest."""
         while self._pending:
             self._pending.popleft().result()
         if self._pool is not None:

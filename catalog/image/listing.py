@@ -1,8 +1,8 @@
-"""Which images an export names: in docker's ``manifest.json``, in the OCI index, or in both.
+"""List the images that an export names in docker's ``manifest.json``, in the OCI index, or in both.
 
-Of an image that both name, docker's list of layers is taken (docker 25.0.0 wrote the OCI one in random order) and the names of
-both. Attestations, signatures and other artifacts are passed over; a manifest, config or layer that is named and absent is no error
-here: engines export indexes of platforms that they never had. Each document is read once, however often it is named.
+For an image in both, docker's list of layers is used (docker 25.0.0 wrote the OCI one in random order), and the names of both.
+Attestations, signatures and other artifacts are skipped; a manifest, config or layer that is named but absent is not an error here:
+engines export indexes of platforms that they never had. Each document is read once, however often it is named.
 """
 
 import re
@@ -32,19 +32,19 @@ _CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
 
 
 class Members(Protocol):
-    """What an export holds, by member name; links are followed, absent members are None."""
+    """The contents of an export by member name; links are followed, absent members are None."""
 
     def document(self, name: str) -> bytes | None:
-        """Give a small member's bytes; one under ``blobs/sha256/`` matched its name."""
+        """Return a small member's bytes; one under ``blobs/sha256/`` matched its name."""
         ...
 
     def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
-        """Give the member as a layer whose blocks are in the sink, inflated where it was compressed; it should have that diffID."""
+        """Return the member as a layer whose blocks are in the sink, inflated if it was compressed; it should have that diffID."""
         ...
 
 
 class _Config(NamedTuple):
-    """A config, or why it is none; all None where it is absent."""
+    """A config, or the reason why it cannot be used; all fields are None if it is absent."""
 
     data: bytes | None = None
     image: ImageConfig | None = None
@@ -55,8 +55,8 @@ class _Config(NamedTuple):
 class Candidate:
     """An image that an export names; ``layers`` are member names.
 
-    ``config`` is None where its bytes are absent or wrong (``failure``); ``platform`` is then as the index claims. ``withheld`` are
-    layers that their publisher forbids to distribute, so that exports leave them out.
+    ``config`` is None where its bytes are absent or wrong (``failure``); ``platform`` is then the claim of the index. ``withheld``
+    are layers that must not be distributed, so exports omit them.
     """
 
     config: bytes | None
@@ -70,17 +70,17 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """How a message calls it."""
+        """Its name in messages."""
         if self.image is not None:
             return str(self.image.digest)
         return str(self.manifest) if self.manifest else "without a config"
 
 
 def list_candidates(members: Members) -> list[Candidate]:
-    """Give every image that the export names, complete or not; raise `ArchiveError` where its documents are malformed."""
+    """Return every image that the export names, complete or not; raise `ArchiveError` if its documents are malformed."""
     docker, index = members.document("manifest.json"), members.document("index.json")
     if docker is None and index is None:
-        raise ArchiveError("this is no image export", why="it has neither manifest.json nor index.json")
+        raise ArchiveError("this is not an image export", why="it has neither manifest.json nor index.json")
     lister = _Lister(members)
     if docker is not None:
         lister.add_docker(docker)
@@ -138,7 +138,7 @@ class _Lister:
         self.candidates.append(Candidate(found.data, found.image, layers, platform, manifest, list(names), found.failure, withheld))
 
     def _walk(self, top: tuple[Descriptor, ...]) -> Iterator[tuple[Descriptor, tuple[str, ...]]]:
-        """Give the descriptors of manifests in an index and those inside it, each with the names of all that lead to it."""
+        """Yield the descriptors of manifests in an index and those inside it, each with the names of all that lead to it."""
         stack: list[tuple[tuple[Descriptor, ...], tuple[str, ...], int]] = [(top, (), 1)]
         visited = 0
         while stack:
@@ -159,7 +159,7 @@ class _Lister:
                     yield descriptor, names
 
     def _read_index(self, descriptor: Descriptor) -> tuple[Descriptor, ...] | None:
-        """Give the entries of a nested index; None for anything else, and where it is absent."""
+        """Return the entries of a nested index; None for anything else, and if it is absent."""
         if descriptor not in self._indexes:
             self._indexes[descriptor] = None
             if descriptor.media_type in INDEX_TYPES | {""}:
@@ -175,7 +175,7 @@ class _Lister:
         return self._manifests[descriptor]
 
     def _read_config(self, name: str, descriptor: Descriptor | None) -> _Config:
-        """Give a config's bytes and meaning; a failure is kept, because it matters only if this image is the one that is wanted."""
+        """Return a config's bytes and meaning; a failure is kept, because it matters only if this image is selected."""
         if name not in self._configs:
             try:
                 data = self._read_blob(descriptor) if descriptor else self._members.document(name)
@@ -195,5 +195,5 @@ class _Lister:
 
 
 def blob_name(descriptor: Descriptor) -> str:
-    """Give the member that a descriptor points at."""
+    """Return the member name of a descriptor's blob."""
     return f"blobs/sha256/{descriptor.digest.hex}"

@@ -1,6 +1,6 @@
-"""The documents around an image in an export: OCI index and manifest, docker's ``manifest.json``.
+"""Parse the documents of an export: OCI index and manifest, docker's ``manifest.json``.
 
-Read only to find configs and layers; none of them is ever kept. ``mediaType`` may be absent (podman, skopeo); present and wrong, or
+They are read only to find configs and layers and are not kept. ``mediaType`` may be absent (podman, skopeo); present and wrong, or
 the fields of two shapes in one document, is refused (CVE-2021-41190), and so is any digest but sha256.
 Source: OCI image-spec, manifest.md, image-index.md, descriptor.md; moby's image/spec ("manifest.json").
 """
@@ -42,7 +42,7 @@ _ATTESTATION_ANNOTATION = "vnd.docker.reference.type"
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What points at a blob. ``platform`` is None where absent, or where dcat could not name it; ``names`` are from annotations."""
+    """A descriptor of a blob. ``platform`` is None if absent, or if dcat cannot name it; ``names`` are from annotations."""
 
     media_type: str
     digest: Digest
@@ -57,12 +57,12 @@ class Descriptor:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether this is a layer that may not be distributed; what its ``urls`` say is never asked."""
+        """Whether this is a layer that must not be distributed; its ``urls`` are never fetched."""
         return "nondistributable" in self.media_type or "foreign" in self.media_type
 
     @property
     def is_attestation(self) -> bool:
-        """What BuildKit and signers put beside images: never an image itself."""
+        """Whether this is an attachment of BuildKit or a signer, which is never an image."""
         unknown = self.platform is not None and (self.platform.os, self.platform.architecture) == ("unknown", "unknown")
         return unknown or bool(self.artifact_type) or _ATTESTATION_ANNOTATION in self.annotations
 
@@ -77,7 +77,7 @@ class ImageManifest:
 
     @property
     def is_image(self) -> bool:
-        """Whether this is an image and no artifact that merely has a manifest's shape."""
+        """Whether this is an image, not an artifact that has the shape of an image manifest."""
         if self.artifact_type or self.config.media_type not in CONFIG_TYPES | {""}:
             return False
         return not self.layers or any(layer.media_type in LAYER_TYPES for layer in self.layers)
@@ -108,7 +108,7 @@ def parse_manifest(data: bytes) -> ImageManifest:
 
 
 def parse_index(data: bytes) -> tuple[Descriptor, ...]:
-    """Read an image index and give its descriptors; raise `ArchiveError` for anything else."""
+    """Read an image index and return its descriptors; raise `ArchiveError` for anything else."""
     what = "the image index"
     document = decode_object(data, what)
     _check_shape(document, what, INDEX_TYPES, ("layers", "config", "fsLayers", "signatures"))
@@ -116,7 +116,7 @@ def parse_index(data: bytes) -> tuple[Descriptor, ...]:
         raise ArchiveError(f"{what} lists no manifests")
     entries = get_list(document, "manifests", what)
     if len(entries) > MAX_INDEX_ENTRIES:
-        raise ArchiveError(f"{what} has {len(entries)} entries", why=f"{MAX_INDEX_ENTRIES} are the most")
+        raise ArchiveError(f"{what} has {len(entries)} entries", why=f"at most {MAX_INDEX_ENTRIES} are read")
     return tuple(_read_descriptor(as_object(entry, f"an entry of {what}"), f"an entry of {what}") for entry in entries)
 
 
@@ -127,7 +127,7 @@ def parse_docker_manifest(data: bytes) -> tuple[DockerItem, ...]:
     if not isinstance(document, list):
         raise ArchiveError(f"{what} is not a list of images")
     if len(document) > MAX_INDEX_ENTRIES:
-        raise ArchiveError(f"{what} lists {len(document)} images", why=f"{MAX_INDEX_ENTRIES} are the most")
+        raise ArchiveError(f"{what} lists {len(document)} images", why=f"at most {MAX_INDEX_ENTRIES} are read")
     items = []
     for entry in document:
         item = as_object(entry, f"an entry of {what}")
@@ -179,5 +179,5 @@ def _read_platform(document: JsonObject, what: str) -> Platform | None:
     os, architecture = get_text(document, "os", what), get_text(document, "architecture", what)
     try:
         return make_platform(os, architecture, get_text(document, "variant", what))
-    except InvalidPlatformError:  # of an image that dcat would refuse to publish; its config decides
+    except InvalidPlatformError:  # dcat would refuse to publish this platform; the config decides
         return None

@@ -1,9 +1,9 @@
-"""Read an archive back from its blocks: check that it is canonical, then give its bytes.
+"""Read an archive from its blocks: check that it is canonical, then yield its bytes.
 
-An archive may come from a stranger: whatever its root says is checked against the canonical metadata, rebuilt from the config and
+An archive may come from a stranger: all claims of its root are checked against the canonical metadata, rebuilt from the config and
 the sizes of the layers. `read_archive` needs the root and its first link only, so that a pull knows which layers it needs before
 it fetches them; the layers are checked against their diffIDs and the leaves between them against the canonical ones while they
-are read. How a layer was cut, and by which encoder its frames were made, is not looked at: a reader takes any file of zstd frames.
+are read. How a layer was cut, and by which encoder its frames were made, is not checked: a reader accepts any file of zstd frames.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ from catalog.unixfs.file import FileLink, decode_file_node, read_file
 _THREADS: Final = 2
 _BATCH_SIZE: Final = 1024 * 1024  # content that one task inflates, about
 _BATCH_FRAMES: Final = 256
-_MAX_BATCHES: Final = 6  # that are inflated ahead of the reader
+_MAX_BATCHES: Final = 6  # batches inflated ahead of the reader
 _BLOCK: Final = 512
 _MEMBERS: Final = 5  # of the metadata
 
@@ -44,9 +44,9 @@ class ArchivedLayer:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveView:
-    """An archive whose metadata was read and found canonical; nothing of its layers was looked at yet.
+    """An archive whose metadata was read and found canonical; its layers are not read yet.
 
-    ``layers`` are the distinct ones in order of their first place, ``image.diff_ids`` all of them; ``size`` is the ``tar.zst``,
+    ``layers`` are the distinct ones in order of their first position, ``image.diff_ids`` all of them; ``size`` is the ``tar.zst``,
     ``unpacked`` the tar; ``frame`` is all of the tar but the layers, ``links`` are the root's.
     """
 
@@ -67,14 +67,14 @@ def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
     """Read root and metadata of an archive; raise `ArchiveError` unless canonical, `BlockNotFoundError` if absent."""
     root = decode_file_node(cid, source.get(cid))
     if root.file_size > DEFAULT_MAX_IMAGE_SIZE:
-        raise ArchiveError(f"{cid} has {root.file_size} bytes", why=f"{DEFAULT_MAX_IMAGE_SIZE} are the most that are read")
+        raise ArchiveError(f"{cid} has {root.file_size} bytes", why=f"at most {DEFAULT_MAX_IMAGE_SIZE} are read")
     links = root.links
     found = _read_metadata(links[0], source) if links else None
-    if found is None:  # an image without layers: the metadata and the end are the whole archive
+    if found is None:  # an image without layers: metadata and end are the whole archive
         links = (FileLink(cid, root.file_size, 0),)
         found = _read_metadata(links[0], source)
     if found is None:
-        raise ArchiveError(f"{cid} is no image archive", why="it does not begin with an archive's metadata")
+        raise ArchiveError(f"{cid} is not an image archive", why="it does not begin with an archive's metadata")
     data, manifest, config = found
     image = parse_config(config)
     listed = parse_manifest(manifest)
@@ -83,7 +83,7 @@ def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
         raise ArchiveError(f"archive {cid} is not canonical", why="manifest and config name different layers")
     frame = lay_out_archive(config, image.diff_ids, sizes)
     if data != frame.head:
-        raise ArchiveError(f"archive {cid} is not canonical", why="its metadata differs from what its config gives")
+        raise ArchiveError(f"archive {cid} is not canonical", why="its metadata does not follow from its config")
     if len(links) != 2 * len(frame.diff_ids) + 1:
         raise ArchiveError(f"archive {cid} is not canonical", why=f"{len(frame.diff_ids)} layers and {len(links)} links")
     layers = zip(frame.diff_ids, frame.sizes, links[1::2], strict=True)
@@ -103,7 +103,7 @@ def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
 
 
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:
-    """Give the canonical uncompressed tar in pieces, without the layers in ``without`` (an engine that has them needs no more).
+    """Yield the canonical uncompressed tar in pieces, without the layers in ``without`` (an engine that has them needs no more).
 
     Every layer's diffID is verified at its end, before the archive can complete: `VerificationError`. An absent block is a
     `BlockNotFoundError`.
@@ -121,12 +121,12 @@ def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID
 
 
 def tar_size(view: ArchiveView, without: Collection[DiffID] = ()) -> int:
-    """Give the number of bytes that `write_tar` gives."""
+    """Return the number of bytes that `write_tar` yields."""
     return view.frame.size_without(frozenset(without))
 
 
 def iter_stored(view: ArchiveView, source: BlockSource) -> Iterator[bytes]:
-    """Give the archive as it is stored, ``view.size`` bytes of ``tar.zst``; contents are verified as in `write_tar`."""
+    """Yield the archive as it is stored, ``view.size`` bytes of ``tar.zst``; contents are verified as in `write_tar`."""
     yield from _read_glue(view, view.links[0], view.frame.head, source)
     with _Inflater() as inflater:
         for position, layer in enumerate(view.layers):
@@ -136,7 +136,7 @@ def iter_stored(view: ArchiveView, source: BlockSource) -> Iterator[bytes]:
 
 
 def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, bytes] | None:
-    """Read the file that should be the metadata; give it, the manifest and the config in it; None where it is something else."""
+    """Read the file that should be the metadata; return it, the manifest and the config in it; None if it is something else."""
     if link.file_size > MAX_METADATA_SIZE:
         return None
     content = bytearray()
@@ -160,7 +160,7 @@ def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, b
 
 
 def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: "_Inflater") -> Iterator["_Batch"]:
-    """Give a layer's frames and contents, the last batch only after all of them were found to be the layer."""
+    """Yield a layer's frames and contents, the last batch only after the whole layer was verified."""
     digest = LayerDigest()
     size = stored_size = 0
     last: _Batch | None = None
@@ -187,17 +187,17 @@ def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, infla
 
 
 def _read_glue(view: ArchiveView, link: FileLink, expected: bytes, source: BlockSource) -> Iterator[bytes]:
-    """Give the frames of metadata or of a leaf between layers, which hold ``expected`` and nothing else."""
+    """Yield the frames of metadata or of a leaf between layers, which hold ``expected`` and nothing else."""
     offset = stored_size = 0
     for frame in read_file(link.cid, source, max_size=link.file_size):
         content = inflate_frame(frame)
         stored_size += len(frame)
         if not content or expected[offset : offset + len(content)] != content:
-            raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers differs")
+            raise VerificationError(f"archive {view.cid} is not canonical", why="the bytes between its layers differ")
         offset += len(content)
         yield frame
     if offset != len(expected) or stored_size != link.file_size:
-        raise VerificationError(f"archive {view.cid} is not canonical", why="what stands between its layers is too short")
+        raise VerificationError(f"archive {view.cid} is not canonical", why="the bytes between its layers are too few")
 
 
 class _Batch(NamedTuple):

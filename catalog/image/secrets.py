@@ -1,7 +1,7 @@
-"""Find what looks like a secret in an image's configuration: publishing cannot be undone, so people are warned before.
+"""Find likely secrets in an image's configuration: publishing cannot be undone, so people are warned before it.
 
-Names of environment variables and labels that speak of secrets, and values in the form of well-known tokens. A warning names the
-variable, never its value. What looks harmless may be a secret all the same.
+Found are environment variables and labels whose name suggests a secret, and values in the form of well-known tokens. A warning
+names the variable, never its value. Secrets of other forms are not found.
 """
 
 import re
@@ -18,11 +18,11 @@ _VALUE = re.compile(
     r"xox[abprs]-[\w-]{10,}|(sk|rk|pk)_(live|test)_\w{10,}|sk-[\w-]{20,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.|npm_\w{30,}|"
     r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@|SG\.[\w-]{16,}\.[\w-]{16,}",
 )
-# Names that speak of secrets and hold none, as official images set them.
+# Names that suggest secrets and hold none, as official images set them.
 _HARMLESS = {"GPG_KEY", "PWD", "OLDPWD", "SSL_CERT_FILE", "GPG_KEYS"}
 
 
 def find_secrets(env: Sequence[str], labels: Mapping[str, str]) -> list[str]:
-    """Give the names of the variables and labels that look like secrets, in their order; an empty value is none."""
+    """Return the names of the variables and labels that look like secrets, in their order; empty values are skipped."""
     pairs = [entry.partition("=")[::2] for entry in env] + list(labels.items())
     return [name for name, value in pairs if value and name not in _HARMLESS and (_NAME.search(name) or _VALUE.search(value))]

@@ -1,4 +1,4 @@
-"""Bytes that flow by once: pieces of any size, read in any size, with a look ahead; and a budget for what may come."""
+"""Streams of bytes: pieces of any size, read in any size, with a look ahead; and a budget for their total."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,14 +8,14 @@ Piece = bytes | memoryview
 
 
 class Budget:
-    """What may still be read in all: every byte that is taken or inflated is spent, so that no bomb gets far."""
+    """The bytes that may still be read: every byte read or inflated is spent, which stops decompression bombs."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._left = size
 
     def spend(self, size: int) -> None:
-        """Count ``size`` bytes; raise `ArchiveError` where that is more than is left."""
+        """Count ``size`` bytes; raise `ArchiveError` if fewer are left."""
         self._left -= size
         if self._left < 0:
             raise ArchiveError(
@@ -24,14 +24,14 @@ class Budget:
 
 
 class ByteStream:
-    """Read an iterable of pieces like a file that cannot seek. Pieces are handed on without a copy where that is possible."""
+    """Read an iterable of pieces like a file that cannot seek. Pieces are returned without a copy if possible."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self._pieces = iter(pieces)
         self._current = memoryview(b"")
 
     def peek(self, size: int) -> bytes:
-        """Give the next ``size`` bytes, fewer only at the end, and leave them where they are."""
+        """Return the next ``size`` bytes, fewer only at the end, without consuming them."""
         while len(self._current) < size:
             following = next(self._pieces, None)
             if following is None:
@@ -40,7 +40,7 @@ class ByteStream:
         return bytes(self._current[:size])
 
     def take(self, size: int) -> memoryview:
-        """Give at least one and at most ``size`` bytes; none only at the end."""
+        """Return at least one and at most ``size`` bytes; none only at the end."""
         while not self._current:
             following = next(self._pieces, None)
             if following is None:
@@ -50,7 +50,7 @@ class ByteStream:
         return taken
 
     def read(self, size: int) -> bytes:
-        """Give the next ``size`` bytes, fewer only at the end."""
+        """Return the next ``size`` bytes, fewer only at the end."""
         if len(self._current) >= size:
             return bytes(self.take(size))
         parts = []
@@ -60,7 +60,7 @@ class ByteStream:
         return b"".join(parts)
 
     def pieces(self, size: int) -> Iterator[memoryview]:
-        """Give the next ``size`` bytes as they come; raise `ArchiveError` where the stream ends before."""
+        """Yield the next ``size`` bytes as they come; raise `ArchiveError` if the stream ends before."""
         while size:
             part = self.take(size)
             if not part:
@@ -69,6 +69,6 @@ class ByteStream:
             yield part
 
     def rest(self) -> Iterator[memoryview]:
-        """Give everything up to the end."""
+        """Yield everything up to the end."""
         while part := self.take(1 << 20):
             yield part

@@ -1,8 +1,8 @@
-"""A strict streaming reader of outer archives: what two readers of tar could see differently is refused.
+"""A strict streaming reader of outer archives: anything that two readers of tar could read differently is refused.
 
-Read: ustar, PAX and GNU long names; regular files, directories, links. A PAX size stands only over a header size of 0 or the same
-size (CVE-2025-62518); names leave the archive nowhere; sparse files, devices and unknown types are refused; the end is two zero
-blocks and only zero bytes after them. Nothing is ever extracted. Layers are not read by this: they are cut, not understood.
+Read: ustar, PAX and GNU long names; regular files, directories, links. A PAX size must belong to a header size of 0 or the same
+size (CVE-2025-62518); names must not leave the archive; sparse files, devices and unknown types are refused; the end is two zero
+blocks and only zero bytes after them. Nothing is ever extracted. Layers are not read by this module: they are cut, not parsed.
 Source: POSIX pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
 """
 
@@ -23,7 +23,7 @@ _MAX_SIZE = 1 << 62
 
 
 class MemberKind(Enum):
-    """What a member is."""
+    """The kind of a member."""
 
     FILE = auto()
     DIRECTORY = auto()
@@ -42,7 +42,7 @@ _KINDS = {
 
 
 class Member(NamedTuple):
-    """A member: its name in one form (``a/b``), and for a link the target as it is written."""
+    """A member: its normalised name (``a/b``), and for a link the target as written."""
 
     name: str
     kind: MemberKind
@@ -51,7 +51,7 @@ class Member(NamedTuple):
 
 
 class _Extension:
-    """What PAX headers and GNU long names say about the next member."""
+    """The fields that PAX headers and GNU long names set for the next member."""
 
     def __init__(self) -> None:
         self.name: bytes | None = None
@@ -61,7 +61,7 @@ class _Extension:
 
 
 def read_members(stream: ByteStream) -> Iterator[tuple[Member, Iterator[memoryview]]]:
-    """Give each member with its content; what is not consumed of it is skipped. Raises `ArchiveError`, whatever the bytes."""
+    """Yield each member with its content; content that is not consumed is skipped. Raise `ArchiveError`, whatever the bytes."""
     for _ in range(MAX_EXPORT_MEMBERS + 1):
         header, extension = _read_headers(stream)
         if header is None:
@@ -77,7 +77,7 @@ def read_members(stream: ByteStream) -> Iterator[tuple[Member, Iterator[memoryvi
 
 
 def normalise_name(name: str) -> str:
-    """Give a member's name in its one form; raise `ArchiveError` for one that leaves the archive."""
+    """Return a member's normalised name; raise `ArchiveError` for one that leaves the archive."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts:
         raise ArchiveError(f'the export has a member "{name[:200]}"', why="its name leaves the archive")
@@ -85,7 +85,7 @@ def normalise_name(name: str) -> str:
 
 
 def _read_headers(stream: ByteStream) -> tuple[bytes | None, _Extension]:
-    """Read up to the next member's own header; None where the archive ends."""
+    """Read up to the next member's own header; None at the end of the archive."""
     extension = _Extension()
     while True:
         header = stream.read(_BLOCK)
@@ -132,7 +132,7 @@ def _make_member(header: bytes, extension: _Extension) -> Member:
             raw_name = prefix + b"/" + raw_name
     raw_target = header[157:257].split(b"\0", 1)[0] if extension.target is None else extension.target
     name = _decode_name(raw_name)
-    if kind is MemberKind.FILE and name.endswith("/"):  # how tars before ustar say directory
+    if kind is MemberKind.FILE and name.endswith("/"):  # tars before ustar mark directories so
         kind = MemberKind.DIRECTORY
     if size and kind is not MemberKind.FILE:
         raise ArchiveError(f'the export\'s member "{name}" has {size} bytes', why="only files have content")
@@ -155,7 +155,7 @@ def _read_pax(body: bytes, extension: _Extension, *, is_global: bool) -> None:
             _set_target(extension, value)
         elif key == b"size":
             if not re.fullmatch(rb"0|[1-9][0-9]{0,18}", value) or int(value) > _MAX_SIZE:
-                raise ArchiveError("the export is malformed", why="a PAX size that is no number")
+                raise ArchiveError("the export is malformed", why="a PAX size that is not a number")
             extension.size = int(value)
 
 
@@ -187,7 +187,7 @@ def _set_target(extension: _Extension, target: bytes) -> None:
 
 def _decode_name(raw: bytes) -> str:
     if len(raw) > MAX_MEMBER_NAME_LENGTH:
-        raise ArchiveError(f"the export has a name of {len(raw)} bytes", why=f"{MAX_MEMBER_NAME_LENGTH} are the most")
+        raise ArchiveError(f"the export has a name of {len(raw)} bytes", why=f"at most {MAX_MEMBER_NAME_LENGTH} are read")
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -204,13 +204,13 @@ def _read_number(field: bytes) -> int:
             return value
     elif match := _OCTAL.fullmatch(field):
         return int(match[1] or b"0", 8)
-    raise ArchiveError("the export is malformed", why="a tar header with a size that is no number")
+    raise ArchiveError("the export is malformed", why="a tar header with a size that is not a number")
 
 
 def _check_sum(header: bytes) -> None:
     match = _OCTAL.fullmatch(header[148:156])
     if not match or int(match[1] or b"0", 8) != sum(header) - sum(header[148:156]) + 8 * 0x20:
-        raise ArchiveError("the export is no tar archive", why="a header's checksum is wrong")
+        raise ArchiveError("the export is not a tar archive", why="a header's checksum is wrong")
 
 
 def _skip_padding(stream: ByteStream, size: int) -> None:
@@ -225,4 +225,4 @@ def _check_end(stream: ByteStream) -> None:
     for piece in stream.rest():
         if piece.tobytes().strip(b"\0"):
             text = piece.tobytes().strip(b"\0")[:200].decode("ascii", "backslashreplace")
-            raise ArchiveError("something stands behind the export's end", why=text)
+            raise ArchiveError("there are bytes after the export's end", why=text)

@@ -1,4 +1,4 @@
-"""The order of an archive's blocks: depth first, a node before its children, links in order, each block at its first place."""
+"""The order of an archive's blocks: depth first, a node before its children, links in order, each block at its first position."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,10 +19,11 @@ class WalkedBlock(NamedTuple):
 
 
 def walk(cid: Cid, source: BlockSource) -> Iterator[WalkedBlock]:
-    """Give the distinct blocks of a UnixFS file's DAG (an archive or a layer's sub-DAG) in the order of design.md, "Deltas".
+    """Yield the distinct blocks of a UnixFS file's DAG (an archive or a layer's sub-DAG) in the order of docs/formats/delta.md,
+    section 1.
 
-    Reads inner nodes only; raw leaves are not looked at and need not be there, but for a root that is one. Raises `CodecError` for
-    what is no strict file DAG, or is too deep; `BlockNotFoundError` where a node is absent. Memory grows with the number of blocks.
+    Reads inner nodes only; raw leaves are not read and may be absent, except a root that is one. Raise `CodecError` for a DAG that
+    is not a strict file, or is too deep; `BlockNotFoundError` if a node is absent. Memory grows with the number of blocks.
     """
     if cid.codec == RAW:
         yield WalkedBlock(cid, len(source.get(cid)), is_leaf=True)

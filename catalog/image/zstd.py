@@ -1,4 +1,4 @@
-"""Python's own zstd module, or its backport: for frames that others made, and for deltas. Stored frames are `encoder`'s."""
+"""Python's own zstd module, or its backport, for frames that others made and for deltas. Stored frames are made by `encoder`."""
 
 import sys
 

@@ -1,3 +1,3 @@
-"""Images into blocks of the canonical archive: from an engine, a file, a stream or an OCI layout (`intake`), or from a release that
-is known here and archives on IPFS (`release`).
+"""Turn images into blocks of the canonical archive: from an engine, a file, a stream or an OCI layout (`intake`), or from a known
+release and from archives on IPFS (`release`).
 """

@@ -1,6 +1,6 @@
-"""Take images in: from an engine, a file or stream, or an OCI layout folder, into blocks of the canonical archive.
+"""Take images from an engine, a file or stream, or an OCI layout folder, as blocks of the canonical archive.
 
-Every way ends in the same `TakenImage`, so that the same image gives the same archive CID whatever it came by.
+Every source ends in the same `TakenImage`, so the same image has the same archive CID wherever it comes from.
 """
 
 import threading
@@ -23,9 +23,9 @@ from catalog.progress import Progress, Step
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which images are wanted: of ``platforms``, or of all that are there; with neither, the host's.
+    """The images to take: those of ``platforms``, or of all platforms; with neither, the host's.
 
-    ``reference`` chooses among several images of a file. A file's single image is taken whatever its platform.
+    ``reference`` selects among several images of a file. A file's only image is taken whatever its platform.
     """
 
     host: Platform
@@ -37,9 +37,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TakenImage:
-    """An image whose blocks are in the sink. ``registry`` are the registries' own references, where an engine knew them.
+    """An image whose blocks are in the sink. ``registry`` are its references in registries, if an engine knew them.
 
-    ``note`` says what people should know of where it came from; empty where there is nothing.
+    ``note`` is a remark on its origin for people, or empty.
     """
 
     archive: StoredArchive
@@ -49,10 +49,10 @@ class TakenImage:
 
 
 class ImageSource(Protocol):
-    """Where images are taken from."""
+    """A source of images."""
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
-        """Read each wanted image once and put its blocks into ``sink``; at least one, or the error that says why none."""
+        """Read each wanted image once and put its blocks into ``sink``; return at least one, or raise the reason."""
         ...
 
 
@@ -65,7 +65,7 @@ class EngineSource:
         self._ahead: tuple[list[EngineImage], AbstractContextManager[BinaryIO]] | None = None
 
     def begin(self, wanted: Wanted) -> None:
-        """Have the engine begin its export while the caller gets ready to `take` it, which must follow.
+        """Start the engine's export while the caller prepares; a call of `take` must follow.
 
         A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
         there whole.
@@ -79,7 +79,7 @@ class EngineSource:
         return self._ahead is not None
 
     def find(self, wanted: Wanted) -> list[EngineImage]:
-        """Give the wanted images as the engine describes them, without reading them."""
+        """Return the wanted images as the engine describes them, without reading them."""
         if wanted.platforms:
             return [self.engine.find(self.reference, platform) for platform in wanted.platforms]
         first = self.engine.find(self.reference)
@@ -89,7 +89,7 @@ class EngineSource:
         return [self.engine.find(self.reference, platform) for platform in complete]
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
-        """Have the engine export each image by its ID, so that no tag comes along, and take it in as it flows by."""
+        """Let the engine export each image by its ID, so that the export has no tag, and store it as a stream."""
         check_encoder()
         product = "podman" if self.engine.info().store == "podman" else "Docker"
         images, first = self._ahead or (self._find_complete(wanted), None)
@@ -112,9 +112,9 @@ class EngineSource:
 
 @dataclass(frozen=True, slots=True)
 class StreamSource:
-    """An export that is read once from its first byte to its last: a file, standard input, an archive out of IPFS.
+    """An export that is read once from its first byte to its last: a file, standard input, or a file from IPFS.
 
-    ``open_stream`` opens it; ``size`` is its length where that is known, for progress.
+    ``open_stream`` opens it; ``size`` is its length if known, for progress.
     """
 
     label: str
@@ -122,7 +122,7 @@ class StreamSource:
     size: int | None = None
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
-        """Read the export; all images in it pass through the sink, those that are wanted are given."""
+        """Read the export; all its images pass through the sink, the wanted ones are returned."""
         check_encoder()
         progress(Step("phase", f"Reading {self.label}"))
         with self.open_stream() as stream:
@@ -138,7 +138,7 @@ class FolderSource:
     folder: Path
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
-        """Read what the wanted images need of the folder."""
+        """Read the parts of the folder that the wanted images need."""
         check_encoder()
         progress(Step("phase", f"Reading {self.folder}"))
         export = read_layout(self.folder, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
@@ -167,14 +167,14 @@ def _store(exported: ExportedImage, sink: ChunkSink, registry: tuple[str, ...] =
 
 
 def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:
-    """Ask for an export in a thread, which nobody has to wait for where the export is given up."""
+    """Request an export in a thread, which an abandoned export need not wait for."""
     opened: Future[tuple[ExitStack, BinaryIO]] = Future()
 
     def ask() -> None:
         stack = ExitStack()
         try:
             opened.set_result((stack, stack.enter_context(engine.save(image))))
-        except BaseException as error:  # it is raised where the export is read
+        except BaseException as error:  # raised when the export is read
             opened.set_exception(error)
 
     threading.Thread(target=ask, name="engine-save", daemon=True).start()

@@ -1,8 +1,8 @@
-"""CAR files: blocks in a row, for the wire and for files. CARv1 is written; CARv1 and CARv2 are read.
+"""CAR files: sequences of blocks, for transfers and for files. CARv1 is written; CARv1 and CARv2 are read.
 
-Nothing in a CAR is trusted: its header is bounded before it is read, each section before it is allocated, each block is compared
-with its CID before it is given. Roots, order and completeness mean nothing by themselves: a CAR may hold other blocks than were
-asked for, some twice, or not all; who asked checks that. A zero-length section is an error, as in go-car. A CARv2's index is not
+Nothing in a CAR is trusted: the size of its header and of each section is checked before it is read, and each block is verified
+against its CID. Roots, order and completeness prove nothing: a CAR may lack blocks that were requested, hold others, or repeat
+some; the caller checks that. A zero-length section is an error, as in go-car. A CARv2's index is not
 read.
 Sources: ipld/specs, transport/car/carv1 and carv2.
 """
@@ -25,24 +25,24 @@ _PIECE = 1 << 16
 
 
 class ByteReader(Protocol):
-    """Anything with ``read``; fewer bytes than asked for are fine, none mean the end."""
+    """An object with ``read``, which may return fewer bytes than asked for, and none at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 def encode_header(roots: Sequence[Cid]) -> bytes:
-    """Give the first bytes of a CARv1."""
+    """Return the first bytes of a CARv1."""
     header = dag_cbor.encode({"roots": list(roots), "version": 1})
     return encode_varint(len(header)) + header
 
 
 def encode_section_head(cid: Cid, size: int) -> bytes:
-    """Give what stands before a block's bytes."""
+    """Return the bytes that precede a block's data."""
     return encode_varint(len(cid.binary) + size) + cid.binary
 
 
 def encode_car(roots: Sequence[Cid], blocks: Iterable[Block]) -> Iterator[bytes]:
-    """Give a CARv1 piece by piece; memory is that of one block. Blocks are taken as checked."""
+    """Yield a CARv1 piece by piece; memory is that of one block. The blocks are not verified again."""
     yield encode_header(roots)
     for cid, data in blocks:
         yield encode_section_head(cid, len(data))
@@ -50,7 +50,7 @@ def encode_car(roots: Sequence[Cid], blocks: Iterable[Block]) -> Iterator[bytes]
 
 
 def write_car(out: BinaryIO, roots: Sequence[Cid], blocks: Iterable[Block]) -> int:
-    """Write a CARv1; give the number of its bytes."""
+    """Write a CARv1; return the number of its bytes."""
     size = 0
     for piece in encode_car(roots, blocks):
         out.write(piece)
@@ -59,10 +59,10 @@ def write_car(out: BinaryIO, roots: Sequence[Cid], blocks: Iterable[Block]) -> i
 
 
 class CarReader:
-    """A CAR that is being read: ``roots`` at once, the blocks by iterating, each verified, memory that of one block.
+    """A reader of one CAR: ``roots`` are read at once, blocks by iterating, each verified. Memory is that of one block.
 
-    Raises `CodecError` for what is no CAR, or is cut short within a section or past a limit, and `BlockMismatchError` for a block
-    that does not match its CID. Errors of the stream itself pass through.
+    Raises `CodecError` for data that is not a CAR, is cut short within a section, or passes a limit, and `BlockMismatchError` for a
+    block that does not match its CID. Errors of the stream itself pass through.
     """
 
     def __init__(self, stream: ByteReader, *, max_block_size: int = MAX_BLOCK_SIZE, max_roots: int = MAX_CAR_ROOTS) -> None:
@@ -107,7 +107,7 @@ class CarReader:
         self._left = size
 
     def _read_length(self, limit: int, what: str) -> int | None:
-        """Read a length; give ``None`` at the end of the file, which is only here no error."""
+        """Read a length; return ``None`` at the end of the file, which is allowed only here."""
         value = shift = 0
         while True:
             byte = b"" if self._left == 0 else self._read(1)
@@ -120,7 +120,7 @@ class CarReader:
                 break
             shift += 7
             if shift > 56:
-                raise CodecError(f"CAR: a {what} whose length is no length")
+                raise CodecError(f"CAR: a {what} whose length is malformed")
         if value == 0 or (byte[0] == 0 and shift):
             raise CodecError(f"CAR: a {what} without bytes, or a length that is not minimal")
         if value > limit:
@@ -157,11 +157,11 @@ def _check_header(data: bytes, max_roots: int) -> tuple[Cid, ...]:
     if header.get("version") != 1 or isinstance(header["version"], bool) or set(header) != {"roots", "version"}:
         raise CodecError("CAR: the header is not that of a CARv1")
     if not isinstance(roots, list) or len(roots) > max_roots:
-        raise CodecError(f"CAR: roots are no list of at most {max_roots} CIDs")
+        raise CodecError(f"CAR: roots are not a list of at most {max_roots} CIDs")
     return tuple(_check_root(root) for root in roots)
 
 
 def _check_root(root: object) -> Cid:
     if not isinstance(root, Cid):
-        raise CodecError("CAR: a root is no CID")
+        raise CodecError("CAR: a root is not a CID")
     return root

@@ -1,7 +1,7 @@
-"""CIDs: what names a block.
+"""CIDs, the names of blocks.
 
-dcat writes CIDv1 with sha2-256 and base32 text only. It reads CIDv0 too, because plain `ipfs add` still gives it. Identity CIDs are
-refused except the empty one, with which gateways are probed; it is a constant, never a block's name.
+dcat writes CIDv1 with sha2-256 and base32 text only. It reads CIDv0 too, because plain `ipfs add` still makes it. Identity CIDs are
+refused except the empty one, with which gateways are probed.
 Source: multiformats/cid; boxo's verifcid (which hashes and lengths are safe).
 """
 
@@ -17,16 +17,16 @@ DAG_PB: Final = 0x70
 DAG_CBOR: Final = 0x71
 LIBP2P_KEY: Final = 0x72
 
-_CODEC_NAMES = {RAW: "raw", DAG_PB: "dag-pb", DAG_CBOR: "dag-cbor"}
+_CODECS = frozenset({RAW, DAG_PB, DAG_CBOR})
 _SHA2_256 = b"\x12\x20"
 EMPTY_IDENTITY_TEXT: Final = "bafkqaaa"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cid:
-    """A CID in its binary form: 36 bytes (CIDv1) or 34 (CIDv0). Equal CIDs have equal bytes; ``str`` gives the canonical text.
+    """A CID in its binary form: 36 bytes (CIDv1) or 34 (CIDv0). Equal CIDs have equal bytes; ``str`` returns the canonical text.
 
-    Make one with `parse_cid`, `decode_cid` or `cid_of`: they check, this does not.
+    Make one with `parse_cid`, `decode_cid` or `cid_of`: they check their input, the constructor does not.
     """
 
     binary: bytes
@@ -68,7 +68,7 @@ def cid_from_digest(digest: bytes, codec: int = RAW) -> Cid:
 def decode_cid(data: bytes | memoryview) -> Cid:
     """Read a binary CID that fills ``data``; raise `CidError` for any other version, codec, hash or length."""
     binary = bytes(data)
-    if len(binary) == 36 and binary[0] == 1 and binary[1] in _CODEC_NAMES and binary[2:4] == _SHA2_256:
+    if len(binary) == 36 and binary[0] == 1 and binary[1] in _CODECS and binary[2:4] == _SHA2_256:
         return Cid(binary)
     if len(binary) == 34 and binary[:2] == _SHA2_256:
         return Cid(binary)
@@ -76,7 +76,7 @@ def decode_cid(data: bytes | memoryview) -> Cid:
 
 
 def decode_cid_prefix(data: bytes | memoryview, offset: int = 0) -> tuple[Cid, int]:
-    """Read the CID that stands at ``offset``; give it and the offset behind it. CAR sections hold CIDs without a length."""
+    """Read the CID that stands at ``offset``; return it and the offset after it. CAR sections hold CIDs without a length."""
     length = 34 if bytes(data[offset : offset + 2]) == _SHA2_256 else 36
     end = offset + length
     return decode_cid(data[offset:end]), end
@@ -98,7 +98,7 @@ def parse_cid(text: str) -> Cid:
 
 
 def decode_multibase(text: str) -> bytes:
-    """Decode text behind a multibase prefix, strictly: only the one text that the bytes have in that base is read."""
+    """Decode text after a multibase prefix, strictly: only the one text that the bytes have in that base is read."""
     if len(text) > multibase.MAX_TEXT_LENGTH or not text.isascii():
         raise CidError("not a CID", why="a CID is at most 256 ASCII characters")
     prefix, rest = text[:1], text[1:]
@@ -109,7 +109,7 @@ def decode_multibase(text: str) -> bytes:
     if prefix == "z":
         return multibase.decode_base58(rest)
     if not prefix or prefix not in "BfFuUmMK" or not rest:
-        raise CidError(f'"{text[:80]}" is no CID')
+        raise CidError(f'"{text[:80]}" is not a CID')
     return _decode_rare_base(text)
 
 
@@ -120,26 +120,21 @@ def _decode_rare_base(text: str) -> bytes:
         base, data = rare.decode_raw(text)
         canonical = base.encode(data)
     except Exception as error:  # its errors have no common class
-        raise CidError(f'"{text[:80]}" is no CID') from error
+        raise CidError(f'"{text[:80]}" is not a CID') from error
     if canonical != text:
         raise CidError(f'"{text[:80]}" is not the one text of its CID')
     return data
 
 
 def convert_to_v1(cid: Cid) -> Cid:
-    """Give the CIDv1 that names the same block."""
+    """Return the CIDv1 that names the same block."""
     return cid if cid.version == 1 else Cid(b"\x01\x70" + cid.binary)
 
 
 def verify_block(cid: Cid, data: bytes | bytearray | memoryview) -> None:
-    """Raise `BlockMismatchError` unless ``data`` is the block that ``cid`` names. Every byte from outside crosses this."""
+    """Raise `BlockMismatchError` unless ``data`` is the block that ``cid`` names. All bytes from outside pass this check."""
     if hashlib.sha256(data).digest() != cid.binary[-32:]:
         raise BlockMismatchError(f"block {cid} does not match its CID", why=f"{len(data)} bytes with another sha2-256")
-
-
-def format_codec(codec: int) -> str:
-    """Give the multicodec name of a codec that dcat reads."""
-    return _CODEC_NAMES.get(codec, f"0x{codec:x}")
 
 
 def _why_refused(binary: bytes) -> str:

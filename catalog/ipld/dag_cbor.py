@@ -1,9 +1,8 @@
 """DAG-CBOR: the codec of IPNS records' data, CAR headers and delta headers.
 
-One value has one encoding, and nothing else is read: shortest integers and lengths, no indefinite lengths, text keys, unique and
-sorted by length, then by bytes; floats of 64 bits that are finite; no tag but 42 (a link: byte string of 0x00 and the CID), no
-simple values but false, true and null; nothing behind the value.
-Source: ipld/specs, codecs/dag-cbor/spec.md ("Strictness").
+Each value has exactly one encoding, and only that is read: shortest integers and lengths, no indefinite lengths, text keys, unique
+and sorted by length, then by bytes; floats of 64 bits that are finite; no tag but 42 (a link: byte string of 0x00 and the CID), no
+simple values but false, true and null; nothing after the value. Source: ipld/specs, codecs/dag-cbor/spec.md ("Strictness").
 """
 
 import math
@@ -23,9 +22,7 @@ _SMALLEST = {24: 24, 25: 1 << 8, 26: 1 << 16, 27: 1 << 32}
 
 
 def encode(value: object) -> bytes:
-    """Give the one encoding of ``value``; a ``ValueError`` or ``TypeError`` for what DAG-CBOR cannot hold is the caller's
-    mistake.
-    """
+    """Return the one encoding of ``value``; raise ``ValueError`` or ``TypeError`` for a value that DAG-CBOR cannot hold."""
     parts: list[bytes] = []
     _encode_value(value, parts, MAX_CBOR_DEPTH)
     return b"".join(parts)
@@ -38,7 +35,7 @@ def decode(data: bytes, *, any_order: bool = False) -> Value:
     """
     value, end = _decode_value(data, 0, MAX_CBOR_DEPTH, any_order)
     if end != len(data):
-        raise CodecError(f"DAG-CBOR: {len(data) - end} bytes behind the value")
+        raise CodecError(f"DAG-CBOR: {len(data) - end} bytes after the value")
     return value
 
 
@@ -103,7 +100,7 @@ def _encode_map(value: Mapping[object, object], parts: list[bytes], depth: int) 
 
 
 def _decode_head(data: bytes, offset: int) -> tuple[int, int, int]:
-    """Read a head; give its major type, its argument and the offset behind it."""
+    """Read a head; return its major type, its argument and the offset after it."""
     if offset >= len(data):
         raise CodecError("DAG-CBOR: cut short")
     major, info = data[offset] >> 5, data[offset] & 31
@@ -210,6 +207,6 @@ def _take(data: bytes, offset: int, length: int) -> tuple[bytes, int]:
 
 
 def _check_count(data: bytes, offset: int, count: int) -> None:
-    """Refuse more entries than bytes are left before any is read."""
+    """Raise `CodecError` if fewer bytes are left than entries are stated."""
     if count > len(data) - offset:
         raise CodecError("DAG-CBOR: cut short")

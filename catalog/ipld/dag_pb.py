@@ -1,8 +1,8 @@
 """dag-pb: the codec of UnixFS nodes.
 
-A node is a list of links and, maybe, data. Written: all links first, sorted by name as bytes (stable, so that equal names, as in
+A node is a list of links and optional data. Written: all links first, sorted by name as bytes (stable, so that equal names, as in
 files, keep their order), then the data, against the field numbers. Read strictly: only the fields of the schema, none twice, a
-link's fields in their order, minimal varints, CIDs of the kinds that dcat reads; data before or behind the links, never between
+link's fields in their order, minimal varints, CIDs of the kinds that dcat reads; data before or after the links, never between
 them. An absent name or data is ``None`` and is not the same bytes as an empty one: file links carry the empty name, as Kubo
 writes them.
 Source: ipld/specs, codecs/dag-pb/spec.md.
@@ -39,7 +39,7 @@ class PBNode(NamedTuple):
 
 
 def encode_link(link: PBLink) -> bytes:
-    """Give the link as it stands in a node, its field tag and length included."""
+    """Return the link as it stands in a node, its field tag and length included."""
     cid, name, tsize = link
     body = b"\x0a" + bytes((len(cid.binary),)) + cid.binary
     if name is not None:
@@ -52,7 +52,7 @@ def encode_link(link: PBLink) -> bytes:
 
 
 def encode_node(links: Sequence[PBLink], data: bytes | None) -> bytes:
-    """Give the canonical bytes of a node; links are sorted by name."""
+    """Return the canonical bytes of a node; links are sorted by name."""
     parts = [encode_link(link) for link in sorted(links, key=_name_of)]
     if data is not None:
         parts.append(b"\x0a" + encode_varint(len(data)) + data)
@@ -108,7 +108,7 @@ def _decode_link(block: bytes, offset: int, end: int) -> PBLink:
 
 
 def _decode_length(block: bytes, offset: int, end: int) -> tuple[int, int]:
-    """Read a length that must fit before ``end``; give it and the offset behind it."""
+    """Read a length that must fit before ``end``; return it and the offset after it."""
     if offset < end and block[offset] < 0x80:  # nearly always
         length, start = block[offset], offset + 1
     else:

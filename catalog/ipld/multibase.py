@@ -1,6 +1,6 @@
-"""The text forms of binary identifiers that IPFS users meet: base32 and base36 with their multibase prefix, and base58btc.
+"""The text forms of binary identifiers in IPFS: base32 and base36 with their multibase prefix, and base58btc.
 
-Decoding is strict: lower case, no padding, no bits left over, so that one identifier has one text in each base.
+Decoding is strict: lower case, no padding, no trailing bits, so that each identifier has one text in each base.
 Source: multiformats/multibase; RFC 4648 for base32. Rarer bases are read at the edge by the `multiformats` package.
 """
 
@@ -34,7 +34,7 @@ def encode_base58(data: bytes) -> str:
 
 
 def decode_base32(text: str) -> bytes:
-    """Decode the part behind the prefix ``b``."""
+    """Decode the part after the prefix ``b``."""
     if len(text) > MAX_TEXT_LENGTH or not _BASE32.fullmatch(text):
         raise CidError("not lower-case base32")
     length, spare = divmod(5 * len(text), 8)
@@ -45,12 +45,12 @@ def decode_base32(text: str) -> bytes:
 
 
 def decode_base36(text: str) -> bytes:
-    """Decode the part behind the prefix ``k``."""
+    """Decode the part after the prefix ``k``."""
     return _decode_big(text, _BASE36_VALUES, "0")
 
 
 def decode_base58(text: str) -> bytes:
-    """Decode base58btc without a prefix (or behind ``z``)."""
+    """Decode base58btc without a prefix (or after ``z``)."""
     return _decode_big(text, _BASE58_VALUES, "1")
 
 

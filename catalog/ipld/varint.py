@@ -9,7 +9,7 @@ from catalog.errors import CodecError
 def encode_varint(value: int) -> bytes:
     """Encode ``value`` >= 0 in as few bytes as it needs."""
     if value < 0:
-        raise ValueError("a varint holds no negative number")
+        raise ValueError("a varint cannot be negative")
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)
@@ -19,9 +19,9 @@ def encode_varint(value: int) -> bytes:
 
 
 def decode_varint(data: bytes | memoryview, offset: int = 0, *, max_bytes: int = 9) -> tuple[int, int]:
-    """Read a minimal varint at ``offset``; give the number and the offset behind it.
+    """Read a minimal varint at ``offset``; return the number and the offset after it.
 
-    Raises `CodecError` where the bytes end, where it is longer than ``max_bytes`` or not minimal, and above 64 bits.
+    Raise `CodecError` if the bytes end, it is longer than ``max_bytes`` or not minimal, and above 64 bits.
     """
     value = shift = 0
     for position in range(offset, min(offset + max_bytes, len(data))):

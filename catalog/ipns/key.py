@@ -24,7 +24,7 @@ _MAX_KEY_FILE: Final = 64 * 1024
 
 
 class IpnsKey:
-    """A private key. Its seed stands in no ``repr``, message or traceback that dcat makes."""
+    """A private key. Its seed appears in no ``repr``, message or traceback of dcat."""
 
     __slots__ = ("_private", "name", "public_key")
 
@@ -33,7 +33,7 @@ class IpnsKey:
     public_key: bytes
 
     def __init__(self, seed: bytes) -> None:
-        """Take the 32 bytes of an RFC 8032 private key."""
+        """Create the key from the 32 bytes of an RFC 8032 private key."""
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         if len(seed) != 32:
@@ -46,21 +46,21 @@ class IpnsKey:
         return f"IpnsKey({self.name})"
 
     def sign(self, message: bytes) -> bytes:
-        """Give the 64 bytes of the (deterministic) Ed25519 signature."""
+        """Return the 64 bytes of the (deterministic) Ed25519 signature."""
         return self._private.sign(message)
 
     def encode(self) -> bytes:
-        """Give libp2p's protobuf. Whoever has these bytes can sign in this name."""
+        """Return libp2p's protobuf. Anyone who has these bytes can sign for this name."""
         return _PROTOBUF_PREFIX + self._private.private_bytes_raw() + self.public_key
 
     def format_pem(self, passphrase: bytes | None = None) -> bytes:
-        """Give PKCS#8 PEM, encrypted where there is a passphrase."""
+        """Return PKCS#8 PEM, encrypted if a passphrase is given."""
         from cryptography.hazmat.primitives import serialization
 
         encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
         if passphrase is not None:
             if not passphrase:
-                raise RecordError("an empty passphrase protects nothing")
+                raise RecordError("the passphrase is empty")
             encryption = serialization.BestAvailableEncryption(passphrase)
         return self._private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
 
@@ -92,7 +92,7 @@ def decode_key(data: bytes, passphrase: bytes | None = None) -> IpnsKey:
 
 
 def verify_signature(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Tell whether the Ed25519 signature is right (RFC 8032, "PureEdDSA")."""
+    """Return whether the Ed25519 signature is valid (RFC 8032, "PureEdDSA")."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -104,7 +104,7 @@ def verify_signature(public_key: bytes, signature: bytes, message: bytes) -> boo
 
 
 def encode_public_key(public_key: bytes) -> bytes:
-    """Give libp2p's protobuf of an Ed25519 public key, as field 7 of a record may carry it."""
+    """Return libp2p's protobuf of an Ed25519 public key, as field 7 of a record may carry it."""
     return _PUBLIC_PREFIX + public_key
 
 

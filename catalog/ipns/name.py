@@ -4,7 +4,7 @@ A name is a CIDv1 of codec libp2p-key. dcat writes it as multibase base36 (``k51
 any multibase, the bare base58 multihash (``12D3KooW…``, ``Qm…``), and ``/ipns/…`` or ``ipns://…`` in front.
 Source: ipfs/specs ipns-record.md ("IPNS Keys", "String Representation"); libp2p/specs peer-ids.md.
 
-An Ed25519 name whose key is no proper point is refused: with a key of small order anyone can make signatures that verify, and a
+An Ed25519 name whose key is not a proper point is refused: with a key of small order anyone can make signatures that verify, and a
 second encoding of one key would be a second name for it.
 """
 
@@ -28,10 +28,10 @@ _SMALL_ORDER_Y: Final = frozenset({0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y})
 
 @dataclass(frozen=True, slots=True, order=True)
 class IpnsName:
-    """An IPNS name by its multihash: 38 bytes where it holds an Ed25519 key, 34 where it is the hash of an RSA key.
+    """An IPNS name by its multihash: 38 bytes if it holds an Ed25519 key, 34 if it is the hash of an RSA key.
 
-    Equal names have equal bytes; ``str`` gives the canonical text. Make one with `parse_ipns_name`, `decode_ipns_name` or
-    `ipns_name_of`: they check, this does not.
+    Equal names have equal bytes; ``str`` returns the canonical text. Make one with `parse_ipns_name`, `decode_ipns_name` or
+    `ipns_name_of`: they check their input, the constructor does not.
     """
 
     multihash: bytes
@@ -58,11 +58,6 @@ class IpnsName:
         return _CID_PREFIX + self.multihash
 
     @property
-    def routing_key(self) -> bytes:
-        """What the DHT and pubsub know the name by."""
-        return b"/ipns/" + self.multihash
-
-    @property
     def peer_id(self) -> str:
         """The legacy text of the name: its multihash in base58."""
         return multibase.encode_base58(self.multihash)
@@ -75,7 +70,7 @@ class IpnsName:
 
 
 def ipns_name_of(public_key: bytes) -> IpnsName:
-    """Name an Ed25519 public key of 32 bytes; raise `InvalidIpnsNameError` if it is no proper one."""
+    """Name an Ed25519 public key of 32 bytes; raise `InvalidIpnsNameError` if it is not a proper one."""
     _check_public_key(public_key)
     return IpnsName(_ED25519_PREFIX + public_key)
 
@@ -108,7 +103,7 @@ def parse_ipns_name(text: str) -> IpnsName:
         return decode_ipns_name(data)
     except (CidError, InvalidIpnsNameError) as error:
         raise InvalidIpnsNameError(
-            f'"{text[:120]}" is no IPNS name',
+            f'"{text[:120]}" is not a valid IPNS name',
             why=error.why or error.message,
             hint="an IPNS name looks like k51qzi5uqu5d… and has 62 characters",
         ) from error
@@ -126,7 +121,7 @@ def _check_public_key(public_key: bytes) -> None:
     # x² = u / v has a root where u·v is a square; v is never 0, since -1/d is none.
     u, v = y * y - 1, _D * y * y + 1
     if pow(u * v % _P, (_P - 1) // 2, _P) != 1:
-        raise InvalidIpnsNameError("not an Ed25519 public key", why="it is no point of the curve")
+        raise InvalidIpnsNameError("not an Ed25519 public key", why="it is not a point of the curve")
 
 
 def _why_refused(data: bytes) -> str:

@@ -1,13 +1,13 @@
 """IPNS records: signed statements that a name points to a value.
 
-A record is a protobuf of nine fields. What counts is ``data``, a DAG-CBOR map, and ``signatureV2`` over it; the other fields repeat
-the map for readers from before 2021. dcat writes both (V1+V2), as Kubo does, and reads the map only.
+A record is a protobuf of nine fields. Only ``data``, a DAG-CBOR map, and ``signatureV2`` over it count; the other fields repeat the
+map for readers from before 2021. dcat writes both (V1+V2), as Kubo does, and reads the map only.
 Source: ipfs/specs ipns-record.md ("Record Serialization Format", "Record Verification"); boxo ipns/record.go, ipns/validation.go.
 
 - Keys of the map are ordered by length, then by bytes, as in all DAG-CBOR; ``Value`` and ``Validity`` are byte strings.
 - The signature covers ``data`` as it was sent: nothing is encoded anew before it is verified.
 - A V1 signature is never checked, as the spec has it: it proves nothing.
-- Stricter than the spec: a field that is unknown or comes twice is refused, and so is any copy that differs, so that nobody can add
+- Stricter than the spec: a field that is unknown or comes twice is refused, and so is any copy that differs, so that no one can add
   to a record that others signed.
 """
 
@@ -38,7 +38,7 @@ Metadata = Mapping[str, str | bytes | int | bool]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record whose signature and shape were checked. Whether it has expired depends on when one asks.
+    """A record whose signature and shape were checked. Its expiry is checked against a time of the caller's.
 
     ``validity`` (the end of life, nanoseconds since 1970) and ``ttl`` (nanoseconds) are as signed; ``encoded`` is the record
     exactly as it came, which is what is stored and passed on. ``metadata`` holds the signed keys beyond the five of the spec.
@@ -54,7 +54,7 @@ class Record:
 
     @property
     def snapshot_cid(self) -> Cid:
-        """The root CID of a value ``/ipfs/<cid>``; raise `RecordError` where the value is anything else."""
+        """The root CID of a value ``/ipfs/<cid>``; raise `RecordError` if the value is anything else."""
         try:
             if not self.value.startswith(_IPFS_PREFIX):
                 raise CidError("it does not begin with /ipfs/")
@@ -66,17 +66,17 @@ class Record:
 
     @property
     def expires(self) -> datetime:
-        """The end of its life."""
+        """When the record expires."""
         return moment_of(self.validity)
 
     @property
     def revoked(self) -> bool:
-        """Whether it is the last record that its key can sign: its owner gave the key up."""
+        """Whether its owner revoked the key: this is the last record that the key can sign."""
         return self.sequence == MAX_SEQUENCE
 
     @property
     def successor(self) -> IpnsName | None:
-        """The name that the owner of a revoked key says takes over; None where there is none that can be followed."""
+        """The name that the owner of a revoked key says takes over; None if it names none that can be followed."""
         text = self.metadata.get(_SUCCESSOR_KEY)
         if not isinstance(text, str):
             return None
@@ -123,7 +123,7 @@ def create_record(
 def check_record(name: IpnsName, encoded: bytes) -> Record:
     """Check all of a record but its age, in the spec's order; raise `RecordError` at the first step that fails.
 
-    For records that were valid when they came and are read again; what comes from outside crosses `validate_record`.
+    For records that were validated before they were stored; records from outside must pass `validate_record`.
     """
     return _check(name, encoded, None)
 
@@ -134,7 +134,7 @@ def validate_record(name: IpnsName, encoded: bytes, now: datetime) -> Record:
 
 
 def select_record(records: Iterable[Record]) -> Record:
-    """Give the record that everybody prefers: the highest sequence, then the longest life, then the highest bytes."""
+    """Return the record that all implementations prefer: the highest sequence, then the longest life, then the highest bytes."""
     return max(records, key=lambda record: (record.sequence, record.validity, record.encoded))
 
 
@@ -192,13 +192,13 @@ def _decode_map(data: bytes) -> Mapping[str, object]:
     try:
         return dag_cbor.decode_map(data, any_order=True)
     except CodecError as error:
-        raise RecordError("the record's data is no map of DAG-CBOR", why=error.message) from error
+        raise RecordError("the record's data is not a map of DAG-CBOR", why=error.message) from error
 
 
 def _integer(entries: Mapping[str, object], key: str) -> int:
     number = entries.get(key)
     if not isinstance(number, int) or isinstance(number, bool):
-        raise RecordError(f"the record's {key} is no integer")
+        raise RecordError(f"the record's {key} is not an integer")
     return number
 
 
@@ -213,7 +213,7 @@ def _compare_copies(fields: Mapping[int, bytes | int], data: bytes) -> None:
     }
     for key, copy in copies.items():
         if copy != entries[key]:
-            raise RecordError(f"the record says two things: its {key} is not the one that was signed")
+            raise RecordError(f"the record contradicts itself: its {key} is not the one that was signed")
 
 
 def _bytes_field(number: int, content: bytes) -> bytes:

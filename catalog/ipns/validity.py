@@ -1,4 +1,4 @@
-"""The times of IPNS records: RFC 3339 text with nanoseconds, kept as integer nanoseconds since 1970.
+"""The times of IPNS records: RFC 3339 text with nanoseconds, held as integer nanoseconds since 1970.
 
 `datetime` holds microseconds only, so the text is read and written by hand.
 Source: ipfs/specs ipns-record.md ("Validity"); boxo util/time.go (RFC3339Nano: trailing zeros are cut).
@@ -20,12 +20,12 @@ _TEXT: Final = re.compile(
 
 
 def nanoseconds(moment: datetime) -> int:
-    """Give an aware moment as nanoseconds since 1970."""
+    """Return an aware moment as nanoseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 def moment_of(time: int) -> datetime:
-    """Give nanoseconds since 1970 as a moment, cut to the microsecond."""
+    """Return nanoseconds since 1970 as a moment, cut to the microsecond."""
     return _EPOCH + time // 1000 * _MICROSECOND
 
 
@@ -37,7 +37,7 @@ def parse_validity(text: bytes) -> int:
     """Read RFC 3339 with 0 to 9 digits of fraction and any offset; raise `RecordError` for anything else."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise RecordError("the record's validity is no RFC 3339 time")
+        raise RecordError("the record's validity is not an RFC 3339 time")
     year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
     try:
         days = date(year, month, day).toordinal() - _EPOCH_DAY

@@ -1,1 +1,1 @@
-"""The values that everything speaks of: digests, platforms, references and releases. Pure: no I/O."""
+"""The values that all rooms share: digests, platforms, references and releases. Pure: no I/O."""

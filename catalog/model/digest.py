@@ -16,7 +16,7 @@ _PATTERN = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """A sha256 digest; ``str`` gives ``sha256:<64 hex>``. Use one of the subclasses, which say of what."""
+    """A sha256 digest; ``str`` returns ``sha256:<64 hex>``. Use a subclass: it says what was digested."""
 
     raw: bytes
 
@@ -29,7 +29,7 @@ class Digest:
         """Read ``sha256:<64 lower-case hex digits>``; anything else is an `InvalidDigestError`."""
         match = _PATTERN.fullmatch(text)
         if match is None:
-            raise InvalidDigestError(f'"{text[:100]}" is no digest', why="a digest is sha256: and 64 lower-case hex digits")
+            raise InvalidDigestError(f'"{text[:100]}" is not a digest', why="a digest is sha256: and 64 lower-case hex digits")
         return cls(bytes.fromhex(match[1]))
 
     @classmethod
@@ -46,31 +46,31 @@ class Digest:
 
 
 class ConfigDigest(Digest):
-    """Of an image config's exact bytes: the image ID that a classic engine and podman show."""
+    """The digest of an image config's exact bytes: the image ID that a classic engine and podman show."""
 
     __slots__ = ()
 
 
 class ManifestDigest(Digest):
-    """Of the canonical OCI manifest: the image ID that an engine with the containerd store shows."""
+    """The digest of the canonical OCI manifest: the image ID that an engine with the containerd store shows."""
 
     __slots__ = ()
 
 
 class DiffID(Digest):
-    """Of an uncompressed layer tar."""
+    """The digest of an uncompressed layer tar."""
 
     __slots__ = ()
 
 
 class ChainID(Digest):
-    """Of a layer on top of its parents."""
+    """The digest of a layer on top of its parents."""
 
     __slots__ = ()
 
 
 def chain_ids(diff_ids: Iterable[DiffID]) -> list[ChainID]:
-    """Give the chainID of each layer, base first (image-spec config.md, "Layer ChainID")."""
+    """Return the chainID of each layer, base first (image-spec config.md, "Layer ChainID")."""
     chain: list[ChainID] = []
     for diff_id in diff_ids:
         chain.append(ChainID.of(f"{chain[-1]} {diff_id}".encode()) if chain else ChainID(diff_id.raw))

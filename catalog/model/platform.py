@@ -1,8 +1,7 @@
 """The platform of an image, as releases name it: `os/architecture[/variant]`.
 
-arm64's ``v8`` and amd64's ``v1`` are what these architectures mean without a variant, so they are left out; arm without a
-variant is
-``v7`` (containerd's platforms package does the same). Source: OCI image-spec, image-index.md ("platform").
+arm64's ``v8`` and amd64's ``v1`` are the defaults of these architectures, so they are left out; arm without a variant is ``v7``
+(containerd's platforms package does the same). Source: OCI image-spec, image-index.md ("platform").
 """
 
 import re
@@ -34,10 +33,10 @@ class Platform:
 
 
 def make_platform(os: str, architecture: str, variant: str = "") -> Platform:
-    """Normalise the three fields of an image config; raise `InvalidPlatformError` where a snapshot could not name them."""
+    """Normalise the three fields of an image config; raise `InvalidPlatformError` if a snapshot cannot name them."""
     if not _WORD.fullmatch(os) or not _WORD.fullmatch(architecture) or (variant and not _VARIANT.fullmatch(variant)):
         raise InvalidPlatformError(
-            f'"{os}/{architecture}{"/" + variant if variant else ""}"'[:120] + " is no platform dcat can name",
+            f'"{os}/{architecture}{"/" + variant if variant else ""}"'[:120] + " is not a platform that dcat can name",
             why="os and architecture are lower-case letters and digits, a variant may have dots",
         )
     if (architecture, variant) in {("arm64", "v8"), ("amd64", "v1")}:
@@ -51,12 +50,12 @@ def parse_platform(text: str) -> Platform:
     """Read ``os/architecture[/variant]``."""
     parts = text.split("/")
     if not 2 <= len(parts) <= 3 or (len(parts) == 3 and not parts[2]):
-        raise InvalidPlatformError(f'"{text[:100]}" is no platform', hint="a platform reads linux/amd64 or linux/arm/v7")
+        raise InvalidPlatformError(f'"{text[:100]}" is not a valid platform', hint="a platform reads linux/amd64 or linux/arm/v7")
     return make_platform(*parts)
 
 
 def host_platform(machine: str) -> Platform:
-    """Give the platform of images for a host whose kernel calls its machine ``machine`` (``uname -m``); images run on linux."""
+    """Return the platform of images for a host whose kernel calls its machine ``machine`` (``uname -m``); images run on linux."""
     if machine in _ARM_VARIANTS:
         return make_platform("linux", "arm", _ARM_VARIANTS[machine])
     return make_platform("linux", _MACHINES.get(machine, machine.lower()))

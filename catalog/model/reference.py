@@ -1,9 +1,8 @@
-"""What people type to mean a release: parsing, formatting, and the order of versions.
+"""References to releases as people type them: parsing, formatting, and the order of versions.
 
 ``[alias/]name@version``, ``name:version``, ``name@sha256:…``, ``name@<CID>``, a bare archive CID, ``ipfs://<CID>``.
-Behind ``@``: ``sha256:`` and 64 hex digits is a digest, a valid CID is a CID, anything else a version. Names follow Docker's
-repository
-grammar and versions its tag grammar (distribution/reference, regexp.go), so both can be tags of an engine as they are.
+After ``@``, ``sha256:`` and 64 hex digits is a digest, a valid CID is a CID, anything else a version. Names follow Docker's
+repository grammar and versions its tag grammar (distribution/reference, regexp.go), so both can be an engine's tags.
 Whether the first part of a name is an alias depends on the subscriptions of a home: `catalog.lookup.locate` decides that.
 """
 
@@ -12,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalog.errors import (
-    AmbiguousReferenceError,
     CidError,
     InvalidNameError,
     InvalidReferenceError,
@@ -45,29 +43,29 @@ class Reference:
 
 
 def check_name(name: str) -> str:
-    """Give ``name`` back if it is one; raise `InvalidNameError` otherwise."""
+    """Return ``name`` if it is valid; raise `InvalidNameError` otherwise."""
     if not name or len(name) > MAX_NAME_LENGTH or not _NAME.fullmatch(name):
         raise InvalidNameError(
-            f'"{name[:100]}" is no name',
+            f'"{name[:100]}" is not a valid name',
             why="a name is lower-case letters and digits, joined by single . _ __ or dashes, in parts divided by /; at most 255",
         )
     parts = name.split("/")
     if any(part.endswith(_RESERVED_ENDINGS) for part in parts):
-        raise InvalidNameError(f'"{name}" is no name', why="no part of a name ends in .tar.zst or .delta")
+        raise InvalidNameError(f'"{name}" is not a valid name', why="no part of a name ends in .tar.zst or .delta")
     if _ALL_HEX_64.fullmatch(name):
-        raise InvalidNameError(f'"{name}" is no name', why="64 hex digits read as a digest")
+        raise InvalidNameError(f'"{name}" is not a valid name', why="64 hex digits read as a digest")
     return name
 
 
 def check_version(version: str) -> str:
-    """Give ``version`` back if it is one; raise `InvalidVersionError` otherwise."""
+    """Return ``version`` back if it is one; raise `InvalidVersionError` otherwise."""
     if not version or len(version) > MAX_VERSION_LENGTH or not _VERSION.fullmatch(version):
         raise InvalidVersionError(
-            f'"{version[:100]}" is no version',
+            f'"{version[:100]}" is not a valid version',
             why="a version is letters, digits, . _ and dashes, at most 128, no . or - first",
         )
     if _ALL_HEX_64.fullmatch(version) or _read_cid(version) is not None:
-        raise InvalidVersionError(f'"{version}" is no version', why="it reads as a digest or a CID")
+        raise InvalidVersionError(f'"{version}" is not a valid version', why="it reads as a digest or a CID")
     return version
 
 
@@ -78,8 +76,8 @@ def check_publishable(name: str, version: str) -> None:
     if version == _UNPUBLISHABLE_VERSION:
         raise InvalidVersionError(
             f'"{version}" cannot be published',
-            why="a version never changes, and that one means the newest",
-            hint="name the version",
+            why="a version never changes, and latest means the newest",
+            hint="give a version",
         )
 
 
@@ -90,7 +88,7 @@ def parse_reference(text: str) -> Reference:
     if cid is not None:
         return Reference(cid=cid)
     if bare != text:
-        raise InvalidReferenceError(f'"{text[:120]}" is no reference', why="behind ipfs:// stands a CID")
+        raise InvalidReferenceError(f'"{text[:120]}" is not a valid reference', why="ipfs:// must be followed by a CID")
     if text.startswith("sha256:"):
         return Reference(digest=Digest.parse(text))
     name, separator, target = text.partition("@")
@@ -98,7 +96,7 @@ def parse_reference(text: str) -> Reference:
         name, separator, target = text.partition(":")
         if "/" in target or (separator and target.isdigit() and "." in name and "/" not in name and not _NAME.fullmatch(name)):
             raise InvalidNameError(
-                f'"{text[:120]}" is no name',
+                f'"{text[:120]}" is not a valid name',
                 why="names carry no registry host and no port",
                 hint="take an image from there by its full reference",
             )
@@ -114,13 +112,6 @@ def parse_reference(text: str) -> Reference:
     return Reference(name, check_version(target))
 
 
-def require_version(reference: Reference) -> str:
-    """Give the version of a reference that must have one."""
-    if not reference.version:
-        raise AmbiguousReferenceError(f'"{reference}" names no version', why="there is no implicit version")
-    return reference.version
-
-
 def _read_cid(text: str) -> Cid | None:
     if len(text) < 46:
         return None
@@ -131,7 +122,7 @@ def _read_cid(text: str) -> Cid | None:
 
 
 def nearest(typed: str, known: Iterable[str], *, edits: int = 2, most: int = 3) -> list[str]:
-    """Give those of ``known`` that differ from ``typed`` by at most ``edits`` edits, nearest first.
+    """Return those of ``known`` that differ from ``typed`` by at most ``edits`` edits, nearest first.
 
     An edit is a character more, less or other, or two neighbours swapped (optimal string alignment).
     """
@@ -165,9 +156,9 @@ VersionKey = tuple[tuple[int, int, str], ...]
 
 
 def version_key(version: str) -> tuple[VersionKey, str]:
-    """Give a key that sorts versions as people read them: numbers as numbers, ``1.0-rc1`` before ``1.0``, ``v1.0`` like ``1.0``.
+    """Return a key that sorts versions as people read them: numbers as numbers, ``1.0-rc1`` before ``1.0``, ``v1.0`` like ``1.0``.
 
-    A total order: versions that read alike are told apart by their text.
+    A total order: versions with equal numbers and words are ordered by their text.
     """
     text = version.lower()
     if re.match(r"v\d", text):
@@ -180,6 +171,6 @@ def version_key(version: str) -> tuple[VersionKey, str]:
             tokens.append((0, _PRE_RELEASE[token], ""))
         else:
             tokens.append((1, 1, token))
-    # The end of a version sorts behind a pre-release word and before anything that goes on.
+    # The end of a version sorts after a pre-release word and before any continuation.
     tokens.append((1, 0, ""))
     return tuple(tokens), version

@@ -1,4 +1,4 @@
-"""A release and its images: the one meaning that a row of the index, a line of a snapshot and a result of an operation share.
+"""A release and its images: shared by the rows of the index, the lines of a snapshot and the results of operations.
 
 Times are text as in snapshots: UTC, whole seconds, ``2026-11-24T06:33:30Z``. Sizes are bytes.
 """
@@ -27,7 +27,7 @@ class DeltaLink:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a release holds for one platform.
+    """The image of a release for one platform.
 
     ``size`` is the archive as stored, ``unpacked`` the uncompressed archive, ``layers`` their number with repetitions,
     ``registry`` sorted manifest references of the registries it was seen in, ``deltas`` by base archive; ``extra`` holds keys of
@@ -73,5 +73,5 @@ def format_time(moment: datetime) -> str:
 def parse_time(text: str) -> datetime:
     """Read a moment as snapshots write it; raise `ValueError` otherwise."""
     if not _TIME.fullmatch(text):
-        raise ValueError(f'"{text[:40]}" is no UTC time in whole seconds')
+        raise ValueError(f'"{text[:40]}" is not a UTC time in whole seconds')
     return datetime.fromisoformat(text)  # strptime imports the locale first, which takes longer than `resolve` has

@@ -9,8 +9,7 @@
 
 Both files are RFC 8785 JSON with LFs (`json`). The same releases give the same CIDs whatever the order of edits; a change of k
 among n releases writes, moves and reads O(k log n) blocks. `writer` makes a snapshot whole or from the last one (`edit`), `reader`
-opens and reads one, `difference` gives what changed between two (both over `view`). What a stranger wrote is refused by
-`SnapshotError` only.
+opens and reads one, `difference` yields the changes between two (both use `view`). Invalid data raises `SnapshotError` only.
 
 Considered: DAG-CBOR maps (no plain tool shows them), one file per release (a million blocks for a million releases), an SQLite
 file (hostile files would be opened by a C library, and each edit moves pages). Chosen: text that `ipfs cat` and `jq` read, cut so

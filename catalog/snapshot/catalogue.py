@@ -1,4 +1,4 @@
-"""``catalogue.json``: what a snapshot says about itself, as RFC 8785 JSON and LF."""
+"""``catalogue.json``: the head of a snapshot, as RFC 8785 JSON and LF."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Catalogue:
 
 
 def encode_catalogue(catalogue: Catalogue) -> bytes:
-    """Give the file's bytes."""
+    """Return the file's bytes."""
     fields: dict[str, object] = {
         "format": FORMAT,
         "previous": None if catalogue.previous is None else str(catalogue.previous),
@@ -55,7 +55,7 @@ def decode_catalogue(data: bytes) -> Catalogue:
     check_extra(extra)
     title, releases = fields["title"], fields["releases"]
     if not isinstance(title, str) or len(title) > MAX_ANNOTATION_LENGTH:
-        raise SnapshotError(f"the catalogue's title is no text of at most {MAX_ANNOTATION_LENGTH} characters")
+        raise SnapshotError(f"the catalogue's title is not text of at most {MAX_ANNOTATION_LENGTH} characters")
     if type(releases) is not int or not 0 <= releases <= MAX_RELEASES:
         raise SnapshotError(f"the catalogue claims {str(releases)[:40]} releases", why=f"at most {MAX_RELEASES} are read")
     return Catalogue(title, check_time(fields["published"], "published"), _read_previous(fields["previous"]), releases, extra)
@@ -69,4 +69,4 @@ def _read_previous(value: object) -> Cid | None:
             return parse_cid(value)
     except CidError:
         pass
-    raise SnapshotError("the catalogue's previous snapshot is no CIDv1 in base32")
+    raise SnapshotError("the catalogue's previous snapshot is not a CIDv1 in base32")

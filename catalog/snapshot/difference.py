@@ -1,13 +1,12 @@
-"""What changed between two snapshots, found by reading only the nodes and leaves that differ.
+"""Find the changes between two snapshots by reading only the nodes and leaves that differ.
 
-The two trees are compared level by level from the roots: a subtree that stands in both is not entered. What is left of the old
-one was read before, what is left of the new one is fetched. The new snapshot is held to all that a whole reading would find: the
-subtrees that it kept stand in their old order, each once and with its old size; new leaves ascend, within and between what
-surrounds them; the number of lines is as stated. So a sync of k changes among n releases reads O(k log n) blocks and trusts none
-of them more.
+The two trees are compared level by level from the roots: a subtree that is in both is not entered. The rest of the old
+one was read before, the rest of the new one is fetched. All checks of a full read are made: kept subtrees are in their old order,
+each once and with its old size; new leaves ascend, within and between their neighbours; the number of lines is as stated. So a
+sync of k changes among n releases reads O(k log n) blocks and trusts none of them more.
 
-A tree that is not one of whole lines in levels, each part once and in its old place, is another writer's, or a liar's: it is read
-whole.
+A tree that does not consist of whole lines in levels, each part once and in its old place, was made by another writer or a liar:
+it is read whole.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,16 +29,16 @@ Lines = Iterator[tuple[Key, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One release that differs: before (``None``: new) and after (``None``: no longer there, which no honest publisher does)."""
+    """One release that differs: before (``None``: new) and after (``None``: gone, which no honest publisher does)."""
 
     before: Release | None
     after: Release | None
 
 
 def diff_snapshots(old: Snapshot, new: Snapshot) -> Iterator[Change]:
-    """Give the releases that differ, in order. ``old`` was read whole or by difference before, and its blocks are at hand.
+    """Yield the releases that differ, in order. ``old`` was read whole or by difference before, and its blocks are at hand.
 
-    What was given before a `SnapshotError` is part of no valid snapshot.
+    Releases yielded before a `SnapshotError` are not part of a valid snapshot.
     """
     if old.releases.cid == new.releases.cid:
         if old.catalogue.releases != new.catalogue.releases:
@@ -58,11 +57,11 @@ def diff_snapshots(old: Snapshot, new: Snapshot) -> Iterator[Change]:
                 if key > last:
                     yield change
     except CodecError as error:
-        raise SnapshotError(f"the releases of {new.root} are no file", why=error.message) from error
+        raise SnapshotError(f"the releases of {new.root} are not a file", why=error.message) from error
 
 
 def _join(before: Lines, after: Lines) -> Iterator[tuple[Key, Change]]:
-    """Give what differs between two sorted runs of lines."""
+    """Yield the differences between two sorted runs of lines."""
     old, new = next(before, None), next(after, None)
     while old or new:
         if old and (new is None or old[0] < new[0]):
@@ -79,7 +78,7 @@ def _join(before: Lines, after: Lines) -> Iterator[tuple[Key, Change]]:
 
 @dataclass(slots=True)
 class _Item:
-    """A subtree of one of the two trees; ``shared``: it stands in the other one too, so nobody enters it."""
+    """A subtree of one of the two trees; ``shared``: it is in the other one too and is not entered."""
 
     link: FileLink
     level: int
@@ -103,7 +102,7 @@ class _Comparison:
         self._check_shared()
 
     def lines(self) -> tuple[Lines, Lines]:
-        """Give the lines of both trees that are not in shared subtrees; the new ones are checked as they come."""
+        """Return the lines of both trees that are not in shared subtrees; the new ones are checked as they come."""
         return self._old_lines(), self._new_lines()
 
     def _share(self, level: int) -> None:
@@ -113,7 +112,7 @@ class _Comparison:
             if item.level != level:
                 continue
             if item.link.cid in seen:
-                raise UncutError  # pieces of lines may be equal, leaves of whole lines in order may not: a whole reading decides
+                raise UncutError  # equal leaves of whole lines in order are impossible: read the tree whole
             seen.add(item.link.cid)
             other = old.get(item.link.cid)
             if other is not None:
@@ -160,7 +159,7 @@ def _start(root: FileLink, view: TreeView) -> list[_Item]:
 
 
 def _enter(items: Sequence[_Item], level: int, view: TreeView) -> list[_Item]:
-    """Replace what is not shared at ``level`` by its children."""
+    """Replace the subtrees at ``level`` that are not shared by their children."""
     view.load(item.link for item in items if item.level == level and not item.shared)
     entered: list[_Item] = []
     for item in items:

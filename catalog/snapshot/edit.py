@@ -1,4 +1,4 @@
-"""Changing a releases tree: the leaves of the changed releases and their paths are written, nothing else is read or written.
+"""Edit a releases tree: only the leaves of the changed releases and their paths are read and written.
 
 The old tree is walked from its root with the changes, sorted. A subtree without a change is taken over as it is wherever the new
 tree's cuts fall on its beginning; where an edit moved a cut, the following leaves are read until the cuts meet again, which by
@@ -19,7 +19,7 @@ from catalog.unixfs.file import FileLink, Put
 
 @dataclass(slots=True)
 class TreeEdit:
-    """What came out: the new root, and the lines (without LF) that were replaced or taken out."""
+    """The result of an edit: the new root, and the lines (without LF) that were replaced or removed."""
 
     root: FileLink
     replaced: dict[Key, bytes] = field(default_factory=dict)
@@ -31,8 +31,8 @@ _Changes = Sequence[tuple[Key, bytes | None]]
 def update_tree(root: FileLink, changes: Mapping[Key, bytes | None], source: BlockSource, put: Put) -> TreeEdit:
     """Store the tree that ``root`` becomes when each key has the given line (with LF), or none.
 
-    Gives the root that `build_tree` gives for the same lines, if ``root`` is such a tree. Raises `UncutError` where it is not
-    even one of whole lines in levels.
+    Return the root that `build_tree` gives for the same lines, if ``root`` is such a tree. Raise `UncutError` if it does
+    not consist of whole lines in levels.
     """
     editor = _Editor(source, put)
     ordered = sorted(changes.items())
@@ -52,7 +52,7 @@ class _Editor:
         self._builder = TreeBuilder(self._write)
 
     def visit(self, link: FileLink, level: int, changes: _Changes, *, next_changes: bool) -> None:
-        """Carry over a subtree, changed or not; ``next_changes``: so does what follows it in the old tree."""
+        """Carry over a subtree, changed or not; ``next_changes``: the subtree that follows it in the old tree changes."""
         if (link.cid.codec == RAW) != (level == 0):
             raise UncutError
         if not changes and not (next_changes and self._may_take_more(link)) and self._builder.add_subtree(level, link):
@@ -81,7 +81,7 @@ class _Editor:
             self._builder.add_line(key, merged[key])
 
     def finish(self) -> FileLink:
-        """Give the root; where all that is left was taken over as one subtree, without the nodes that hold but one link."""
+        """Return the root; if only one subtree taken over is left, without the nodes that hold a single link."""
         root = self._builder.finish()
         while root.cid not in self._written and root.cid.codec != RAW and len(self.view.children(root)) == 1:
             root = self.view.children(root)[0]
@@ -92,7 +92,7 @@ class _Editor:
         self._put(block)
 
     def _may_take_more(self, link: FileLink) -> bool:
-        """Tell whether the last leaf of a subtree was cut by its size: then it may take in a line that follows now."""
+        """Return whether the last leaf of a subtree was cut by its size: then it may take in a line that follows now."""
         leaf = self.view.last_leaf(link)
         return leaf.file_size > MAX_SNAPSHOT_LEAF_SIZE - MAX_LINE_SIZE and not ends_leaf(self.view.last_key(leaf))
 

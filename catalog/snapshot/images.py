@@ -1,7 +1,7 @@
 """``images/``: the archives and their deltas as links, so that pins keep them and plain IPFS tools find them.
 
 ``images/<name>/<version>.<platform>.tar.zst`` is an archive, ``images/<name>/<version>.<platform>.<base archive CID>.delta`` a
-delta; ``/`` in a name is a directory. No two releases share a path: no part of a name ends like a file.
+delta; ``/`` in a name is a directory. No two releases share a path: no part of a name ends in a suffix of these files.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,14 +15,14 @@ from catalog.unixfs.file import Put
 from catalog.unixfs.hamt import DirectoryLink, Entry
 
 DagSize = Callable[[Cid], int]
-"""Gives the size of the DAG under an archive or a delta (Tsize), which its link states."""
+"""Returns the size of the DAG under an archive or a delta (Tsize), which its link states."""
 
 Path = tuple[str, ...]
 _Tree: TypeAlias = "dict[str, _Tree | Cid | None]"
 
 
 def image_paths(release: Release) -> Iterator[tuple[Path, Cid]]:
-    """Give what a release puts into ``images/``."""
+    """Yield the paths and CIDs of a release in ``images/``."""
     directory = tuple(release.name.split("/"))
     for platform, image in release.images.items():
         stem = f"{release.version}.{platform.file_part}"
@@ -43,7 +43,7 @@ def build_images(releases: Iterable[Release], dag_size: DagSize, put: Put) -> Di
 def update_images(
     root: Cid, changes: Iterable[tuple[Release | None, Release | None]], dag_size: DagSize, source: BlockSource, put: Put
 ) -> DirectoryLink | None:
-    """Store what ``images/`` becomes when each first release is replaced by the second; ``None``: it stays as it is.
+    """Store ``images/`` with each first release replaced by the second; return ``None`` if nothing changes.
 
     Only the directories on the paths that change are read and written.
     """
@@ -71,7 +71,7 @@ def _insert(tree: _Tree, path: Path, cid: Cid | None) -> None:
 
 
 def _write(directory: Cid | None, changes: _Tree, source: BlockSource | None, dag_size: DagSize, put: Put) -> DirectoryLink | None:
-    """Store a directory with the changes in it and below it; give ``None`` where nothing is left."""
+    """Store a directory with the changes in it and below it; return ``None`` if nothing is left."""
     entries: dict[str, Entry | None] = {}
     below: dict[str, Entry] = {}
     if directory is not None and source is not None:

@@ -1,8 +1,8 @@
-"""RFC 8785 JSON, the one form that a value has in a snapshot.
+"""RFC 8785 JSON, the canonical form of values in a snapshot.
 
-Keys sorted by UTF-16 code units, no spaces, UTF-8, only the escapes that JSON demands. Numbers are integers below 2⁵³ in size:
-the format has no others, so the RFC's rules for fractions never apply. Read strictly: what does not come out again byte for byte
-is refused, so duplicate keys, other escapes, spaces, lone surrogates, ``-0``, fractions, NaN and bytes behind the value are.
+Keys sorted by UTF-16 code units, no spaces, UTF-8, only the escapes that JSON demands. Numbers are integers below 2⁵³ in size: the
+format has no others, so the RFC's rules for fractions never apply. Read strictly: text that does not encode back to the same bytes
+is refused, so duplicate keys, other escapes, spaces, lone surrogates, ``-0``, fractions, NaN and bytes after the value are.
 """
 
 import json
@@ -18,7 +18,7 @@ _FIRST_UNLIKE = "\ue000"
 
 
 class _OutsideError(ValueError):
-    """A number that snapshots do not hold."""
+    """A number that snapshots cannot hold."""
 
 
 def _refuse(text: str) -> NoReturn:
@@ -31,9 +31,9 @@ _decode = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
 
 
 def encode_json(value: object) -> bytes:
-    """Give the canonical bytes of ``value``: maps with text keys, lists, text, integers, booleans, None.
+    """Return the canonical bytes of ``value``: maps with text keys, lists, text, integers, booleans, None.
 
-    A `ValueError` or `TypeError` for anything else is the caller's mistake.
+    Raise `ValueError` or `TypeError` for anything else.
     """
     text = _encode_sorted(value)
     if not text.isascii() and max(text) >= _FIRST_UNLIKE:
@@ -42,7 +42,7 @@ def encode_json(value: object) -> bytes:
 
 
 def decode_json(data: bytes) -> dict[str, object]:
-    """Read an object; raise `SnapshotError` for what is none, or not canonical, or deeper than 64."""
+    """Read an object; raise `SnapshotError` for data that is not an object, not canonical, or deeper than 64."""
     try:
         value = _decode(data.decode())
         canonical = encode_json(value)
@@ -56,7 +56,7 @@ def decode_json(data: bytes) -> dict[str, object]:
 
 
 def check_extra(value: object, depth: int = MAX_JSON_DEPTH) -> None:
-    """Raise `SnapshotError` where an unknown value is deeper than 64 or holds an integer of 2⁵³ or more in size."""
+    """Raise `SnapshotError` if an unknown value is deeper than 64 or holds an integer of 2⁵³ or more in size."""
     if depth < 0:
         raise SnapshotError(f"JSON is deeper than {MAX_JSON_DEPTH}")
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
@@ -84,7 +84,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "too deep"
     if isinstance(error, _OutsideError):
-        return "a number that is no integer"
+        return "a number that is not an integer"
     if isinstance(error, UnicodeError):
         return "not UTF-8"
     return str(error)[:200]

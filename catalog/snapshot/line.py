@@ -9,8 +9,7 @@
 
 Every key is there. Unknown keys are kept in ``extra`` and written again, so that a newer dcat's releases survive an older one.
 CIDs are CIDv1 in base32, platforms normalised, times UTC to the second; ``registry`` is sorted; a removed release has no images.
-A line has at most 8 KiB with its LF. A line that is anything else is refused by name, since two readers must not see two releases
-in it.
+A line has at most 8 KiB with its LF. Any other line is refused with its name, because two readers must not see two releases in it.
 """
 
 import re
@@ -36,7 +35,7 @@ from catalog.model.release import DeltaLink, Image, Release
 from catalog.snapshot.json import MAX_INTEGER, check_extra, decode_json, encode_json
 
 Key = tuple[str, str]
-"""What lines are sorted by: name and version; both are ASCII, so text and bytes sort alike."""
+"""The sort key of lines: name and version; both are ASCII, so text and bytes sort alike."""
 
 _RELEASE_KEYS = frozenset({"annotations", "images", "name", "published", "removed", "version", "yanked"})
 _IMAGE_KEYS = frozenset({"archive", "config", "created", "deltas", "format", "layers", "manifest", "registry", "size", "unpacked"})
@@ -49,7 +48,7 @@ _T = TypeVar("_T")
 
 
 def encode_line(release: Release) -> bytes:
-    """Give the release's line with its LF; raise `InvalidInputError` where it is longer than a line may be."""
+    """Return the release's line with its LF; raise `InvalidInputError` if it is longer than a line may be."""
     fields: dict[str, object] = {
         "annotations": release.annotations,
         "images": {str(platform): _image_fields(image) for platform, image in release.images.items()},
@@ -70,7 +69,7 @@ def encode_line(release: Release) -> bytes:
 
 
 def decode_line(line: bytes) -> Release:
-    """Read a line without its LF; raise `SnapshotError`, which says what is wrong in which release."""
+    """Read a line without its LF; raise `SnapshotError`, which names the release and the violation."""
     if len(line) >= MAX_LINE_SIZE:
         raise SnapshotError(f"a line of {len(line) + 1} bytes", why=f"at most {MAX_LINE_SIZE} are read")
     try:
@@ -80,7 +79,7 @@ def decode_line(line: bytes) -> Release:
 
 
 def line_key(line: bytes) -> Key:
-    """Give a line's key; the line is held to canonical JSON, its other fields are not read."""
+    """Return a line's key; the line must be canonical JSON, its other fields are not read."""
     fields = decode_json(line)
     name, version = fields.get("name"), fields.get("version")
     if not isinstance(name, str) or not isinstance(version, str):
@@ -89,7 +88,7 @@ def line_key(line: bytes) -> Key:
 
 
 def check_time(value: object, what: str) -> str:
-    """Give ``value`` back if it is a time as snapshots write it; ``what`` names it in the error."""
+    """Return ``value`` if it is a time as snapshots write it; ``what`` names it in the error."""
     if isinstance(value, str) and _TIME.fullmatch(value):
         if value[8:10] <= "28":
             return value
@@ -99,7 +98,7 @@ def check_time(value: object, what: str) -> str:
             pass
         else:
             return value
-    raise SnapshotError(f'"{what}" is no UTC time in whole seconds')
+    raise SnapshotError(f'"{what}" is not a UTC time in whole seconds')
 
 
 def _image_fields(image: Image) -> dict[str, object]:
@@ -176,9 +175,9 @@ def _decode_deltas(fields: dict[str, Any]) -> dict[Cid, DeltaLink]:
 
 
 def _extra(fields: Any, known: frozenset[str], what: str) -> dict[str, object]:
-    """Check that every known key is there; give the unknown ones."""
+    """Check that every known key is there; return the unknown ones."""
     if not isinstance(fields, dict):
-        raise SnapshotError(f"{what} is no JSON object")
+        raise SnapshotError(f"{what} is not a JSON object")
     if fields.keys() == known:
         return {}
     missing = known - fields.keys()
@@ -191,25 +190,25 @@ def _extra(fields: Any, known: frozenset[str], what: str) -> dict[str, object]:
 
 def _map(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise SnapshotError(f'"{what}" is no JSON object')
+        raise SnapshotError(f'"{what}" is not a JSON object')
     return value
 
 
 def _text(value: Any, what: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_ANNOTATION_LENGTH:
-        raise SnapshotError(f'"{what}" is no text of at most {MAX_ANNOTATION_LENGTH} characters')
+        raise SnapshotError(f'"{what}" is not text of at most {MAX_ANNOTATION_LENGTH} characters')
     return value
 
 
 def _integer(value: Any, what: str) -> int:
     if type(value) is not int or not 0 <= value <= MAX_INTEGER:
-        raise SnapshotError(f'"{what}" is no integer from 0 to below 2⁵³')
+        raise SnapshotError(f'"{what}" is not an integer from 0 to below 2⁵³')
     return value
 
 
 def _checked(check: Callable[[str], _T], value: Any, what: str) -> _T:
     if not isinstance(value, str):
-        raise SnapshotError(f'"{what}" is no text')
+        raise SnapshotError(f'"{what}" is not text')
     try:
         return check(value)
     except DcatError as error:
@@ -218,7 +217,7 @@ def _checked(check: Callable[[str], _T], value: Any, what: str) -> _T:
 
 def _cid(value: Any, what: str) -> Cid:
     if not isinstance(value, str) or value[:1] != "b":
-        raise SnapshotError(f'"{what}" is no CIDv1 in base32')
+        raise SnapshotError(f'"{what}" is not a CIDv1 in base32')
     try:
         return parse_cid(value)
     except CidError as error:
@@ -239,19 +238,19 @@ def _platform(text: str) -> Platform:
 def _check_annotations(annotations: dict[str, Any]) -> None:
     for key, value in annotations.items():
         if not _ANNOTATION_KEY.fullmatch(key):
-            raise SnapshotError(f'"{key[:100]}" is no key of an annotation')
+            raise SnapshotError(f'"{key[:100]}" is not a key of an annotation')
         _text(value, key)
 
 
 def _check_registry(registry: Any) -> None:
     if not isinstance(registry, list) or not all(isinstance(entry, str) and _REGISTRY.fullmatch(entry) for entry in registry):
-        raise SnapshotError('"registry" is no list of manifest references')
+        raise SnapshotError('"registry" is not a list of manifest references')
     if any(first >= second for first, second in pairwise(registry)):
         raise SnapshotError('"registry" is not sorted, or repeats an entry')
 
 
 def _excerpt(line: bytes) -> str:
-    """Show which line it is: mostly its name and version, which stand near its end."""
+    """Return an excerpt that identifies a line: mostly its name and version, which are near its end."""
     text = line.decode("utf-8", "replace")
     place = text.rfind('"name":')
     return text[place : place + 160] if place >= 0 else text[:160]

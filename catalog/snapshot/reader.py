@@ -1,9 +1,9 @@
 """Reading a snapshot: its head, and all its releases.
 
-A snapshot comes from a publisher who may be hostile and through sources that certainly are. So every block is checked against its
-CID (by the source), every size against its limit before it is acted on, and the lines against their order and number as they
-stream by: what was given before an error is part of no valid snapshot, and a caller keeps nothing of it. Any shape of the file
-``releases.ndjson`` is read; what is refused is a `SnapshotError`.
+Publishers and sources may be hostile. So every block is checked against its CID (by the source), every size against its limit
+before it is used, and the lines against their order and number as they are read: lines yielded before an error are not part of a
+valid snapshot, and the caller must discard them. Any shape of the file ``releases.ndjson`` is read; violations raise
+`SnapshotError`.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _MAX_ROOT_ENTRIES = 64
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An opened snapshot; its releases are read when asked for."""
+    """An opened snapshot; its releases are read on demand."""
 
     root: Cid
     catalogue: Catalogue
@@ -38,12 +38,12 @@ class Snapshot:
     source: BlockSource
 
     def read(self) -> Iterator[Release]:
-        """Give all releases in order, every line checked."""
+        """Yield all releases in order, every line checked."""
         for release, _ in self.read_lines():
             yield release
 
     def read_lines(self) -> Iterator[tuple[Release, bytes]]:
-        """Give all releases in order, every line checked, each with its line (without LF)."""
+        """Yield all releases in order, every line checked, each with its line (without LF)."""
         previous: Key = ("", "")
         for line in self._raw_lines():
             release = decode_line(line)
@@ -53,7 +53,7 @@ class Snapshot:
             yield release, line
 
     def lines(self) -> Iterator[tuple[Key, bytes]]:
-        """Give all lines in order, without LF, with their keys; their order and number are checked, their form only as JSON."""
+        """Yield all lines in order, without LF, with their keys; their order and number are checked, their content only as JSON."""
         previous: Key = ("", "")
         for line in self._raw_lines():
             key = line_key(line)
@@ -78,7 +78,7 @@ def open_snapshot(root: Cid, source: BlockSource) -> Snapshot:
         entries = {entry.name: entry for entry in islice(list_directory(root, source), _MAX_ROOT_ENTRIES)}
         missing = [name for name in (CATALOGUE_FILE, IMAGES, RELEASES_FILE) if name not in entries]
         if missing:
-            raise SnapshotError(f"{root} is no snapshot", why=f"it has no {missing[0]}")
+            raise SnapshotError(f"{root} is not a snapshot", why=f"it has no {missing[0]}")
         head, releases = entries[CATALOGUE_FILE].cid, entries[RELEASES_FILE].cid
         blocks = dict(source.get_many([head, releases]))
         size = decode_file_node(releases, blocks[releases] if releases in blocks else source.get(releases)).file_size
@@ -86,7 +86,7 @@ def open_snapshot(root: Cid, source: BlockSource) -> Snapshot:
             raise SnapshotError(f"snapshot {root} has {size} bytes of releases", why=f"at most {MAX_SNAPSHOT_SIZE} are read")
         catalogue = decode_catalogue(b"".join(read_file(head, source, max_size=MAX_CATALOGUE_FILE_SIZE)))
     except CodecError as error:
-        raise SnapshotError(f"{root} is no snapshot", why=error.message) from error
+        raise SnapshotError(f"{root} is not a snapshot", why=error.message) from error
     return Snapshot(
         root,
         catalogue,
@@ -97,14 +97,14 @@ def open_snapshot(root: Cid, source: BlockSource) -> Snapshot:
 
 
 def check_order(previous: Key, key: Key) -> None:
-    """Raise `SnapshotError` unless ``key`` stands behind ``previous``."""
+    """Raise `SnapshotError` unless ``key`` sorts after ``previous``."""
     if key <= previous:
-        problem = "twice" if key == previous else f"behind {previous[0]}@{previous[1]}"
+        problem = "twice" if key == previous else f"after {previous[0]}@{previous[1]}"
         raise SnapshotError(f"the releases are not sorted: {key[0]}@{key[1]} stands {problem}")
 
 
 def _split(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """Give the lines of a file that comes in pieces, whether or not the pieces end with lines."""
+    """Yield the lines of a file that comes in pieces, whatever the boundaries of the pieces."""
     rest = b""
     try:
         for piece in pieces:
@@ -116,6 +116,6 @@ def _split(pieces: Iterator[bytes]) -> Iterator[list[bytes]]:
                 raise SnapshotError("a line without an end", why=f"at most {MAX_LINE_SIZE} bytes are read")
             yield lines
     except CodecError as error:
-        raise SnapshotError("the releases are no file", why=error.message) from error
+        raise SnapshotError("the releases are not a file", why=error.message) from error
     if rest:
         raise SnapshotError("the last line has no end")

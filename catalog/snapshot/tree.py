@@ -1,12 +1,12 @@
-"""The tree of ``releases.ndjson``, cut by content, so that the same releases give the same root whatever the order of edits.
+"""The tree of ``releases.ndjson``, cut by content, so that the same releases have the same root whatever the order of edits.
 
 A leaf (raw) ends after a line when the sha256 of its ``name@version`` begins with five zero bits (32 lines on average), or before
-it would pass 1 MiB. A node of any level ends after a link whose CID ends with a zero byte (256 links on average), or at 1024
+it would exceed 1 MiB. A node of any level ends after a link whose CID ends with a zero byte (256 links on average), or at 1024
 links. Levels are added until one link is left, the root. No release: the empty leaf.
 
 Considered: a plain balanced file (one insertion moves every later cut), an IPLD map or HAMT of releases (no longer a file that
-``ipfs cat`` shows), a B-tree (its shape depends on the order of edits). Chosen: this, because a changed release changes one leaf
-and the few nodes above it, and the file stays one that every IPFS tool reads.
+``ipfs cat`` shows), a B-tree (its shape depends on the order of edits). Chosen: this tree, because a changed release changes one
+leaf and the few nodes above it, and every IPFS tool can read the file.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class _Level:
 
 
 class TreeBuilder:
-    """Takes lines, or whole subtrees of an older tree, in their order; hands blocks to ``put``, children first.
+    """Builds a tree from lines, or whole subtrees of an older tree, in their order; passes blocks to ``put``, children first.
 
     The level of a subtree is the number of nodes above its leaves (a leaf has level 0).
     """
@@ -73,7 +73,7 @@ class TreeBuilder:
         return True
 
     def finish(self) -> FileLink:
-        """Close what is open and give the root. A root over one link remains only if it came by `add_subtree`."""
+        """Close the open nodes and return the root. A root over one link remains only if it came from `add_subtree`."""
         if self._lines:
             self._end_leaf()
         level = 0
@@ -116,7 +116,7 @@ class TreeBuilder:
 
 
 def ends_leaf(key: Key) -> bool:
-    """Tell whether the line of this release is the last of its leaf."""
+    """Return whether the line of this release is the last of its leaf."""
     return hashlib.sha256(f"{key[0]}@{key[1]}".encode()).digest()[0] < _LEAF_ENDS_BELOW
 
 

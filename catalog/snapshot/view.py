@@ -1,4 +1,4 @@
-"""A releases tree as it is stored: its nodes and leaves, read once each, and where a release stands in it."""
+"""Read a stored releases tree: its nodes and leaves, each once, and the position of a release in it."""
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
@@ -12,7 +12,7 @@ from catalog.unixfs.file import FileLink, decode_file_node
 
 
 class UncutError(Exception):
-    """A tree is no tree of whole lines in levels: legal to read as a file, but not piece by piece."""
+    """The tree is not one of whole lines in levels: it can be read as a file, but not piece by piece."""
 
 
 class TreeView:
@@ -24,7 +24,7 @@ class TreeView:
         self._first_keys: dict[Cid, Key] = {}
 
     def height(self, root: FileLink) -> int:
-        """Give the number of nodes above the leaves, by the leftmost path."""
+        """Return the number of nodes above the leaves, by the leftmost path."""
         height, link = 0, root
         while link.cid.codec != RAW:
             if height == MAX_DAG_DEPTH:
@@ -34,7 +34,7 @@ class TreeView:
         return height
 
     def children(self, link: FileLink) -> tuple[FileLink, ...]:
-        """Give what a node links."""
+        """Return the links of a node."""
         if link.cid not in self._nodes:
             self._keep(link, self._source.get(link.cid))
         return self._nodes[link.cid]
@@ -47,11 +47,11 @@ class TreeView:
                 self._keep(wanted[cid], data)
 
     def leaf(self, link: FileLink) -> bytes:
-        """Give a leaf's bytes: whole lines."""
+        """Return a leaf's bytes: whole lines."""
         return check_leaf(link, self._source.get(link.cid))
 
     def leaves(self, links: Collection[FileLink], batch: int) -> Iterator[tuple[FileLink, bytes]]:
-        """Give the leaves in order, ``batch`` of them in one request."""
+        """Yield the leaves in order, ``batch`` of them in one request."""
         ordered = list(links)
         for start in range(0, len(ordered), batch):
             part = ordered[start : start + batch]
@@ -61,7 +61,7 @@ class TreeView:
                 yield link, check_leaf(link, data)
 
     def first_key(self, link: FileLink) -> Key:
-        """Give the key of the first line under ``link``."""
+        """Return the key of the first line under ``link``."""
         while link.cid.codec != RAW:
             link = self.children(link)[0]
         if link.cid not in self._first_keys:
@@ -75,11 +75,11 @@ class TreeView:
         return link
 
     def last_key(self, link: FileLink) -> Key:
-        """Give the key of the last line under ``link``."""
+        """Return the key of the last line under ``link``."""
         return line_key(self.leaf(self.last_leaf(link))[:-1].rsplit(b"\n", 1)[-1])
 
     def child_of(self, children: Collection[FileLink], key: Key) -> int:
-        """Give the index of the child under which ``key`` is, or would be."""
+        """Return the index of the child under which ``key`` is, or would be."""
         ordered = tuple(children)
         return max(bisect_right(ordered, key, lo=1, key=self.first_key) - 1, 0)
 
@@ -95,7 +95,7 @@ class TreeView:
 
 
 def check_leaf(link: FileLink, data: bytes) -> bytes:
-    """Give a leaf's bytes back if they are as many as its parent says, within the limit, and whole lines."""
+    """Return a leaf's bytes if they have the size that its parent states, are within the limit, and are whole lines."""
     if len(data) != link.file_size:
         raise SnapshotError(f"leaf {link.cid} of the releases holds {len(data)} bytes, its parent says {link.file_size}")
     if len(data) > MAX_SNAPSHOT_LEAF_SIZE:
@@ -108,7 +108,7 @@ def check_leaf(link: FileLink, data: bytes) -> bytes:
 
 
 def split_lines(leaf: bytes) -> list[bytes]:
-    """Give the lines of a leaf of whole lines, without their LFs."""
+    """Return the lines of a leaf of whole lines, without their LFs."""
     lines = leaf[:-1].split(b"\n")
     longest = max(map(len, lines))
     if longest >= MAX_LINE_SIZE:

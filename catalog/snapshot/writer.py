@@ -1,7 +1,7 @@
-"""Writing snapshots: a whole one, or what changes from one to the next.
+"""Write snapshots, whole or by editing the last one.
 
-Both give the same root for the same releases and head. Blocks go to ``put`` children first, the root last; nothing is read back
-from there, so ``put`` may collect them.
+Both make the same root for the same releases and head. Blocks go to ``put``, children first, the root last, and are not read back,
+so ``put`` may collect them.
 """
 
 import io
@@ -27,7 +27,7 @@ from catalog.unixfs.hamt import DirectoryLink, Entry
 
 @dataclass(frozen=True, slots=True)
 class WrittenSnapshot:
-    """What was written: the root, the size of its DAG with the images, and the number of releases."""
+    """A written snapshot: the root, the size of its DAG with the images, and the number of releases."""
 
     root: Cid
     dag_size: int
@@ -37,9 +37,9 @@ class WrittenSnapshot:
 def write_snapshot(
     releases: Iterable[Release], *, title: str, published: str, previous: Cid | None, dag_size: DagSize, put: Put
 ) -> WrittenSnapshot:
-    """Store a whole snapshot of ``releases``, in whatever order they come.
+    """Store a whole snapshot of ``releases``, in any order.
 
-    ``dag_size`` gives the size of the DAG under each archive and delta. Raises `InvalidInputError` for a release whose line is
+    ``dag_size`` returns the size of the DAG under each archive and delta. Raise `InvalidInputError` for a release whose line is
     too long.
     """
     ordered = {(release.name, release.version): release for release in releases}
@@ -62,8 +62,8 @@ def update_snapshot(
 ) -> WrittenSnapshot:
     """Store the snapshot that ``root`` becomes when ``changes`` are added, or replace the releases of the same name@version.
 
-    ``source`` holds the blocks of the old one, which becomes the new one's ``previous`` unless another is given. Reads and writes
-    the paths to what changes, and gives the root that `write_snapshot` gives for all releases.
+    ``source`` holds the blocks of the old one, which becomes the new one's ``previous`` unless another is given. Read and write
+    only the changed paths; the root is the one that `write_snapshot` makes for all releases.
     """
     old = open_snapshot(root, source)
     after = {(release.name, release.version): release for release in changes}
@@ -82,7 +82,7 @@ def update_snapshot(
 
 
 def has_canonical_tree(snapshot: Snapshot) -> bool:
-    """Return whether the releases' tree is the one that a whole build gives for the same lines; all of it is read."""
+    """Return whether the releases' tree is the one that a whole build makes of the same lines; all of it is read."""
     return build_tree(((key, line + b"\n") for key, line in snapshot.lines()), lambda _: None).cid == snapshot.releases.cid
 
 
@@ -90,7 +90,7 @@ def _edit(old: Snapshot, lines: Mapping[Key, bytes], source: BlockSource, put: P
     try:
         return update_tree(old.releases, lines, source, put)
     except UncutError:
-        # Another writer's shape: legal, and read whole once.
+        # The tree of another writer is legal; it is read whole once.
         replaced: dict[Key, bytes] = {}
         merged = dict(lines)
         for key, line in old.lines():

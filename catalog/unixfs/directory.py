@@ -1,10 +1,10 @@
 """UnixFS directories: built, updated, looked up and listed, plain or sharded.
 
 Written exactly as Kubo writes them with profile unixfs-v1-2025: one node while its block has at most 262,144 bytes, else a HAMT. So
-the CID depends on the entries only, whatever the order of edits; an update rewrites the shards on the path of each changed name and
-reads no others, except when a sharded directory shrinks: then it is counted whether it must become a plain one.
+the CID depends on the entries only, not on the order of edits. An update reads and rewrites only the shards on the path of each
+changed name, except when a sharded directory shrinks: then its size decides whether it becomes a plain one.
 
-Read: names are compared as they are, the first of two equal ones counts; names that are empty, ``.``, ``..``, not UTF-8, or hold
+Read: names are compared byte by byte, the first of two equal ones counts; names that are empty, ``.``, ``..``, not UTF-8, or hold
 ``/`` or NUL are refused.
 Sources: ipfs/specs, src/unixfs.md ("Directory"); ipip-0499; boxo, ipld/unixfs/io/directory.go (the threshold).
 """
@@ -40,9 +40,9 @@ def build_directory(entries: Iterable[Entry], put: Put) -> DirectoryLink:
 
 
 def update_directory(root: Cid, changes: Mapping[str, Entry | None], source: BlockSource, put: Put) -> DirectoryLink:
-    """Store the directory that ``root`` becomes by ``changes``: a new entry for a name, or ``None`` to take it out.
+    """Store the directory that ``root`` becomes by ``changes``: a new entry for a name, or ``None`` to remove it.
 
-    Gives what `build_directory` gives for the same entries. Blocks that stay are not put again.
+    Return the same link as `build_directory` for the same entries. Unchanged blocks are not put again.
     """
     node, message = _load(root, source)
     if message.type is UnixFSType.HAMT_SHARD and message.fanout == hamt.FANOUT:
@@ -53,7 +53,7 @@ def update_directory(root: Cid, changes: Mapping[str, Entry | None], source: Blo
 
 
 def list_directory(root: Cid, source: BlockSource) -> Iterator[Entry]:
-    """Give the entries as they come, shards fetched as needed; a plain directory's in its order, a sharded one's by hash."""
+    """Yield the entries as they come, shards fetched as needed; a plain directory's in its order, a sharded one's by hash."""
     node, message = _load(root, source)
     if message.type is UnixFSType.DIRECTORY:
         yield from _plain_entries(root, node).values()
@@ -67,12 +67,12 @@ def list_directory(root: Cid, source: BlockSource) -> Iterator[Entry]:
 
 
 def find_entry(root: Cid, name: str, source: BlockSource) -> Entry | None:
-    """Look one name up, reading only the blocks on its path."""
+    """Look up one name, reading only the blocks on its path."""
     return find_entries(root, (name,), source).get(name)
 
 
 def find_entries(root: Cid, names: Iterable[str], source: BlockSource) -> dict[str, Entry]:
-    """Look many names up, reading each block on their paths once; absent ones are left out."""
+    """Look up many names, reading each block on their paths once; absent names are omitted."""
     node, message = _load(root, source)
     if message.type is UnixFSType.DIRECTORY:
         entries = _plain_entries(root, node)
@@ -89,7 +89,7 @@ def find_entries(root: Cid, names: Iterable[str], source: BlockSource) -> dict[s
 
 
 def resolve_path(root: Cid, path: Iterable[str], source: BlockSource) -> Cid | None:
-    """Follow ``path`` from a directory down; ``None`` where a part does not exist."""
+    """Follow ``path`` from a directory down; return ``None`` if a part does not exist."""
     cid = root
     for part in path:
         entry = find_entry(cid, part, source)
@@ -100,7 +100,7 @@ def resolve_path(root: Cid, path: Iterable[str], source: BlockSource) -> Cid | N
 
 
 def is_directory(cid: Cid, block: bytes) -> bool:
-    """Tell whether a block is the root of a directory; raise `CodecError` for what is no UnixFS at all."""
+    """Return whether a block is the root of a directory; raise `CodecError` for data that is not UnixFS."""
     return cid.codec == DAG_PB and _decode(cid, block)[1].type in (UnixFSType.DIRECTORY, UnixFSType.HAMT_SHARD)
 
 
@@ -135,7 +135,7 @@ def _change(entries: dict[str, Entry], changes: Mapping[str, Entry | None]) -> N
 
 
 def _entry_size(entry: Entry) -> int:
-    """What an entry adds to a plain directory's block."""
+    """Return the bytes that an entry adds to a plain directory's block."""
     name = len(entry.name.encode())
     body = 2 + len(entry.cid.binary) + 1 + _varint_size(name) + name + 1 + _varint_size(entry.dag_size)
     return 1 + _varint_size(body) + body
@@ -148,23 +148,23 @@ def _varint_size(value: int) -> int:
 def _load(cid: Cid, source: BlockSource) -> tuple[PBNode, UnixFSData]:
     node, message = _decode(cid, source.get(cid))
     if message.type not in (UnixFSType.DIRECTORY, UnixFSType.HAMT_SHARD):
-        raise CodecError(f"{cid} is no directory", why=f"it is a UnixFS {message.type.name.lower()}")
+        raise CodecError(f"{cid} is not a directory", why=f"it is a UnixFS {message.type.name.lower()}")
     return node, message
 
 
 def _decode(cid: Cid, block: bytes) -> tuple[PBNode, UnixFSData]:
     if cid.codec != DAG_PB:
-        raise CodecError(f"{cid} is no directory")
+        raise CodecError(f"{cid} is not a directory")
     node = decode_node(block)
     if node.data is None:
-        raise CodecError(f"{cid} is no UnixFS node")
+        raise CodecError(f"{cid} is not a UnixFS node")
     return node, decode_data(node.data)
 
 
 def _decode_shard(cid: Cid, block: bytes) -> Shard:
     node, message = _decode(cid, block)
     if message.type is not UnixFSType.HAMT_SHARD:
-        raise CodecError(f"{cid} is no directory shard")
+        raise CodecError(f"{cid} is not a directory shard")
     return hamt.decode_shard(cid, node, message)
 
 

@@ -1,14 +1,14 @@
 """UnixFS files: built as balanced trees over leaves, read in whole or in ranges from any block source.
 
 Written: leaves are raw blocks; a node links at most 1024 children, with empty names and exact Tsize, and holds no bytes of its own;
-levels are filled from the left, a last node of one link stays, levels are added until one link is left; a file of one leaf is that
-leaf (profile unixfs-v1-2025 of IPIP-499, which Kubo follows).
+levels are filled from the left, a last node of one link remains, levels are added until one link is left; a file of one leaf is
+that leaf (profile unixfs-v1-2025 of IPIP-499, which Kubo follows).
 
 Read: any UnixFS file, also those of older tools (CIDv0, leaves that are dag-pb nodes, trickle layouts, children of any depth).
-The walk is iterative and lazy, and whatever a block claims is compared with what it holds before its bytes are given: file sizes,
+The walk is iterative and lazy, and all claims of a block are checked against its contents before its bytes are yielded: file sizes,
 block sizes, the Tsize of raw children, depth, fan-out, and the whole size against ``max_size``. Children of no bytes are not
-visited, so that no DAG makes more work than it has bytes. A node with both links and bytes of its own is refused: the readers of
-the field disagree on what it holds. That each block matches its CID is what a `BlockSource` promises.
+visited, so the work is bounded by the bytes. A node with both links and bytes of its own is refused: existing
+readers disagree on its content. A `BlockSource` guarantees that each block matches its CID.
 Sources: ipfs/specs, src/unixfs.md ("File"); ipip-0499.
 """
 
@@ -25,10 +25,10 @@ from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, KIB, MAX_BLOCK_SIZE, MAX_DAG_
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data
 
 CHUNK_SIZE = MIB  # of plain files, by the profile
-_NODE_COST = 64 * KIB  # what a node of 1024 links takes
+_NODE_COST = 64 * KIB  # the size of a node of 1024 links
 
 Put = Callable[[Block], None]
-"""Where a builder hands its blocks, children before parents."""
+"""Receives the blocks of a builder, children before parents."""
 
 
 class FileLink(NamedTuple):
@@ -48,13 +48,13 @@ class FileNode(NamedTuple):
 
 
 def raw_leaf(data: bytes) -> tuple[Block, FileLink]:
-    """Make a leaf."""
+    """Return a leaf."""
     cid = cid_of(data, RAW)
     return Block(cid, data), FileLink(cid, len(data), len(data))
 
 
 def file_node(children: Sequence[FileLink]) -> tuple[Block, FileLink]:
-    """Make a node over ``children``, in their order."""
+    """Return a node over ``children``, in their order."""
     if not 1 <= len(children) <= MAX_FANOUT:
         raise ValueError(f"a file's node has 1 to {MAX_FANOUT} children")
     sizes = tuple(child.file_size for child in children)
@@ -84,7 +84,7 @@ class FileTree:
             level += 1
 
     def finish(self) -> FileLink:
-        """Close the open nodes and give the whole file; without any child, the empty leaf."""
+        """Close the open nodes and return the whole file; without children, the empty leaf."""
         level = 0
         while True:
             if level == len(self._levels) - 1 and len(self._levels[level]) <= 1:
@@ -118,17 +118,17 @@ def import_file(stream: ByteReader, put: Put, *, chunk_size: int = CHUNK_SIZE) -
 
 
 def decode_file_node(cid: Cid, block: bytes) -> FileNode:
-    """Read one block of a file; raise `CodecError` for what is none, or contradicts itself."""
+    """Read one block of a file; raise `CodecError` for a block that is not one, or contradicts itself."""
     if cid.codec == RAW:
         return FileNode((), block, len(block))
     if cid.codec != DAG_PB:
-        raise CodecError(f"{cid} is no UnixFS file")
+        raise CodecError(f"{cid} is not a UnixFS file")
     links, data = decode_node(block)
     if data is None:
-        raise CodecError(f"{cid} is no UnixFS node")
+        raise CodecError(f"{cid} is not a UnixFS node")
     message = decode_data(data)
     if message.type not in (UnixFSType.FILE, UnixFSType.RAW):
-        raise CodecError(f"{cid} is no file", why=f"it is a UnixFS {message.type.name.lower().replace('_', ' ')}")
+        raise CodecError(f"{cid} is not a file", why=f"it is a UnixFS {message.type.name.lower().replace('_', ' ')}")
     content = message.data or b""
     if len(links) != len(message.blocksizes):
         raise CodecError(f"file node {cid} has {len(links)} links and {len(message.blocksizes)} block sizes")
@@ -151,11 +151,11 @@ def read_file(
     max_size: int = DEFAULT_MAX_IMAGE_SIZE,
     read_ahead: int = MAX_READ_AHEAD,
 ) -> Iterator[bytes]:
-    """Give the bytes from ``start`` to ``end`` (exclusive; the file's end by default) in pieces of at most one block.
+    """Yield the bytes from ``start`` to ``end`` (exclusive; the file's end by default) in pieces of at most one block.
 
     Only blocks of the range are fetched, up to ``read_ahead`` bytes of them in one request; memory is about twice that. An ``end``
-    beyond the file's means its end. Raises `CodecError` for what is no file, or lies, or is larger than ``max_size``; what the
-    source raises passes through.
+    beyond the file's means its end. Raise `CodecError` for a block that is not a file, contradicts itself, or is larger than
+    ``max_size``; what the source raises passes through.
     """
     root = decode_file_node(cid, source.get(cid))
     if root.file_size > max_size:
@@ -182,12 +182,12 @@ def read_file(
 
 
 def read_file_size(cid: Cid, source: BlockSource) -> int:
-    """Give a file's size, as its root says."""
+    """Return a file's size, as its root says."""
     return decode_file_node(cid, source.get(cid)).file_size
 
 
 class _Cursor:
-    """Where a walk stands in one node: which links come next, and which children were fetched ahead."""
+    """The state of a walk in one node: the links that come next, and the children fetched ahead."""
 
     def __init__(self, links: Sequence[FileLink], offset: int, start: int, stop: int) -> None:
         self._links = links
@@ -200,14 +200,14 @@ class _Cursor:
         self.held = 0
 
     def pop(self) -> tuple[int, FileNode]:
-        """Give the next child that was fetched, and its offset."""
+        """Return the next child that was fetched, and its offset."""
         offset, link = self.ready.popleft()
         self.held -= _cost(link)
         return offset, self._nodes[link.cid]
 
     def fetch(self, source: BlockSource, budget: int) -> bool:
-        """Fetch the next children in the range, as many as ``budget`` covers but at least one; give ``False`` where none is
-        left.
+        """Fetch the next children in the range, as many as ``budget`` covers but at least one; return ``False`` if none
+        is left.
         """
         self._nodes.clear()
         while self._next < len(self._links) and self._offset < self._stop:
@@ -232,12 +232,12 @@ class _Cursor:
 
 
 def _cost(link: FileLink) -> int:
-    """What a child may take in memory: a raw one its size, another one a node or a leaf, unknown which."""
+    """Return the memory that a child may take: a raw one its size, any other that of a node or a leaf."""
     return link.file_size if link.cid.codec == RAW else max(min(link.file_size, MAX_BLOCK_SIZE), _NODE_COST)
 
 
 def _get_all(cids: Collection[Cid], source: BlockSource) -> Iterator[tuple[Cid, bytes]]:
-    """Give every one of ``cids``; where the source lacks one, let it say so."""
+    """Yield all of ``cids``; raise the source's own error for one that it lacks."""
     missing = set(cids)
     if len(missing) > 1:
         for cid, data in source.get_many(list(cids)):
@@ -265,7 +265,7 @@ def _read_chunk(stream: ByteReader, size: int) -> bytes:
 
 
 def _slice(data: bytes, offset: int, start: int, stop: int) -> Iterator[bytes]:
-    """Give the part of a leaf that lies in the range, if it has any bytes."""
+    """Yield the part of a leaf that lies in the range, if it has any bytes."""
     piece = data[max(start - offset, 0) : max(stop - offset, 0)]
     if piece:
         yield piece

@@ -5,10 +5,9 @@ root, the next one in the shard below, and so on (fan-out 256; other powers of t
 or a shard with all that fall into it. The shape depends on the set of names only. A link's name is the bucket in upper-case hex
 and, for an entry, its name. The bitfield is one big-endian number without leading zero bytes.
 
-Read strictly, since the buckets are the publisher's word: links ascend by bucket and match the bitfield, no shard below the root is
-empty, and each entry lies where its hash puts it. So no shard can stand in two places, and a walk is bounded by what it yields
-(CVE-2023-23625).
-Source: ipfs/specs, src/unixfs.md ("HAMT"), and boxo's ipld/unixfs/hamt where the text is silent or wrong.
+Read strictly, because the buckets are only claimed by the publisher: links ascend by bucket and match the bitfield, no shard below
+the root is empty, and each entry lies where its hash puts it. So no shard can stand in two places, and a walk is bounded by what it
+yields (CVE-2023-23625). Source: ipfs/specs, src/unixfs.md ("HAMT"), and boxo's ipld/unixfs/hamt where the text is silent or wrong.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -47,7 +46,7 @@ class DirectoryLink(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SubShard:
-    """What a bucket holds when two or more names fall into it."""
+    """A shard in a bucket: two or more names fall into it."""
 
     cid: Cid
     dag_size: int
@@ -57,7 +56,7 @@ Slot: TypeAlias = Entry | SubShard
 
 
 class Shard(NamedTuple):
-    """One block of a sharded directory: its fan-out's bits, and what its used buckets hold."""
+    """One block of a sharded directory: the bits of its fan-out, and the contents of its used buckets."""
 
     bits: int
     slots: dict[int, Slot]
@@ -69,12 +68,12 @@ def build_shards(entries: Iterable[Entry], put: Put) -> DirectoryLink:
 
 
 def decode_shard(cid: Cid, node: PBNode, message: UnixFSData) -> Shard:
-    """Read one shard; raise `CodecError` for what contradicts itself."""
+    """Read one shard; raise `CodecError` if it contradicts itself."""
     fanout = message.fanout or 0
     if not 8 <= fanout <= MAX_FANOUT or fanout & (fanout - 1):
         raise CodecError(f"directory shard {cid} has a fan-out of {fanout}", why=f"powers of two up to {MAX_FANOUT} are read")
     if message.hash_type != MURMUR3_X64_64:
-        raise CodecError(f"directory shard {cid} is hashed by something else than murmur3-x64-64")
+        raise CodecError(f"directory shard {cid} is hashed by a function other than murmur3-x64-64")
     width = len(f"{fanout - 1:X}")
     slots: dict[int, Slot] = {}
     bitfield = 0
@@ -89,12 +88,12 @@ def decode_shard(cid: Cid, node: PBNode, message: UnixFSData) -> Shard:
         size = link.tsize or 0
         slots[bucket] = Entry(check_entry_name(cid, name[width:]), link.cid, size) if name[width:] else SubShard(link.cid, size)
     if int.from_bytes(message.data or b"") != bitfield:
-        raise CodecError(f"directory shard {cid} has another bitfield than links")
+        raise CodecError(f"directory shard {cid} has a bitfield that contradicts its links")
     return Shard(fanout.bit_length() - 1, slots)
 
 
 def find_entry(root: Shard, name: str, load: Callable[[Cid], Shard]) -> Entry | None:
-    """Look one name up; ``load`` gives a shard below."""
+    """Look up one name; ``load`` reads a shard below."""
     hashed = hash_name(name.encode())
     shard, used = root, 0
     while True:
@@ -109,7 +108,7 @@ def find_entry(root: Shard, name: str, load: Callable[[Cid], Shard]) -> Entry | 
 
 
 def iterate_shards(root_cid: Cid, root: Shard, load_many: Callable[[list[Cid]], Mapping[Cid, Shard]]) -> Iterator[Entry]:
-    """Give all entries in the order of the buckets, fetching the shards of a node some at a time."""
+    """Yield all entries in the order of the buckets, fetching the shards of a node in batches."""
     stack = [_Level(root_cid, root, 0)]
     while stack:
         level = stack[-1]
@@ -121,7 +120,7 @@ def iterate_shards(root_cid: Cid, root: Shard, load_many: Callable[[list[Cid]], 
         used = root.bits * len(stack)
         if isinstance(slot, Entry):
             if hash_name(slot.name.encode()) >> 64 - used != path:
-                raise CodecError(f'directory shard {level.cid} holds "{slot.name[:100]}" in a bucket that is not its own')
+                raise CodecError(f'directory shard {level.cid} holds "{slot.name[:100]}" in the wrong bucket')
             yield slot
             continue
         if used + root.bits > 64:
@@ -135,7 +134,7 @@ def iterate_shards(root_cid: Cid, root: Shard, load_many: Callable[[list[Cid]], 
 
 
 class _Level:
-    """Where a walk stands in one shard."""
+    """The state of a walk in one shard."""
 
     def __init__(self, cid: Cid, shard: Shard, path: int) -> None:
         self.cid = cid
@@ -151,9 +150,9 @@ class _Level:
 def update_shards(
     root: Shard, changes: Mapping[str, Entry | None], load: Callable[[Cid], Shard], put: Put
 ) -> tuple[DirectoryLink, list[Entry]]:
-    """Store the shards that differ when ``changes`` are made: a new entry, or ``None`` to take the name out.
+    """Store the shards that differ when ``changes`` are made: a new entry, or ``None`` to remove the name.
 
-    Gives the new root and the entries that were replaced or taken out. The caller has seen that the directory stays a sharded one.
+    Return the new root and the entries that were replaced or removed. The caller ensures that the directory stays sharded.
     """
     hashed = [(hash_name(name.encode()), name, entry) for name, entry in changes.items()]
     replaced: list[Entry] = []
@@ -167,7 +166,7 @@ _Change: TypeAlias = tuple[int, str, Entry | None]
 def _apply(
     shard: Shard, changes: list[_Change], depth: int, load: Callable[[Cid], Shard], put: Put, replaced: list[Entry]
 ) -> dict[int, Slot]:
-    """Give what a shard's buckets hold after ``changes``; recursion ends with the hash, eight levels down."""
+    """Return the contents of a shard's buckets after ``changes``; recursion ends with the hash, eight levels down."""
     slots = dict(shard.slots)
     by_bucket: dict[int, list[_Change]] = {}
     for change in changes:
@@ -197,7 +196,7 @@ def _apply_to_entry(slot: Entry | None, changes: list[_Change], depth: int, put:
 
 
 def _close(slots: dict[int, Slot], put: Put) -> Slot | None:
-    """Turn a lower shard's buckets into what the bucket above holds: an entry alone moves up."""
+    """Return what the bucket above a lower shard holds: a single entry moves up."""
     if not slots:
         return None
     if len(slots) == 1:
@@ -218,7 +217,7 @@ def _slot_for(entries: list[tuple[int, Entry]], depth: int, put: Put) -> Slot:
     if len(entries) == 1:
         return entries[0][1]
     if depth == 7:
-        raise ValueError("two names with one hash cannot stand in one directory")
+        raise ValueError("two names with one hash cannot be in one directory")
     return SubShard(*_build(entries, depth + 1, put))
 
 
@@ -239,7 +238,7 @@ def _put_shard(slots: Mapping[int, Slot], put: Put) -> DirectoryLink:
 
 
 def decode_name(cid: Cid, name: bytes | None) -> str:
-    """Give a link's name as text."""
+    """Return a link's name as text."""
     try:
         return (name or b"").decode()
     except UnicodeDecodeError as error:
@@ -247,7 +246,7 @@ def decode_name(cid: Cid, name: bytes | None) -> str:
 
 
 def check_entry_name(cid: Cid, name: str) -> str:
-    """Give ``name`` back if it can be an entry's."""
+    """Return ``name`` if it is a valid name of an entry."""
     if not name or name in (".", "..") or "/" in name or "\0" in name:
         raise CodecError(f'directory {cid} has an entry named "{name[:100]}"')
     return name

@@ -1,6 +1,6 @@
-"""murmur3 x64 128, its first 64 bits: what places the names of a sharded directory (multicodec 0x22).
+"""The first 64 bits of murmur3 x64 128, which place the names in a sharded directory (multicodec 0x22).
 
-Source: Austin Appleby's MurmurHash3_x64_128 with seed 0; pure Python makes 350,000 a second, so no package is needed for it.
+Source: Austin Appleby's MurmurHash3_x64_128 with seed 0; pure Python computes 350,000 a second, so no package is needed.
 """
 
 _MASK = (1 << 64) - 1
@@ -9,7 +9,7 @@ _C2 = 0x4CF5AD432745937F
 
 
 def hash_name(name: bytes) -> int:
-    """Give the first 64 bits of murmur3 x64 128 with seed 0."""
+    """Return the first 64 bits of murmur3 x64 128 with seed 0."""
     length = len(name)
     h1 = h2 = 0
     whole = length & ~15

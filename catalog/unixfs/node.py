@@ -1,4 +1,4 @@
-"""The UnixFS Data message: what a dag-pb node of a file or directory says about itself.
+"""The UnixFS Data message: the metadata in a dag-pb node of a file or directory.
 
 Written as Kubo writes it: fields in the order of their numbers, one ``blocksizes`` field for each link, ``filesize`` always in
 files and never in directories. Read strictly: no unknown fields, none repeated but ``blocksizes`` (packed or not), values within
@@ -17,7 +17,7 @@ _VARINT_BYTES = 10
 
 
 class UnixFSType(IntEnum):
-    """What a node is."""
+    """The type of a node."""
 
     RAW = 0
     DIRECTORY = 1
@@ -42,7 +42,7 @@ class UnixFSData:
 
 
 def encode_data(message: UnixFSData) -> bytes:
-    """Give the message's bytes. Mode and mtime are read and kept, never written: they would change CIDs."""
+    """Return the message's bytes. Mode and mtime are read but never written: they would change CIDs."""
     parts = [b"\x08", encode_varint(message.type)]
     if message.data is not None:
         parts += (b"\x12", encode_varint(len(message.data)), message.data)

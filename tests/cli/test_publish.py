@@ -78,7 +78,7 @@ def test_a_dry_run_changes_nothing(dcat: Dcat, tmp_path: Path) -> None:
     [
         (["web"], 24, "has no version"),
         (["web", "latest"], 2, "latest"),
-        (["Web", "1"], 2, "no name"),
+        (["Web", "1"], 2, "not a valid name"),
         (["web", "1.0", "--annotation", "x"], 2, "KEY=VALUE"),
         (["web", "1.0", "--max-size", "big"], 2, "not a valid size"),
         (["web", "1.0", "--platform", "all", "--platform", "linux/amd64"], 2, "all"),

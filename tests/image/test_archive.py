@@ -150,9 +150,9 @@ def test_links_in_a_layout_folder_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_no_layout_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="no image export"):
+    with pytest.raises(ArchiveError, match="not an image export"):
         read_layout(tmp_path, lambda: LayerWriter(MemoryBlocks()))
-    with pytest.raises(ArchiveError, match="no image export"):
+    with pytest.raises(ArchiveError, match="not an image export"):
         read_layout(tmp_path / "absent", lambda: LayerWriter(MemoryBlocks()))
 
 
@@ -179,10 +179,10 @@ OCI = oci_archive(SAMPLE)
 MANIFEST = dump([{"Config": f"{SAMPLE.config_hex}.json", "Layers": [f"{legacy_id(0)}/layer.tar"], "RepoTags": None}])
 GZIPPED = gzipped(BASE)
 HOSTILE: dict[str, tuple[bytes, str]] = {
-    "wrong diffID": (replaced(LEGACY, f"{legacy_id(0)}/layer.tar", APP), "not the one that its config names"),
+    "wrong diffID": (replaced(LEGACY, f"{legacy_id(0)}/layer.tar", APP), "does not match its config"),
     "layers swapped": (
         make_tar({**LEGACY, f"{legacy_id(0)}/layer.tar": PACKAGES, f"{legacy_id(1)}/layer.tar": BASE}),
-        "not the one that its config names",
+        "does not match its config",
     ),
     "too few layers": (replaced(LEGACY, "manifest.json", MANIFEST), "does not match its layers"),
     "wrong config digest": (replaced(LEGACY, f"{SAMPLE.config_hex}.json", SAMPLE.config + b" "), "does not match its name"),
@@ -217,14 +217,14 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     ),
     "name that leaves": (make_tar({"../x": b"", **LEGACY}), "leaves the archive"),
     "absolute name": (make_tar({"/x": b"", **LEGACY}), "leaves the archive"),
-    "no metadata": (make_tar({"a": b"b"}), "no image export"),
-    "no members": (make_tar({}), "no image export"),
-    "manifest.json is a layer": (replaced(LEGACY, "manifest.json", BASE), "no document"),
+    "no metadata": (make_tar({"a": b"b"}), "not an image export"),
+    "no members": (make_tar({}), "not an image export"),
+    "manifest.json is a layer": (replaced(LEGACY, "manifest.json", BASE), "not a document"),
     "cut in a member": (make_tar(LEGACY)[: len(BASE) // 2], "cut short"),
     "cut before the end": (make_tar(LEGACY).rstrip(b"\0") + bytes(512), "cut short"),
     "nothing": (b"", "cut short"),
     "text": (b"error: no such image\n" * 100, "checksum|no tar|malformed"),
-    "error behind the end": (make_tar(LEGACY) + b'{"message":"unexpected EOF"}', "behind the export's end"),
+    "error behind the end": (make_tar(LEGACY) + b'{"message":"unexpected EOF"}', "after the export's end"),
 }
 
 
@@ -352,7 +352,7 @@ def test_documents_beyond_what_memory_is_meant_for_are_streamed(monkeypatch: pyt
     monkeypatch.setattr("catalog.image.archive.MAX_HELD_JSON_SIZE", 19_800)
     flood = {f"flood/{number}": b'{"x":1}' * 1400 for number in range(20)}
     assert str(store_export(make_tar({**LEGACY, **flood}), MemoryBlocks()).archive) == EXPECTED
-    with pytest.raises(ArchiveError, match="is no document"):
+    with pytest.raises(ArchiveError, match="is not a document"):
         read_images(make_tar({**flood, **LEGACY}), MemoryBlocks())
 
 

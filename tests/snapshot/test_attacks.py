@@ -46,7 +46,7 @@ def lying_node(source: CountingSource, children: list[FileLink], sizes: list[int
 
 def test_lines_out_of_order_or_twice() -> None:
     one, two = LINES[:2]
-    refuse_leaf(joined([two, one]), 2, "stands behind n0000@v01")
+    refuse_leaf(joined([two, one]), 2, "stands after n0000@v01")
     refuse_leaf(joined([one, one]), 2, "stands twice")
     refuse_leaf(joined([one, bare_line(0, 1)]), 2, "stands twice")
 
@@ -148,8 +148,8 @@ def test_what_is_no_snapshot() -> None:
     source = CountingSource()
     leaf = keep_leaf(source, LINES[0][1])
     for root, problem in (
-        (leaf.cid, "is no directory"),
-        (keep_node(source, [leaf]).cid, "is no directory"),
+        (leaf.cid, "is not a directory"),
+        (keep_node(source, [leaf]).cid, "is not a directory"),
         (build_directory([], source.keep).cid, "has no catalogue.json"),
         (build_directory([Entry("catalogue.json", *leaf[::2])], source.keep).cid, "has no images"),
     ):
@@ -157,7 +157,7 @@ def test_what_is_no_snapshot() -> None:
             open_snapshot(root, source)
         assert problem in f"{caught.value.message}; {caught.value.why}"
     directory = build_directory([], source.keep)
-    refuse(source, keep_root(source, FileLink(directory.cid, 0, 4), 0), "is no file")
+    refuse(source, keep_root(source, FileLink(directory.cid, 0, 4), 0), "is not a file")
 
 
 HEAD = encode_catalogue(Catalogue("t", PUBLISHED, cid_of(b""), 0))

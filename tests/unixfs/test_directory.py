@@ -243,8 +243,8 @@ def test_shards_that_contradict_themselves_are_refused() -> None:
     name = name_in("AB")
     good = shard(source, {f"AB{name}": X})
     assert list(list_directory(good, source)) == [Entry(name, X, 1)]
-    refuse(shard(source, {f"AB{name}": X}, bits=1), source, "another bitfield")
-    refuse(shard(source, {f"AB{name}": X}, hash_type=0x12), source, "hashed by something else")
+    refuse(shard(source, {f"AB{name}": X}, bits=1), source, "contradicts its links")
+    refuse(shard(source, {f"AB{name}": X}, hash_type=0x12), source, "function other than")
     refuse(shard(source, {f"AC{name}": X}), source, "not its own")
     refuse(shard(source, {f"AB{name}": X, f"AB{name}2": X}), source, "out of order")
     refuse(shard(source, {f"ab{name}": X}), source, "without a bucket")
