@@ -67,6 +67,7 @@ def list_changes(
     catalogue: str | None = None,
     name: str | None = None,
     version: str | None = None,
+    kind: ChangeKind | None = None,
     before: int | None = None,
     limit: int = 100,
 ) -> list[Change]:
@@ -81,7 +82,8 @@ def list_changes(
         history.c.detail,
         history.c.change_id,
     )
-    for column, wanted in ((history.c.catalogue, catalogue), (history.c.name, name), (history.c.version, version)):
+    filters = ((history.c.catalogue, catalogue), (history.c.name, name), (history.c.version, version), (history.c.kind, kind))
+    for column, wanted in filters:
         if wanted is not None:
             statement = statement.where(column == wanted)
     if before is not None:

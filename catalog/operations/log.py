@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from catalog.errors import ReleaseNotFoundError
 from catalog.home.home import Home
 from catalog.index.entry import may_mean, qualify
 from catalog.index.history import Change, list_changes
+from catalog.index.releases import get_release, list_releases
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
 from catalog.model.reference import parse_reference
 
@@ -27,7 +30,8 @@ class LoggedChange:
 def log(home: Home, reference: str = "", *, limit: int = 100) -> tuple[LoggedChange, ...]:
     """Return the changes, newest first: all of them, or those of a name or of one release, in every catalogue that has it.
 
-    Raises `ReleaseNotFoundError` where the history has no change of that name.
+    Many changes that came at once are one entry, which is among those of every release that the catalogue has. Raise
+    `ReleaseNotFoundError` where nothing of that name ever changed.
     """
     with home.index.read() as connection:
         rows = list_catalogues(connection)
@@ -39,7 +43,18 @@ def log(home: Home, reference: str = "", *, limit: int = 100) -> tuple[LoggedCha
             changes = []
             for row, name in may_mean(rows, wanted.name) if wanted.name else ():
                 changes += list_changes(connection, catalogue=row.catalogue, name=name, version=wanted.version or None, limit=limit)
+                if _has(connection, row.catalogue, name, wanted.version):
+                    changes += list_changes(connection, catalogue=row.catalogue, kind="synced", limit=limit)
             if not changes:
                 raise ReleaseNotFoundError(f'nothing of "{reference}" ever changed here', why="no catalogue has or had it")
             changes = sorted(changes, key=lambda change: change.change_id, reverse=True)[:limit]
         return tuple(LoggedChange(change, by_key.get(change.catalogue)) for change in changes)
+
+
+def _has(connection: Connection, catalogue: str, name: str, version: str) -> bool:
+    if not version:
+        return bool(list_releases(connection, catalogue, name, limit=1))
+    try:
+        return bool(get_release(connection, catalogue, name, version))
+    except ReleaseNotFoundError:
+        return False
