@@ -10,12 +10,13 @@ from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
 from catalog.errors import ArchiveError, BlockNotFoundError, UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
+from catalog.image.reader import ArchivedLayer, ArchiveView, check_listed_archive, read_archive, read_listed_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model.digest import DiffID
+from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image
 from catalog.progress import Progress, silent
 from catalog.sources.network import Network
@@ -126,7 +127,13 @@ def bring_archive(
 
 
 def fetch_image(
-    home: Home, image: Image, store: FetchingBlockstore, progress: Progress = silent, *, catalogue: str | None = None
+    home: Home,
+    image: Image,
+    platform: Platform,
+    store: FetchingBlockstore,
+    progress: Progress = silent,
+    *,
+    catalogue: str | None = None,
 ) -> Delivered:
     """Fetch the whole archive of a release's image; one of a format that this version does not know, as a plain DAG.
 
@@ -136,12 +143,17 @@ def fetch_image(
         fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
         need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
         return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
-    view = read_archive(image.archive, store)
-    if (view.config_digest, view.manifest_digest) != (image.config, image.manifest):
-        raise ArchiveError(
-            f"archive {image.archive} does not hold the image that its catalogue states", why=f"its config is {view.config_digest}"
-        )
+    view = read_listed_archive(image, platform, store)
     return fetch_archive(home, view, store, progress=progress, catalogue=catalogue)
+
+
+def check_image(image: Image, platform: Platform, store: BlockSource) -> None:
+    """Raise `ArchiveError` where the archive of a release's image is that of another image; one that cannot be read is passed."""
+    try:
+        view = read_archive(image.archive, store)
+    except (VerificationError, UnavailableError):
+        return
+    check_listed_archive(view, image, platform)
 
 
 def explain_absence(error: UnavailableError, reference: str, network: Network) -> UnavailableError:

@@ -77,7 +77,7 @@ def _hold(
     progress: Progress,
 ) -> int:
     progress(Step("phase", f"Mirroring {release.reference} ({platform})"))
-    fetched = fetch_image(home, image, store, progress, catalogue=catalogue)
+    fetched = fetch_image(home, image, platform, store, progress, catalogue=catalogue)
     pin = Pin(str(image.archive), catalogue, release.name, release.version, str(platform), "mirrored", home.time)
     with home.trust.write() as connection:
         put_pin(connection, pin)

@@ -22,6 +22,8 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_FANOUT, MAX_METADATA_SIZE
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.model.platform import Platform
+from catalog.model.release import Image
 from catalog.unixfs.file import FileLink, decode_file_node, read_file
 
 _THREADS: Final = 2
@@ -100,6 +102,34 @@ def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
         frame=frame,
         links=links,
     )
+
+
+def read_listed_archive(image: Image, platform: Platform, source: BlockSource) -> ArchiveView:
+    """Read root and metadata of the archive that a release lists; raise `ArchiveError` unless it is what the release says.
+
+    Whoever publishes a release writes its line by hand if he likes: config, manifest and platform must be those of the archive.
+    """
+    view = read_archive(image.archive, source)
+    check_listed_archive(view, image, platform)
+    return view
+
+
+def check_listed_archive(view: ArchiveView, image: Image, platform: Platform) -> None:
+    """Raise `ArchiveError` unless config, manifest and platform of an archive are those that a release lists.
+
+    A config that names no platform is published under the one that was given then.
+    """
+    for what, found, listed in (
+        ("config", view.config_digest, image.config),
+        ("manifest", view.manifest_digest, image.manifest),
+        ("platform", view.image.platform, platform),
+    ):
+        if found is not None and found != listed:
+            raise ArchiveError(
+                f"the archive {view.cid} is not the image that its catalogue lists",
+                why=f"its {what} is {found}, not {listed}",
+                hint="ask the owner of the catalogue",
+            )
 
 
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from catalog.image.difference import (
     compare_configs,
     compare_layers,
 )
-from catalog.image.reader import read_archive
+from catalog.image.reader import read_listed_archive
 from catalog.index.entry import IndexedRelease
 from catalog.ipld.block import BlockSource
 from catalog.lookup.locate import open_lookup
@@ -58,7 +58,7 @@ class _Side(NamedTuple):
 def diff(home: Home, old: str, new: str, *, platform: Platform) -> Difference:
     """Compare the images of two releases for ``platform``; nothing is fetched."""
     before, after = _resolve(home, old, platform), _resolve(home, new, platform)
-    layers, config, blocks = _compare(before.image, after.image, home.blocks)
+    layers, config, blocks = _compare(before, after, home.blocks)
     return Difference(before.entry, after.entry, after.platform, before.image, after.image, layers, config, blocks)
 
 
@@ -99,14 +99,14 @@ def _resolve(home: Home, reference: str, platform: Platform) -> _Side:
 
 
 def _compare(
-    old: Image, new: Image, source: BlockSource
+    old: _Side, new: _Side, source: BlockSource
 ) -> tuple[tuple[LayerChange, ...] | None, tuple[ConfigChange, ...] | None, BlockChange | None]:
     try:
-        before, after = read_archive(old.archive, source), read_archive(new.archive, source)
+        before, after = (read_listed_archive(side.image, side.platform, source) for side in (old, new))
     except BlockNotFoundError:
         return None, None, None
     try:
-        blocks = compare_blocks(old.archive, new.archive, source)
+        blocks = compare_blocks(old.image.archive, new.image.archive, source)
     except BlockNotFoundError:
         blocks = None
     return compare_layers(before, after), compare_configs(before.config, after.config), blocks

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from catalog.blockstores.holding import is_whole
-from catalog.delivery import explain_absence, open_store
+from catalog.delivery import check_image, explain_absence, open_store
 from catalog.delivery.bundled import CarriedDeltas
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
 from catalog.home.home import Home
@@ -45,12 +45,16 @@ class Exported:
     deltas: int = 0
 
 
+_Listed = tuple[Platform, Image]
+"""An image of a release, and the platform that it is listed under."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
     """The content to write: catalogues with their index, and images by the CID of their archive."""
 
     catalogues: tuple[CatalogueRow, ...]
-    archives: dict[Cid, Image]
+    archives: dict[Cid, _Listed]
 
 
 def export_releases(
@@ -70,7 +74,7 @@ def export_releases(
     """
     found = [_resolve(home, reference, platform) for reference in references]
     rows = {row.catalogue: row for row, _, _ in found}
-    archives = {image.archive: image for _, _, images in found for image in images}
+    archives = {image.archive: (platform, image) for _, _, images in found for platform, image in images}
     return _write(home, _Content(tuple(rows.values()), archives), output, network, _since(home, since), progress)
 
 
@@ -89,22 +93,26 @@ def export_catalogue(
         if not rows:
             raise CatalogueNotFoundError(f'no catalogue "{label}" is shown here')
         archives = {
-            image.archive: image for release in iterate_releases(connection, rows[0].catalogue) for image in release.images.values()
+            image.archive: (platform, image)
+            for release in iterate_releases(connection, rows[0].catalogue)
+            for platform, image in release.images.items()
         }
     return _write(home, _Content((rows[0],), archives), output, network, _since(home, since), progress)
 
 
-def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[CatalogueRow, Release, list[Image]]:
+def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[CatalogueRow, Release, list[_Listed]]:
     with open_lookup(home.path) as lookup:
         resolved = lookup.resolve(parse_reference(reference), now=home.now, platform=platform)
-    images = [resolved.image] if resolved.image is not None else list(resolved.release.images.values())
+    images = list(resolved.release.images.items())
+    if resolved.image is not None and resolved.platform is not None:
+        images = [(resolved.platform, resolved.image)]
     if not images:
         raise ReleaseNotFoundError(f'"{reference}" holds no image')
     return resolved.catalogue, resolved.release, images
 
 
 def _since(home: Home, references: Sequence[str]) -> list[Cid]:
-    return [image.archive for reference in references for image in _resolve(home, reference, None)[2]]
+    return [image.archive for reference in references for _, image in _resolve(home, reference, None)[2]]
 
 
 def _write(
@@ -113,9 +121,10 @@ def _write(
     store = open_store(home, network)
     records = _records(home, content.catalogues)
     with home.lease("export"), CarriedDeltas(home, home.blocks) as carried:
-        for archive, image in content.archives.items():
+        for archive, (platform, image) in content.archives.items():
             try:
                 store.fetch_dag([archive], size=image.size, progress=progress)
+                check_image(image, platform, store)
             except UnavailableError as error:
                 raise explain_absence(error, str(archive), network) from error
         if since:
@@ -132,7 +141,7 @@ def _add_deltas(home: Home, content: _Content, carried: CarriedDeltas, since: li
     """Add deltas from images that the receiver holds, or has from the part of the bundle before."""
     before: list[Cid] = []
     held = [archive for archive in since if is_whole(archive, home.blocks)]
-    for archive, image in content.archives.items():
+    for archive, (_, image) in content.archives.items():
         carried.add(image, [*held, *before], progress)
         before = [archive]
 

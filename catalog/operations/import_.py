@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from catalog.delivery import fetch_image, open_store
 from catalog.errors import DcatError, UnavailableError
-from catalog.followed.checking import Check, check_name
+from catalog.followed.checking import RecordCheck, ask_for_record
 from catalog.followed.updating import Update, update_one
 from catalog.home.home import Home
 from catalog.index.entry import qualify
@@ -70,7 +70,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
     older: list[Update] = []
     for catalogue in bundle.records:
         if catalogue in followed:
-            check = check_name(home, network, parse_ipns_name(catalogue))
+            check = ask_for_record(home, network, parse_ipns_name(catalogue))
             update = update_one(home, network, check, followed[catalogue].alias, progress=progress)
             (older if _is_older(check) else updates).append(update)
     unknown = tuple(name for name in bundle.records if name not in followed and name != own)
@@ -84,7 +84,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
             if not known:
                 strangers.append(archive)
                 continue
-            brought = _fetch(home, store, bundle, known[0][2], known[0][0][1], progress)
+            brought = _fetch(home, store, bundle, known[0][2], known[0][1][1], known[0][0][1], progress)
             blocks, size = blocks + brought[0], size + brought[1]
             for (catalogue, reference), (release, platform), image in known:
                 _hold(home, catalogue, release, platform, image)
@@ -109,11 +109,17 @@ def _releases(home: Home, archive: Cid) -> Iterator[tuple[tuple[str, str], tuple
 
 
 def _fetch(
-    home: Home, store: FetchingBlockstore, bundle: BundleSource, image: Image, reference: str, progress: Progress
+    home: Home,
+    store: FetchingBlockstore,
+    bundle: BundleSource,
+    image: Image,
+    platform: Platform,
+    reference: str,
+    progress: Progress,
 ) -> tuple[int, int]:
     progress(Step("phase", f"Importing {reference}"))
     try:
-        fetched = fetch_image(home, image, store, progress)
+        fetched = fetch_image(home, image, platform, store, progress)
     except UnavailableError as error:
         counts_on = ", ".join(str(cid) for cid in bundle.manifest.since)
         raise UnavailableError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from catalog.delivery import Delivered, explain_absence, fetch_archive, open_store
 from catalog.errors import UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import read_archive
+from catalog.image.reader import read_listed_archive
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
@@ -35,7 +35,11 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network = NO
     with home.lease(f"pin {reference}"):
         try:
             fetched = fetch_archive(
-                home, read_archive(image.archive, store), store, progress=progress, catalogue=resolved.catalogue.catalogue
+                home,
+                read_listed_archive(image, held_platform, store),
+                store,
+                progress=progress,
+                catalogue=resolved.catalogue.catalogue,
             )
         except UnavailableError as error:
             raise explain_absence(error, reference, network) from error

@@ -21,7 +21,8 @@ from catalog.delivery import (
 )
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import ArchiveView, read_archive, tar_size, write_tar
+from catalog.image.reader import ArchiveView, read_listed_archive, tar_size, write_tar
+from catalog.index.entry import qualify
 from catalog.index.releases import manifests_of
 from catalog.ipld.cid import parse_cid
 from catalog.lookup.locate import Notice, Resolved, open_lookup
@@ -174,7 +175,8 @@ def _choose_target(
         )
     image = resolved.image
     assert image is not None  # a platform was asked for
-    name, version = wanted or (parsed.name or resolved.release.name, resolved.release.version)
+    # Where a CID or digest alone was typed, the name is one that somebody else chose: it gets the alias of its catalogue in front.
+    name, version = wanted or (parsed.name or qualify(resolved.catalogue, resolved.release.name), resolved.release.version)
     owner = _find_owner(engine, name, version, image, force=force) if engine is not None else None
     return _Target(reference, resolved, resolved.platform or platform, image, name, version, owner)
 
@@ -208,12 +210,7 @@ def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force:
 
 
 def _make_plan(home: Home, target: _Target, store: FetchingBlockstore, engine: Engine | None) -> _Plan:
-    view = read_archive(target.image.archive, store)
-    if view.config_digest != target.image.config:
-        raise EngineConflictError(
-            f'the archive of "{target.reference}" holds another image than its catalogue says',
-            why=f"its config is {view.config_digest}, not {target.image.config}",
-        )
+    view = read_listed_archive(target.image, target.platform, store)
     if engine is None:
         return _Plan(target, store, view, frozenset())
     spare = _find_spare(home, engine, view) if target.owner is None else frozenset(view.image.diff_ids)

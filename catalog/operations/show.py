@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError
 from catalog.home.home import Home
-from catalog.image.reader import ArchivedLayer, read_archive
+from catalog.image.reader import ArchivedLayer, read_listed_archive
 from catalog.index.entry import IndexedRelease
 from catalog.ipld.block import BlockSource
 from catalog.lookup.locate import Notice, open_lookup
@@ -49,13 +49,13 @@ def show(home: Home, reference: str, *, platform: Platform | None = None) -> Sho
         pinned = {pin.archive for pin in list_pins(connection)}
     chosen: Mapping[Platform, Image] = release.images if wanted is None else {wanted: release.images[wanted]}
     images = tuple(
-        ShownImage(at, image, str(image.archive) in pinned, _layers(image, home.blocks)) for at, image in sorted(chosen.items())
+        ShownImage(at, image, str(image.archive) in pinned, _layers(at, image, home.blocks)) for at, image in sorted(chosen.items())
     )
     return ShownRelease(IndexedRelease(resolved.catalogue, release), images, resolved.first_seen, resolved.notices)
 
 
-def _layers(image: Image, blocks: BlockSource) -> tuple[ArchivedLayer, ...] | None:
+def _layers(platform: Platform, image: Image, blocks: BlockSource) -> tuple[ArchivedLayer, ...] | None:
     try:
-        return read_archive(image.archive, blocks).layers
+        return read_listed_archive(image, platform, blocks).layers
     except BlockNotFoundError:
         return None

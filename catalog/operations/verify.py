@@ -7,7 +7,7 @@ from catalog.blockstores.holding import is_whole
 from catalog.blockstores.leasing import refuse_others
 from catalog.blockstores.moved import ReachableBlocks
 from catalog.blockstores.writing import BlockWriter
-from catalog.delivery import open_store
+from catalog.delivery import check_image, open_store
 from catalog.errors import (
     BlockMismatchError,
     BlockNotFoundError,
@@ -208,6 +208,8 @@ class _Scope:
             return list(reversed(archives.values()))
         with open_lookup(self._home.path) as lookup:
             release = lookup.resolve(parse_reference(self._reference), now=self._home.now).release
+        for platform, image in release.images.items():
+            check_image(image, platform, self._home.blocks)
         return [Root(image.archive, "named", release.reference) for image in release.images.values()]
 
     def _blocks_under_roots(self) -> Iterator[Cid]:
