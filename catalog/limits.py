@@ -135,9 +135,11 @@ RECORD_CHECK_PERIOD = 3600.0
 LINKS_CHECK_PERIOD = 10.0
 
 # Following
-CHECKS_AT_ONCE = 8  # names that are checked at the same time
 MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that they are counted
-MAX_DIFFERENCES = 20_000  # above it a catalogue is loaded whole
+MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
+MAX_OPEN_CONFLICTS = 100  # of a catalogue; a snapshot that would leave more is withheld until the user decides
+FOLLOWED_BUDGET = 600.0  # for fetching the index of one catalogue in a sync; what was fetched stays for the next one
+FETCHES_AT_ONCE = 16  # catalogues whose records and indexes are fetched at the same time
 
 # Databases and engines
 SHARE_LOCK_TIMEOUT = 600.0  # another command that shares may write a large snapshot, or wait for Kubo

@@ -56,20 +56,28 @@ def update_warnings(update: "Update") -> list[str]:
     """Return what a reader must know about an update, whatever its result."""
     found = [f"{update.alias}: {warning}" for warning in update.warnings]
     found += [f"{update.alias}: {error.message}" for error in update.equivocations]
-    for conflict in update.conflicts:
+    for conflict in update.conflicts[:_LISTED]:
+        reference = f"{update.alias}/{conflict.name}@{conflict.version}"
+        found.append(f"{reference} changed its content for {conflict.platform}; the old one stays. To decide: dcat trust list")
+    if len(update.conflicts) > _LISTED:
+        found.append(f"{update.alias}: {len(update.conflicts) - _LISTED} more releases changed their content: dcat trust list")
+    if update.state == "withheld" and update.record is not None:
         found.append(
-            f"{update.alias}/{conflict.name}@{conflict.version} changed its content for {conflict.platform}; the old content stays."
-            f" Accept or refuse it: dcat trust accept {update.alias}/{conflict.name}@{conflict.version}"
+            f"{update.alias}: its snapshot of sequence {update.record.sequence} changes the contents of so many releases that it"
+            " was not taken; what is here stays. To decide: dcat trust list"
         )
     if update.state == "suspicious" and update.record is not None:
         found.append(
-            f"{update.alias}: its sequence jumped to {update.record.sequence}. If its owner confirms it: dcat trust accept"
-            f" {update.alias}; otherwise: dcat trust refuse {update.alias}"
+            f"{update.alias}: its sequence jumped to {update.record.sequence}. To accept it, if its owner confirms that: dcat trust"
+            f" list; else: dcat trust refuse {update.alias}"
         )
     if update.state == "revoked":
         text = f"{update.alias}: its owner revoked this catalogue; what is here stays, nothing new is taken"
         if update.successor is not None:
-            text += f". It names {update.successor} as its successor; if its owner confirms it: dcat trust accept {update.alias}"
+            text += (
+                f". It names {update.successor} as its successor; if its owner confirms it:"
+                f" dcat trust accept {update.alias}={update.successor}"
+            )
         found.append(text)
     return found
 
@@ -81,7 +89,12 @@ def update_lines(context: Context, update: "Update") -> list[str]:
     record = update.record
     life = f"sequence {record.sequence}, expires in {format_span(record.expires - context.now)}" if record is not None else ""
     if update.changes is None:
-        words = {"unchanged": "nothing new", "revoked": "revoked by its owner", "suspicious": "unconfirmed"}
+        words = {
+            "unchanged": "nothing new",
+            "revoked": "revoked by its owner",
+            "suspicious": "unconfirmed",
+            "withheld": "not taken",
+        }
         return [f"{update.alias}: {words.get(update.state, update.state)} ({life})"]
     head = f"{update.alias}: {format_count(update.releases, 'release')}, {format_size(update.fetched)} fetched ({life})"
     if update.state == "new":

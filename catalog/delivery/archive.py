@@ -8,7 +8,7 @@ from pathlib import Path
 from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
-from catalog.errors import ArchiveError, BlockNotFoundError, UnavailableError
+from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home.home import Home
 from catalog.image.reader import ArchivedLayer, ArchiveView, check_listed_archive, read_archive, read_listed_archive
 from catalog.image.walk import walk

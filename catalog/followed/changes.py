@@ -7,7 +7,7 @@ from catalog.index.history import Change, ChangeKind
 from catalog.limits import MAX_LISTED_CHANGES
 from catalog.model.platform import Platform
 from catalog.model.release import Release
-from catalog.snapshot.difference import Change as Difference
+from catalog.snapshot.difference import ReleaseDifference
 from catalog.trust.contents import Conflict
 
 
@@ -36,7 +36,7 @@ class ChangeList:
         return [Change(self.catalogue, self.at, "synced", detail=dict(self.counts))]
 
 
-def describe(changes: ChangeList, differences: Iterable[Difference], conflicts: Iterable[Conflict]) -> None:
+def describe(changes: ChangeList, differences: Iterable[ReleaseDifference], conflicts: Iterable[Conflict]) -> None:
     """Add an entry for each difference and each conflict."""
     disputed = {(conflict.name, conflict.version, conflict.platform) for conflict in conflicts}
     for name, version, platform in sorted(disputed):

@@ -1,7 +1,6 @@
 """Asking all sources at once for newer records, which `catalog.trust.decision` compares with what is held."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from catalog.errors import DcatError, RecordExpiredError, RollbackError, UnavailableError
@@ -10,10 +9,9 @@ from catalog.home.records import local_records
 from catalog.index.subscriptions import put_sighting
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import validate_record
-from catalog.limits import CHECKS_AT_ONCE
 from catalog.sources.network import Network
 from catalog.sources.records import Answer
-from catalog.trust.decision import Choice, Verdict, choose_record
+from catalog.trust.decision import RecordChoice, Verdict, choose_record
 from catalog.trust.store import StoredFloor, get_floor, list_refused
 
 
@@ -28,7 +26,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class RecordCheck:
     """The result of asking for one name.
 
     ``choice`` is the record to continue with, None where ``error`` says why there is none. ``confirmed``: a source, not only this
@@ -38,20 +36,12 @@ class Check:
     name: IpnsName
     stored: StoredFloor | None
     sightings: tuple[Sighting, ...]
-    choice: Choice | None = None
+    choice: RecordChoice | None = None
     error: DcatError | None = None
     confirmed: bool = False
 
 
-def check_all(home: Home, network: Network, names: Sequence[IpnsName]) -> list[Check]:
-    """Ask for all names in parallel; return the results in their order. Write nothing."""
-    if not names:
-        return []
-    with ThreadPoolExecutor(max_workers=CHECKS_AT_ONCE, thread_name_prefix="check") as pool:
-        return list(pool.map(lambda name: check_name(home, network, name), names))
-
-
-def check_name(home: Home, network: Network, name: IpnsName) -> Check:
+def ask_for_record(home: Home, network: Network, name: IpnsName) -> RecordCheck:
     """Ask every source for the record of one name, and choose among the answers."""
     with home.trust.read() as connection:
         stored = get_floor(connection, str(name))
@@ -59,19 +49,20 @@ def check_name(home: Home, network: Network, name: IpnsName) -> Check:
     answers = network.ask_records(name, home.now)
     sightings = tuple(_sighting(answer, home.time) for answer in answers)
     floor = stored.floor if stored is not None else None
+    shown = stored.shown if stored is not None else None
     try:
         kept = _ask_home(home, name)
         records = [answer.record for answer in answers if answer.record is not None]
-        choice = choose_record([*records, *([kept.record] if kept.record is not None else [])], floor, refused)
-        confirmed = bool(records) and choose_record(records, floor, refused).record is not None
+        choice = choose_record([*records, *([kept.record] if kept.record is not None else [])], floor, refused, shown)
+        confirmed = bool(records) and choose_record(records, floor, refused, shown).record is not None
     except RollbackError as error:
-        return Check(name, stored, sightings, error=error)
+        return RecordCheck(name, stored, sightings, error=error)
     if choice.record is None or (not confirmed and choice.verdict is Verdict.SAME):
-        return Check(name, stored, sightings, error=_explain(name, answers, network))
-    return Check(name, stored, sightings, choice, confirmed=confirmed)
+        return RecordCheck(name, stored, sightings, error=_explain(name, answers, network))
+    return RecordCheck(name, stored, sightings, choice, confirmed=confirmed)
 
 
-def keep_sightings(home: Home, check: Check) -> None:
+def keep_sightings(home: Home, check: RecordCheck) -> None:
     """Note which sources had a record of the name, for ``status``."""
     seen = [sighting for sighting in check.sightings if sighting.sequence is not None]
     if seen:

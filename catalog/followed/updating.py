@@ -1,28 +1,47 @@
-"""Updating followed catalogues, in the order of subscription whatever the order of answers."""
+"""Updating followed catalogues: all are asked for and fetched at once, and whichever is ready is taken.
 
-from collections.abc import Callable, Sequence
+Fetching needs no lock, so a slow catalogue holds up no other one; taking holds the sync lock of the home. New names rank in the
+order of subscription, whatever the order in which catalogues are ready.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
+from time import monotonic
 from typing import Literal
 
 from sqlalchemy import Connection
 
-from catalog.errors import DcatError, RollbackError
+from catalog.errors import DcatError, LockedError, RollbackError
 from catalog.followed.changes import ChangeList
-from catalog.followed.checking import Check, check_all, check_name, keep_sightings
+from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
 from catalog.followed.offering import offer_record
-from catalog.followed.taking import Taken, confirm_record, take_record, take_revocation
+from catalog.followed.taking import (
+    NewSnapshot,
+    Taken,
+    chosen,
+    confirm_record,
+    fetch_snapshot,
+    is_current,
+    take_revocation,
+    take_snapshot,
+)
 from catalog.home.home import Home
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record
-from catalog.progress import Progress, silent
+from catalog.limits import FETCHES_AT_ONCE, FOLLOWED_BUDGET
+from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
 from catalog.trust.contents import Conflict
 from catalog.trust.decision import Verdict
-from catalog.trust.ownership import Subscription
+from catalog.trust.ownership import Subscription, reserve_ranks
 from catalog.trust.store import get_floor
 
-State = Literal["new", "updated", "unchanged", "suspicious", "revoked", "failed"]
+State = Literal["new", "updated", "unchanged", "suspicious", "withheld", "revoked", "failed"]
+_ATTEMPTS = 5  # of one update, while other commands change the same catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +49,8 @@ class Update:
     """The result for one followed catalogue.
 
     ``error`` says why it failed: nothing has changed then. ``warnings`` name sources that sent wrong data, ``equivocations`` two
-    values for one sequence. ``record`` is the one in force now, None where nothing was ever accepted.
+    values for one sequence. ``record`` is the one in force now, None where nothing was ever accepted; for a withheld snapshot it is
+    the record of that.
     """
 
     catalogue: str
@@ -50,19 +70,25 @@ class Update:
 def update_followed(
     home: Home, network: Network, subscriptions: Sequence[Subscription], *, progress: Progress = silent
 ) -> list[Update]:
-    """Bring followed catalogues up to date: all are asked for at once, then taken one after the other."""
+    """Bring followed catalogues up to date; return the updates in the order of subscription."""
     ordered = sorted(subscriptions, key=lambda subscription: subscription.position)
-    checks = check_all(home, network, [parse_ipns_name(subscription.catalogue) for subscription in ordered])
-    return [
-        update_one(home, network, check, subscription.alias, progress=progress)
-        for subscription, check in zip(ordered, checks, strict=True)
-    ]
+    ranks: Mapping[str, int] = {}
+    if len(ordered) > 1:
+        with home.trust.write() as connection:
+            ranks = reserve_ranks(connection, [subscription.catalogue for subscription in ordered])
+    updates: dict[str, Update] = {}
+    with home.lease("sync"), _asking(home, network, ordered, _one_at_a_time(progress)) as ready:
+        for subscription, check, fetched in ready:
+            keep_sightings(home, check)
+            rank = ranks.get(subscription.catalogue)
+            updates[subscription.catalogue] = _finish(home, network, check, subscription.alias, fetched, rank=rank)
+    return [updates[subscription.catalogue] for subscription in ordered]
 
 
 def update_one(
     home: Home,
     network: Network,
-    check: Check,
+    check: RecordCheck,
     alias: str,
     *,
     first: Callable[[Connection], None] | None = None,
@@ -70,59 +96,128 @@ def update_one(
 ) -> Update:
     """Take over the result of a check. Failures of sources and publishers are not raised: they are the ``error`` of the update."""
     keep_sightings(home, check)
-    name = str(check.name)
+    with home.lease(f"sync {alias}"):
+        fetched = _fetch(home, network, check, alias, None, progress)
+        return _finish(home, network, check, alias, fetched, first=first, progress=progress)
+
+
+_Fetched = NewSnapshot | DcatError | None
+
+
+@contextmanager
+def _asking(
+    home: Home, network: Network, subscriptions: Sequence[Subscription], progress: Progress
+) -> Iterator[Iterator[tuple[Subscription, RecordCheck, _Fetched]]]:
+    """Ask for the records of catalogues and fetch their snapshots, side by side; yield an iterator over those that are ready."""
+
+    def ask(subscription: Subscription) -> tuple[RecordCheck, _Fetched]:
+        check = ask_for_record(home, network, parse_ipns_name(subscription.catalogue))
+        return check, _fetch(home, network, check, subscription.alias, monotonic() + FOLLOWED_BUDGET, progress)
+
+    with ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="follow") as pool:
+        entries = {pool.submit(ask, subscription): subscription for subscription in subscriptions}
+
+        def ready() -> Iterator[tuple[Subscription, RecordCheck, _Fetched]]:
+            pending = set(entries)
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=lambda future: entries[future].position):
+                    yield entries[future], *future.result()
+
+        try:
+            yield ready()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for source in network.sources:
+                source.abort()
+            raise
+
+
+def _fetch(home: Home, network: Network, check: RecordCheck, alias: str, deadline: float | None, progress: Progress) -> _Fetched:
+    """Fetch the snapshot of a check where one is to be taken; return the failure where that fails."""
+    if not _brings_snapshot(home, check):
+        return None
     try:
-        with home.lease(f"sync {alias}"), home.lock("sync"):
-            update = _take(home, network, _judge_again(home, network, check), alias, first, progress)
+        return fetch_snapshot(home, network, check, alias, deadline=deadline, progress=progress)
     except DcatError as error:
-        return Update(name, alias, "failed", error=error)
+        return error
+
+
+def _finish(
+    home: Home,
+    network: Network,
+    check: RecordCheck,
+    alias: str,
+    fetched: _Fetched,
+    *,
+    first: Callable[[Connection], None] | None = None,
+    rank: int | None = None,
+    progress: Progress = silent,
+) -> Update:
+    """Take what was fetched. Where another command changed the catalogue meanwhile, ask and fetch again."""
+    try:
+        update = None
+        for _ in range(_ATTEMPTS):
+            if isinstance(fetched, DcatError):
+                raise fetched
+            with home.lock("sync"):
+                if _is_unchanged(home, check) and (fetched is None or is_current(home, fetched)):
+                    update = _take(home, check, alias, fetched, first, rank)
+            if update is not None:
+                break
+            check = ask_for_record(home, network, check.name)
+            fetched = _fetch(home, network, check, alias, None, progress)
+        else:
+            raise LockedError(f"the catalogue {alias} could not be updated", why="other commands change it all the time")
+    except DcatError as error:
+        return Update(str(check.name), alias, "failed", error=error)
     if update.state != "failed" and (refused := offer_record(home, network, check.name)):
-        return _warn(update, refused)
+        return replace(update, warnings=(*update.warnings, refused))
     return update
 
 
 def _take(
-    home: Home, network: Network, check: Check, alias: str, first: Callable[[Connection], None] | None, progress: Progress
+    home: Home,
+    check: RecordCheck,
+    alias: str,
+    fetched: NewSnapshot | None,
+    first: Callable[[Connection], None] | None,
+    rank: int | None,
 ) -> Update:
     name = str(check.name)
     if check.choice is None or check.choice.record is None:
         return Update(name, alias, "failed", error=check.error)
-    choice, record = check.choice, check.choice.record
-    told = choice.conflicts
+    choice, record = chosen(check)
+    equivocations = choice.conflicts
+    if fetched is not None:
+        taken = take_snapshot(home, check, fetched, alias, first=first, rank=rank)
+        return _describe(check, alias, taken)
     if choice.verdict is Verdict.REVOKED:
         take_revocation(home, check, alias)
-        return Update(name, alias, "revoked", record, successor=record.successor, equivocations=told)
+        return Update(name, alias, "revoked", record, successor=record.successor, equivocations=equivocations)
     if choice.verdict is Verdict.SAME and (record.revoked or _shows(home, record)):
         confirm_record(home, check, alias)
         state: State = "revoked" if record.revoked else "unchanged"
-        return Update(name, alias, state, record, successor=record.successor if record.revoked else None, equivocations=told)
-    if choice.verdict is Verdict.SUSPICIOUS and _shows(home, record):
-        return Update(name, alias, "suspicious", record, equivocations=told)
-    if choice.verdict is Verdict.SAME and check.stored is not None and check.stored.shown is not None:
-        # A late source must not decide what the user was asked about.
-        return Update(name, alias, "suspicious", record, equivocations=told)
-    new = check.stored is None
-    taken = take_record(home, network, check, alias, first=first, progress=progress)
-    state = "suspicious" if choice.verdict is Verdict.SUSPICIOUS else "new" if new else "updated"
-    return Update(
-        name,
-        alias,
-        state,
-        record,
-        taken.changes,
-        taken.conflicts,
-        taken.snapshot.catalogue.releases,
-        taken.fetched,
-        warnings=_told_of(taken),
-        equivocations=told,
-    )
+        successor = record.successor if record.revoked else None
+        return Update(name, alias, state, record, successor=successor, equivocations=equivocations)
+    return Update(name, alias, "suspicious", record, equivocations=equivocations)
 
 
-def _judge_again(home: Home, network: Network, check: Check) -> Check:
-    """Check again where another command changed the floor meanwhile."""
+def _brings_snapshot(home: Home, check: RecordCheck) -> bool:
+    """Return whether a check found a record whose snapshot is to be taken."""
+    if check.choice is None or check.choice.record is None or check.choice.verdict is Verdict.REVOKED:
+        return False
+    record, verdict = check.choice.record, check.choice.verdict
+    if record.revoked or (verdict in (Verdict.SAME, Verdict.SUSPICIOUS) and _shows(home, record)):
+        return False
+    # A late source must not decide what the user was asked about.
+    return not (verdict is Verdict.SAME and check.stored is not None and check.stored.shown is not None)
+
+
+def _is_unchanged(home: Home, check: RecordCheck) -> bool:
+    """Return whether the floor is still the one that a check was made with."""
     with home.trust.read() as connection:
-        stored = get_floor(connection, str(check.name))
-    return check if stored == check.stored else check_name(home, network, check.name)
+        return get_floor(connection, str(check.name)) == check.stored
 
 
 def _shows(home: Home, record: Record) -> bool:
@@ -134,13 +229,36 @@ def _shows(home: Home, record: Record) -> bool:
         return False
 
 
-def _told_of(taken: Taken) -> tuple[str, ...]:
-    return tuple(
+def _describe(check: RecordCheck, alias: str, taken: Taken) -> Update:
+    choice, record = chosen(check)
+    state: State = "suspicious" if choice.verdict is Verdict.SUSPICIOUS else "new" if check.stored is None else "updated"
+    if taken.withheld is not None:
+        state = "withheld"
+    lies = tuple(
         f"{use.name} sent what was not asked for or does not match; it was dropped ({use.failure})"
-        for use in taken.sources
+        for use in taken.snapshot.sources
         if use.lied
+    )
+    return Update(
+        str(check.name),
+        alias,
+        state,
+        record,
+        taken.changes,
+        taken.conflicts,
+        taken.snapshot.snapshot.catalogue.releases,
+        taken.fetched,
+        warnings=lies,
+        equivocations=choice.conflicts,
     )
 
 
-def _warn(update: Update, warning: str) -> Update:
-    return replace(update, warnings=(*update.warnings, warning))
+def _one_at_a_time(progress: Progress) -> Progress:
+    """Return a progress that several threads may call."""
+    lock = Lock()
+
+    def tell(step: Step) -> None:
+        with lock:
+            progress(step)
+
+    return tell

@@ -137,24 +137,16 @@ class Home:
         belongs to another catalogue here.
         """
         from catalog.index.update import IndexUpdate
-        from catalog.trust.contents import check_own_content
-        from catalog.trust.ownership import check_own_name, claim_names
-        from catalog.trust.store import note_unshared
+        from catalog.trust.own import note_own_releases
 
         catalogue = self.own_catalogue()
         if catalogue is None:
             raise CatalogueNotFoundError("this home has no catalogue of its own yet")
-        names = sorted({release.name for release in releases})
 
-        def check_and_claim(connection: "Connection") -> None:
-            for name in names:
-                check_own_name(connection, name)
-            for release in releases:
-                check_own_content(connection, catalogue, release, self.time)
-            claim_names(connection, catalogue, names)
-            note_unshared(connection, releases)
+        def trust(connection: "Connection") -> None:
+            note_own_releases(connection, catalogue, releases, self.time)
 
-        self.commit(IndexUpdate(catalogue, releases=releases, changes=changes), check_and_claim)
+        self.commit(IndexUpdate(catalogue, releases=releases, changes=changes), trust)
 
     def commit(self, update: "IndexUpdate", trust: Callable[["Connection"], None], *, prepared: "Prepared | None" = None) -> None:
         """Change the trust store, then the index; the next opening of the home completes what a crash interrupts in between.

@@ -64,8 +64,7 @@ class Journal:
         differing = []
         if update.whole and prepared is None:
             with self._trust.read() as connection:
-                conflicts = list_conflicts(connection, state=None, catalogue=update.catalogue)
-            differing = [conflict for conflict in conflicts if conflict.state != "accepted"]
+                differing = list_conflicts(connection, state=None, catalogue=update.catalogue)
         take_update(self._index, number, update, self._blocks(), differing, prepared)
         with self._trust.write() as connection:
             clear_unfinished(connection, number)

@@ -14,6 +14,7 @@ from catalog.index.names import NameWriter, refresh_names
 from catalog.index.releases import put_rows
 from catalog.index.schema import catalogues, generations
 from catalog.index.subscriptions import CatalogueRow, new_generation, show_catalogue
+from catalog.ipld.cid import parse_cid
 from catalog.model.release import Release
 from catalog.storage.database import Database
 from catalog.storage.locks import locked
@@ -21,7 +22,9 @@ from catalog.storage.locks import locked
 _RELEASES_A_TRANSACTION = 20_000
 _LOAD_TIMEOUT = 600.0
 _CONTENTS = """
-SELECT name, version, platform, config FROM releases JOIN images USING (release_id) WHERE generation = ? ORDER BY name, sort
+SELECT name, version, platform, config, json_extract(CAST(line AS TEXT), '$.images."' || platform || '".format'),
+    json_extract(CAST(line AS TEXT), '$.images."' || platform || '".archive'), manifest
+FROM releases JOIN images USING (release_id) WHERE generation = ? ORDER BY name, sort
 """
 
 
@@ -32,10 +35,11 @@ class Prepared:
     generation: int
     releases: int
 
-    def contents(self, connection: Connection) -> Iterator[tuple[str, str, str, bytes]]:
-        """Yield (name, version, platform, config digest) of every image, by name."""
+    def contents(self, connection: Connection) -> Iterator[tuple[str, str, str, bytes, str, bytes, bytes]]:
+        """Yield (name, version, platform, config, format, archive CID, manifest) of every image, by name."""
         for row in connection.exec_driver_sql(_CONTENTS, (self.generation,)):
-            yield row[0], row[1], row[2], row[3]
+            name, version, platform, config, image_format, archive, manifest = row
+            yield name, version, platform, config, image_format, parse_cid(archive).binary, manifest
 
     def names(self, connection: Connection) -> Iterator[str]:
         """Yield every name once."""

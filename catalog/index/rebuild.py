@@ -43,8 +43,7 @@ def rebuild_index(index: Database, trust: Database, blocks: BlockSource) -> list
         unshared = [release for _, release in list_unshared(connection)]
     for row, record in known:
         with trust.read() as connection:
-            conflicts = list_conflicts(connection, state=None, catalogue=row.catalogue)
-        differing = [conflict for conflict in conflicts if conflict.state != "accepted"]
+            differing = list_conflicts(connection, state=None, catalogue=row.catalogue)
         if record is not None:
             try:
                 snapshot = open_snapshot(record.snapshot_cid, blocks)

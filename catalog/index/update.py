@@ -83,17 +83,21 @@ def take_update(
     if update.whole and update.row is not None and prepared is None and not _is_taken(index, unfinished_id):
         load_catalogue(index, update.row, snapshot_entries(update.row, blocks, differing))
     with index.write() as connection:
-        if not _take(connection, unfinished_id):
-            return
-        if update.row is not None:
-            show_catalogue(connection, update.row)
-            if prepared is not None:
-                show_prepared(connection, update.row, prepared)
-        if update.releases:
-            put_releases(connection, update.catalogue, update.releases)
-        if update.gone:
-            remove_releases(connection, update.catalogue, update.gone)
-        add_changes(connection, update.changes)
+        if _take(connection, unfinished_id):
+            apply_update(connection, update, prepared)
+
+
+def apply_update(connection: Connection, update: IndexUpdate, prepared: Prepared | None = None) -> None:
+    """Write an update in a transaction of the index; the releases of a whole snapshot must be in ``prepared``, or loaded before."""
+    if update.row is not None:
+        show_catalogue(connection, update.row)
+        if prepared is not None:
+            show_prepared(connection, update.row, prepared)
+    if update.releases:
+        put_releases(connection, update.catalogue, update.releases)
+    if update.gone:
+        remove_releases(connection, update.catalogue, update.gone)
+    add_changes(connection, update.changes)
 
 
 def snapshot_entries(row: CatalogueRow, blocks: BlockSource, differing: Sequence[Conflict]) -> Iterator[tuple[Release, bytes]]:

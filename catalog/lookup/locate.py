@@ -1,13 +1,10 @@
-"""What a reference means in this home, by the rules of design.md, section 4; and what a word may become, for completion.
+"""What a reference means in this home, and the completions of a word.
 
-Asks `catalog.lookup.view` only: no network, nothing written, nothing heavy imported.
-
-1. A name whose first part is an alias means that catalogue's name without it, else its name as a whole, never another catalogue's.
-2. Any other name is the own catalogue's, where that has it and the user did not move it; else its owner's.
-3. The version, digest or CID is looked for in that one catalogue. Nothing falls through to another one.
+Reads through `catalog.lookup.view` only: no network, no writes, no heavy import. `catalog.lookup.meaning` finds the one catalogue
+that a name means; the version, digest or CID is then looked for in that catalogue. Nothing falls through to another one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,10 +19,10 @@ from catalog.errors import (
     ReleaseNotFoundError,
 )
 from catalog.index.catalogue import CatalogueRow
-from catalog.lookup.nearby import Near, elsewhere, near_names
+from catalog.lookup.meaning import describe_catalogues, find_meaning, is_own
 from catalog.lookup.view import Row, View, open_view
 from catalog.model.platform import Platform, parse_platform
-from catalog.model.reference import Reference, nearest, parse_reference
+from catalog.model.reference import MINE, Reference, nearest, parse_reference
 from catalog.model.release import Image, Release, format_time, parse_time
 from catalog.trust.freshness import Age, judge_freshness
 
@@ -36,7 +33,7 @@ NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What people should know of a release that resolves all the same; ``warns`` is false where it is only a note."""
+    """What users should know of a release that resolves; ``warns`` is false where it is only a note."""
 
     kind: NoticeKind
     text: str
@@ -47,8 +44,8 @@ class Notice:
 class Resolved:
     """A release that a reference means, in its catalogue.
 
-    ``platform`` and ``image`` are those asked for, or those that a digest or CID named; None where neither was the case.
-    ``first_seen`` is when this home first saw the release.
+    ``platform`` and ``image`` are those asked for, or those that a digest or CID named; else None.
+    ``first_seen`` is when this home first saw that image; without one, the release.
     """
 
     reference: Reference
@@ -61,7 +58,7 @@ class Resolved:
 
 
 class Lookup:
-    """The questions, over one state of a home. Make one with `open_lookup`."""
+    """The look-ups, over one state of a home. Make one with `open_lookup`."""
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -79,9 +76,9 @@ class Lookup:
         """Return the release that a reference means, with its image for ``platform`` (None: no image is chosen).
 
         ``latest`` chooses the newest version that is neither yanked nor removed; with ``min_age`` one that this home first saw that
-        long ago. A catalogue whose record expired refuses that unless ``allow_stale``.
+        long ago. An expired record refuses that unless ``allow_stale``.
 
-        Raises `ReleaseNotFoundError`, `PlatformNotFoundError`, `AmbiguousReferenceError`, `ReleaseConflictError`,
+        Raise `ReleaseNotFoundError`, `PlatformNotFoundError`, `AmbiguousReferenceError`, `ReleaseConflictError`,
         `RecordExpiredError`, `InvalidReferenceError`.
         """
         if isinstance(reference, str):
@@ -90,7 +87,7 @@ class Lookup:
             catalogue, row = self._find_content(reference)
         else:
             catalogue, name = self.locate(reference.name, str(reference))
-            row = self._choose(catalogue, name, reference, now if latest else None, min_age)
+            row = self._choose(catalogue, name, reference, platform, now if latest else None, min_age)
         release = row.release
         if release.removed is not None:
             raise ReleaseNotFoundError(
@@ -103,46 +100,17 @@ class Lookup:
         if release.yanked is not None:
             notices.append(Notice("yanked", f"{release.reference} was yanked: {release.yanked or 'no reason given'}"))
         image = None if chosen is None else self._image_for(release, chosen)
-        seen = self.view.first_seen(catalogue.catalogue, release.name, release.version)
+        times = self.view.images_seen(catalogue.catalogue, release.name, release.version)
+        seen = min(times.values(), default=None) if chosen is None else times.get(str(chosen))
         return Resolved(reference, catalogue, release, chosen, image, seen, tuple(notices))
 
     def locate(self, name: str, typed: str = "") -> tuple[CatalogueRow, str]:
-        """Return the catalogue that a name means here, and its name there; whether it has the name is seen first.
+        """Return the catalogue that a name means here, and its name there; the catalogue has the name.
 
-        Raises `ReleaseNotFoundError` and `AmbiguousReferenceError`, with ``typed`` in their text.
+        Raise `ReleaseNotFoundError` and `AmbiguousReferenceError`, with ``typed`` in their text.
         """
-        typed = typed or name
-        first, _, rest = name.partition("/")
-        holder = self.view.alias_holder(first) if rest else None
-        if holder is not None:
-            row = self.view.catalogue(holder.catalogue)
-            if not holder.followed or row is None:
-                raise ReleaseNotFoundError(
-                    f'no release "{typed}" here', why=f'the catalogue "{first}" is no longer followed, or was never synced'
-                )
-            return row, self._name_behind_alias(row, first, rest, typed)
-        owner = self.view.owner(name)
-        own = self.view.own()
-        if own is not None and self.view.has_name(own.catalogue, name) and not (owner and owner.preferred and not owner.own):
-            return own, name
-        if owner is None:
-            raise self._unknown_name(name, typed)
-        if owner.provisional is not None:
-            raise AmbiguousReferenceError(
-                f'"{typed}" is not clear yet',
-                why=f'the catalogue "{owner.provisional}" was subscribed to before "{owner.alias}" and was not synced yet',
-                hint=f'write {owner.alias}/{name} to mean that of "{owner.alias}"',
-            )
-        row = self.view.catalogue(owner.catalogue)
-        if row is None or not (owner.followed or owner.own):
-            raise ReleaseNotFoundError(
-                f'no release "{typed}" here',
-                why=f'the name "{name}" belongs to the catalogue "{owner.alias or owner.catalogue}", which is no longer followed',
-                nearest=elsewhere(self.view, name),
-            )
-        if not self.view.has_name(row.catalogue, name):
-            raise self._unknown_name(name, typed)
-        return row, name
+        found = find_meaning(self.view, name, typed)
+        return found.catalogue, found.name
 
     def complete_names(self, prefix: str, most: int) -> list[str]:
         """Return the names that begin with ``prefix``, each as it resolves here, sorted."""
@@ -150,8 +118,9 @@ class Lookup:
         for row in self.view.catalogues():
             for name in self.view.names_from(row.catalogue, prefix, most):
                 owner = self.view.owner(name)
-                mine = row.own and not (owner and owner.preferred and not owner.own)
-                if mine or (owner is not None and owner.catalogue == row.catalogue and not self._is_own(name)):
+                if row.own:
+                    found.append(name if is_own(self.view, name, owner) else f"{MINE}/{name}")
+                elif owner is not None and owner.catalogue == row.catalogue:
                     found.append(name)
         for alias, catalogue in self.view.aliases():
             if f"{alias}/".startswith(prefix) or prefix.startswith(f"{alias}/"):
@@ -167,31 +136,14 @@ class Lookup:
             return []
         return self.view.versions(row.catalogue, found, prefix=prefix, most=most)
 
-    def _is_own(self, name: str) -> bool:
-        own = self.view.own()
-        return own is not None and self.view.has_name(own.catalogue, name)
-
-    def _name_behind_alias(self, row: CatalogueRow, alias: str, rest: str, typed: str) -> str:
-        whole = f"{alias}/{rest}"
-        has_rest, has_whole = self.view.has_name(row.catalogue, rest), self.view.has_name(row.catalogue, whole)
-        if has_rest and has_whole:
-            raise AmbiguousReferenceError(
-                f'"{typed}" is not clear',
-                why=f'the catalogue "{alias}" has both "{rest}" and "{whole}"',
-                hint=f"write {alias}/{whole} to mean the second",
-                nearest=[f"{alias}/{whole}"],
-            )
-        if not has_rest and not has_whole:
-            near = near_names(self.view, rest, catalogue=row.catalogue)
-            raise ReleaseNotFoundError(
-                f'no release "{typed}" in the catalogue "{alias}"',
-                why=self._say_near(f'it has no name "{rest}"', near),
-                nearest=[f"{alias}/{found.name}" for found in near],
-            )
-        return rest if has_rest else whole
-
     def _choose(
-        self, catalogue: CatalogueRow, name: str, reference: Reference, latest_at: datetime | None, min_age: timedelta | None
+        self,
+        catalogue: CatalogueRow,
+        name: str,
+        reference: Reference,
+        platform: Platform | None,
+        latest_at: datetime | None,
+        min_age: timedelta | None,
     ) -> Row:
         if reference.digest is not None or reference.cid is not None:
             for _, row in self._holding(reference, catalogue.catalogue, name):
@@ -213,20 +165,30 @@ class Lookup:
                 + (f"the newest are {', '.join(versions)}" if versions else "it has none left"),
                 nearest=[f"{reference.name}@{version}" for version in versions],
             )
-        return self._newest(catalogue, name, reference, latest_at, min_age)
+        before = None if min_age is None else format_time(latest_at - min_age)
+        return self._newest(catalogue, name, reference, platform, before)
 
-    def _newest(self, catalogue: CatalogueRow, name: str, reference: Reference, now: datetime, min_age: timedelta | None) -> Row:
-        before = None if min_age is None else format_time(now - min_age)
+    def _newest(
+        self, catalogue: CatalogueRow, name: str, reference: Reference, platform: Platform | None, before: str | None
+    ) -> Row:
+        """Return the newest usable version, with ``before`` one whose image for ``platform`` was seen here by then."""
         young = 0
-        for version, row in self.view.usable(catalogue.catalogue, name):
+        for row in self.view.usable(catalogue.catalogue, name):
             if before is None:
                 return row
-            seen = self.view.first_seen(catalogue.catalogue, name, version)
-            if seen is not None and seen <= before:
+            if self._is_seen_by(before, catalogue.catalogue, row.release, platform):
                 return row
             young += 1
         why = f"{young} were first seen here more recently than that" if young else "every one is yanked or removed"
         raise ReleaseNotFoundError(f'"{reference}" has no version to choose', why=why)
+
+    def _is_seen_by(self, before: str, catalogue: str, release: Release, platform: Platform | None) -> bool:
+        """Return whether the image for ``platform`` was first seen here by a time; where there is none, whether every image was."""
+        images = self.view.images_seen(catalogue, release.name, release.version)
+        times = [images[str(known)] for known in release.images if str(known) in images]
+        if platform is not None and str(platform) in images and platform in release.images:
+            times = [images[str(platform)]]
+        return bool(times) and max(times) <= before
 
     def _find_content(self, reference: Reference) -> tuple[CatalogueRow, Row]:
         found = self._holding(reference)
@@ -235,7 +197,7 @@ class Lookup:
             shown = self.view.catalogue(catalogue)
             if shown is not None:
                 return shown, row
-        raise ReleaseNotFoundError(f"no release here holds {reference}", why=self._say_where())
+        raise ReleaseNotFoundError(f"no release here holds {reference}", why=describe_catalogues(self.view))
 
     def _holding(self, reference: Reference, catalogue: str | None = None, name: str | None = None) -> list[tuple[str, Row]]:
         if reference.cid is not None:
@@ -266,14 +228,16 @@ class Lookup:
         yield Notice(kinds.get(fresh.age, "unchecked"), f'catalogue "{catalogue.label}": {fresh.text}', fresh.warns)
 
     def _judge_conflicts(self, catalogue: CatalogueRow, release: Release, platform: Platform | None) -> Iterator[Notice]:
-        for at, old, new, state in self.view.conflicts(catalogue.catalogue, release.name, release.version):
-            if platform is not None and str(platform) != at:
+        for conflict in self.view.conflicts(catalogue.catalogue, release.name, release.version):
+            if platform is not None and platform != conflict.platform:
                 continue
-            text = f"{release.reference} changed its content for {at}: sha256:{old.hex()} became sha256:{new.hex()}"
-            if state == "open":
+            old, new = conflict.old, conflict.image.config
+            change = f"{old} became {new}" if old != new else f"its archive became {conflict.image.archive}, under the same config"
+            text = f"{release.reference} changed its content for {conflict.platform}: {change}"
+            if conflict.state == "open":
                 raise ReleaseConflictError(text, why=f'the catalogue "{catalogue.label}" shows another image than it did')
-            image = release.images.get(parse_platform(at))
-            if image is None or image.config.raw == old:
+            image = release.images.get(conflict.platform)
+            if image is None or image.config == old:
                 yield Notice("refused", text + ", which was refused here")
 
     def _image_for(self, release: Release, platform: Platform) -> Image:
@@ -293,29 +257,6 @@ class Lookup:
             why=f'"{name}" has no version "{reference.version}"; {known}',
             nearest=[f"{reference.name}@{version}" for version in near],
         )
-
-    def _unknown_name(self, name: str, typed: str) -> ReleaseNotFoundError:
-        near = near_names(self.view, name)
-        suffix = typed.removeprefix(name)
-        reached = [found.reached for found in near] or elsewhere(self.view, name)
-        why = self._say_near(f'no name "{name}"', near)
-        return ReleaseNotFoundError(
-            f'no release "{typed}" in {self._say_where()}', why=why, nearest=[found + suffix for found in reached]
-        )
-
-    def _say_near(self, lacking: str, near: Sequence[Near]) -> str:
-        if not near:
-            return lacking
-        versions = self.view.versions(near[0].catalogue.catalogue, near[0].name, most=2)
-        return f'{lacking}; the nearest is "{near[0].reached}"' + (f" ({', '.join(versions)})" if versions else "")
-
-    def _say_where(self) -> str:
-        rows = self.view.catalogues()
-        followed = sum(not row.own for row in rows)
-        parts = ["your catalogue"] if len(rows) > followed else []
-        if followed:
-            parts.append(f"{followed} subscription{'s' if followed > 1 else ''}")
-        return " or ".join(parts) or "this home, which has no catalogue yet"
 
 
 @contextmanager

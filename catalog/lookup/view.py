@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.order import encode_order
-from catalog.model.release import Release
+from catalog.model.digest import ConfigDigest
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line
 from catalog.storage.sqlite import connect, translated
 
 INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
-INDEX_REVISION, TRUST_REVISION = "index_1", "trust_1"
+INDEX_REVISION, TRUST_REVISION = "index_1", "trust_2"
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 
@@ -51,6 +53,15 @@ class Row(NamedTuple):
         return decode_line(self.line)
 
 
+class ConflictRow(NamedTuple):
+    """A change of the content of a release: the old config, and the image that it has now. ``state`` is open or refused."""
+
+    platform: Platform
+    old: ConfigDigest
+    image: Image
+    state: str
+
+
 class View:
     """The queries, over connections that `open_view` opened."""
 
@@ -79,12 +90,18 @@ class View:
         return self._catalogues.get(catalogue)
 
     def alias_holder(self, alias: str) -> AliasHolder | None:
-        rows = self._ask_trust("SELECT catalogue, subscribed IS NOT NULL FROM catalogues WHERE alias = ?", alias)
+        rows = self._ask_trust(
+            "SELECT catalogue, subscribed IS NOT NULL FROM aliases JOIN catalogues USING (catalogue_id) WHERE aliases.alias = ?",
+            alias,
+        )
         return AliasHolder(rows[0][0], bool(rows[0][1])) if rows else None
 
     def aliases(self) -> list[tuple[str, str]]:
-        """Return (alias, catalogue) of the followed catalogues."""
-        return self._ask_trust("SELECT alias, catalogue FROM catalogues WHERE subscribed IS NOT NULL ORDER BY position")
+        """Return (alias, catalogue) of the followed catalogues, with every alias of each; the displayed one comes first."""
+        return self._ask_trust(
+            "SELECT aliases.alias, catalogue FROM aliases JOIN catalogues USING (catalogue_id) WHERE subscribed IS NOT NULL "
+            "ORDER BY position, aliases.alias != catalogues.alias, aliases.alias"
+        )
 
     def owner(self, name: str) -> Owner | None:
         rows = self._ask_trust(
@@ -103,6 +120,13 @@ class View:
             return None
         catalogue, alias, followed, own, preferred, provisional = rows[0]
         return Owner(catalogue, alias, bool(followed), bool(own), bool(preferred), provisional)
+
+    def seen_since(self, catalogue: str, name: str) -> int | None:
+        """Return the tick of the sync that first brought contents under a name of a followed catalogue; None where none did."""
+        rows = self._ask_trust(
+            "SELECT tick FROM seen_names JOIN catalogues USING (catalogue_id) WHERE catalogue = ? AND name = ?", catalogue, name
+        )
+        return rows[0][0] if rows else None
 
     def has_name(self, catalogue: str, name: str) -> bool:
         generation = self._generations.get(catalogue)
@@ -135,8 +159,8 @@ class View:
         )
         return [version for (version,) in rows]
 
-    def usable(self, catalogue: str, name: str) -> Iterator[tuple[str, Row]]:
-        """Yield the versions that are neither yanked nor removed, with their releases, newest first."""
+    def usable(self, catalogue: str, name: str) -> Iterator[Row]:
+        """Yield the releases that are neither yanked nor removed, newest version first."""
         for version in self.versions(catalogue, name):
             rows = self._ask(
                 "SELECT line FROM releases WHERE generation = ? AND name = ? AND sort = ? AND yanked IS NULL",
@@ -145,7 +169,7 @@ class View:
                 encode_order(version),
             )
             if rows:
-                yield version, Row(rows[0][0])
+                yield Row(rows[0][0])
 
     def holding(
         self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None
@@ -165,25 +189,32 @@ class View:
         )
         return [(found, Row(line, platform)) for found, line, platform in rows]
 
-    def conflicts(self, catalogue: str, name: str, version: str) -> list[tuple[str, bytes, bytes, str]]:
-        """Return (platform, old config, new config, state) of the changes that were not accepted."""
-        return self._ask_trust(
-            "SELECT platform, old_config, new_config, state FROM conflicts JOIN catalogues USING (catalogue_id) "
-            "WHERE catalogue = ? AND name = ? AND version = ? AND state != 'accepted' ORDER BY conflict_id DESC",
-            catalogue,
-            name,
-            version,
-        )
-
-    def first_seen(self, catalogue: str, name: str, version: str) -> str | None:
+    def conflicts(self, catalogue: str, name: str, version: str) -> list[ConflictRow]:
+        """Return the changes of contents that were not accepted."""
         rows = self._ask_trust(
-            "SELECT min(first_seen) FROM contents JOIN catalogues USING (catalogue_id) "
-            "WHERE catalogue = ? AND name = ? AND version = ?",
+            "SELECT platform, old_config, new_line, state FROM conflicts JOIN catalogues USING (catalogue_id) "
+            "WHERE catalogue = ? AND name = ? AND version = ? ORDER BY platform",
             catalogue,
             name,
             version,
         )
-        return rows[0][0] if rows else None
+        found = []
+        for text, old, line, state in rows:
+            platform = parse_platform(text)
+            found.append(ConflictRow(platform, ConfigDigest(old), decode_line(line).images[platform], state))
+        return found
+
+    def images_seen(self, catalogue: str, name: str, version: str) -> dict[str, str]:
+        """Return when this home first saw the current images of a release, by platform."""
+        return dict(
+            self._ask_trust(
+                "SELECT platform, first_seen FROM contents JOIN catalogues USING (catalogue_id) "
+                "WHERE catalogue = ? AND name = ? AND version = ?",
+                catalogue,
+                name,
+                version,
+            )
+        )
 
     def note(self, key: str) -> str | None:
         rows = self._ask_trust("SELECT value FROM notes WHERE key = ?", key)

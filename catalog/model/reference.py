@@ -20,6 +20,9 @@ from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_NAME_LENGTH, MAX_VERSION_LENGTH
 from catalog.model.digest import Digest
 
+MINE = "mine"
+"""Stands for the own catalogue where an alias may stand, so no name of a reference begins with ``mine/``."""
+
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)

@@ -92,7 +92,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
     return Imported(tuple(updates), tuple(images), blocks, size, unknown, tuple(strangers), tuple(older))
 
 
-def _is_older(check: Check) -> bool:
+def _is_older(check: RecordCheck) -> bool:
     """Return whether the file's record is older than the one that was accepted here."""
     sequences = [seen.sequence for seen in check.sightings if seen.sequence is not None]
     return check.stored is not None and bool(sequences) and max(sequences) < check.stored.floor.sequence

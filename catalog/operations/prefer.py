@@ -8,8 +8,8 @@ from catalog.home.home import Home
 from catalog.index.history import Change
 from catalog.index.releases import list_releases
 from catalog.index.update import IndexUpdate
-from catalog.model.reference import check_name
-from catalog.trust.ownership import MINE, get_subscription, owner_of
+from catalog.model.reference import MINE, check_name
+from catalog.trust.ownership import get_subscription, owner_of
 from catalog.trust.ownership import prefer as move
 
 

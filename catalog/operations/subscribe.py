@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError
-from catalog.followed.checking import check_name
+from catalog.followed.checking import ask_for_record
 from catalog.followed.overlap import list_overlap
 from catalog.followed.updating import Update, update_one
 from catalog.home.home import Home
@@ -31,9 +31,9 @@ class Subscribed:
 def subscribe(home: Home, network: Network, name: IpnsName, alias: str, *, progress: Progress = silent) -> Subscribed:
     """Follow ``name`` as ``alias``; nothing is remembered unless its record is valid and its index can be fetched.
 
-    A catalogue that is followed already is brought up to date, and its alias changes. Raises `AmbiguousReferenceError` for an alias
-    that means something else, `UnavailableError` where no source has the record or the index, `CatalogueNotFoundError` for a
-    revoked name, and what validation raises.
+    Following what is followed already brings it up to date, and adds the alias to those that it has. Raise
+    `AmbiguousReferenceError` for an alias that means something else, `UnavailableError` where no source has the record or the
+    index, `CatalogueNotFoundError` for a revoked name, and what validation raises.
     """
     catalogue = str(name)
     if home.own_catalogue() == catalogue:
@@ -42,7 +42,7 @@ def subscribe(home: Home, network: Network, name: IpnsName, alias: str, *, progr
         check_alias(connection, catalogue, alias)
         first = not _is_followed(connection, catalogue)
     progress(Step("phase", f"Asking for the record of {catalogue}"))
-    check = check_name(home, network, name)
+    check = ask_for_record(home, network, name)
     if check.error is not None:
         raise check.error
     if check.choice is not None and check.choice.record is not None and check.choice.record.revoked:
@@ -61,7 +61,9 @@ def subscribe(home: Home, network: Network, name: IpnsName, alias: str, *, progr
         raise update.error
     with home.trust.write() as connection:
         subscription = follow(connection, catalogue, alias, home.time)
-    return Subscribed(subscription, replace(update, state="new" if first else update.state), list_overlap(home, catalogue), first)
+    if first and update.state in ("updated", "unchanged"):
+        update = replace(update, state="new")
+    return Subscribed(subscription, update, list_overlap(home, catalogue), first)
 
 
 def _is_followed(connection: Connection, catalogue: str) -> bool:

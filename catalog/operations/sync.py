@@ -78,7 +78,7 @@ def _choose(connection: Connection, aliases: Sequence[str]) -> list[Subscription
         return followed
     chosen = []
     for alias in dict.fromkeys(aliases):
-        found = [entry for entry in followed if alias in (entry.alias, entry.catalogue)]
+        found = [entry for entry in followed if alias in (entry.alias, entry.catalogue, *entry.others)]
         if not found:
             known = [entry.alias for entry in followed]
             raise CatalogueNotFoundError(

@@ -1,11 +1,13 @@
-"""``dcat trust``: the user's decisions about followed catalogues: changed contents, jumps of a sequence, successors.
+"""Decisions about followed catalogues that wait for the user: changed contents, withheld snapshots, sequence jumps, successors.
 
-A question is answered by its item: a reference, or the alias of the catalogue. Nothing is ever decided without the user.
+Each question has an item that names what it is about and exactly what would be accepted: ``bob/web@1.0=TOKEN``. Whatever changes
+between listing and accepting changes the item, so that nothing is accepted that was not shown (docs/safety.md, A20).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
 
@@ -19,26 +21,51 @@ from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record
 from catalog.model.reference import nearest
 from catalog.model.release import format_time
-from catalog.trust.contents import Conflict, decide_conflict, keep_contents, list_conflicts
-from catalog.trust.ownership import Subscription, list_subscriptions, succeed
+from catalog.snapshot.reader import open_snapshot
+from catalog.trust.contents import (
+    Comparison,
+    Conflict,
+    accept_conflict,
+    compare_contents,
+    content_of,
+    describe_change,
+    keep_contents,
+    list_conflicts,
+    note_contents,
+    refuse_conflict,
+)
+from catalog.trust.decision import Floor, floor_of
+from catalog.trust.ownership import Subscription, check_successor, list_subscriptions, succeed
 from catalog.trust.store import StoredFloor, get_floor, get_note, put_note, raise_floor, refuse_record
+from catalog.trust.withheld import Withheld, decide_withheld, get_withheld
 
-Kind = Literal["content", "jump", "successor"]
+_T = TypeVar("_T")
+Kind = Literal["content", "snapshot", "jump", "successor"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question to the user. ``item`` is what it is answered by, ``text`` what it is about, ``seen`` when it came up, if known."""
+    """One thing to decide: ``subject`` names it, ``token`` what would be accepted, ``text`` describes it.
+
+    ``seen`` is when it came up, where that is known.
+    """
 
     kind: Kind
-    item: str
+    subject: str
+    token: str
     catalogue: str
     alias: str
     text: str
     seen: str = ""
     conflict: Conflict | None = None
+    withheld: Withheld | None = None
     record: Record | None = None
     successor: IpnsName | None = None
+
+    @property
+    def item(self) -> str:
+        """What the question is answered by."""
+        return f"{self.subject}={self.token}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +78,15 @@ class Decided:
 
 
 def list_questions(home: Home) -> list[Question]:
-    """Return the open questions, by catalogue in the order of subscription."""
+    """Return all open questions, by catalogue in the order of subscription."""
     found: list[Question] = []
     with home.trust.read() as connection:
         for subscription in list_subscriptions(connection):
             for conflict in list_conflicts(connection, catalogue=subscription.catalogue):
                 found.append(_about_content(subscription, conflict))
+            withheld = get_withheld(connection, subscription.catalogue)
+            if withheld is not None and withheld.state == "open":
+                found.append(_about_snapshot(subscription, withheld))
             stored = get_floor(connection, subscription.catalogue)
             if stored is not None:
                 found += _about_record(connection, subscription, stored)
@@ -64,45 +94,71 @@ def list_questions(home: Home) -> list[Question]:
 
 
 def accept(home: Home, item: str) -> Decided:
-    """Accept the new content, the jumped sequence or the successor that an item is about; raise `NotFoundError` for none."""
-    questions = _find(home, item)
-    needs_sync = False
-    for question in questions:
+    """Accept what an item is about, which must be written as `list_questions` has it now.
+
+    Raise `NotFoundError` where no such question is open, `AmbiguousReferenceError` for an item without its token, and for a
+    successor that cannot be followed.
+    """
+    with home.lock("sync"):
+        question = _find_exactly(home, item)
         if question.kind == "content":
             _accept_content(home, question)
+        elif question.kind == "snapshot":
+            _decide_snapshot(home, question, "accepted")
         elif question.kind == "jump":
             _accept_jump(home, question)
         else:
             _accept_successor(home, question)
-            needs_sync = True
-    return Decided(questions, accepted=True, needs_sync=needs_sync)
+    return Decided((question,), accepted=True, needs_sync=question.kind in ("snapshot", "successor"))
 
 
 def refuse(home: Home, item: str) -> Decided:
-    """Refuse it: the old content stays and resolves again, data of the jump is dropped, the successor is not asked about again."""
-    questions = _find(home, item)
+    """Refuse: the old content stays and resolves again, the data of a jump goes, a successor is not asked about any more.
+
+    An item without its token refuses everything that is open about its subject.
+    """
     needs_sync = False
-    for question in questions:
-        if question.kind == "content":
-            _refuse_content(home, question)
-        elif question.kind == "jump":
-            needs_sync = not _refuse_jump(home, question)
-        else:
-            with home.trust.write() as connection:
-                put_note(connection, f"successor {question.catalogue}", "refused")
+    with home.lock("sync"):
+        questions = _find(home, item)
+        for question in questions:
+            if question.kind == "content":
+                _refuse_content(home, question)
+            elif question.kind == "snapshot":
+                _decide_snapshot(home, question, "refused")
+            elif question.kind == "jump":
+                needs_sync = not _refuse_jump(home, question)
+            else:
+                with home.trust.write() as connection:
+                    put_note(connection, f"successor {question.catalogue}", "refused")
     return Decided(questions, accepted=False, needs_sync=needs_sync)
+
+
+def _find_exactly(home: Home, item: str) -> Question:
+    questions = _find(home, item)
+    if item != questions[0].item:
+        items = [question.item for question in questions]
+        raise AmbiguousReferenceError(
+            f'"{item}" does not say what is accepted',
+            why=f"{questions[0].text}; what is accepted is named as it is listed",
+            nearest=items,
+        )
+    return questions[0]
 
 
 def _find(home: Home, item: str) -> tuple[Question, ...]:
     questions = list_questions(home)
-    found = tuple(question for question in questions if item in (question.item, question.catalogue))
+    found = tuple(question for question in questions if item in (question.item, question.subject, question.catalogue))
     if not found:
-        found = tuple(question for question in questions if question.item == f"{question.alias}/{item}")
+        found = tuple(question for question in questions if question.subject == f"{question.alias}/{item}")
         if len({question.catalogue for question in found}) > 1:
-            items = sorted({question.item for question in found})
-            raise AmbiguousReferenceError(f'"{item}" is not clear', why=f"it may be {' or '.join(items)}", nearest=items)
+            subjects = sorted({question.subject for question in found})
+            raise AmbiguousReferenceError(f'"{item}" is not clear', why=f"it may be {' or '.join(subjects)}", nearest=subjects)
     if found:
         return found
+    subject, equals, _ = item.partition("=")
+    changed = [question.item for question in questions if question.subject == subject]
+    if equals and changed:
+        raise NotFoundError(f'"{item}" does not wait for a decision', why="it changed since it was listed", nearest=changed)
     items = sorted({question.item for question in questions})
     raise NotFoundError(
         f'nothing about "{item}" waits for a decision',
@@ -112,9 +168,19 @@ def _find(home: Home, item: str) -> tuple[Question, ...]:
 
 
 def _about_content(subscription: Subscription, conflict: Conflict) -> Question:
-    text = f"{conflict.platform}: {conflict.old} became {conflict.new}"
-    item = f"{subscription.alias}/{conflict.name}@{conflict.version}"
-    return Question("content", item, subscription.catalogue, subscription.alias, text, conflict.seen, conflict)
+    text = f"{conflict.platform}: {describe_change(conflict)}"
+    subject = f"{subscription.alias}/{conflict.name}@{conflict.version}"
+    content = content_of(conflict.image)
+    whole = (str(conflict.platform), content.config.hex(), content.format, conflict.image.archive, conflict.image.manifest)
+    token = hashlib.sha256(" ".join(map(str, whole)).encode()).hexdigest()
+    return Question("content", subject, token, subscription.catalogue, subscription.alias, text, conflict.seen, conflict)
+
+
+def _about_snapshot(subscription: Subscription, withheld: Withheld) -> Question:
+    alias = subscription.alias
+    text = f"its snapshot of sequence {withheld.floor.sequence} changes the contents of so many releases that it was not taken"
+    token = _token_of(withheld.floor)
+    return Question("snapshot", alias, token, subscription.catalogue, alias, text, withheld.seen, withheld=withheld)
 
 
 def _about_record(connection: Connection, subscription: Subscription, stored: StoredFloor) -> Sequence[Question]:
@@ -123,46 +189,58 @@ def _about_record(connection: Connection, subscription: Subscription, stored: St
     if stored.shown is not None and stored.shown_record is not None:
         record = check_record(name, stored.shown_record)
         text = f"its sequence jumped from {stored.floor.sequence} to {record.sequence}"
-        return [Question("jump", alias, subscription.catalogue, alias, text, record=record)]
+        return [Question("jump", alias, _token_of(stored.shown), subscription.catalogue, alias, text, record=record)]
     if stored.floor.revoked and stored.record is not None:
         successor = check_record(name, stored.record).successor
         if successor is not None and get_note(connection, f"successor {subscription.catalogue}") is None:
             text = f"its owner gave it up; its successor is said to be {successor}"
-            return [Question("successor", alias, subscription.catalogue, alias, text, successor=successor)]
+            token = str(successor)
+            return [Question("successor", alias, token, subscription.catalogue, alias, text, successor=successor)]
     return []
 
 
+def _token_of(floor: Floor) -> str:
+    """Return sequence and snapshot of a record."""
+    return f"{floor.sequence}:{floor.value.decode('ascii', 'backslashreplace').removeprefix('/ipfs/')}"
+
+
 def _accept_content(home: Home, question: Question) -> None:
-    conflict = _conflict(question)
-    releases = []
+    """Show the release as it is now, with the accepted content; other platforms in conflict stay as they were."""
+    conflict = _needed(question.conflict)
     with home.trust.read() as connection:
-        others = [
-            entry
-            for entry in list_conflicts(connection, state=None, catalogue=question.catalogue)
-            if entry.state != "accepted" and entry.conflict_id != conflict.conflict_id
-        ]
-    releases.append(keep_contents(conflict.release, others))
-    change = _change(home, question, "accepted", conflict)
+        waiting = list_conflicts(connection, state=None, catalogue=question.catalogue)
+    others = [entry for entry in waiting if (entry.key, entry.platform) != (conflict.key, conflict.platform)]
+    release = keep_contents(conflict.release, others)
+    change = _change(home, question, "accepted")
 
     def trust(connection: Connection) -> None:
-        decide_conflict(connection, conflict.conflict_id, "accepted", home.time)
+        accept_conflict(connection, conflict, conflict.release)
 
-    home.commit(IndexUpdate(question.catalogue, releases=releases, changes=[change]), trust)
+    home.commit(IndexUpdate(question.catalogue, releases=[release], changes=[change]), trust)
 
 
 def _refuse_content(home: Home, question: Question) -> None:
-    conflict = _conflict(question)
+    conflict = _needed(question.conflict)
 
     def trust(connection: Connection) -> None:
-        decide_conflict(connection, conflict.conflict_id, "refused", home.time)
+        refuse_conflict(connection, conflict, home.time)
 
-    home.commit(IndexUpdate(question.catalogue, changes=[_change(home, question, "refused", conflict)]), trust)
+    home.commit(IndexUpdate(question.catalogue, changes=[_change(home, question, "refused")]), trust)
+
+
+def _decide_snapshot(home: Home, question: Question, state: Literal["accepted", "refused"]) -> None:
+    """Note the decision; an accepted snapshot is taken by the next sync, with all its contents."""
+    withheld = _needed(question.withheld)
+
+    def trust(connection: Connection) -> None:
+        if not decide_withheld(connection, question.catalogue, withheld.floor, state):
+            raise NotFoundError(f'"{question.item}" does not wait for a decision any more')
+
+    home.commit(IndexUpdate(question.catalogue, changes=[_change(home, question, state)]), trust)
 
 
 def _accept_jump(home: Home, question: Question) -> None:
-    from catalog.trust.decision import floor_of
-
-    record = _record(question)
+    record = _needed(question.record)
 
     def trust(connection: Connection) -> None:
         raise_floor(connection, question.catalogue, floor_of(record), record.encoded)
@@ -171,34 +249,46 @@ def _accept_jump(home: Home, question: Question) -> None:
 
 
 def _refuse_jump(home: Home, question: Question) -> bool:
-    """Go back to the snapshot of the floor's record; return whether it is here, else the next sync fetches it."""
-    from catalog.trust.decision import floor_of
-
-    refused = floor_of(_record(question))
+    """Show the snapshot of the floor's record again; return whether it is here, else the next sync brings it."""
+    refused = floor_of(_needed(question.record))
     with home.trust.read() as connection:
         stored = get_floor(connection, question.catalogue)
     with home.index.read() as connection:
         row = get_catalogue(connection, question.catalogue)
     if stored is None or stored.record is None:
         raise CatalogueNotFoundError(f"nothing was accepted of {question.alias} before")
-    row = _row_of(row, check_record(parse_ipns_name(question.catalogue), stored.record))
+    accepted = check_record(parse_ipns_name(question.catalogue), stored.record)
+    comparison = _compare_again(home, accepted)
 
     def trust(connection: Connection) -> None:
         refuse_record(connection, question.catalogue, refused)
+        if comparison is not None:
+            note_contents(connection, comparison, home.time)
 
     try:
-        update = IndexUpdate(question.catalogue, row=row, changes=[_change(home, question, "refused")], whole=True)
-        home.commit(update, trust)
+        row = _row_of(row, accepted)
+        home.commit(IndexUpdate(question.catalogue, row=row, changes=[_change(home, question, "refused")], whole=True), trust)
     except UnavailableError:
         return False
     return True
 
 
+def _compare_again(home: Home, record: Record) -> Comparison | None:
+    """Compare an accepted snapshot again, so that conflicts about the refused one are over; None if it is not here."""
+    try:
+        releases = open_snapshot(record.snapshot_cid, home.blocks).read()
+        with home.trust.read() as connection:
+            return compare_contents(connection, str(record.name), releases, home.time, whole=True)
+    except UnavailableError:
+        return None
+
+
 def _accept_successor(home: Home, question: Question) -> None:
-    if question.successor is None:
-        raise ValueError("a question about no successor")
+    successor = str(_needed(question.successor))
+    with home.trust.read() as connection:
+        check_successor(connection, question.catalogue, successor)
     with home.trust.write() as connection:
-        succeed(connection, question.catalogue, str(question.successor), home.time)
+        succeed(connection, question.catalogue, successor, home.time)
     with home.index.write() as connection:
         hide_catalogue(connection, question.catalogue)
         add_changes(connection, [_change(home, question, "accepted")])
@@ -208,20 +298,15 @@ def _row_of(row: CatalogueRow, record: Record) -> CatalogueRow:
     return replace(row, root=str(record.snapshot_cid), sequence=record.sequence, expires=format_time(record.expires))
 
 
-def _change(home: Home, question: Question, kind: Literal["accepted", "refused"], conflict: Conflict | None = None) -> Change:
+def _change(home: Home, question: Question, kind: Literal["accepted", "refused"]) -> Change:
     detail = {"about": question.kind, "text": question.text}
+    conflict = question.conflict
     if conflict is None:
         return Change(question.catalogue, home.time, kind, detail=detail)
     return Change(question.catalogue, home.time, kind, conflict.name, conflict.version, str(conflict.platform), detail)
 
 
-def _conflict(question: Question) -> Conflict:
-    if question.conflict is None:
-        raise ValueError("a question about no content")
-    return question.conflict
-
-
-def _record(question: Question) -> Record:
-    if question.record is None:
-        raise ValueError("a question about no record")
-    return question.record
+def _needed(value: _T | None) -> _T:
+    if value is None:
+        raise ValueError("the question has nothing of the kind it is about")
+    return value

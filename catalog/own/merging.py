@@ -21,11 +21,10 @@ from catalog.limits import MAX_ANCESTORS, MAX_SNAPSHOT_SIZE
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
 from catalog.model.release import Release
-from catalog.snapshot.difference import Change as Difference
-from catalog.snapshot.difference import diff_snapshots
+from catalog.snapshot.difference import ReleaseDifference, diff_snapshots
 from catalog.snapshot.reader import Snapshot, open_snapshot
 from catalog.sources.store import FetchingBlockstore
-from catalog.trust.contents import accept_own_content
+from catalog.trust.contents import accept_contents
 from catalog.trust.merge import merge_release
 from catalog.trust.ownership import claim_names
 from catalog.trust.store import note_unshared
@@ -51,7 +50,7 @@ def merge_record(home: Home, own_root: Cid | None, theirs: Record, store: Fetchi
     snapshot = open_snapshot(theirs.snapshot_cid, store)
     store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE)
     report = MergeReport(theirs.sequence, snapshot.root)
-    batch: list[Difference] = []
+    batch: list[ReleaseDifference] = []
     for difference in _differences(home, own_root, snapshot, store):
         batch.append(difference)
         if len(batch) == _BATCH:
@@ -61,12 +60,12 @@ def merge_record(home: Home, own_root: Cid | None, theirs: Record, store: Fetchi
     return report
 
 
-def _differences(home: Home, own_root: Cid | None, theirs: Snapshot, store: BlockSource) -> Iterator[Difference]:
+def _differences(home: Home, own_root: Cid | None, theirs: Snapshot, store: BlockSource) -> Iterator[ReleaseDifference]:
     """Yield the changes from the newest common ancestor to the other snapshot, or all its releases where there is none."""
     base = _common_ancestor(own_root, theirs, home.blocks, store)
     if base is None:
         for release in theirs.read():
-            yield Difference(None, release)
+            yield ReleaseDifference(None, release)
     else:
         yield from diff_snapshots(base, theirs)
 
@@ -91,12 +90,12 @@ def _ancestors(root: Cid | None, source: BlockSource) -> Iterator[Snapshot]:
         root = snapshot.catalogue.previous
 
 
-def _merge_batch(home: Home, catalogue: str, batch: list[Difference], report: MergeReport) -> None:
+def _merge_batch(home: Home, catalogue: str, batch: list[ReleaseDifference], report: MergeReport) -> None:
     with home.lock("own"):
         _take_batch(home, catalogue, batch, report)
 
 
-def _take_batch(home: Home, catalogue: str, batch: list[Difference], report: MergeReport) -> None:
+def _take_batch(home: Home, catalogue: str, batch: list[ReleaseDifference], report: MergeReport) -> None:
     taken: list[Release] = []
     unshared: list[Release] = []
     changes: list[Change] = []
@@ -120,7 +119,7 @@ def _take_batch(home: Home, catalogue: str, batch: list[Difference], report: Mer
 
     def trust(connection: Connection) -> None:
         for release in taken:
-            accept_own_content(connection, catalogue, release, home.time)
+            accept_contents(connection, catalogue, release, home.time)
         claim_names(connection, catalogue, sorted({release.name for release in taken}))
         note_unshared(connection, [*taken, *unshared])
 

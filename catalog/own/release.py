@@ -33,7 +33,7 @@ def add_images(
             merged[platform] = image
         else:
             registry = tuple(sorted({*before.registry, *image.registry}))
-            merged[platform] = replace(before if before.archive == image.archive else image, registry=registry)
+            merged[platform] = replace(before if before.format == image.format else image, registry=registry)
     if len(merged) > MAX_PLATFORMS:
         raise InvalidInputError(
             f"{name}@{version} would have {len(merged)} platforms", why=f"a release has at most {MAX_PLATFORMS}"

@@ -28,14 +28,14 @@ Lines = Iterator[tuple[Key, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ReleaseDifference:
     """One release that differs: before (``None``: new) and after (``None``: gone, which no honest publisher does)."""
 
     before: Release | None
     after: Release | None
 
 
-def diff_snapshots(old: Snapshot, new: Snapshot) -> Iterator[Change]:
+def diff_snapshots(old: Snapshot, new: Snapshot) -> Iterator[ReleaseDifference]:
     """Yield the releases that differ, in order. ``old`` was read whole or by difference before, and its blocks are at hand.
 
     Releases yielded before a `SnapshotError` are not part of a valid snapshot.
@@ -60,19 +60,19 @@ def diff_snapshots(old: Snapshot, new: Snapshot) -> Iterator[Change]:
         raise SnapshotError(f"the releases of {new.root} are not a file", why=error.message) from error
 
 
-def _join(before: Lines, after: Lines) -> Iterator[tuple[Key, Change]]:
+def _join(before: Lines, after: Lines) -> Iterator[tuple[Key, ReleaseDifference]]:
     """Yield the differences between two sorted runs of lines."""
     old, new = next(before, None), next(after, None)
     while old or new:
         if old and (new is None or old[0] < new[0]):
-            yield old[0], Change(decode_line(old[1]), None)
+            yield old[0], ReleaseDifference(decode_line(old[1]), None)
             old = next(before, None)
         elif new and (old is None or new[0] < old[0]):
-            yield new[0], Change(None, decode_line(new[1]))
+            yield new[0], ReleaseDifference(None, decode_line(new[1]))
             new = next(after, None)
         elif old and new:
             if old[1] != new[1]:
-                yield old[0], Change(decode_line(old[1]), decode_line(new[1]))
+                yield old[0], ReleaseDifference(decode_line(old[1]), decode_line(new[1]))
             old, new = next(before, None), next(after, None)
 
 

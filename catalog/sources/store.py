@@ -11,7 +11,8 @@ everything (bytes travel twice); chosen: shared wants, of which any idle source 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from time import monotonic
 
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
@@ -57,6 +58,7 @@ class FetchingBlockstore:
             SourceState(number, source, reserve=number >= len(sources)) for number, source in enumerate([*sources, *reserve])
         ]
         self._lock = threading.Lock()
+        self.deadline: float | None = None  # the moment (`time.monotonic`) at which every fetch ends, done or not
 
     @property
     def has_sources(self) -> bool:
@@ -130,7 +132,11 @@ class FetchingBlockstore:
             if all(state.is_dropped for state in self._states):
                 for state in self._states:
                     state.end_back_off(0)
-        return Fetch(self.local, self._states, self._timeouts, size=size, free_space=self._free_space, traverse=traverse)
+        timeouts = self._timeouts
+        if self.deadline is not None:
+            left = max(0.0, self.deadline - monotonic())
+            timeouts = replace(timeouts, total=left if timeouts.total is None else min(left, timeouts.total))
+        return Fetch(self.local, self._states, timeouts, size=size, free_space=self._free_space, traverse=traverse)
 
     def _drop_rotten(self, cids: Iterable[Cid]) -> set[Cid]:
         rotten = set()

@@ -1,131 +1,257 @@
-"""What every release was seen with: a published name@version never changes its content silently (safety A7).
+"""The contents that releases were seen with: a published name@version never changes its content silently (docs/safety.md, A7, A17).
 
-Content is the config digest of a platform. What was seen first is current until the user accepts something else; for the own
-catalogue nothing else is ever accepted. Functions take a connection of the trust file's `catalog.storage.database.Database`.
+The content of a platform is its config digest, and within one format also archive and manifest, which are functions of the config.
+The content that was seen first is current until the user accepts another one; for the own catalogue no other one is ever accepted.
+
+A sync compares first, with reads only (`compare_contents`), and writes the result in one short transaction (`note_contents`).
+Nothing else may change the contents of the catalogue in between: syncs and decisions hold the sync lock of the home. Functions take
+a connection of the trust file's `catalog.storage.database.Database`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from catalog.errors import NotFoundError, ReleaseConflictError
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
-from catalog.model.release import Release
+from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.trust.schema import catalogues, conflicts, contents
 from catalog.trust.store import catalogue_id
 
 _BATCH = 2000
+_MAX_OTHER_FORMATS = 20_000  # of one snapshot that is read whole
 _RANGE_FROM = 200  # changed releases, from which one scan over their names costs less than a look-up for each
-_FIND = "SELECT config FROM contents WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND current"
-_RANGE = """
-SELECT name, version, platform, config FROM contents WHERE catalogue_id = ? AND name BETWEEN ? AND ? AND current
+_COLUMNS = "config, format, archive, manifest"
+_FIND = f"SELECT {_COLUMNS} FROM contents WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?"  # noqa: S608
+_RANGE = f"SELECT name, version, platform, {_COLUMNS} FROM contents WHERE catalogue_id = ? AND name BETWEEN ? AND ?"  # noqa: S608
+_FIND_FORMER = f"""
+SELECT {_COLUMNS} FROM former_contents
+WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND config = ? AND format = ?
+"""  # noqa: S608
+_INSERT = "INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_FORMER = "INSERT OR IGNORE INTO former_contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REPLACE = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP = """
+INSERT OR IGNORE INTO former_contents SELECT * FROM contents WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?
 """
-_INSERT = "INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?, ?, ?, 1)"
+_FIRST_SEEN = """
+SELECT min(first_seen) FROM former_contents
+WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND config = ? AND format = ? AND archive = ? AND manifest = ?
+"""
+_COMPLETE = """
+UPDATE contents SET format = ?, archive = ?, manifest = ?
+WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND archive IS NULL
+"""
+_FORGET_CONFLICT = "DELETE FROM conflicts WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?"
 
-ConflictState = Literal["open", "accepted", "refused"]
+ConflictState = Literal["open", "refused"]
+_Key = tuple[str, str, str]
+
+
+class Content(NamedTuple):
+    """What a release holds for one platform, as far as it must not change. Archive and manifest are None where not known."""
+
+    config: bytes
+    format: str
+    archive: bytes | None
+    manifest: bytes | None
+
+    def is_changed_to(self, other: "Content") -> bool:
+        """Return whether ``other`` is another content than this one; one of another format can only differ in its config."""
+        if self.config != other.config:
+            return True
+        if self.format != other.format or self.archive is None:
+            return False
+        return (self.archive, self.manifest) != (other.archive, other.manifest)
+
+
+def content_of(image: Image) -> Content:
+    """Return the content of an image."""
+    return Content(image.config.raw, image.format, image.archive.binary, image.manifest.raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A followed release that came with other content than it was seen with.
 
-    ``release`` is how its catalogue has it now, ``held`` how the index had it (None where it did not): either can be put there.
+    ``release`` is the release in the newest snapshot, ``held`` the release in the index before (None where it had none).
     """
 
-    conflict_id: int
     catalogue: str
     name: str
     version: str
     platform: Platform
     old: ConfigDigest
-    new: ConfigDigest
     release: Release
     held: Release | None
     seen: str
     state: ConflictState
 
+    @property
+    def image(self) -> Image:
+        """The image with the other content."""
+        return self.release.images[self.platform]
 
-def check_own_content(connection: Connection, catalogue: str, release: Release, at: str) -> None:
-    """Note the content of a release that is being published; raise `ReleaseConflictError` where it was published with other."""
-    for platform, config in _changed(connection, catalogue_id(connection, catalogue), [release]).get(_key(release), {}).items():
-        raise ReleaseConflictError(
-            f"{release.reference} was published with other content",
-            why=f"for {platform} it is {config}, not {release.images[platform].config}; a version never changes",
-            hint="publish it as another version",
-        )
-    _add(connection, catalogue_id(connection, catalogue), [release], at)
+    @property
+    def new(self) -> ConfigDigest:
+        return self.image.config
 
-
-def accept_own_content(connection: Connection, catalogue: str, release: Release, at: str) -> None:
-    """Make the content of an own release the current one, whatever it was seen with: another home of this key shared it first."""
-    number = catalogue_id(connection, catalogue)
-    for platform, image in release.images.items():
-        key = {"catalogue_id": number, "name": release.name, "version": release.version, "platform": str(platform)}
-        connection.execute(
-            update(contents).where(*(contents.c[column] == value for column, value in key.items())).values(current=0)
-        )
-        statement = upsert(contents).values(**key, config=image.config.raw, first_seen=at, current=1)
-        connection.execute(statement.on_conflict_do_update(index_elements=list(contents.primary_key), set_={"current": 1}))
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.name, self.version
 
 
-def see_contents(
+@dataclass(slots=True)
+class Comparison:
+    """What `compare_contents` found in one catalogue: everything that `note_contents` must write.
+
+    ``conflicts`` are the releases among those compared whose content differs, whether noted before or not; ``open`` counts all open
+    conflicts of the catalogue. A ``flooded`` comparison was not finished and must not be written.
+    """
+
+    catalogue: str
+    conflicts: list[Conflict] = field(default_factory=list)
+    open: int = 0
+    flooded: bool = False
+    fresh: list[tuple[Any, ...]] = field(default_factory=list)
+    other_formats: list[tuple[Any, ...]] = field(default_factory=list)
+    completed: list[tuple[Any, ...]] = field(default_factory=list)
+    settled: list[_Key] = field(default_factory=list)
+    changed: list[Conflict] = field(default_factory=list)
+
+
+FindHeld = Callable[[str, str], Release | None]
+
+
+def compare_contents(
     connection: Connection,
     catalogue: str,
     releases: Iterable[Release],
     at: str,
     *,
-    held: Callable[[str, str], Release | None] | None = None,
-) -> list[Conflict]:
-    """Note the contents of a followed catalogue's new and changed releases; give those that changed, open or refused.
+    held: FindHeld | None = None,
+    gone: Iterable[tuple[str, str]] = (),
+    whole: bool = False,
+    most: int | None = None,
+) -> Comparison:
+    """Compare new and changed releases of a catalogue with the contents they were seen with. Only reads.
 
-    Whoever calls it keeps the old content of these in the index; ``held`` gives the release of a name and version from there, so
-    that it can be put there again. A conflict that is known already is given, not noted again.
+    ``held`` returns the release of a name and version from the index; ``gone`` are the names and versions that the catalogue no
+    longer has. With ``whole``, ``releases`` are all that the catalogue has, and new contents are left to `see_first_contents`:
+    there may be millions. The comparison ends early once more than ``most`` conflicts would be open (``Comparison.flooded``).
     """
-    number = catalogue_id(connection, catalogue)
-    found: list[Conflict] = []
+    number = _find_number(connection, catalogue)
+    found = Comparison(catalogue)
+    waiting: dict[tuple[str, str], list[Any]] = {}
+    for row in connection.execute(_select_conflicts(None, catalogue)):
+        waiting.setdefault((row.name, row.version), []).append(row)
+        found.open += row.state == "open"
+    for key in gone:
+        _settle(found, key, _conflicts_of(waiting.pop(key, ())), ())
     stream = iter(releases)
     while batch := list(islice(stream, _BATCH)):
-        changed = _changed(connection, number, batch)
+        keys = [(*_key(release), str(platform)) for release in batch for platform in release.images]
+        current = {} if number is None else _read_current(connection, number, keys)
         for release in batch:
-            for platform, old in changed.get(_key(release), {}).items():
-                found.append(_note_conflict(connection, number, release, platform, old, at, held))
-        _close_settled(connection, number, batch, changed, at)
-        _add(connection, number, batch, at, without=changed)
+            before = _conflicts_of(waiting.pop(_key(release), ()))
+            differing = _compare_release(connection, number, found, release, current, at, held, before)
+            _settle(found, _key(release), before, differing)
+            if most is not None and found.open > most:
+                found.flooded = True
+                return found
+        if whole:
+            found.fresh.clear()
+            del found.other_formats[_MAX_OTHER_FORMATS:]
+    if whole:
+        for key, rows in waiting.items():
+            _settle(found, key, _conflicts_of(rows), ())
     return found
 
 
+def note_contents(connection: Connection, found: Comparison, at: str) -> None:
+    """Write what a comparison found: new contents, conflicts, and that other conflicts are over."""
+    number = catalogue_id(connection, found.catalogue)
+    for statement, rows in (
+        (_INSERT, [(number, *row, at) for row in found.fresh]),
+        (_INSERT_FORMER, [(number, *row, at) for row in found.other_formats]),
+        (_COMPLETE, [(*row[:3], number, *row[3:]) for row in found.completed]),
+        (_FORGET_CONFLICT, [(number, *key) for key in found.settled]),
+    ):
+        if rows:
+            connection.exec_driver_sql(statement, rows)
+    for conflict in found.changed:
+        _put_conflict(connection, number, conflict)
+
+
+def check_own_content(connection: Connection, catalogue: str, release: Release, at: str) -> None:
+    """Note the content of a release that is being published; raise `ReleaseConflictError` where it was published with another."""
+    found = compare_contents(connection, catalogue, [release], at)
+    for conflict in found.conflicts:
+        raise ReleaseConflictError(
+            f"{release.reference} was published with other content",
+            why=f"for {conflict.platform} {describe_change(conflict)}; a version never changes",
+            hint="publish it as another version",
+        )
+    note_contents(connection, found, at)
+
+
 def has_contents(connection: Connection, catalogue: str) -> bool:
-    """Return whether anything of a catalogue was seen here before."""
+    """Return whether contents of a catalogue were seen here before."""
     statement = select(contents.c.name).join(catalogues).where(catalogues.c.catalogue == catalogue).limit(1)
     return connection.execute(statement).first() is not None
 
 
-def see_first_contents(connection: Connection, catalogue: str, images: Iterable[tuple[str, str, str, bytes]], at: str) -> None:
-    """Note the contents (name, version, platform, config digest) of a catalogue of which nothing was seen before."""
+SeenImage = tuple[str, str, str, bytes, str, bytes, bytes]
+"""Name, version, platform, config, format, archive and manifest."""
+
+
+def see_first_contents(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
+    """Note the contents of images that have none yet; current ones stay."""
     number = catalogue_id(connection, catalogue)
     stream = iter(images)
     while batch := list(islice(stream, _BATCH)):
-        connection.exec_driver_sql(
-            _INSERT, [(number, name, version, platform, config, at) for name, version, platform, config in batch]
-        )
+        connection.exec_driver_sql(_INSERT, [(number, *row, at) for row in batch])
+
+
+def accept_images(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
+    """Make the contents of images current, whatever was seen before; conflicts about them are over. Former ones keep their time."""
+    number = catalogue_id(connection, catalogue)
+    stream = iter(images)
+    while batch := list(islice(stream, _BATCH)):
+        current = _read_current(connection, number, [row[:3] for row in batch])
+        changed = [row for row in batch if current.get(row[:3]) != row[3:]]
+        if changed:
+            keys = [(number, *row[:3]) for row in changed]
+            connection.exec_driver_sql(_KEEP, keys)
+            rows = [(number, *row, _seen_before(connection, number, row) or at) for row in changed]
+            connection.exec_driver_sql(_REPLACE, rows)
+            connection.exec_driver_sql(_FORGET_CONFLICT, keys)
+
+
+def accept_contents(connection: Connection, catalogue: str, release: Release, at: str) -> None:
+    """Make the contents of a release current: those that another home of the own key shared first, or that the user accepted."""
+    images: list[SeenImage] = []
+    for platform, image in release.images.items():
+        key = (release.name, release.version, str(platform))
+        images.append((*key, image.config.raw, image.format, image.archive.binary, image.manifest.raw))
+    accept_images(connection, catalogue, images, at)
 
 
 def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
     """Return the release as the index shows it while its content is in conflict, or was refused.
 
-    It has the old images, and all else as it is now. A platform whose old image was not held is left out. ``differing`` may hold
-    conflicts of other releases.
+    It has the old images, and everything else as it is now. A platform whose old image was not held is left out. ``differing`` may
+    hold conflicts of other releases.
     """
     images = dict(release.images)
     for conflict in differing:
         image = images.get(conflict.platform)
-        if (conflict.name, conflict.version) != _key(release) or image is None or image.config != conflict.new:
+        if conflict.key != _key(release) or image is None or content_of(image) != content_of(conflict.image):
             continue
         if conflict.held is not None and conflict.platform in conflict.held.images:
             images[conflict.platform] = conflict.held.images[conflict.platform]
@@ -134,172 +260,200 @@ def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
     return replace(release, images=images)
 
 
-def first_seen(connection: Connection, catalogue: str, name: str, version: str) -> str | None:
-    """Return the time when this home first saw a release; None where it never did."""
-    statement = (
-        select(func.min(contents.c.first_seen))
-        .join(catalogues)
-        .where(catalogues.c.catalogue == catalogue, contents.c.name == name, contents.c.version == version)
-    )
-    return connection.execute(statement).scalar()
-
-
 def list_conflicts(connection: Connection, *, state: ConflictState | None = "open", catalogue: str | None = None) -> list[Conflict]:
     """Return the conflicts of a state (None: all), oldest first."""
+    return [_conflict(row) for row in connection.execute(_select_conflicts(state, catalogue))]
+
+
+def accept_conflict(connection: Connection, conflict: Conflict, release: Release) -> None:
+    """Make the content of a conflict current; ``release`` is the one that is shown now, and must still have that content.
+
+    Raise `NotFoundError` where the conflict is over, or its content or that of ``release`` is another one by now.
+    """
+    now = _check_waiting(connection, conflict)
+    image = release.images.get(conflict.platform)
+    if image is None or content_of(image) != content_of(conflict.image):
+        raise NotFoundError(f"{release.reference} has another content for {conflict.platform} by now", why="list what waits again")
+    only = replace(release, images={conflict.platform: image})
+    accept_contents(connection, conflict.catalogue, only, now.seen)
+
+
+def refuse_conflict(connection: Connection, conflict: Conflict, at: str) -> None:
+    """Keep the old content; raise `NotFoundError` where the conflict is over, or is about another content by now."""
+    _check_waiting(connection, conflict)
+    connection.execute(update(conflicts).where(*_same(connection, conflict)).values(state="refused", decided=at))
+
+
+def forget_conflicts(connection: Connection, catalogue: str) -> None:
+    """Delete the conflicts of a catalogue that is no longer followed; its contents stay."""
+    connection.execute(delete(conflicts).where(conflicts.c.catalogue_id == catalogue_id(connection, catalogue)))
+
+
+def describe_change(conflict: Conflict) -> str:
+    """Return what changed, as ``OLD became NEW``."""
+    if conflict.old != conflict.new:
+        return f"{conflict.old} became {conflict.new}"
+    before = conflict.held.images.get(conflict.platform) if conflict.held is not None else None
+    was = f"{before.archive} (manifest {before.manifest})" if before is not None else "the archive it was seen with"
+    return (
+        f"{was} became {conflict.image.archive} (manifest {conflict.image.manifest}), although its config is still {conflict.new}"
+    )
+
+
+def _compare_release(
+    connection: Connection,
+    number: int | None,
+    found: Comparison,
+    release: Release,
+    current: Mapping[_Key, Content],
+    at: str,
+    held: FindHeld | None,
+    before: Mapping[Platform, Conflict],
+) -> dict[Platform, Conflict]:
+    """Compare the images of one release; return its conflicts. ``before`` are those that were noted already."""
+    differing: dict[Platform, Conflict] = {}
+    for platform, image in release.images.items():
+        key, content = (release.name, release.version, str(platform)), content_of(image)
+        known = current.get(key)
+        if known is None or number is None:
+            found.fresh.append((*key, *content))
+            continue
+        if known.archive is None:
+            known = _complete(found, key, known, content, None if held is None else held(*_key(release)), platform)
+        elif known.config == content.config and known.format != content.format:
+            row = connection.exec_driver_sql(_FIND_FORMER, (number, *key, content.config, content.format)).first()
+            if row is None:
+                found.other_formats.append((*key, *content))
+                continue
+            known = Content(*row)
+        if not known.is_changed_to(content):
+            continue
+        noted = before.get(platform)
+        if noted is not None and content_of(noted.image) == content:
+            conflict = replace(noted, release=release)
+        else:
+            was = noted.held if noted is not None else None if held is None else held(*_key(release))
+            old = ConfigDigest(known.config)
+            conflict = Conflict(found.catalogue, release.name, release.version, platform, old, release, was, at, "open")
+            found.open += noted is None or noted.state != "open"
+        if conflict != noted:
+            found.changed.append(conflict)
+        differing[platform] = conflict
+        found.conflicts.append(conflict)
+    return differing
+
+
+def _settle(found: Comparison, key: tuple[str, str], before: Mapping[Platform, Conflict], differing: Collection[Platform]) -> None:
+    """Note the conflicts of a release that are over: the old content came back, or the image is gone."""
+    for platform, conflict in before.items():
+        if platform not in differing:
+            found.settled.append((*key, str(platform)))
+            found.open -= conflict.state == "open"
+
+
+def _complete(
+    found: Comparison, key: _Key, current: Content, content: Content, held: Release | None, platform: Platform
+) -> Content:
+    """Return a content that was noted without archive and manifest with those that the index has, else with the new ones."""
+    image = held.images.get(platform) if held is not None else None
+    known = content_of(image) if image is not None and image.config.raw == current.config else content
+    if known.config != current.config:
+        return current
+    found.completed.append((known.format, known.archive, known.manifest, *key))
+    return known
+
+
+def _read_current(connection: Connection, number: int, keys: Sequence[_Key]) -> dict[_Key, Content]:
+    """Return the current contents of (name, version, platform)."""
+    known: dict[_Key, Content] = {}
+    if len(keys) >= _RANGE_FROM:
+        low, high = min(name for name, _, _ in keys), max(name for name, _, _ in keys)
+        for name, version, platform, *content in connection.exec_driver_sql(_RANGE, (number, low, high)):
+            known[name, version, platform] = Content(*content)
+    else:
+        for key in keys:
+            row = connection.exec_driver_sql(_FIND, (number, *key)).first()
+            if row is not None:
+                known[key] = Content(*row)
+    return known
+
+
+def _seen_before(connection: Connection, number: int, image: SeenImage) -> str | None:
+    return connection.exec_driver_sql(_FIRST_SEEN, (number, *image)).scalar()
+
+
+def _find_number(connection: Connection, catalogue: str) -> int | None:
+    return connection.execute(select(catalogues.c.catalogue_id).where(catalogues.c.catalogue == catalogue)).scalar()
+
+
+def _put_conflict(connection: Connection, number: int, conflict: Conflict) -> None:
+    """Write a conflict in place of an earlier one about the same release and platform: only the newest is kept."""
+    key = (number, *conflict.key, str(conflict.platform))
+    connection.exec_driver_sql(_FORGET_CONFLICT, key)
+    connection.execute(
+        insert(conflicts).values(
+            catalogue_id=number,
+            name=conflict.name,
+            version=conflict.version,
+            platform=str(conflict.platform),
+            old_config=conflict.old.raw,
+            old_line=None if conflict.held is None else encode_line(conflict.held)[:-1],
+            new_line=encode_line(conflict.release)[:-1],
+            seen=conflict.seen,
+            state=conflict.state,
+        )
+    )
+
+
+def _select_conflicts(state: ConflictState | None, catalogue: str | None) -> Select[Any]:
     statement = (
         select(conflicts, catalogues.c.catalogue)
         .join(catalogues, catalogues.c.catalogue_id == conflicts.c.catalogue_id)
-        .order_by(conflicts.c.conflict_id)
+        .order_by(conflicts.c.seen, conflicts.c.conflict_id)
     )
     if state is not None:
         statement = statement.where(conflicts.c.state == state)
     if catalogue is not None:
         statement = statement.where(catalogues.c.catalogue == catalogue)
-    return [_conflict(row) for row in connection.execute(statement)]
+    return statement
 
 
-def decide_conflict(connection: Connection, conflict_id: int, state: Literal["accepted", "refused"], at: str) -> Conflict:
-    """Accept or refuse the content that a release changed to; whoever accepts it puts the release into the index.
+def _conflicts_of(rows: Iterable[Any]) -> dict[Platform, Conflict]:
+    return {conflict.platform: conflict for conflict in map(_conflict, rows)}
 
-    Raises `NotFoundError` where there is no such conflict, or it was accepted already.
-    """
-    row = connection.execute(
-        select(conflicts).where(conflicts.c.conflict_id == conflict_id, conflicts.c.state != "accepted")
-    ).first()
-    if row is None:
-        raise NotFoundError(f"there is no conflict {conflict_id} to decide")
-    connection.execute(update(conflicts).where(conflicts.c.conflict_id == conflict_id).values(state=state, decided=at))
-    if state == "accepted":
-        key = {"catalogue_id": row.catalogue_id, "name": row.name, "version": row.version, "platform": row.platform}
-        same = [contents.c[column] == value for column, value in key.items()]
-        connection.execute(update(contents).where(*same).values(current=0))
-        statement = upsert(contents).values(**key, config=row.new_config, first_seen=row.seen, current=1)
-        connection.execute(statement.on_conflict_do_update(index_elements=list(contents.primary_key), set_={"current": 1}))
-    return _get_conflict(connection, conflict_id)
+
+def _check_waiting(connection: Connection, conflict: Conflict) -> Conflict:
+    """Return the stored conflict; raise `NotFoundError` where there is none, or one about another content."""
+    row = connection.execute(select(conflicts, catalogues.c.catalogue).join(catalogues).where(*_same(connection, conflict))).first()
+    stored = None if row is None else _conflict(row)
+    if stored is None or content_of(stored.image) != content_of(conflict.image):
+        raise NotFoundError(
+            f"nothing about this content of {conflict.name}@{conflict.version} waits for a decision any more",
+            why="a sync, or another command, changed it meanwhile",
+        )
+    return stored
+
+
+def _same(connection: Connection, conflict: Conflict) -> tuple[Any, ...]:
+    return (
+        conflicts.c.catalogue_id == catalogue_id(connection, conflict.catalogue),
+        conflicts.c.name == conflict.name,
+        conflicts.c.version == conflict.version,
+        conflicts.c.platform == str(conflict.platform),
+    )
 
 
 def _key(release: Release) -> tuple[str, str]:
     return release.name, release.version
 
 
-def _changed(connection: Connection, number: int, batch: Sequence[Release]) -> dict[tuple[str, str], dict[Platform, ConfigDigest]]:
-    """Return the platforms whose content is not the current one, with that."""
-    known: dict[tuple[str, str, str], bytes] = {}
-    if len(batch) >= _RANGE_FROM:
-        low, high = min(release.name for release in batch), max(release.name for release in batch)
-        for name, version, platform, config in connection.exec_driver_sql(_RANGE, (number, low, high)):
-            known[name, version, platform] = config
-    else:
-        for release in batch:
-            for platform in release.images:
-                key = (release.name, release.version, str(platform))
-                config = connection.exec_driver_sql(_FIND, (number, *key)).scalar()
-                if config is not None:
-                    known[key] = config
-    changed: dict[tuple[str, str], dict[Platform, ConfigDigest]] = {}
-    if not known:
-        return changed
-    for release in batch:
-        for platform, image in release.images.items():
-            config = known.get((release.name, release.version, str(platform)))
-            if config is not None and config != image.config.raw:
-                changed.setdefault(_key(release), {})[platform] = ConfigDigest(config)
-    return changed
-
-
-def _add(
-    connection: Connection,
-    number: int,
-    batch: Sequence[Release],
-    at: str,
-    without: dict[tuple[str, str], dict[Platform, ConfigDigest]] | None = None,
-) -> None:
-    changed = without or {}
-    rows = [
-        (number, release.name, release.version, str(platform), image.config.raw, at)
-        for release in batch
-        for platform, image in release.images.items()
-        if not changed or platform not in changed.get(_key(release), ())
-    ]
-    if rows:
-        connection.exec_driver_sql(_INSERT, rows)
-
-
-def _note_conflict(
-    connection: Connection,
-    number: int,
-    release: Release,
-    platform: Platform,
-    old: ConfigDigest,
-    at: str,
-    held: Callable[[str, str], Release | None] | None,
-) -> Conflict:
-    new = release.images[platform].config
-    same = (
-        conflicts.c.catalogue_id == number,
-        conflicts.c.name == release.name,
-        conflicts.c.version == release.version,
-        conflicts.c.platform == str(platform),
-        conflicts.c.old_config == old.raw,
-        conflicts.c.state != "accepted",
-    )
-    known = connection.execute(select(conflicts.c.conflict_id).where(*same, conflicts.c.new_config == new.raw)).scalar()
-    if known is None:
-        connection.execute(update(conflicts).where(*same, conflicts.c.state == "open").values(state="refused", decided=at))
-        before = None if held is None else held(release.name, release.version)
-        statement = insert(conflicts).values(
-            catalogue_id=number,
-            name=release.name,
-            version=release.version,
-            platform=str(platform),
-            old_config=old.raw,
-            new_config=new.raw,
-            old_line=None if before is None else encode_line(before)[:-1],
-            new_line=encode_line(release)[:-1],
-            seen=at,
-            state="open",
-        )
-        known = connection.execute(statement.returning(conflicts.c.conflict_id)).scalar_one()
-    return _get_conflict(connection, known)
-
-
-def _close_settled(
-    connection: Connection,
-    number: int,
-    batch: Sequence[Release],
-    changed: dict[tuple[str, str], dict[Platform, ConfigDigest]],
-    at: str,
-) -> None:
-    """Close the open conflicts of releases that came back with the content they had."""
-    statement = select(conflicts.c.conflict_id, conflicts.c.name, conflicts.c.version, conflicts.c.platform)
-    still_open = connection.execute(statement.where(conflicts.c.catalogue_id == number, conflicts.c.state == "open")).all()
-    if not still_open:
-        return
-    settled = {(*_key(release), str(p)) for release in batch for p in release.images if p not in changed.get(_key(release), {})}
-    for row in still_open:
-        if (row.name, row.version, row.platform) in settled:
-            closed = update(conflicts).where(conflicts.c.conflict_id == row.conflict_id)
-            connection.execute(closed.values(state="refused", decided=at))
-
-
-def _get_conflict(connection: Connection, conflict_id: int) -> Conflict:
-    statement = (
-        select(conflicts, catalogues.c.catalogue)
-        .join(catalogues, catalogues.c.catalogue_id == conflicts.c.catalogue_id)
-        .where(conflicts.c.conflict_id == conflict_id)
-    )
-    return _conflict(connection.execute(statement).one())
-
-
 def _conflict(row: Any) -> Conflict:
     return Conflict(
-        row.conflict_id,
         row.catalogue,
         row.name,
         row.version,
         parse_platform(row.platform),
         ConfigDigest(row.old_config),
-        ConfigDigest(row.new_config),
         decode_line(row.new_line),
         None if row.old_line is None else decode_line(row.old_line),
         row.seen,

@@ -7,23 +7,21 @@ The steps of `judge_record`, applied to records that passed validation (`catalog
 3. The same sequence with another value is an equivocation (A5): the first stays.
 4. Sequence 2^63 - 1 revokes the name, whatever is held (A9).
 5. A sequence more than 10^6 above the highest ever accepted is suspicious (A4): the data is taken and the floor is not raised, so
-   that the owner's next proper record is still newer. A record that the user refused is not taken again.
+   that the owner's next proper record is still newer. A record that the user refused is not taken again. Among suspicious
+   records steps 2 and 3 apply as well, to the one whose data is shown.
 6. Anything else is newer, and raises the floor.
 
 Considered: refusing suspicious data. Chosen: taking it, because subscribers of a publisher whose counter jumped would otherwise
 get nothing until each of them acts. The cost is small: the thief of a key can show data under a normal sequence as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from catalog.errors import RollbackError
 from catalog.ipns.record import Record, select_record
 from catalog.limits import MAX_SEQUENCE, SUSPICIOUS_SEQUENCE_JUMP
-from catalog.model.digest import ConfigDigest
-from catalog.model.platform import Platform
-from catalog.model.release import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RecordChoice:
     """The best of the records that several sources returned.
 
     ``record`` and ``verdict`` are None where no source returned any. ``behind`` are records that an honest but late source may
@@ -67,10 +65,11 @@ def floor_of(record: Record) -> Floor:
     return Floor(record.sequence, record.value)
 
 
-def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] = ()) -> Verdict:
+def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] = (), shown: Floor | None = None) -> Verdict:
     """Return how a validated record relates to what is held, by the steps above; raise `RollbackError` where it may not replace it.
 
-    ``floor`` is None at first contact; ``refused`` are suspicious records that the user refused.
+    ``floor`` is None at first contact; ``refused`` are suspicious records that the user refused; ``shown`` is the suspicious record
+    whose data is shown.
     """
     if floor is None:
         return Verdict.REVOKED if record.revoked else Verdict.NEWER
@@ -97,11 +96,20 @@ def judge_record(record: Record, floor: Floor | None, refused: Iterable[Floor] =
                 f"the record of sequence {record.sequence} of {record.name} was refused here",
                 why=f"it jumped from {floor.sequence}",
             )
+        if shown is not None and record.sequence < shown.sequence:
+            raise RollbackError(
+                f"the catalogue {record.name} went backwards: sequence {record.sequence}, and {shown.sequence} is shown here",
+                why=f"both jumped from {floor.sequence}; a source serves an old record",
+            )
+        if shown is not None and record.sequence == shown.sequence and record.value != shown.value:
+            raise equivocation(record, shown)
         return Verdict.SUSPICIOUS
     return Verdict.NEWER
 
 
-def choose_record(records: Sequence[Record], floor: Floor | None, refused: Iterable[Floor] = ()) -> Choice:
+def choose_record(
+    records: Sequence[Record], floor: Floor | None, refused: Iterable[Floor] = (), shown: Floor | None = None
+) -> RecordChoice:
     """Return the best of the validated records that all sources returned for one name; the order of ``records`` does not matter.
 
     A revocation ranks first, then a proper newer record, then a suspicious one, then what is held. Raise `RollbackError` where
@@ -112,12 +120,12 @@ def choose_record(records: Sequence[Record], floor: Floor | None, refused: Itera
     refused = tuple(refused)
     for record in records:
         try:
-            verdicts[judge_record(record, floor, refused)].append(record)
+            verdicts[judge_record(record, floor, refused, shown)].append(record)
         except RollbackError as error:
             refusals.append((record, error))
-    held = floor.sequence if floor is not None else -1
-    conflicts = [error for record, error in refusals if record.sequence == held]
-    behind = tuple(record for record, _ in refusals if record.sequence != held)
+    held = {entry.sequence for entry in (floor, shown) if entry is not None}
+    conflicts = [error for record, error in refusals if record.sequence in held and floor_of(record) not in refused]
+    behind = tuple(record for record, _ in refusals if record.sequence not in held)
     for verdict in (Verdict.REVOKED, Verdict.NEWER, Verdict.SUSPICIOUS, Verdict.SAME):
         candidates = verdicts[verdict]
         if not candidates:
@@ -125,10 +133,10 @@ def choose_record(records: Sequence[Record], floor: Floor | None, refused: Itera
         best = select_record(candidates)
         conflicts += _rivals(best, candidates)
         passed_over = () if verdict is Verdict.SUSPICIOUS else tuple(verdicts[Verdict.SUSPICIOUS])
-        return Choice(best, verdict, behind, tuple(conflicts), passed_over)
+        return RecordChoice(best, verdict, behind, tuple(conflicts), passed_over)
     if refusals:
         raise max(refusals, key=lambda refusal: refusal[0].sequence)[1]
-    return Choice()
+    return RecordChoice()
 
 
 def next_sequence(own: int, seen: Iterable[int] = ()) -> int:
@@ -142,26 +150,6 @@ def next_sequence(own: int, seen: Iterable[int] = ()) -> int:
     if following >= MAX_SEQUENCE:
         raise RollbackError("no sequence is left for this key", why="its last record is the revocation")
     return following
-
-
-def changed_platforms(seen: Mapping[Platform, ConfigDigest], release: Release) -> dict[Platform, ConfigDigest]:
-    """Return the platforms of ``release`` whose content is not the one once seen, with the content they have now (safety A7).
-
-    Content is the config digest: another archive of it, another title or annotation is no change, and neither is a platform that
-    is new or gone.
-    """
-    return {
-        platform: image.config for platform, image in release.images.items() if platform in seen and seen[platform] != image.config
-    }
-
-
-def names_to_claim(brought: Iterable[str], owners: Mapping[str, str], own_names: Iterable[str]) -> list[str]:
-    """Return those of the names that a catalogue brought which nobody owns here yet: they become its own (safety A8).
-
-    ``owners`` are the catalogues that own those names already, ``own_names`` the names of the home's own catalogue.
-    """
-    taken = set(own_names)
-    return [name for name in brought if name not in owners and name not in taken]
 
 
 def equivocation(record: Record, held: Floor) -> RollbackError:

@@ -113,7 +113,7 @@ def _document(done: "Subscribed") -> Document:
     if done.overlap:
         shown = ", ".join(done.overlap[:_SHOWN]) + (f" and {len(done.overlap) - _SHOWN} more" if len(done.overlap) > _SHOWN else "")
         pairs.append(("Overlap", f"{shown} keep their meaning here; {alias}/{done.overlap[0]} means that of {alias}"))
-    line = f"Subscribed as {alias}" if done.first else f"Already followed as {alias}; up to date now"
+    line = f"Subscribed as {alias}" if done.first else f"Already followed as {' and '.join((alias, *subscription.others))}"
     parts: list[str | Table] = [fields(pairs), line]
     return Document(
         "subscribe",

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help="A reference or an alias, as dcat trust list shows it.")]
+ItemArgument = Annotated[str, typer.Argument(metavar="ITEM", help="What is to be decided, as dcat trust list shows it.")]
 
 
 @app.callback()
 def trust() -> None:
     """Decide about changes in catalogues that you follow.
 
-    Changed contents, jumped sequences and successors of revoked catalogues wait here; nothing is decided without you.
+    Changed contents, jumped sequences and successors of revoked catalogues wait here; nothing is decided without you. What is
+    accepted is named as dcat trust list shows it, so that nothing else can be accepted.
     """
 
 

@@ -45,7 +45,7 @@ def follow_bob(home: Path, *, expires: timedelta = timedelta(days=20)) -> None:
             show_catalogue(connection, row)
             put_releases(connection, BOB, [theirs])
         with opened.trust.write() as connection:
-            contents.see_contents(connection, BOB, [theirs], opened.time)
+            contents.accept_contents(connection, BOB, theirs, opened.time)
 
 
 def expect(dcat: Dcat, arguments: list[str], code: int, kind: str) -> str:
@@ -145,7 +145,8 @@ def test_23_content_changed_in_a_subscription(dcat: Dcat, home: Path) -> None:
     follow_bob(home)
     with open_home(home, now=datetime.now(UTC)) as opened, opened.trust.write() as connection:
         changed = listed_image("other")
-        contents.see_contents(connection, BOB, [Release("web", "1.0", opened.time, {AMD64: changed})], opened.time)
+        release = Release("web", "1.0", opened.time, {AMD64: changed})
+        contents.note_contents(connection, contents.compare_contents(connection, BOB, [release], opened.time), opened.time)
     expect(dcat, ["resolve", "bob/web@1.0"], 23, "release-conflict")
 
 

@@ -12,6 +12,7 @@ from catalog.home.home import Home, open_home
 from catalog.model.release import Image
 from catalog.sources.network import Network
 from tests.delivery.versions import open_at, publisher, released
+from tests.factory.platforms import AMD64
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeSource
 
@@ -29,7 +30,7 @@ def team(tmp_path: Path) -> Iterator[Home]:
 
 
 def fetch(home: Home, team: Home, image: Image) -> bool:
-    fetch_image(home, image, open_store(home, Network((HomeSource(team),))))
+    fetch_image(home, image, AMD64, open_store(home, Network((HomeSource(team),))))
     return home.blocks.has(image.archive)
 
 

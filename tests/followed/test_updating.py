@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import RecordExpiredError, RollbackError, UnavailableError
-from catalog.followed.checking import check_name
+from catalog.followed.checking import ask_for_record
 from catalog.followed.updating import Update, update_followed, update_one
 from catalog.home.home import Home
 from catalog.home.records import local_records
@@ -327,7 +327,7 @@ def test_a_crash_between_trust_and_index_is_finished_at_the_next_opening(bob: Ho
     publish_fake(bob, "web", "2")
     share(bob)
     ann.crash_point = crash
-    check = check_name(ann, network_of(bob), parse_ipns_name(name_of(bob)))
+    check = ask_for_record(ann, network_of(bob), parse_ipns_name(name_of(bob)))
     with pytest.raises(CrashError):
         update_one(ann, network_of(bob), check, "bob")
     ann.close()

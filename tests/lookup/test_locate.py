@@ -1,4 +1,4 @@
-"""What a reference means: the rules of design.md, section 4, each with the message that people get."""
+"""What a reference means: each rule, with the message that users get."""
 
 import random
 import subprocess
@@ -24,13 +24,13 @@ from catalog.ipld.cid import DAG_PB, cid_from_digest
 from catalog.lookup import view
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.release import parse_time
-from catalog.trust import ownership as naming
-from catalog.trust.contents import decide_conflict, list_conflicts
+from catalog.trust import ownership
+from catalog.trust.contents import accept_conflict, list_conflicts, refuse_conflict
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import make_release
 from tests.factory.times import AT, NOW
-from tests.index.world import OWN, World, Worlds, open_world
+from tests.lookup.world import OWN, World, Worlds, open_world
 from tests.needs import ROOT
 
 LATER = NOW + timedelta(hours=1)
@@ -106,7 +106,7 @@ def test_unsubscribed_owner_keeps_its_names(world: World) -> None:
 
 
 def test_name_waits_for_the_first_sync_of_an_earlier_subscription(world: World) -> None:
-    naming.follow(world.trust, "k51bob", "bob", AT)
+    ownership.follow(world.trust, "k51bob", "bob", AT)
     world.subscribe("carol", make_release("api", "3"))
     with pytest.raises(AmbiguousReferenceError, match="not clear yet"):
         resolve(world, "api@3")
@@ -118,9 +118,9 @@ def test_name_waits_for_the_first_sync_of_an_earlier_subscription(world: World) 
 def test_preferred_catalogue_comes_before_the_own_one(world: World) -> None:
     world.put_own(make_release("api", "1"))
     world.subscribe("bob", make_release("api", "2"))
-    naming.prefer(world.trust, "api", "k51bob")
+    ownership.prefer(world.trust, "api", "k51bob")
     assert meaning(world, "api@2") == ("bob", "api@2")
-    naming.prefer(world.trust, "api", OWN)
+    ownership.prefer(world.trust, "api", OWN)
     assert meaning(world, "api@1") == ("mine", "api@1")
 
 
@@ -219,7 +219,9 @@ def test_empty_home_says_so(world: World, tmp_path: Path) -> None:
 
 def test_open_conflict_refuses_that_platform(world: World) -> None:
     world.subscribe("bob", make_release("api", "1", "old", platforms=(AMD64, ARM64)), make_release("api", "2"))
-    world.sync("bob", make_release("api", "1", "new", platforms=(AMD64,)))
+    other = make_release("api", "1", "old", platforms=(ARM64,)).images
+    new = make_release("api", "1", images={**make_release("api", "1", "new").images, **other})
+    world.sync("bob", new)
     with pytest.raises(ReleaseConflictError):
         resolve(world, "api@1", platform=AMD64)
     with pytest.raises(ReleaseConflictError):
@@ -227,11 +229,11 @@ def test_open_conflict_refuses_that_platform(world: World) -> None:
     assert resolve(world, "api@1", platform=ARM64).notices == ()
     assert resolve(world, "api@2", platform=AMD64).notices == ()
     (conflict,) = list_conflicts(world.trust)
-    decide_conflict(world.trust, conflict.conflict_id, "refused", AT)
+    refuse_conflict(world.trust, conflict, AT)
     found = resolve(world, "api@1", platform=AMD64)
     assert [notice.kind for notice in found.notices] == ["refused"]
     assert found.image == make_release("api", "1", "old", platforms=(AMD64, ARM64)).images[AMD64]
-    decide_conflict(world.trust, conflict.conflict_id, "accepted", AT)
+    accept_conflict(world.trust, conflict, conflict.release)
     put_releases(world.index, "k51bob", [conflict.release])
     found = resolve(world, "api@1", platform=AMD64)
     assert (found.notices, found.release) == ((), conflict.release)
@@ -303,7 +305,7 @@ def everything(world: World) -> dict[str, object]:
 
 def test_a_new_subscription_changes_nothing_that_resolved(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
     """A8, over 1,000 random sets of catalogues: aliases that are names, names that begin with aliases, all of it."""
-    monkeypatch.setattr("catalog.lookup.locate.near_names", lambda *arguments, **options: [])  # nine tenths of the time
+    monkeypatch.setattr("catalog.lookup.meaning.near_names", lambda *arguments, **options: [])  # nine tenths of the time
     choices = random.Random(8)
     subscriptions = 0
     for _ in range(1000):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import NotFoundError, ReleaseConflictError, ReleaseNotFoundError, RollbackError
+from catalog.errors import AmbiguousReferenceError, NotFoundError, ReleaseConflictError, ReleaseNotFoundError, RollbackError
 from catalog.home.home import Home
 from catalog.home.records import local_records
 from catalog.ipns.name import parse_ipns_name
@@ -76,11 +76,14 @@ def test_changed_content_is_refused_until_it_is_accepted(ann: Home, twin: Home) 
     """Safety A7."""
     change_content(ann, twin)
     (question,) = list_questions(ann)
-    assert (question.kind, question.item) == ("content", "bob/web@1")
+    assert (question.kind, question.subject) == ("content", "bob/web@1")
     with pytest.raises(ReleaseConflictError):
         config_of(ann, "bob/web@1")
     assert config_of(ann, "bob/web@2")
-    accept(ann, "bob/web@1")
+    with pytest.raises(AmbiguousReferenceError) as caught:
+        accept(ann, "bob/web@1")
+    assert caught.value.nearest == (question.item,)
+    accept(ann, question.item)
     assert config_of(ann, "bob/web@1") == ConfigDigest.of(b"new")
     assert list_questions(ann) == []
     assert sync(ann, network_of(twin)).updates[0].conflicts == ()
@@ -111,7 +114,7 @@ def test_a_jump_waits_and_refusing_it_brings_everything_back(ann: Home, bob: Hom
     network = plant(bob, twin)
     assert sync(ann, network).updates[0].state == "suspicious"
     (question,) = list_questions(ann)
-    assert (question.kind, question.item) == ("jump", "bob")
+    assert (question.kind, question.subject) == ("jump", "bob")
     assert not refuse(ann, "bob").needs_sync
     assert config_of(ann, "bob/web@1") == ConfigDigest.of(b"old")
     with pytest.raises(ReleaseNotFoundError):
@@ -124,7 +127,8 @@ def test_a_jump_waits_and_refusing_it_brings_everything_back(ann: Home, bob: Hom
 
 def test_an_accepted_jump_is_the_new_floor(ann: Home, bob: Home, twin: Home) -> None:
     sync(ann, plant(bob, twin))
-    accept(ann, "bob")
+    (question,) = list_questions(ann)
+    accept(ann, question.item)
     assert list_questions(ann) == []
     assert isinstance(sync(ann, network_of(bob)).updates[0].error, RollbackError)
 
@@ -144,7 +148,7 @@ def test_a_successor_takes_over_only_when_it_is_accepted(ann: Home, bob: Home, t
         assert config_of(ann, "web@1") == ConfigDigest.of(b"old")
         (question,) = list_questions(ann)
         assert question.kind == "successor"
-        assert accept(ann, "bob").needs_sync
+        assert accept(ann, f"bob={successor}").needs_sync
         (update,) = sync(ann, network).updates
         assert update.catalogue == str(successor)
         assert [conflict.reference if hasattr(conflict, "reference") else conflict.name for conflict in update.conflicts] == ["web"]

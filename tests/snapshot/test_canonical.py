@@ -13,7 +13,7 @@ import pytest
 
 from catalog.limits import MAX_LINE_SIZE
 from catalog.snapshot import edit, tree
-from catalog.snapshot.difference import Change, diff_snapshots
+from catalog.snapshot.difference import ReleaseDifference, diff_snapshots
 from catalog.snapshot.edit import update_tree
 from catalog.snapshot.line import Key, decode_line, encode_line, line_key
 from catalog.snapshot.reader import open_snapshot
@@ -118,7 +118,7 @@ def check_update(source: CountingSource, root: FileLink, lines: Lines, changes: 
     return written.root, after
 
 
-def check_difference(source: CountingSource, old: tuple[FileLink, Lines], new: tuple[FileLink, Lines]) -> list[Change]:
+def check_difference(source: CountingSource, old: tuple[FileLink, Lines], new: tuple[FileLink, Lines]) -> list[ReleaseDifference]:
     """Compare two snapshots; return what differs, if it is what a comparison of all lines gives."""
     (old_root, old_lines), (new_root, new_lines) = old, new
     old_snapshot, new_snapshot = (
@@ -127,7 +127,8 @@ def check_difference(source: CountingSource, old: tuple[FileLink, Lines], new: t
     found = list(diff_snapshots(old_snapshot, new_snapshot))
     differing = sorted(key for key in old_lines.keys() | new_lines.keys() if old_lines.get(key) != new_lines.get(key))
     assert found == [
-        Change(*(decode_line(lines[key][:-1]) if key in lines else None for lines in (old_lines, new_lines))) for key in differing
+        ReleaseDifference(*(decode_line(lines[key][:-1]) if key in lines else None for lines in (old_lines, new_lines)))
+        for key in differing
     ]
     return found
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.errors import SnapshotError
 from catalog.ipld.cid import Cid
 from catalog.snapshot import edit, tree
-from catalog.snapshot.difference import Change, diff_snapshots
+from catalog.snapshot.difference import ReleaseDifference, diff_snapshots
 from catalog.snapshot.line import Key, decode_line
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.tree import build_tree
@@ -34,16 +34,16 @@ def cut(source: CountingSource, lines: Lines, size: int, fanout: int) -> Cid:
     return keep_root(source, level[0] if level else keep_leaf(source, b""), len(lines))
 
 
-def difference(source: CountingSource, old: Cid, new: Cid) -> list[Change]:
+def difference(source: CountingSource, old: Cid, new: Cid) -> list[ReleaseDifference]:
     return list(diff_snapshots(open_snapshot(old, source), open_snapshot(new, source)))
 
 
-def expected(old: Lines, new: Lines) -> list[Change]:
+def expected(old: Lines, new: Lines) -> list[ReleaseDifference]:
     def read(lines: Lines, key: Key) -> object:
         return decode_line(lines[key][:-1]) if key in lines else None
 
     keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    return [Change(read(old, key), read(new, key)) for key in keys]  # type: ignore[arg-type]
+    return [ReleaseDifference(read(old, key), read(new, key)) for key in keys]  # type: ignore[arg-type]
 
 
 def edited(chance: random.Random, lines: Lines, span: int, most: int) -> dict[Key, bytes]:

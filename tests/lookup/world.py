@@ -1,21 +1,25 @@
 """A home's index and trust store in memory, for tests of what references mean: quick to fill, and to empty again."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import StaticPool
 
+from catalog.errors import ReleaseNotFoundError
+from catalog.followed.taking import note_names
 from catalog.index import releases, subscriptions
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.schema import SCHEMA as INDEX
+from catalog.index.update import IndexUpdate, apply_update
 from catalog.lookup.locate import Lookup
 from catalog.lookup.view import View
 from catalog.model.release import Release
 from catalog.storage.database import Schema
-from catalog.trust import ownership as naming
-from catalog.trust.contents import see_contents
+from catalog.trust import ownership
+from catalog.trust.contents import compare_contents, keep_contents, note_contents
+from catalog.trust.own import note_own_releases
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.factory.times import AT
 
@@ -23,7 +27,7 @@ OWN = "k51mine"
 
 
 class World:
-    """One home. Catalogues are put in as a publish or a sync does."""
+    """One home. Catalogues are put in by what a publish and a sync run in their transactions, without files and blocks."""
 
     def __init__(self, index: Connection, trust: Connection, raw: tuple[sqlite3.Connection, sqlite3.Connection]) -> None:
         self.index = index
@@ -32,31 +36,44 @@ class World:
         self.put_own()
 
     def put_own(self, *some: Release) -> None:
-        naming.set_own(self.trust, OWN)
-        subscriptions.show_catalogue(self.index, CatalogueRow(OWN, own=True))
-        for name in sorted({release.name for release in some}):
-            naming.check_own_name(self.trust, name)
-        see_contents(self.trust, OWN, some, AT)
-        naming.claim_names(self.trust, OWN, {release.name for release in some})
-        releases.put_releases(self.index, OWN, some)
+        ownership.set_own(self.trust, OWN)
+        note_own_releases(self.trust, OWN, some, AT)
+        apply_update(self.index, IndexUpdate(OWN, row=CatalogueRow(OWN, own=True), releases=some))
 
     def subscribe(self, alias: str, *some: Release, catalogue: str = "", row: CatalogueRow | None = None) -> str:
         catalogue = catalogue or f"k51{alias}"
-        naming.follow(self.trust, catalogue, alias, AT)
+        ownership.follow(self.trust, catalogue, alias, AT)
         self.sync(alias, *some, catalogue=catalogue, row=row)
         return catalogue
 
-    def sync(self, alias: str, *some: Release, catalogue: str = "", row: CatalogueRow | None = None, at: str = AT) -> None:
+    def sync(
+        self,
+        alias: str,
+        *some: Release,
+        catalogue: str = "",
+        row: CatalogueRow | None = None,
+        at: str = AT,
+        gone: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Take releases as a sync does that found them as differences; ``gone`` are lines that the publisher left out."""
         catalogue = catalogue or f"k51{alias}"
-        differing = see_contents(self.trust, catalogue, some, at)
-        naming.claim_names(self.trust, catalogue, {release.name for release in some})
-        naming.finish_first_sync(self.trust, catalogue)
-        subscriptions.show_catalogue(self.index, row or CatalogueRow(catalogue, alias=alias))
-        kept = {(conflict.name, conflict.version) for conflict in differing}
-        releases.put_releases(self.index, catalogue, [r for r in some if (r.name, r.version) not in kept])
+
+        def held(name: str, version: str) -> Release | None:
+            try:
+                return releases.get_release(self.index, catalogue, name, version)
+            except ReleaseNotFoundError:
+                return None
+
+        found = compare_contents(self.trust, catalogue, some, at, held=held, gone=gone)
+        note_names(self.trust, catalogue, some, None, ownership.next_tick(self.trust))
+        note_contents(self.trust, found, at)
+        ownership.finish_first_sync(self.trust, catalogue)
+        put = [keep_contents(release, found.conflicts) for release in some]
+        row = row or CatalogueRow(catalogue, alias=alias)
+        apply_update(self.index, IndexUpdate(catalogue, row=row, releases=put, gone=gone))
 
     def unsubscribe(self, alias: str) -> None:
-        naming.unfollow(self.trust, f"k51{alias}")
+        ownership.unfollow(self.trust, f"k51{alias}")
         subscriptions.hide_catalogue(self.index, f"k51{alias}")
 
     @property

@@ -1,0 +1,148 @@
+"""Which catalogue a name means in this home, and which name there.
+
+1. A name whose first part is an alias means that catalogue's name without it, or its name as a whole: the one under which contents
+   were seen first here, also when it is gone. ``mine/`` means the own catalogue.
+2. Any other name belongs to its owner. A name without an owner is the own catalogue's, where that has it.
+3. Nothing falls through to another catalogue.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from catalog.errors import AmbiguousReferenceError, ReleaseNotFoundError
+from catalog.index.catalogue import CatalogueRow
+from catalog.lookup.nearby import Near, elsewhere, near_names
+from catalog.lookup.view import AliasHolder, Owner, View
+from catalog.model.reference import MINE
+
+
+class Meaning(NamedTuple):
+    """A catalogue and a name in it. ``since`` orders the names of a followed catalogue by when contents were first seen here."""
+
+    catalogue: CatalogueRow
+    name: str
+    since: int | None = None
+    present: bool = True
+
+
+def find_meaning(view: View, name: str, typed: str = "") -> Meaning:
+    """Return the one catalogue and name that ``name`` means here; ``typed`` is the reference for messages.
+
+    A name that its catalogue had once and no longer has is returned as well. Raise `ReleaseNotFoundError` and
+    `AmbiguousReferenceError`.
+    """
+    typed = typed or name
+    first, _, rest = name.partition("/")
+    if rest and first == MINE:
+        return _judge_own(view, rest, typed)
+    if rest and (holder := view.alias_holder(first)) is not None:
+        return _judge_alias(view, _behind_alias(view, holder, first, rest, typed), first, typed)
+    return _judge_owner(view, view.owner(name), name, typed)
+
+
+def is_own(view: View, name: str, owner: Owner | None) -> bool:
+    """Return whether ``name``, which has this owner, means the own catalogue here."""
+    own = view.own()
+    return own is not None and view.has_name(own.catalogue, name) and (owner is None or owner.own)
+
+
+def unknown_name(view: View, name: str, typed: str) -> ReleaseNotFoundError:
+    """Return the error for a name that no catalogue has, with those that were probably meant."""
+    near = near_names(view, name)
+    suffix = typed.removeprefix(name)
+    reached = [found.reached for found in near] or elsewhere(view, name)
+    why = describe_near(view, f'no name "{name}"', near)
+    nearest = [found + suffix for found in reached]
+    return ReleaseNotFoundError(f'no release "{typed}" in {describe_catalogues(view)}', why=why, nearest=nearest)
+
+
+def describe_near(view: View, lacking: str, near: Sequence[Near]) -> str:
+    """Return what is lacking, with the nearest name and its newest versions."""
+    if not near:
+        return lacking
+    versions = view.versions(near[0].catalogue.catalogue, near[0].name, most=2)
+    return f'{lacking}; the nearest is "{near[0].reached}"' + (f" ({', '.join(versions)})" if versions else "")
+
+
+def describe_catalogues(view: View) -> str:
+    """Return where a name was looked for."""
+    rows = view.catalogues()
+    followed = sum(not row.own for row in rows)
+    parts = ["your catalogue"] if len(rows) > followed else []
+    if followed:
+        parts.append(f"{followed} subscription{'s' if followed > 1 else ''}")
+    return " or ".join(parts) or "this home, which has no catalogue yet"
+
+
+def _judge_own(view: View, name: str, typed: str) -> Meaning:
+    own = view.own()
+    if own is None:
+        raise ReleaseNotFoundError(f'no release "{typed}" here', why="there is no catalogue of your own yet")
+    if not view.has_name(own.catalogue, name):
+        near = near_names(view, name, catalogue=own.catalogue)
+        raise ReleaseNotFoundError(
+            f'no release "{typed}" in your catalogue',
+            why=describe_near(view, f'it has no name "{name}"', near),
+            nearest=[found.name for found in near],
+        )
+    return Meaning(own, name)
+
+
+def _behind_alias(view: View, holder: AliasHolder, alias: str, rest: str, typed: str) -> list[Meaning]:
+    """Return the two names that ``ALIAS/REST`` may mean in the catalogue of the alias."""
+    row = view.catalogue(holder.catalogue)
+    if not holder.followed or row is None:
+        raise ReleaseNotFoundError(
+            f'no release "{typed}" here', why=f'the catalogue "{alias}" is no longer followed, or was never synced'
+        )
+    names = (rest, f"{alias}/{rest}")
+    return [Meaning(row, name, view.seen_since(row.catalogue, name), view.has_name(row.catalogue, name)) for name in names]
+
+
+def _judge_alias(view: View, candidates: list[Meaning], alias: str, typed: str) -> Meaning:
+    """Return the candidate whose contents were seen first; one without contents counts only where no one has any."""
+    seen = [candidate for candidate in candidates if candidate.since is not None]
+    first = [candidate for candidate in seen if candidate.since == min(entry.since or 0 for entry in seen)]
+    found = first or [candidate for candidate in candidates if candidate.present]
+    row, rest = candidates[0].catalogue, candidates[0].name
+    if len(found) > 1:
+        whole = candidates[1].name
+        raise AmbiguousReferenceError(
+            f'"{typed}" is not clear',
+            why=f'the catalogue "{alias}" has, or had, both "{rest}" and "{whole}"',
+            hint=f"write {alias}/{whole} to mean the second",
+            nearest=[f"{alias}/{whole}"],
+        )
+    if not found or not found[0].present:
+        near = near_names(view, rest, catalogue=row.catalogue)
+        lacking = f'it has no name "{rest}"' if not found else f'it no longer has the name "{found[0].name}"'
+        raise ReleaseNotFoundError(
+            f'no release "{typed}" in the catalogue "{alias}"',
+            why=describe_near(view, lacking, near),
+            nearest=[f"{alias}/{entry.name}" for entry in near],
+        )
+    return found[0]
+
+
+def _judge_owner(view: View, owner: Owner | None, name: str, typed: str) -> Meaning:
+    own = view.own()
+    if own is not None and is_own(view, name, owner):
+        return Meaning(own, name)
+    if owner is None:
+        raise unknown_name(view, name, typed)
+    if owner.provisional is not None:
+        raise AmbiguousReferenceError(
+            f'"{typed}" is not clear yet',
+            why=f'the catalogue "{owner.provisional}" was subscribed to before "{owner.alias}" and was not synced yet',
+            hint=f'write {owner.alias}/{name} to mean that of "{owner.alias}"',
+        )
+    row = view.catalogue(owner.catalogue)
+    if row is None or not (owner.followed or owner.own):
+        raise ReleaseNotFoundError(
+            f'no release "{typed}" here',
+            why=f'the name "{name}" belongs to the catalogue "{owner.alias or owner.catalogue}", which is no longer followed',
+            nearest=elsewhere(view, name),
+        )
+    if not view.has_name(row.catalogue, name):
+        raise unknown_name(view, name, typed)
+    return Meaning(row, name)
