@@ -56,7 +56,7 @@ def summarise(shared: "Shared | None", error: "DcatError | None", *, offline: bo
         return ShareSummary({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
     if shared is None:
         return ShareSummary({"shared": None})
-    warnings = merge_warnings(shared)
+    warnings = (*merge_warnings(shared), *lost_warnings(shared))
     closing = "Not shared yet. Next: dcat sync"
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
@@ -78,6 +78,7 @@ def shared_body(shared: "Shared") -> dict[str, Any]:
         "signed": shared.signed,
         "targets": list(shared.targets),
         "pending": shared.pending or None,
+        "lost": [{"release": lost.reference, "blocks": lost.blocks} for lost in shared.lost],
         "merged": None if shared.merged is None else shared.merged.releases,
         "deltas": [
             {
@@ -101,6 +102,15 @@ def delta_lines(shared: "Shared") -> tuple[tuple[str, str], ...]:
 def _describe_made(made: "MadeDelta") -> str:
     sizes = f"{format_size(made.delta.size)} for {format_size(made.new_bytes)} of blocks"
     return f"{made.reference} ({made.platform}) from {made.base}: {sizes}"
+
+
+def lost_warnings(shared: "Shared") -> tuple[str, ...]:
+    """Return a warning for each release that cannot be fetched whole from the Kubo node any more."""
+    return tuple(
+        f"the Kubo node lost {format_count(lost.blocks, 'block')} of {lost.reference}, and they are not here either; the rest is "
+        "shared. To repair it: dcat verify --repair, or dcat verify --from FILE"
+        for lost in shared.lost
+    )
 
 
 def merge_warnings(shared: "Shared") -> tuple[str, ...]:

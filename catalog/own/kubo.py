@@ -4,50 +4,64 @@ The blocks that the node lacks of the snapshot's DAG, archives included, go ther
 from the last snapshot to this one, so that Kubo's GC keeps what is released and frees the rest. The snapshot that a node has is
 remembered by the node's URL, so that nothing is sent twice and no block is asked for one by one. Afterwards the leaves of archives
 live in the node only (`catalog.own.moving`). The catalogue's key never leaves the home.
+
+Where the pin is lost, blocks may be: the node is asked which it lacks, and everything else is shared without the archives that lost
+some (`catalog.own.incomplete`).
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from catalog.blockstores.moved import forget_moved
 from catalog.clients.kubo import KuboClient
-from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.errors import UnavailableError
 from catalog.home.home import Home
-from catalog.ipld.block import Block, BlockSource
-from catalog.ipld.cid import DAG_PB, Cid, parse_cid
-from catalog.ipld.dag_pb import decode_node
+from catalog.index.releases import iterate_releases
+from catalog.ipld.block import Block
+from catalog.ipld.cid import Cid, parse_cid
 from catalog.ipns.record import Record
+from catalog.own.incomplete import Incomplete, find_incomplete, make_substitute
+from catalog.own.linked import list_linked, new_blocks
 from catalog.own.moving import explain_place, move_archives
 from catalog.own.nodes import KuboState, distrust, kubo_state, moved_to, remember_state
 from catalog.progress import Progress, Step
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
 
-_BATCH = 512
+
+@dataclass(frozen=True, slots=True)
+class LostBlocks:
+    """Blocks of a release's archives and deltas that neither this home nor the node has."""
+
+    reference: str
+    blocks: int
 
 
-def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Progress) -> None:
+def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Progress) -> tuple[LostBlocks, ...]:
     """Put the snapshot of ``record`` into the node, then the record; neither is sent again if the node has it.
 
-    Raises `UnavailableError` where the node is down or refuses. What it accepted stays there, and the next call continues.
+    Return the releases that lost blocks; the rest of the snapshot is shared. Raises `UnavailableError` where the node is down or
+    refuses. What it accepted stays there, and the next call continues.
     """
     with home.lock("kubo"):
         state = kubo_state(home, client.url)
         root = record.snapshot_cid
-        if state.root != str(root):
+        lost: tuple[LostBlocks, ...] = ()
+        if state.root != str(root) or state.substitute or _lost_pin(home, client, root):
             progress(Step("phase", "Sharing the catalogue through Kubo"))
-            last = parse_cid(state.root) if state.root else None
             try:
-                _put_dag(home, KuboBlockstore(client), pin_name(record), root, last)
+                state, lost = _Upload(home, client, record, state).run()
             except UnavailableError as error:
                 _doubt(home, client, pin_name(record))
                 explain_place(home, client, error)
                 raise
-            state = KuboState(str(root))
-            remember_state(home, client.url, state)
-        move_archives(home, client, root)
+        if not state.substitute:
+            move_archives(home, client, root)
         if state.sequence < record.sequence:
             progress(Step("phase", "Offering the record to Kubo's network"))
             KuboRouting(client).put(record.name, record.encoded)
-            remember_state(home, client.url, KuboState(str(root), record.sequence, home.time))
+            remember_state(home, client.url, replace(state, sequence=record.sequence, offered=home.time))
+    return lost
 
 
 def pin_name(record: Record) -> str:
@@ -55,19 +69,88 @@ def pin_name(record: Record) -> str:
     return f"dcat {record.name}"
 
 
-def _put_dag(home: Home, node: KuboBlockstore, pin: str, root: Cid, last: Cid | None) -> None:
-    block = Block(root, home.blocks.get(root))
+class _Upload:
+    """The import of one snapshot into a node, and its pin."""
 
-    def others(known: Cid | None) -> Iterator[Block]:
-        return (other for other in new_blocks(home.blocks, root, known) if other.cid != root)
+    def __init__(self, home: Home, client: KuboClient, record: Record, state: KuboState) -> None:
+        self._home = home
+        self._client = client
+        self._node = KuboBlockstore(client)
+        self._name = str(record.name)
+        self._pin = pin_name(record)
+        self._root = record.snapshot_cid
+        self._state = state
 
+    def run(self) -> tuple[KuboState, tuple[LostBlocks, ...]]:
+        """Import and pin; return the node's state afterwards, which is remembered, and the releases that lost blocks."""
+        last = self._find_last()
+        incomplete = find_incomplete(self._home.blocks, self._node, list_linked(self._home.blocks, self._root, last))
+        if incomplete:
+            explain_place(self._home, self._client, UnavailableError(f"it lacks blocks of {len(incomplete)} archives"))
+            state = self._put_rest(incomplete)
+        else:
+            self._put_whole(last)
+            state = self._next_state()
+        remember_state(self._home, self._client.url, state)
+        return state, self._name_lost(incomplete) if incomplete else ()
+
+    def _find_last(self) -> Cid | None:
+        """Return the snapshot that the node has whole; None where its pin is not there any more."""
+        if not self._state.root or self._state.substitute:
+            return None
+        return parse_cid(self._state.root) if self._state.root in self._client.find_pins(self._pin) else None
+
+    def _put_whole(self, last: Cid | None) -> None:
+        blocks, root = self._home.blocks, self._root
+        block = Block(root, blocks.get(root))
+
+        def others(known: Cid | None) -> Iterator[Block]:
+            return (other for other in new_blocks(blocks, root, known) if other.cid != root)
+
+        try:
+            self._node.put_pinned(self._pin, block, lambda: others(last))
+        except UnavailableError:
+            if last is None:
+                raise
+            # The pin may have been removed meanwhile, and its blocks collected: everything that is here is sent again.
+            self._node.put_pinned(self._pin, block, lambda: others(None))
+
+    def _put_rest(self, incomplete: dict[Cid, Incomplete]) -> KuboState:
+        """Pin everything but what was lost; nothing counts as moved until the snapshot is whole again."""
+        distrust(self._home, self._client.url)
+        forget_moved(self._home.blocks, [cid for entry in incomplete.values() for cid in entry.lost])
+        *nodes, top = make_substitute(self._home.blocks, self._root, incomplete)
+        if not (self._state.substitute == str(top.cid) and self._client.is_pinned(top.cid)):
+            self._node.put_pinned(self._pin, top, lambda: (*nodes, *new_blocks(self._home.blocks, self._root, None)))
+        return self._next_state(str(top.cid))
+
+    def _next_state(self, substitute: str = "") -> KuboState:
+        """Return the node's state with this snapshot; a record of it that was offered before stays offered."""
+        if self._state.root == str(self._root):
+            return replace(self._state, substitute=substitute)
+        return KuboState(str(self._root), substitute=substitute)
+
+    def _name_lost(self, incomplete: dict[Cid, Incomplete]) -> tuple[LostBlocks, ...]:
+        found = []
+        with self._home.index.read() as connection:
+            for release in iterate_releases(connection, self._name):
+                roots = {image.archive for image in release.images.values()}
+                roots |= {delta.cid for image in release.images.values() for delta in image.deltas.values()}
+                lost = {cid for root in roots & incomplete.keys() for cid in incomplete[root].lost}
+                if lost:
+                    found.append(LostBlocks(release.reference, len(lost)))
+        return tuple(found)
+
+
+def _lost_pin(home: Home, client: KuboClient, root: Cid) -> bool:
+    """Return whether the node is up and pins the snapshot no more that it was given; blocks may be lost then."""
     try:
-        node.put_pinned(pin, block, lambda: others(last))
+        pinned = client.is_pinned(root)
     except UnavailableError:
-        if last is None:
-            raise
-        # The pin may have been removed there, and its blocks collected: everything that is here is sent again.
-        node.put_pinned(pin, block, lambda: others(None))
+        return False
+    if not pinned:
+        distrust(home, client.url)
+    return not pinned
 
 
 def _doubt(home: Home, client: KuboClient, pin: str) -> None:
@@ -76,37 +159,3 @@ def _doubt(home: Home, client: KuboClient, pin: str) -> None:
         with suppress(UnavailableError):
             client.find_pins(pin)
             distrust(home, client.url)
-
-
-def new_blocks(blocks: BlockSource, root: Cid, last: Cid | None) -> Iterator[Block]:
-    """Yield the blocks under ``root`` that are in ``blocks`` and not under ``last``, level by level, each once.
-
-    Both DAGs are walked side by side, so that shared parts are not entered. A block that is missing is skipped together with
-    everything below it: an archive that lives in the node only.
-    """
-    new, old = [root], [last] if last is not None and last != root else []
-    seen: set[bytes] = {cid.digest for cid in old}
-    while new:
-        old = [cid for cid in old if cid not in set(new)]
-        known = set(_children(blocks, old))
-        fresh: dict[Cid, None] = {}
-        for start in range(0, len(new), _BATCH):
-            for block in blocks.get_many(new[start : start + _BATCH]):
-                yield block
-                if block.cid.codec == DAG_PB:
-                    fresh.update(dict.fromkeys(link.cid for link in decode_node(block.data).links))
-        seen.update(cid.digest for cid in known)
-        seen.update(cid.digest for cid in new)
-        new = [cid for cid in fresh if cid.digest not in seen]
-        old = [cid for cid in known if cid not in fresh]
-
-
-def _children(blocks: BlockSource, cids: list[Cid]) -> Iterator[Cid]:
-    for cid in cids:
-        if cid.codec != DAG_PB:
-            continue
-        try:
-            data = blocks.get(cid)
-        except BlockNotFoundError:
-            continue
-        yield from (link.cid for link in decode_node(data).links)

@@ -20,17 +20,14 @@ from catalog.errors import BlockNotFoundError, CodecError, LockedError, Unavaila
 from catalog.home.home import Home
 from catalog.home.roots import Root, mark
 from catalog.image.walk import walk
-from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid, parse_cid
-from catalog.ipld.dag_pb import PBLink, decode_node
+from catalog.own.linked import ARCHIVES, list_linked
 from catalog.own.nodes import ArchivePlace, distrust, moved_to, remember_place
 from catalog.sources.kubo import KuboBlockstore
 from catalog.trust.store import list_pins
 
 if TYPE_CHECKING:
     from catalog.clients.kubo import KuboClient
-
-_ARCHIVE_ENDING = b".tar.zst"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,8 @@ def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
         return
     if not up_to_date:
         last = parse_cid(place.root) if place.url == kubo.url and place.root else None
-        for archive in find_archives(home.blocks, root, last):
+        archives = [cid for cid in list_linked(home.blocks, root, last, ARCHIVES) if cid.codec == DAG_PB]
+        for archive in archives:
             try:
                 note_moved(home.blocks, [block.cid for block in walk(archive, home.blocks) if block.cid.codec == RAW])
             except (BlockNotFoundError, CodecError):
@@ -112,33 +110,6 @@ def explain_place(home: Home, kubo: "KuboClient", error: UnavailableError) -> No
         why=error.message,
         hint="name that node again, or pull your releases from a source that has them",
     ) from error
-
-
-def find_archives(blocks: BlockSource, root: Cid, last: Cid | None) -> list[Cid]:
-    """Return the archives under snapshot ``root`` that are not under ``last``; directories that both share are not read."""
-    new, old = [root], [last] if last is not None and last != root else []
-    found: dict[Cid, None] = {}
-    known: set[Cid] = set()
-    seen = {root, *old}
-    while new:
-        before, after = _links(blocks, old), _links(blocks, new)
-        known.update(link.cid for link in before if _is_archive(link))
-        found.update(dict.fromkeys(link.cid for link in after if _is_archive(link)))
-        old_nodes = dict.fromkeys(link.cid for link in before if not _is_archive(link))
-        new_nodes = dict.fromkeys(link.cid for link in after if not _is_archive(link))
-        old = [cid for cid in old_nodes if cid not in new_nodes]
-        new = [cid for cid in new_nodes if cid not in old_nodes and cid not in seen]
-        seen.update(new)
-    return [cid for cid in found if cid not in known and cid.codec == DAG_PB]
-
-
-def _links(blocks: BlockSource, cids: list[Cid]) -> list[PBLink]:
-    nodes = [cid for cid in cids if cid.codec == DAG_PB]
-    return [link for block in blocks.get_many(nodes) for link in decode_node(block.data).links]
-
-
-def _is_archive(link: PBLink) -> bool:
-    return (link.name or b"").endswith(_ARCHIVE_ENDING)
 
 
 def _find_held(home: Home) -> set[bytes]:

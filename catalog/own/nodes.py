@@ -20,11 +20,15 @@ _MOVED = "moved"
 
 @dataclass(frozen=True, slots=True)
 class KuboState:
-    """The snapshot that a node pins, the sequence of the record that was last put through it, and when."""
+    """The snapshot that a node pins, the sequence of the record that was last put through it, and when.
+
+    ``substitute`` is what it pins in place of a snapshot of which blocks are lost (`catalog.own.incomplete`).
+    """
 
     root: str = ""
     sequence: int = -1
     offered: str = ""
+    substitute: str = ""
 
 
 @dataclass(frozen=True, slots=True)

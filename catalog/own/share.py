@@ -14,7 +14,7 @@ from catalog.ipld.block import Blockstore
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
 from catalog.limits import OWN_RECORD_PATIENCE, SOURCE_BUDGET
-from catalog.own.kubo import share_to_kubo
+from catalog.own.kubo import LostBlocks, share_to_kubo
 from catalog.own.merging import MergeReport
 from catalog.own.nodes import Consent, has_consent
 from catalog.own.signing import own_name
@@ -50,7 +50,8 @@ class Shared:
 
     ``record`` is the newest signed record, ``signed`` says that it was made now, ``merged`` what other homes of this key brought.
     ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
-    configured. ``deltas`` are those that were made for new releases.
+    configured. ``deltas`` are those that were made for new releases. ``lost`` are releases of which the Kubo node lost blocks that
+    this home does not have: everything else was shared.
     """
 
     record: Record
@@ -59,6 +60,7 @@ class Shared:
     targets: tuple[str, ...] = ()
     pending: str = ""
     deltas: "tuple[MadeDelta, ...]" = ()
+    lost: tuple[LostBlocks, ...] = ()
 
 
 def share_change(
@@ -108,8 +110,8 @@ def share_own(
                 return _leave_unmerged(own, higher, error)
         made = own.make_deltas(held) if deltas else []
         record, signed = own.sign()
-    targets, pending = _put(home, network, record, progress)
-    return Shared(record, signed, own.merged, tuple(targets), pending, tuple(made))
+    shared = Shared(record, signed, own.merged, deltas=tuple(made))
+    return _put(home, network, shared, progress)
 
 
 def recover_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
@@ -129,8 +131,7 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
         for record in own.list_new(answer.record for answer in answers):
             own.merge(record)
         record, signed = own.sign()
-    targets, pending = _put(home, network, record, progress)
-    return Shared(record, signed, own.merged, tuple(targets), pending)
+    return _put(home, network, Shared(record, signed, own.merged), progress)
 
 
 def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = silent) -> Record:
@@ -160,16 +161,17 @@ def _leave_unmerged(own: OwnCatalogue, higher: Record, error: UnavailableError) 
     return Shared(own.record, signed=False, pending=f"{text}: {error.message}")
 
 
-def _put(home: Home, network: Network, record: Record, progress: Progress) -> tuple[list[str], str]:
+def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Shared:
+    """Put the catalogue into the Kubo node, where one is configured and confirmed; return where it is, or why it is not."""
     if network.kubo is None:
-        return [], ""
+        return shared
     if not network.kubo_public:
-        return [], f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet"
+        return replace(shared, pending=f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet")
     try:
-        share_to_kubo(home, network.kubo, record, progress)
+        lost = share_to_kubo(home, network.kubo, shared.record, progress)
     except UnavailableError as error:
-        return [], f"{error.message}: {error.why}" if error.why else error.message
-    return ["kubo"], ""
+        return replace(shared, pending=f"{error.message}: {error.why}" if error.why else error.message)
+    return replace(shared, targets=("kubo",), lost=lost)
 
 
 def _explain(answers: Sequence[Answer]) -> str:

@@ -3,7 +3,7 @@
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
-from cli.sharing import merge_warnings, shared_body
+from cli.sharing import lost_warnings, merge_warnings, shared_body
 from cli.text import format_count
 
 app = command_app()
@@ -22,7 +22,7 @@ def recover(context: Context) -> Document:
     merged = shared.merged
     lines = [f"Merged {format_count(len(merged.releases), 'release')}" if merged is not None else "Nothing was missing here"]
     lines.append(f"Signed sequence {shared.record.sequence}")
-    warnings = merge_warnings(shared)[1:]
+    warnings = (*merge_warnings(shared)[1:], *lost_warnings(shared))
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
     closing = "To see which images are not here: dcat verify" if merged is not None else ""

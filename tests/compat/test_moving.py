@@ -5,6 +5,7 @@ import random
 import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from catalog.sources.kubo import KuboBlockstore
 from tests.cli.conftest import Ran, run_process
 from tests.compat.kubo import KuboNode, find_kubo, run_kubo, start_kubo, stop_kubo
 from tests.compat.test_sharing import name_of, ok, person
-from tests.factory.exports import write_save
+from tests.factory.exports import write_image, write_save
 from tests.factory.images import APP, BASE, make_image, versioned_text
 from tests.factory.tars import make_layer
 from tests.fakes.served_home import served_home
@@ -24,11 +25,11 @@ from tests.fakes.served_home import served_home
 Dcat = Callable[..., Ran]
 
 
-def write_large(path: Path, version: str) -> str:
+def write_large(path: Path, version: str, stays: str = "stays") -> str:
     """Write an image of one large layer that is the same in every version, and one of text that changes a little."""
-    stays = make_layer({"data/stays": random.Random("stays").randbytes(3_000_000)})
+    large = make_layer({"data/stays": random.Random(stays).randbytes(3_000_000)})
     changes = make_layer({"data/changes": versioned_text(version, 800_000)})
-    return write_save(path, make_image([BASE, stays, changes, APP]))
+    return write_save(path, make_image([BASE, large, changes, APP]))
 
 
 def rows(home: Path, select: str) -> int:
@@ -170,3 +171,55 @@ def test_killed_anywhere_nothing_is_lost(kubo: KuboNode, tmp_path: Path) -> None
     ok(bob("sync"))
     assert stored(home) < 100_000
     ok(bob("save", "big@1.0", "-o", str(tmp_path / "out")))
+
+
+def test_a_node_that_lost_blocks_of_one_release_gets_the_rest(kubo: KuboNode, tmp_path: Path) -> None:
+    """Kubo does not pin what it lacks a block of: the release is named within seconds, and everything else is shared."""
+    bob = person(tmp_path, "bob", kubo)
+    old = write_large(tmp_path / "old.tar", "old", "in no other test")
+    ok(bob("publish", "old", "1.0", "--from", old))
+    ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "web.tar", "beside a lost one")))
+    lose_blocks(kubo, tmp_path / "bob", name_of(bob))
+    kept = ok(bob("resolve", "web@1.0")).strip()
+
+    began = time.monotonic()
+    published = bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "after the loss"), "--json")
+    synced = bob("sync")
+    assert time.monotonic() - began < 30
+    document = json.loads(ok(published))
+    assert (document["shared"]["targets"], document["shared"]["pending"]) == (["kubo"], None)
+    assert document["shared"]["lost"] == [{"release": "old@1.0", "blocks": 2}]
+    for err in (published.err, synced.err):
+        assert "lost 2 blocks of old@1.0" in err
+        assert "dcat verify --repair" in err
+    assert "mine: shared (kubo)" in ok(synced)
+
+    # Everything else is pinned: GC frees none of it, and people follow the catalogue through the node.
+    kubo.run("repo", "gc")
+    new = ok(bob("resolve", "web@1.1")).strip()
+    for cid in (kept, new):
+        assert len(kubo.run("cat", cid)) > 1000
+    lines = kubo.run("cat", f"/ipns/{name_of(bob)}/releases.ndjson").decode().splitlines()
+    assert [json.loads(line)["version"] for line in lines] == ["1.0", "1.0", "1.1"]
+
+    # What the node kept of the release stays there: only what is lost has to come back.
+    assert bob("verify").code == 20
+    ok(bob("verify", "--from", old))
+    synced = bob("sync", "--json")
+    assert json.loads(ok(synced))["shared"]["lost"] == []
+    cid = ok(bob("resolve", "old@1.0")).strip()
+    kubo.run("repo", "gc")
+    assert len(kubo.run("cat", cid)) > 3_000_000
+    pins = kubo.run("pin", "ls", "--names", "--type", "recursive").decode()
+    assert pins.count(name_of(bob)) == 1
+    assert json.loads(ok(bob("verify", "--json")))["damage"] == []
+
+
+def lose_blocks(kubo: KuboNode, home: Path, name: str) -> None:
+    """Have the node lose its pin and the two largest blocks that moved there."""
+    connection = sqlite3.connect(home / "blocks.sqlite")
+    digests = [bytes(row[0]) for row in connection.execute("SELECT digest FROM moved ORDER BY size DESC LIMIT 2")]
+    connection.close()
+    pins = kubo.run("pin", "ls", "--names", "--type", "recursive").decode().splitlines()
+    kubo.run("pin", "rm", next(line.split()[0] for line in pins if name in line))
+    kubo.run("block", "rm", "--force", *(str(cid_from_digest(digest, RAW)) for digest in digests))
