@@ -1,4 +1,4 @@
-"""The cutter against a naive one that has the whole layer before it, and follows the text of design.md word by word."""
+"""The cutter against a naive one that has the whole layer before it, and follows the text of docs/formats/image.md."""
 
 import hashlib
 import json
