@@ -1,7 +1,7 @@
-"""Which requests go through a proxy, from values that somebody else read from the environment.
+"""Which requests go through a proxy, from values that the caller read from the environment.
 
-``no_proxy`` is read as curl and Go read it: ``*``, host names with all that is under them, addresses, networks, each maybe with a
-port. This machine itself is never asked through a proxy.
+``no_proxy`` is read as curl and Go read it: ``*``, host names with all that is under them, addresses, networks, each with an
+optional port. This machine itself is never reached through a proxy.
 """
 
 import ipaddress
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """What the environment says about proxies, handed in as values."""
+    """The proxy settings of the environment, passed in as values."""
 
     http: str | None = None
     https: str | None = None
     no_proxy: tuple[str, ...] = ()
 
     def find(self, scheme: str, host: str, port: int) -> str | None:
-        """Give the proxy for a request, or None where it goes straight."""
+        """Return the proxy for a request, or None if it needs none."""
         proxy = self.https if scheme == "https" else self.http
         if not proxy or _is_here(host) or any(_matches(entry.strip().lower(), host.lower(), port) for entry in self.no_proxy):
             return None

@@ -1,4 +1,4 @@
-"""Make a delta as a file, if it saves enough: for a publish, for a bundle, or for somebody who waits.
+"""Make a delta as a file, if it saves enough: for a publish, for a bundle, or for a waiting client.
 
 The header comes first in the file and is known last, so the frames are written to a second file beside it. Memory is that of one
 section. Source: docs/formats/delta.md.

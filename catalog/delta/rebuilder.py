@@ -170,7 +170,7 @@ def _rebuild_leaves(task: Sequence[tuple[Cid, memoryview]]) -> _Rebuilt:
 
 
 def _read_links(link: FileLink, node: bytes) -> tuple[FileLink, ...]:
-    """Check a rebuilt node, and give what it links: a strict UnixFS file node, nothing else."""
+    """Check a rebuilt node, and return what it links: a strict UnixFS file node, nothing else."""
     try:
         verify_block(link.cid, node)
         decoded = decode_file_node(link.cid, node)

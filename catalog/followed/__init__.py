@@ -8,5 +8,5 @@ snapshots are read under limits, releases are compared with what they were seen 
     changes      what a snapshot changed, for output and the history
     offering     keep the record of a followed catalogue alive in the IPFS network
     target       from what users type for a catalogue to its IPNS name
-    updating     update catalogues in the order of subscription
+    updating     update several catalogues, side by side
 """

@@ -107,7 +107,7 @@ def read_archive(cid: Cid, source: BlockSource) -> ArchiveView:
 def read_listed_archive(image: Image, platform: Platform, source: BlockSource) -> ArchiveView:
     """Read root and metadata of the archive that a release lists; raise `ArchiveError` unless it is what the release says.
 
-    Whoever publishes a release writes its line by hand if he likes: config, manifest and platform must be those of the archive.
+    A publisher can write any line: its config, manifest and platform must be those of the archive.
     """
     view = read_archive(image.archive, source)
     check_listed_archive(view, image, platform)

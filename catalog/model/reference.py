@@ -61,7 +61,7 @@ def check_name(name: str) -> str:
 
 
 def check_version(version: str) -> str:
-    """Return ``version`` back if it is one; raise `InvalidVersionError` otherwise."""
+    """Return ``version`` if it is valid; raise `InvalidVersionError` otherwise."""
     if not version or len(version) > MAX_VERSION_LENGTH or not _VERSION.fullmatch(version):
         raise InvalidVersionError(
             f'"{version[:100]}" is not a valid version',

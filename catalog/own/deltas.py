@@ -1,4 +1,4 @@
-"""The delta of a new release from the one published before it, so that whoever holds that one fetches little.
+"""The delta of a new release from the one published before it, so that a home that holds that one fetches little.
 
 It is made after the release is durable and before its snapshot is signed, so that one snapshot has both. It is a plain UnixFS file
 that the release's line names and ``images/`` links. A release is complete without one: a failure is a warning.
@@ -130,7 +130,7 @@ def _age(release: Release) -> tuple[object, ...]:
 
 
 def _name(home: Home, catalogue: str, release: Release, platform: Platform, base: Cid, delta: DeltaLink) -> bool:
-    """Put the delta into the release's line; what changed meanwhile stays. Tell whether the line has it."""
+    """Put the delta into the release's line, and keep other changes made meanwhile. Return whether the line has it."""
     with home.lock("own"):
         with home.index.read() as connection:
             current = get_release(connection, catalogue, release.name, release.version)

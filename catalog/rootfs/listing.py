@@ -81,7 +81,7 @@ def open_layer(layer: ArchivedLayer, listing: LayerListing, source: BlockSource,
 
 
 def encode_listing(listing: LayerListing) -> bytes:
-    """Write a listing as it is kept."""
+    """Encode a listing in the form in which it is kept."""
     document = {
         "format": _FORMAT,
         "sizes": listing.sizes,

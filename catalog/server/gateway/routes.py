@@ -31,7 +31,7 @@ from catalog.unixfs.file import decode_file_node, read_file
 
 _READ_AHEAD = MIB
 _MAX_INLINE = 128
-# {"roots": [bafkqaaa], "version": 1}, the one root that is no block
+# {"roots": [bafkqaaa], "version": 1}, the only root that is not a block
 _PROBE_CAR = bytes.fromhex("19a265726f6f747381d82a4500015500006776657273696f6e01")
 
 
