@@ -16,6 +16,7 @@ from catalog.delivery.archive import (
     explain_absence,
     fetch_archive,
     fetch_image,
+    open_archive,
     open_store,
     plan_delta,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "fetch_archive",
     "fetch_image",
     "find_savings",
+    "open_archive",
     "open_store",
     "plan_delta",
 ]

@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog.blockstores.memory import MemoryBlockstore
+from catalog.blockstores.staging import StagedBlockstore
 from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
@@ -56,6 +58,18 @@ def open_store(home: Home, network: Network, catalogue: str | None = None) -> Fe
         free_space=lambda: _free_space(home.path),
         reserve=foreign,
     )
+
+
+def open_archive(image: Image, platform: Platform, store: FetchingBlockstore) -> ArchiveView:
+    """Return the archive of a release's image, of which root and metadata are fetched.
+
+    Raise `VerificationError` for what is not an archive, `ArchiveError` for that of another image than the release lists: then
+    nothing of it is kept.
+    """
+    staged = StagedBlockstore(MemoryBlockstore(), store.local)
+    view = read_listed_archive(image, platform, store.over(staged))
+    staged.accept()
+    return view
 
 
 def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = ()) -> Need:
@@ -143,7 +157,7 @@ def fetch_image(
         fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
         need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
         return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
-    view = read_listed_archive(image, platform, store)
+    view = open_archive(image, platform, store)
     return fetch_archive(home, view, store, progress=progress, catalogue=catalogue)
 
 

@@ -116,7 +116,7 @@ def fetch_image_files(
     With ``by_delta``, an image that is not here is brought whole where a delta from an older one is offered: for a comparison
     that is less than the headers alone. Call it inside `reading`.
     """
-    store = open_store(home, network)
+    store = open_store(home, network, catalogue)
     if by_delta and store.has_sources and not is_whole(image.archive, home.blocks):
         view = read_archive(image.archive, store)
         need = count_need(view, store)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from catalog.blockstores.holding import is_whole
+from catalog.blockstores.staging import stage_in_file
 from catalog.delivery.applying import apply_delta
 from catalog.delivery.known import Lineage, find_lineages
 from catalog.delta.policy import DELTA_SHARE, Hop, chain_size, find_chain, is_chain_worth, order_bases
@@ -79,9 +80,17 @@ class PublishedChain:
         return PlannedDelta(self.chain[0].base.version, chain_size(self.chain), len(self.chain), PUBLISHED)
 
     def take(self, progress: Progress) -> TakenDelta | None:
+        with stage_in_file(self.store.local, self.home.path) as staged:
+            taken = self._take(self.store.over(staged), progress)
+            if taken is not None and taken.complete:
+                staged.accept()
+        return taken
+
+    def _take(self, store: FetchingBlockstore, progress: Progress) -> TakenDelta | None:
+        """Fetch the deltas on trial: only those that rebuild something are kept, and offered on."""
         base, steps = self.chain[0].base.version, len(self.chain)
         try:
-            fetched = self.store.fetch_dag([hop.delta.cid for hop in self.chain], size=chain_size(self.chain), progress=progress)
+            fetched = store.fetch_dag([hop.delta.cid for hop in self.chain], size=chain_size(self.chain), progress=progress)
         except UnavailableError:
             return None
         except VerificationError as error:
@@ -93,7 +102,7 @@ class PublishedChain:
             is_wanted = hop.target.image.archive == self.view.cid
             limits = self.view if is_wanted else hop.target.image  # of the wanted archive the sizes are proven, of others stated
             rebuilt = apply_delta(
-                read_file(hop.delta.cid, self.store.local, max_size=hop.delta.size),
+                read_file(hop.delta.cid, store.local, max_size=hop.delta.size),
                 hop.base.image.archive,
                 hop.target.image.archive,
                 self.home.blocks,

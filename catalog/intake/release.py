@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import BinaryIO, cast
 
-from catalog.delivery import fetch_archive
+from catalog.delivery import fetch_archive, open_archive
 from catalog.errors import PlatformNotFoundError
 from catalog.home.home import Home
 from catalog.image.dag import ChunkSink, StoredArchive, StoredLayer
-from catalog.image.reader import ArchiveView, read_listed_archive, write_tar
+from catalog.image.reader import ArchiveView, write_tar
 from catalog.intake.intake import StreamSource, TakenImage, Wanted
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform
@@ -55,7 +55,7 @@ class ReleaseSource:
 
     def _take(self, platform: Platform, image: Image, progress: Progress) -> TakenImage:
         progress(Step("phase", f"Copying {self._reference} ({platform})"))
-        view = read_listed_archive(image, platform, self._store)
+        view = open_archive(image, platform, self._store)
         fetch_archive(self._home, view, self._store, progress=progress)
         done = 0
         for piece in write_tar(view, self._store):

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from catalog.delivery import Delivered, explain_absence, fetch_archive, open_store
+from catalog.delivery import Delivered, explain_absence, fetch_archive, open_archive, open_store
 from catalog.errors import UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import read_listed_archive
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
@@ -36,7 +35,7 @@ def pin(home: Home, reference: str, *, platform: Platform, network: Network = NO
         try:
             fetched = fetch_archive(
                 home,
-                read_listed_archive(image, held_platform, store),
+                open_archive(image, held_platform, store),
                 store,
                 progress=progress,
                 catalogue=resolved.catalogue.catalogue,

@@ -16,12 +16,13 @@ from catalog.delivery import (
     bring_archive,
     count_need,
     explain_absence,
+    open_archive,
     open_store,
     plan_delta,
 )
 from catalog.errors import EngineConflictError, EngineLayerMissingError, InvalidReferenceError, UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import ArchiveView, read_listed_archive, tar_size, write_tar
+from catalog.image.reader import ArchiveView, tar_size, write_tar
 from catalog.index.entry import qualify
 from catalog.index.releases import manifests_of
 from catalog.ipld.cid import parse_cid
@@ -210,7 +211,7 @@ def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force:
 
 
 def _make_plan(home: Home, target: _Target, store: FetchingBlockstore, engine: Engine | None) -> _Plan:
-    view = read_listed_archive(target.image, target.platform, store)
+    view = open_archive(target.image, target.platform, store)
     if engine is None:
         return _Plan(target, store, view, frozenset())
     spare = _find_spare(home, engine, view) if target.owner is None else frozenset(view.image.diff_ids)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from catalog.delivery import explain_absence, fetch_archive, open_store
+from catalog.delivery import explain_absence, fetch_archive, open_archive, open_store
 from catalog.errors import UnavailableError
 from catalog.home.home import Home
-from catalog.image.reader import iter_stored, read_listed_archive, tar_size, write_tar
+from catalog.image.reader import iter_stored, tar_size, write_tar
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.platform import Platform
 from catalog.model.reference import parse_reference
@@ -53,7 +53,7 @@ def save(
     store = open_store(home, network, resolved.catalogue.catalogue)
     with home.lease(f"save {reference}"):
         try:
-            view = read_listed_archive(image, resolved.platform or platform, store)
+            view = open_archive(image, resolved.platform or platform, store)
             fetch_archive(home, view, store, progress=progress, catalogue=resolved.catalogue.catalogue)
             pieces = write_tar(view, store) if uncompressed else iter_stored(view, store)
             size = tar_size(view) if uncompressed else view.size

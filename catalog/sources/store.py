@@ -11,8 +11,10 @@ everything (bytes travel twice); chosen: shared wants, of which any idle source 
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import Self
 
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
@@ -59,6 +61,12 @@ class FetchingBlockstore:
         ]
         self._lock = threading.Lock()
         self.deadline: float | None = None  # the moment (`time.monotonic`) at which every fetch ends, done or not
+
+    def over(self, local: Blockstore) -> Self:
+        """Return a block source over another local store, with the same sources and what is known of them."""
+        other = copy(self)
+        other.local = local
+        return other
 
     @property
     def has_sources(self) -> bool:

@@ -5,12 +5,12 @@ import pytest
 
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.leasing import COLLECTING, hold_lease, sweep
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, forget_moved, list_copies, list_moved, note_moved
 from catalog.errors import BlockNotFoundError, LockedError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of
 from tests.factory.times import NOW
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 MOVED, STAYS = (Block(cid_of(data, RAW), data) for data in (b"moved" * 5000, b"stays" * 5000))
 MEMO = b"m" * 32

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.kubo_address import find_rpc
@@ -23,7 +24,6 @@ from catalog.sources.kubo import KuboBlockstore, KuboRouting
 from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.fakes.dags import make_dag, make_leaves, make_node
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.timeouts import scaled
 
 Nodes = tuple[KuboNode, KuboNode]

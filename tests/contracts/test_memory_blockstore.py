@@ -2,8 +2,8 @@
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from tests.contracts.blockstore import A, B, BlockstoreContract
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 
 class TestContract(BlockstoreContract):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.ipld.block import Block
@@ -10,7 +11,6 @@ from catalog.sources.http import HttpBlockSource
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.timeouts import scaled
 
 FAST = scaled(Timeouts(), 50)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.errors import ArchiveError, BlockNotFoundError
 from catalog.image.canonical import lay_out_archive
 from catalog.image.config import parse_config
@@ -12,7 +13,6 @@ from catalog.image.reader import ArchivedLayer, ArchiveView
 from catalog.ipld.cid import cid_of
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.unixfs.file import FileLink, file_node, raw_leaf
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 
 def make_config(runtime: dict[str, object], **more: object) -> bytes:

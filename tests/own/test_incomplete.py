@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.ipld.block import BlockSource
@@ -20,7 +21,6 @@ from tests.factory.platforms import HOST
 from tests.factory.releases import publish_fake
 from tests.factory.times import NOW
 from tests.fakes.homes import share
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 
 def walk(root: Cid, *sources: BlockSource) -> Iterator[Cid]:

@@ -4,6 +4,7 @@ import io
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.errors import BlockMismatchError, CidError, CodecError
 from catalog.ipld import dag_cbor, multibase
 from catalog.ipld.block import Block
@@ -15,7 +16,6 @@ from catalog.unixfs.directory import build_directory, list_directory
 from catalog.unixfs.file import decode_file_node, file_node, raw_leaf
 from catalog.unixfs.hamt import Entry, build_shards
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.property.mutate import CBOR_TOKENS, PROTOBUF_TOKENS, Target, check_memory, check_target
 
 CID = cid_of(b"x")

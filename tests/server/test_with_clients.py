@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid
@@ -14,7 +15,6 @@ from catalog.limits import KIB
 from catalog.server.settings import ServerSettings
 from catalog.sources.http import HttpBlockSource
 from catalog.sources.store import FetchingBlockstore
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.server.dags import add_file
 from tests.server.serving import Served, serving
 

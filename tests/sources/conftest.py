@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.fakes.memory_blockstore import MemoryBlockstore
+from catalog.blockstores.memory import MemoryBlockstore
 from tests.fakes.servers import Servers
 
 

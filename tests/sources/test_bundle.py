@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.errors import BlockMismatchError, BlockNotFoundError, CodecError, UnavailableError, VerificationError
 from catalog.ipld import dag_cbor
 from catalog.ipld.block import Block
@@ -15,7 +16,6 @@ from catalog.ipns.key import create_key
 from catalog.sources.bundle import BundleSource, write_bundle
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 ROOT, BLOCKS = make_dag(make_leaves(60), width=20)
 NAME = str(create_key().name)

@@ -2,12 +2,12 @@
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError, VerificationError
 from catalog.progress import Step
 from catalog.sources.http import HttpBlockSource
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.servers import BLOCKS, FAST, HARMLESS, OVER_HTTP, ROOT, Servers, check_nothing_else, check_whole
 from tests.fakes.timeouts import scaled
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, StorageError, UnavailableError
@@ -27,7 +28,6 @@ from catalog.sources.http import HttpBlockSource
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.timeouts import scaled
 from tests.needs import ROOT as REPOSITORY
 from tests.needs import lacks

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.errors import BlockMismatchError
@@ -16,7 +17,6 @@ from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode
 from tests.contracts.blockstore import ABSENT, A, B, BlockSourceContract
 from tests.fakes.lying_source import LyingSource
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 Fill = Callable[[Iterable[Block]], None]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, CodecError, StorageError, UnavailableError
 from catalog.ipld.block import Block
@@ -16,7 +17,6 @@ from catalog.ipld.cid import Cid, cid_of
 from catalog.progress import Step
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.dags import make_dag, make_leaves, make_node
-from tests.fakes.memory_blockstore import MemoryBlockstore
 from tests.fakes.servers import BLOCKS, CIDS, ROOT, Servers, check_nothing_else, check_whole
 from tests.needs import ROOT as REPOSITORY
 
@@ -167,7 +167,7 @@ def test_ctrl_c_ends_a_fetch_and_keeps_what_came(servers: Servers) -> None:
     server = servers.start("stall")
     program = (
         "from catalog.sources.store import FetchingBlockstore\nfrom catalog.sources.http import HttpBlockSource\n"
-        "from tests.fakes.memory_blockstore import MemoryBlockstore\nfrom catalog.clients.http import HttpClient\n"
+        "from catalog.blockstores.memory import MemoryBlockstore\nfrom catalog.clients.http import HttpClient\n"
         "from catalog.ipld.cid import parse_cid\n"
         f"store = FetchingBlockstore(MemoryBlockstore(), [HttpBlockSource(HttpClient({server.url!r}))])\n"
         f"store.fetch_dag([parse_cid({str(ROOT.cid)!r})])\n"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
-from tests.fakes.memory_blockstore import MemoryBlockstore
 
 
 class CountingSource(MemoryBlockstore):

@@ -1,4 +1,4 @@
-"""The simplest implementation of the `Blockstore` protocol: blocks in memory."""
+"""Blocks in memory: for what is on trial, and for tests. A crash loses all of it."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ class MemoryBlockstore:
         with self._lock:
             self._blocks.setdefault(cid.digest, Block(convert_to_v1(cid), bytes(data)))
 
-    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
+    def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:  # noqa: ARG002  # nothing here is durable
         for cid, data in blocks:
             self.put(cid, data)
 
