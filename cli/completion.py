@@ -105,6 +105,7 @@ def show_candidates(arguments: Sequence[str]) -> int:
     if len(arguments) == 2:
         with suppress(Exception):
             sys.stdout.write("".join(candidate + "\n" for candidate in candidates(arguments[1])))
+            sys.stdout.flush()
     return 0
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalog.errors import AmbiguousReferenceError, LockedError
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
+from cli.streams import write_error
 from cli.text import escape_lines, is_on, redact
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def make_context(options: Options, variables: Mapping[str, str], *, progress: "P
 
 def ask(prompt: str) -> str:
     """Read a line from the terminal; the prompt goes to stderr, so that stdout holds data only."""
-    sys.stderr.write(escape_lines(redact(prompt)))
-    sys.stderr.flush()
+    write_error(escape_lines(redact(prompt)))
     return sys.stdin.readline()
 
 

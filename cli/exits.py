@@ -10,6 +10,7 @@ from cli.failures import ReportedError as ReportedError
 from cli.failures import UsageError as UsageError
 from cli.hints import hint_for, to_command
 from cli.output import paint
+from cli.streams import write_error
 from cli.text import escape_lines, redact
 
 UNEXPECTED = 1
@@ -68,11 +69,11 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
     if debug and not isinstance(error, KeyboardInterrupt):
         import traceback
 
-        _write(escape_lines(redact("".join(traceback.format_exception(error)))))
+        write_error(escape_lines(redact("".join(traceback.format_exception(error)))))
     if isinstance(error, KeyboardInterrupt):
         code, message, why, hint = "interrupted", "interrupted", "", ""
         if not as_json:
-            _write("\nInterrupted. Nothing is left half done; run the same command again to continue.\n")
+            write_error("\nInterrupted. Nothing is left half done; run the same command again to continue.\n")
             return INTERRUPTED
         status = INTERRUPTED
     elif (known := expected(error)) is not None:
@@ -93,17 +94,9 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
             "try": hint,
             "exit": status,
         }
-        _write(json.dumps({key: redact(value) if isinstance(value, str) else value for key, value in body.items()}) + "\n")
+        write_error(json.dumps({key: redact(value) if isinstance(value, str) else value for key, value in body.items()}) + "\n")
         return status
     lines = [f"{paint(f'error[{code}]:', '31;1', sys.stderr)} {escape_lines(redact(message))}"]
     lines += [f"  {label}: {escape_lines(redact(text))}" for label, text in (("why", why), ("try", hint)) if text]
-    _write("\n".join(lines) + "\n")
+    write_error("\n".join(lines) + "\n")
     return status
-
-
-def _write(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
-        return

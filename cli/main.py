@@ -20,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         sys.stderr.write("error[platform]: dcat does not run on Windows yet\n  try: run it in WSL 2\n")
         return 1
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from cli.streams import open_closed
+
+        open_closed()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -61,18 +65,26 @@ def _run(typed: list[str]) -> int:
 def _report(error: BaseException, typed: list[str]) -> int:
     from cli.exits import report
     from cli.failures import ReportedError
-    from cli.output import ClosedOutputError
+    from cli.streams import ClosedOutputError, discard
     from cli.text import is_on
 
     if isinstance(error, ReportedError):
         return error.status
     if isinstance(error, ClosedOutputError | BrokenPipeError):
-        with open(os.devnull, "w") as nowhere:  # for the interpreter's last flush
-            os.dup2(nowhere.fileno(), 1)
+        discard(1)
     if isinstance(error, ClosedOutputError):
-        return 0
+        return _end_by_sigpipe() if error.partial else 0
     ours = typed[: typed.index("--")] if "--" in typed else typed
     return report(error, typed, as_json="--json" in ours, debug="--debug" in ours or is_on(os.environ.get("DCAT_DEBUG", "")))
+
+
+def _end_by_sigpipe() -> int:
+    """End as every program does whose reader has gone: `dcat save REF -o - | head` is not a failure of dcat's own."""
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

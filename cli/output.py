@@ -10,13 +10,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TextIO
 
+from cli.streams import ClosedOutputError, write_error
 from cli.text import escape, escape_lines, redact
 
 Json = Mapping[str, Any]
-
-
-class ClosedOutputError(Exception):
-    """The reader of stdout closed it. Not a failure, and nobody is left to be told."""
 
 
 class Table(NamedTuple):
@@ -72,14 +69,14 @@ class Output(NamedTuple):
     def note(self, text: str) -> None:
         """Write a line that is not data to stderr; with ``--json`` or ``-q``, nothing."""
         if not self.json and not self.quiet:
-            _write(sys.stderr, escape_lines(redact(text)) + "\n")
+            write_error(escape_lines(redact(text)) + "\n")
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, with ``-q`` too."""
         if self.json:
-            _write(sys.stderr, json.dumps({"type": "warning", "message": redact(text)}) + "\n")
+            write_error(json.dumps({"type": "warning", "message": redact(text)}) + "\n")
         else:
-            _write(sys.stderr, paint("warning:", "33", sys.stderr) + f" {escape_lines(redact(text))}\n")
+            write_error(paint("warning:", "33", sys.stderr) + f" {escape_lines(redact(text))}\n")
 
     def _print_json(self, document: Document) -> None:
         head: dict[str, Any] = {"schema": f"dcat/{document.schema}/v1"}
@@ -154,12 +151,3 @@ def _width(cell: str) -> int:
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in cell)
-
-
-def _write(stream: TextIO, text: str) -> None:
-    """Write to stderr; the command goes on where its reader has gone."""
-    try:
-        stream.write(text)
-        stream.flush()
-    except (BrokenPipeError, ValueError):
-        return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.progress import Progress, Step, silent
 from cli.output import draws, has_colour, paint
+from cli.streams import write_error
 from cli.text import escape, format_count, format_size, redact
 
 if TYPE_CHECKING:
@@ -220,8 +221,4 @@ def _warning(step: Step) -> str:
 
 
 def _say(line: str) -> None:
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
-        return
+    write_error(line + "\n")

@@ -1,6 +1,5 @@
 """The images that ``--from``, ``--image`` and ``--copy`` name."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ from catalog.model.reference import parse_reference
 from cli.context import Context
 from cli.failures import UsageError
 from cli.platforms import this_host
+from cli.streams import binary_input
 from cli.text import parse_size
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def file_source(context: Context, origin: str) -> "ImageSource":
         except BlockNotFoundError as error:
             raise explain_absence(error, origin, context.network) from error
     if origin == "-":
-        if sys.stdin.isatty():
-            raise UsageError("--from - reads an image from standard input, which is a terminal", hint="docker save IMAGE | dcat …")
-        return StreamSource("standard input", lambda: nullcontext(sys.stdin.buffer))
+        stdin = binary_input("docker save IMAGE | dcat publish NAME VERSION --from -")
+        return StreamSource("standard input", lambda: nullcontext(stdin))
     path = Path(origin)
     if path.is_dir():
         return FolderSource(path)

@@ -1,7 +1,6 @@
 """``dcat export``: write a bundle for machines without a network."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
-from cli.output import Document, is_terminal
+from cli.output import Document
+from cli.streams import binary_output
 from cli.text import format_count, format_size
 
 app = command_app()
@@ -48,11 +48,10 @@ def export(
     if catalogue and platform:
         raise UsageError("--platform goes with releases, not with --catalogue")
     to_stdout = output == "-"
-    if to_stdout and is_terminal(sys.stdout):
-        raise UsageError("a bundle is binary and is not written to a terminal", hint="dcat export REF -o FILE")
+
     if not to_stdout and Path(output).is_dir():
         raise StorageError(f'"{output}" is a folder', hint=f"dcat export REF -o {Path(output) / 'bundle.car'}")
-    target = sys.stdout.buffer if to_stdout else Path(output)
+    target = binary_output("a bundle", "dcat export REF -o FILE") if to_stdout else Path(output)
     if catalogue:
         done = export_catalogue(
             context.home, catalogue, target, network=context.network, since=since or [], progress=context.progress

@@ -1,6 +1,5 @@
 """``dcat save``: write a release as an archive."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,9 @@ import typer
 from catalog.errors import StorageError
 from cli.command import command, command_app
 from cli.context import Context
-from cli.failures import UsageError
-from cli.output import Document, is_terminal
+from cli.output import Document
 from cli.platforms import wanted_platform
+from cli.streams import binary_output
 from cli.text import format_size
 
 app = command_app()
@@ -42,15 +41,14 @@ def save(
     from catalog.operations.save import save as write
 
     to_stdout = output == "-"
-    if to_stdout and is_terminal(sys.stdout):
-        raise UsageError("an archive is binary and is not written to a terminal", hint=f"dcat save {reference} -o FILE")
+    stdout = binary_output("an archive", f"dcat save {reference} -o FILE") if to_stdout else None
     path = Path(output)
     if not to_stdout and path.is_dir():
         raise StorageError(f'"{output}" is a folder', hint=f"dcat save {reference} -o {path / 'image.tar.zst'}")
     done = write(
         context.home,
         reference,
-        sys.stdout.buffer if to_stdout else path,
+        stdout or path,
         platform=wanted_platform(platform),
         network=context.network,
         uncompressed=uncompressed,

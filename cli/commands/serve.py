@@ -1,7 +1,6 @@
 """``dcat serve``: serve this home over HTTP."""
 
 import shlex
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
+from cli.streams import write_error
 from cli.text import escape
 
 if TYPE_CHECKING:
@@ -137,8 +137,4 @@ def _read_token(path: Path) -> str:
 
 
 def _write_log(line: str) -> None:
-    try:
-        sys.stderr.write(escape(line) + "\n")
-        sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
-        return
+    write_error(escape(line) + "\n")
