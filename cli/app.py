@@ -1,6 +1,7 @@
 """The Typer app: the verbs of `cli.verbs`, each imported on use, and usage errors in dcat's own form."""
 
 import importlib
+import shlex
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -118,8 +119,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def unknown_verb(verb: str, rest: Sequence[str]) -> UsageError:
     """Return the error for an unknown verb, with dcat's verb for the same thing or with the nearest one."""
-    import shlex
-
     message = f'dcat has no command "{escape(verb)}"'
     if verb in FOREIGN:
         ours = FOREIGN[verb]

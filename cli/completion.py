@@ -8,10 +8,14 @@ no candidates.
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING
 
-from cli.context import Surroundings
+from cli.surroundings import Surroundings
 from cli.verbs import VERBS
+
+if TYPE_CHECKING:
+    from catalog.lookup.locate import Lookup
 
 MOST_CANDIDATES = 500
 
@@ -144,17 +148,13 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
 
 
 def _names(word: str) -> list[str]:
-    from catalog.lookup.locate import open_lookup
-
-    with open_lookup(Surroundings(os.environ).home) as lookup:
+    with _open_lookup() as lookup:
         return lookup.complete_names(word, MOST_CANDIDATES)
 
 
 def _references(word: str) -> list[str]:
     """Complete a name up to its ``@``, then its versions; both at once where only one name is left."""
-    from catalog.lookup.locate import open_lookup
-
-    with open_lookup(Surroundings(os.environ).home) as lookup:
+    with _open_lookup() as lookup:
         sign = "@" if "@" in word else ":" if ":" in word else ""
         if sign:
             name, _, start = word.partition(sign)
@@ -163,6 +163,12 @@ def _references(word: str) -> list[str]:
         if len(names) != 1:
             return [name + "@" for name in names]
         return [f"{names[0]}@{version}" for version in lookup.complete_versions(names[0], "", MOST_CANDIDATES)] or [names[0] + "@"]
+
+
+def _open_lookup() -> "AbstractContextManager[Lookup]":
+    from catalog.lookup.locate import open_lookup  # for names and versions only
+
+    return open_lookup(Surroundings(os.environ).home)
 
 
 def _options(words: Sequence[str]) -> list[str]:

@@ -5,18 +5,19 @@ Nothing below `cli` reads the environment; values are passed down from here.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from catalog.errors import AmbiguousReferenceError, LockedError
+import catalog
+from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
 from cli.streams import write_error
-from cli.text import escape_lines, is_on, redact
+from cli.surroundings import Surroundings
+from cli.text import escape_lines, redact
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,42 +55,6 @@ class Options(NamedTuple):
         )
 
 
-class Surroundings(NamedTuple):
-    """The environment's variables, and the two paths that they may move."""
-
-    variables: Mapping[str, str]
-
-    @property
-    def home(self) -> Path:
-        """The home: ``DCAT_HOME``, else ``dcat`` in the platform's data directory."""
-        if self.variables.get("DCAT_HOME"):
-            return Path(self.variables["DCAT_HOME"]).expanduser()
-        if sys.platform == "linux":  # the rule of platformdirs, whose import takes as long as the rest of `resolve`
-            data = self.variables.get("XDG_DATA_HOME", "").strip()
-            return (Path(data) if data else Path("~/.local/share").expanduser()) / "dcat"
-        from platformdirs import user_data_path
-
-        return user_data_path("dcat", appauthor=False)
-
-    @property
-    def config(self) -> Path:
-        """The settings file: ``DCAT_CONFIG``, else ``dcat/config.toml`` in the platform's configuration directory."""
-        if self.variables.get("DCAT_CONFIG"):
-            return Path(self.variables["DCAT_CONFIG"]).expanduser()
-        from platformdirs import user_config_path
-
-        return user_config_path("dcat", appauthor=False) / "config.toml"
-
-    @property
-    def debug(self) -> bool:
-        return is_on(self.variables.get("DCAT_DEBUG", ""))
-
-    @property
-    def offline(self) -> bool:
-        """Whether ``DCAT_OFFLINE`` forbids the network."""
-        return is_on(self.variables.get("DCAT_OFFLINE", ""))
-
-
 class Context:
     """One run of one command: its options, the environment, the one `now`, and where results and progress go."""
 
@@ -110,23 +75,35 @@ class Context:
     @cached_property
     def home(self) -> "Home":
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
-        from catalog.home.home import open_home
-
-        return open_home(self.surroundings.home, now=self.now, crash_point=crash_point(self.surroundings.variables))
+        return self.open_home(self.now)
 
     @cached_property
     def engine(self) -> "Engine":
         """The engine that the docker command would use; raises `EngineUnavailableError`."""
         from cli.reach import open_engine
 
-        return open_engine(self.surroundings.variables)
+        return open_engine(self.surroundings)
 
     @cached_property
     def network(self) -> "Network":
         """The sources of blocks and records: none, unless they were configured."""
+        return self.open_network(self.home)
+
+    def open_home(self, now: datetime) -> "Home":
+        """Open the home at another moment than the context's: a command that runs on does so for each round."""
+        path = self.surroundings.home
+        try:
+            return catalog.open_home(path, now=now, crash_point=crash_point(self.surroundings.variables))
+        except StorageError as error:
+            if not path.is_dir():
+                error.hint = "set DCAT_HOME to a directory that can be written"
+            raise
+
+    def open_network(self, home: "Home", urls: Sequence[str] = ()) -> "Network":
+        """Return the network that settings and environment configure, with sources at ``urls`` added."""
         from cli.reach import open_configured_network
 
-        return open_configured_network(self.settings, self.surroundings.variables, self.home)
+        return open_configured_network(self.settings, self.surroundings.variables, home, urls)
 
     @property
     def interactive(self) -> bool:

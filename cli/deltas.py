@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.text import format_size
+from cli.quantities import format_size
 
 if TYPE_CHECKING:
     from catalog.delivery import Delivered, PlannedDelta, TakenDelta

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from catalog.progress import Progress, Step, silent
 from cli.output import draws, has_colour, paint
+from cli.quantities import format_count, format_size
 from cli.streams import write_error
-from cli.text import escape, format_count, format_size, redact
+from cli.text import escape, redact
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

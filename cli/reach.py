@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import catalog
+from catalog.clients.proxy import Proxies
 from catalog.sources.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
+from cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from catalog.clients.docker import Engine
@@ -17,27 +20,23 @@ ENGINE_VARIABLES = (
     "DOCKER_TLS_VERIFY",
     "DOCKER_TLS",
     "DOCKER_CERT_PATH",
-    "HOME",
     "XDG_RUNTIME_DIR",
 )
 
 
-def open_engine(variables: Mapping[str, str]) -> "Engine":
+def open_engine(surroundings: Surroundings) -> "Engine":
     """Connect to the engine that the docker command would use."""
-    from catalog.clients.docker import connect
-
-    return connect(environment={name: variables[name] for name in ENGINE_VARIABLES if name in variables})
+    variables = {name: value for name, value in surroundings.variables.items() if name in ENGINE_VARIABLES}
+    return catalog.connect(environment=variables | {"HOME": str(surroundings.user_home)})
 
 
 def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[str] = ()) -> Network:
     """Return the network of the settings' sources and Kubo node, and of sources at ``extra`` URLs; nothing is asked yet."""
     if settings.offline:
         return NO_NETWORK
-    from catalog.clients.proxy import Proxies
-
     kubo = None
     if settings.kubo:
-        from catalog.trust.store import is_confirmed
+        from catalog.trust.store import is_confirmed  # imports SQLAlchemy
 
         with home.trust.read() as connection:
             kubo = KuboSetting(settings.kubo, settings.kubo_token_file, public=is_confirmed(connection, settings.kubo))

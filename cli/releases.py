@@ -4,7 +4,7 @@ from typing import Any
 
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
-from cli.text import format_count, format_size
+from cli.quantities import format_count, format_size
 
 
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:

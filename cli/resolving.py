@@ -15,7 +15,7 @@ from cli.context import Context, Options, make_context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
-from cli.text import age_of, parse_span
+from cli.quantities import age_of, parse_span
 
 _SWITCHES = {
     "--json": "json",

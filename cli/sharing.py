@@ -1,15 +1,15 @@
-"""How the end of every command that changed the own catalogue is shown: signed, shared, or why not; and the question before it."""
+"""How a change of the own catalogue is shared, and how the result is shown."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import catalog
 from cli.context import Context
-from cli.text import format_count, format_size
+from cli.quantities import format_count, format_size
 
 if TYPE_CHECKING:
     from catalog.errors import DcatError
     from catalog.own.deltas import MadeDelta
-    from catalog.own.share import Shared, Sharing
 
 PUBLIC = (
     "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
@@ -28,29 +28,26 @@ class ShareSummary:
     lines: tuple[tuple[str, str], ...] = ()
 
 
-def sharing_of(context: Context, *, offline: bool = False, deltas: bool = True) -> "Sharing":
+def sharing_of(context: Context, *, offline: bool = False, deltas: bool = True) -> catalog.Sharing:
     """Return how a command shares its change: as configured, asking before a Kubo node is used for the first time.
 
     ``offline`` signs it, and leaves sharing to the next sync.
     """
-    from catalog.own.share import Sharing
-    from catalog.sources.network import NO_NETWORK
-
-    return Sharing(
-        NO_NETWORK if offline else context.network,
+    return catalog.Sharing(
+        catalog.NO_NETWORK if offline else context.network,
         consent=lambda _url: ask_for_consent(context),
         deltas=deltas and context.settings.deltas,
     )
 
 
 def ask_for_consent(context: Context) -> bool:
-    """Say what becomes public through a Kubo node, and ask whether that is wanted (docs/safety.md, A16)."""
+    """Show what becomes public through a Kubo node, and ask whether that is wanted (docs/safety.md, A16)."""
     context.note(PUBLIC)
     return context.confirm("Share through this node?")
 
 
-def summarise(shared: "Shared | None", error: "DcatError | None", *, offline: bool = False) -> ShareSummary:
-    """Write the result of a share; an error is a warning, since the change itself is kept and the next sync shares it."""
+def summarise(shared: "catalog.Shared | None", error: "DcatError | None", *, offline: bool = False) -> ShareSummary:
+    """Return the summary of a share; an error is a warning, since the change itself is kept and the next sync shares it."""
     if error is not None:
         why = f": {error.why}" if error.why else ""
         return ShareSummary({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
@@ -67,8 +64,8 @@ def summarise(shared: "Shared | None", error: "DcatError | None", *, offline: bo
     return ShareSummary({"shared": shared_body(shared)}, closing, warnings, delta_lines(shared))
 
 
-def shared_body(shared: "Shared") -> dict[str, Any]:
-    """Write the state of the own catalogue for ``--json``."""
+def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
+    """Return the JSON of the own catalogue's state."""
     record = shared.record
     return {
         "catalogue": str(record.name),
@@ -94,7 +91,7 @@ def shared_body(shared: "Shared") -> dict[str, Any]:
     }
 
 
-def delta_lines(shared: "Shared") -> tuple[tuple[str, str], ...]:
+def delta_lines(shared: "catalog.Shared") -> tuple[tuple[str, str], ...]:
     """Return a field for each delta that was made."""
     return tuple(("delta", _describe_made(made)) for made in shared.deltas)
 
@@ -104,7 +101,7 @@ def _describe_made(made: "MadeDelta") -> str:
     return f"{made.reference} ({made.platform}) from {made.base}: {sizes}"
 
 
-def lost_warnings(shared: "Shared") -> tuple[str, ...]:
+def lost_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
     """Return a warning for each release that cannot be fetched whole from the Kubo node any more."""
     return tuple(
         f"the Kubo node lost {format_count(lost.blocks, 'block')} of {lost.reference}, and they are not here either; the rest is "
@@ -113,12 +110,12 @@ def lost_warnings(shared: "Shared") -> tuple[str, ...]:
     )
 
 
-def merge_warnings(shared: "Shared") -> tuple[str, ...]:
+def merge_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
     """Return what another home of the same key brought, and what it replaced."""
     if shared.merged is None:
         return ()
     taken = format_count(len(shared.merged.releases), "release")
-    found = [f"another home of this key had shared sequence {shared.merged.sequence}; {taken} of it were taken in"]
+    found = [f"another home of this key had shared sequence {shared.merged.sequence}; {taken} of it were merged"]
     for reference, platform, config in shared.merged.lost:
-        found.append(f"{reference} for {platform} was {config} here; what the other home had shared stands")
+        found.append(f"{reference} for {platform} was {config} here; the content that the other home shared stays")
     return tuple(found)

@@ -5,28 +5,28 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import catalog
 from catalog.errors import BlockNotFoundError, EngineUnavailableError, NotFoundError
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
+from catalog.lookup.locate import open_lookup
 from catalog.model.platform import parse_platform
 from catalog.model.reference import parse_reference
 from cli.context import Context
 from cli.failures import UsageError
 from cli.platforms import this_host
+from cli.quantities import parse_size
 from cli.streams import binary_input
-from cli.text import parse_size
 
 if TYPE_CHECKING:
-    from catalog.intake.intake import EngineSource, ImageSource, Wanted
+    from catalog.intake.intake import ImageSource
 
 
-def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> "Wanted":
+def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> catalog.Wanted:
     """Return which images ``--platform`` (repeatable, or ``all``) and ``--max-size`` ask for."""
-    from catalog.intake.intake import Wanted
-    from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
-
     every = "all" in platforms
     if every and len(platforms) > 1:
         raise UsageError("--platform all and another --platform exclude each other")
-    return Wanted(
+    return catalog.Wanted(
         host=this_host(),
         platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
         all_platforms=every,
@@ -39,7 +39,6 @@ def release_source(context: Context, reference: str) -> "ImageSource":
     """Return the images of a release that is known here, own or followed."""
     from catalog.delivery import open_store
     from catalog.intake.release import ReleaseSource
-    from catalog.lookup.locate import open_lookup
 
     with open_lookup(context.surroundings.home) as lookup:
         resolved = lookup.resolve(parse_reference(reference), now=context.now)
@@ -48,8 +47,6 @@ def release_source(context: Context, reference: str) -> "ImageSource":
 
 def file_source(context: Context, origin: str) -> "ImageSource":
     """Return the images of an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
-    from catalog.intake.intake import FolderSource, StreamSource
-
     if origin.startswith("ipfs://"):
         from catalog.delivery import explain_absence, open_store
         from catalog.intake.release import added_source
@@ -62,23 +59,21 @@ def file_source(context: Context, origin: str) -> "ImageSource":
             raise explain_absence(error, origin, context.network) from error
     if origin == "-":
         stdin = binary_input("docker save IMAGE | dcat publish NAME VERSION --from -")
-        return StreamSource("standard input", lambda: nullcontext(stdin))
+        return catalog.StreamSource("standard input", lambda: nullcontext(stdin))
     path = Path(origin)
     if path.is_dir():
-        return FolderSource(path)
+        return catalog.FolderSource(path)
     if not path.is_file():
         raise NotFoundError(f"--from: file not found: {origin}")
 
     def open_file() -> AbstractContextManager[BinaryIO]:
         return path.open("rb")
 
-    return StreamSource(origin, open_file, path.stat().st_size)
+    return catalog.StreamSource(origin, open_file, path.stat().st_size)
 
 
-def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: bool = False) -> "EngineSource":
+def engine_source(context: Context, reference: str, wanted: catalog.Wanted, *, pull: bool = False) -> catalog.EngineSource:
     """Return an image of the engine, which pulls it first if ``pull`` is set."""
-    from catalog.intake.intake import EngineSource
-
     try:
         engine = context.engine
     except EngineUnavailableError as error:
@@ -87,4 +82,4 @@ def engine_source(context: Context, reference: str, wanted: "Wanted", *, pull: b
     if pull:
         for platform in wanted.platforms or (None,):
             engine.pull(reference, platform, context.progress)
-    return EngineSource(engine, reference)
+    return catalog.EngineSource(engine, reference)

@@ -59,14 +59,14 @@ def binary_input(hint: str) -> BinaryIO:
     return sys.stdin.buffer
 
 
-def binary_output(what: str, hint: str) -> BinaryIO:
-    """Return stdout for ``what``, an archive; raise `UsageError` with ``hint`` where it is closed or a terminal."""
-    if "stdout" in _was_closed or sys.stdout.isatty():
+def binary_output(archive: str = "", hint: str = "") -> BinaryIO:
+    """Return stdout for bytes; raise `UsageError` where it is closed, or a terminal that an ``archive`` would be written to."""
+    if "stdout" in _was_closed or (archive and sys.stdout.isatty()):
         from cli.failures import UsageError
 
         if "stdout" in _was_closed:
-            raise UsageError("standard output is closed", why="- means standard output", hint=hint)
-        raise UsageError(f"{what} is binary and is not written to a terminal", hint=hint)
+            raise UsageError("standard output is closed", why="it is what the bytes are written to", hint=hint)
+        raise UsageError(f"{archive} is binary and is not written to a terminal", hint=hint)
     return cast(BinaryIO, _PipeOutput(sys.stdout.buffer))
 
 

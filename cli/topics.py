@@ -6,7 +6,8 @@ ENVIRONMENT = """\
 An option overrides the environment; the environment overrides the settings file (dcat help settings).
 
   DCAT_HOME      directory of keys, index and blocks; default: dcat in the platform's data directory
-  DCAT_CONFIG    settings file; default: dcat/config.toml in the platform's configuration directory
+  DCAT_CONFIG    settings file; default: config.toml in DCAT_HOME where that is set, so that a home of its own has settings of
+                 its own; else dcat/config.toml in the platform's configuration directory
   DCAT_KUBO      RPC of a Kubo node, like the setting kubo: http://127.0.0.1:5001, /unix/PATH, or auto, which takes the
                  address from the file api in IPFS_PATH (default: ~/.ipfs)
   DCAT_SOURCES   URLs of further sources, divided by spaces or commas

@@ -1,14 +1,10 @@
 """``dcat catalogues``: your own catalogue and those you follow."""
 
-from typing import TYPE_CHECKING
-
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.text import age_of
-
-if TYPE_CHECKING:
-    from catalog.operations.catalogues import CatalogueEntry
+from cli.quantities import age_of
 
 app = command_app()
 
@@ -20,9 +16,7 @@ def catalogues(context: Context) -> Document:
 
     Each with its name, its sequence, and where its newest record was seen.
     """
-    from catalog.operations.catalogues import catalogues as look
-
-    entries = look(context.home)
+    entries = operations.catalogues(context.home)
     rows = [_row(context, entry) for entry in entries]
     raw = [
         (
@@ -42,11 +36,11 @@ def catalogues(context: Context) -> Document:
     return Document("catalogues", body, [entry.catalogue for entry in entries], parts, closing)
 
 
-def _label(entry: "CatalogueEntry") -> str:
+def _label(entry: "operations.CatalogueEntry") -> str:
     return entry.subscription.alias if entry.subscription is not None else "mine"
 
 
-def _row(context: Context, entry: "CatalogueEntry") -> tuple[str, ...]:
+def _row(context: Context, entry: "operations.CatalogueEntry") -> tuple[str, ...]:
     row = entry.row
     return (
         _label(entry),
@@ -58,7 +52,7 @@ def _row(context: Context, entry: "CatalogueEntry") -> tuple[str, ...]:
     )
 
 
-def _body(entry: "CatalogueEntry") -> dict[str, object]:
+def _body(entry: "operations.CatalogueEntry") -> dict[str, object]:
     row, subscription = entry.row, entry.subscription
     return {
         "catalogue": entry.catalogue,

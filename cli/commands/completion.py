@@ -55,10 +55,10 @@ def _shell(context: Context, shell: str) -> str:
 
 def _place(context: Context, shell: str) -> Path:
     """Return the user's completion file (see the manuals of bash-completion and fish; zsh has no default place)."""
-    variables = context.surroundings.variables
-    data = Path(variables.get("XDG_DATA_HOME") or Path.home() / ".local/share")
+    variables, user_home = context.surroundings.variables, context.surroundings.user_home
+    data = Path(variables.get("XDG_DATA_HOME") or user_home / ".local/share")
     if shell == "bash":
         return Path(variables.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion") / "completions/dcat"
     if shell == "zsh":
         return data / "zsh/site-functions/_dcat"
-    return Path(variables.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "fish/completions/dcat.fish"
+    return Path(variables.get("XDG_CONFIG_HOME") or user_home / ".config") / "fish/completions/dcat.fish"

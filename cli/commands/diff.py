@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
-from cli.text import format_count, format_size
+from cli.quantities import format_count, format_size
 
 if TYPE_CHECKING:
     from catalog.rootfs.difference import FilesDifference
@@ -35,10 +36,7 @@ def diff(
 
     Layers and configuration are compared where their blocks are here; sizes always.
     """
-    from catalog.operations.diff import diff as compare
-    from catalog.operations.diff import diff_files
-
-    found = compare(context.home, old, new, platform=wanted_platform(platform))
+    found = operations.diff(context.home, old, new, platform=wanted_platform(platform))
     body: dict[str, Any] = {
         "old": found.old.reference,
         "new": found.new.reference,
@@ -89,7 +87,7 @@ def diff(
             settings = [(change.key, change.before or "", change.after or "") for change in found.config]
             parts.append(Table(("SETTING", "OLD", "NEW"), settings))
     if files:
-        changed = diff_files(
+        changed = operations.diff_files(
             context.home, old, new, platform=wanted_platform(platform), network=context.network, progress=context.progress
         )
         body |= _files_body(changed)

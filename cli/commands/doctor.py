@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import exit_code
@@ -24,9 +25,7 @@ def doctor(context: Context, network: NetworkOption = False) -> None:
 
     Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure.
     """
-    from catalog.operations.doctor import diagnose
-
-    checks = diagnose(context.home, lambda: context.engine, context.network)
+    checks = operations.diagnose(context.home, lambda: context.engine, context.network)
     if network:
         checks = [check for check in checks if check.subject in {"network", "kubo"} or check.subject.startswith("source")]
     body = [

@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import StorageError
 from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
+from cli.quantities import format_count, format_size
 from cli.streams import binary_output
-from cli.text import format_count, format_size
 
 app = command_app()
 
@@ -41,8 +42,6 @@ def export(
     The file also holds the signed record and the index of the catalogue, so dcat subscribe accepts it as a source. With --since it
     is smaller, and the receiver must have that release.
     """
-    from catalog.operations.export import export_catalogue, export_releases
-
     if bool(references) == bool(catalogue):
         raise UsageError("name releases, or a catalogue", hint="dcat export REF -o FILE, or: dcat export --catalogue mine -o FILE")
     if catalogue and platform:
@@ -53,11 +52,11 @@ def export(
         raise StorageError(f'"{output}" is a folder', hint=f"dcat export REF -o {Path(output) / 'bundle.car'}")
     target = binary_output("a bundle", "dcat export REF -o FILE") if to_stdout else Path(output)
     if catalogue:
-        done = export_catalogue(
+        done = operations.export_catalogue(
             context.home, catalogue, target, network=context.network, since=since or [], progress=context.progress
         )
     else:
-        done = export_releases(
+        done = operations.export_releases(
             context.home,
             references or [],
             target,

@@ -1,26 +1,26 @@
-"""``dcat files``: what is in an image."""
+"""``dcat files``: list the files of an image."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
 from cli.platforms import wanted_platform
-from cli.text import format_size
-
-if TYPE_CHECKING:
-    from catalog.operations.files import ListedFile
+from cli.quantities import format_size
 
 app = command_app()
 
-ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; dcat help references.")]
-PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A directory or file of the image; else its root.")]
+ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; see dcat help references.")]
+PathArgument = Annotated[str, typer.Argument(metavar="[PATH]", help="A directory or file of the image; default: its root.")]
 RecursiveOption = Annotated[bool, typer.Option("--recursive", "-r", help="List all files below it.")]
-SearchOption = Annotated[str, typer.Option("--search", metavar="TEXT", help="List the files below it whose path holds TEXT.")]
-PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="The image for it, not the host's.")]
+SearchOption = Annotated[str, typer.Option("--search", metavar="TEXT", help="List the files below it whose path contains TEXT.")]
+PlatformOption = Annotated[
+    str, typer.Option("--platform", metavar="OS/ARCH", help="The image for this platform; default: the host's.")
+]
 
 
 @app.command()
@@ -37,9 +37,7 @@ def files(
 
     All layers are applied, whiteouts included. Only the blocks with file headers are read; those that are not here are fetched.
     """
-    from catalog.operations.files import list_files
-
-    found = list_files(
+    found = operations.list_files(
         context.home,
         reference,
         path,
@@ -59,17 +57,17 @@ def files(
     rows = [_row(file, format_size(file.size)) for file in found.files]
     raw = [_row(file, str(file.size)) for file in found.files]
     table = Table(("MODE", "OWNER", "SIZE", "MODIFIED", "LAYER", "PATH"), rows, frozenset({"SIZE", "LAYER"}), raw)
-    closing = "" if found.files else "Nothing there" + (f' whose path holds "{search}"' if search else "")
+    closing = "" if found.files else "No files there" + (f' whose path contains "{search}"' if search else "")
     warnings = [f"{problem}: the rest of that layer is not listed" for problem in found.problems]
     return Document("files", body, [f"/{file.path}" for file in found.files], [table] if rows else [], closing, warnings)
 
 
-def _row(file: "ListedFile", size: str) -> tuple[str, ...]:
+def _row(file: "operations.ListedFile", size: str) -> tuple[str, ...]:
     arrow = {"symlink": f" -> {file.target}", "hardlink": f" link to {file.target}"}.get(file.kind, "")
     return (file.mode, f"{file.uid}:{file.gid}", size, _time(file.modified), str(file.layer), f"/{file.path}{arrow}")
 
 
-def _body(file: "ListedFile") -> dict[str, Any]:
+def _body(file: "operations.ListedFile") -> dict[str, Any]:
     return {
         "path": f"/{file.path}",
         "kind": file.kind,

@@ -1,9 +1,10 @@
 """``dcat gc``: show or free what is not needed."""
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
-from cli.text import format_count, format_size
+from cli.quantities import format_count, format_size
 
 app = command_app()
 
@@ -24,9 +25,7 @@ def gc(context: Context) -> Document:
     Kept are the images of your own releases, what was pulled, pinned or mirrored, and what a running command uses. Shared blocks
     are counted once.
     """
-    from catalog.operations.gc import collect_garbage
-
-    done = collect_garbage(context.home, delete=context.options.yes, progress=context.progress)
+    done = operations.collect_garbage(context.home, delete=context.options.yes, progress=context.progress)
     body = {
         "kept": [{"reason": kept.reason, "roots": kept.roots, "blocks": kept.blocks, "bytes": kept.bytes} for kept in done.kept],
         "garbage": {"blocks": done.blocks, "bytes": done.bytes},

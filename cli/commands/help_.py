@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from catalog.model.reference import nearest
+from cli.app import help_of
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -32,8 +33,6 @@ def help_(
         raise UsageError(
             f'there is no help for "{subject}"', why="topics are " + ", ".join(TOPICS), hint="dcat --help", nearest=near
         )
-    from cli.app import help_of
-
     text = help_of(subject)
     if context.options.json:
         return Document("help", {"topic": subject or "dcat", "text": text})

@@ -2,18 +2,17 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+import catalog
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.following import update_body, update_lines, update_warnings
 from cli.output import Document
-from cli.text import format_count, format_size
-
-if TYPE_CHECKING:
-    from catalog.operations.import_ import Imported
+from cli.quantities import format_count, format_size
 
 app = command_app()
 
@@ -27,17 +26,14 @@ def import_(context: Context, file: FileArgument) -> Document:
 
     No network is used, and nothing in the file is trusted: records and blocks are verified as from any other source.
     """
-    from catalog.operations.import_ import import_bundle
-    from catalog.sources.bundle import BundleSource
-
-    with BundleSource(file) as bundle:
-        done = import_bundle(context.home, bundle, progress=context.progress)
+    with catalog.BundleSource(file) as bundle:
+        done = operations.import_bundle(context.home, bundle, progress=context.progress)
     if done.first_error is not None:
         raise done.first_error
     return _document(context, file, done)
 
 
-def _document(context: Context, file: Path, done: "Imported") -> Document:
+def _document(context: Context, file: Path, done: "operations.Imported") -> Document:
     body = {
         "path": str(file),
         "catalogues": [update_body(update) for update in done.updates],

@@ -1,5 +1,6 @@
 """``dcat key``: the key of your own catalogue."""
 
+import getpass
 import shlex
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
+from catalog.ipld.multibase import encode_base32
+from catalog.ipns.name import parse_ipns_name
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
@@ -42,10 +46,7 @@ def key() -> None:
 @command
 def show(context: Context) -> Document:
     """Show the name of your catalogue in every form, and where its key is."""
-    from catalog.ipld.multibase import encode_base32
-    from catalog.operations.key import show_key
-
-    info = show_key(context.home)
+    info = operations.show_key(context.home)
     base32 = encode_base32(info.name.cid_bytes)
     body = {
         "catalogue": str(info.name),
@@ -79,8 +80,6 @@ def export(
 
     The passphrase is asked for on a terminal, or read from --passphrase-file.
     """
-    from catalog.operations.key import export_key, write_secret
-
     if format_ not in ("pem", "protobuf"):
         raise UsageError(f'--format: "{format_}" is not a known form', why="the forms are pem and protobuf")
     if not output:
@@ -88,8 +87,8 @@ def export(
     if format_ == "protobuf" and not plain:
         raise UsageError("libp2p's form of a key cannot be encrypted", hint="dcat key export --format protobuf --plain -o FILE")
     passphrase = None if plain else _read_passphrase(context, passphrase_file, again=True)
-    content = export_key(context.home, "protobuf" if format_ == "protobuf" else "pem", passphrase)
-    write_secret(Path(output), content)
+    content = operations.export_key(context.home, "protobuf" if format_ == "protobuf" else "pem", passphrase)
+    operations.write_secret(Path(output), content)
     body = {"file": output, "format": format_, "encrypted": passphrase is not None}
     warnings = () if passphrase is not None else (f"{output} is not encrypted: whoever reads it can publish in your name",)
     return Document("key-export", body, [output], [f"Wrote {output}"], "To read it elsewhere: dcat key import FILE", warnings)
@@ -99,11 +98,10 @@ def export(
 @command
 def import_(context: Context, file: FileArgument, passphrase_file: PassphraseOption = None) -> Document:
     """Make a key, as PEM or in libp2p's form, the key of this home. The home must have no catalogue of its own."""
-    from catalog.operations.key import import_key
 
     content = _read(file)
     passphrase = _read_passphrase(context, passphrase_file, again=False) if b"ENCRYPTED" in content else None
-    name = import_key(context.home, content, passphrase)
+    name = operations.import_key(context.home, content, passphrase)
     body = {"catalogue": str(name)}
     return Document(
         "key-import", body, [str(name)], [f"This home's own catalogue is {name} now"], "To fetch its releases: dcat recover"
@@ -117,14 +115,10 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
 
     Keep it offline, apart from the key: whoever has it can revoke your catalogue for good.
     """
-    from catalog.ipns.name import parse_ipns_name
-    from catalog.operations.key import write_secret
-    from catalog.operations.revoke import create_revocation
-
     if not output:
         raise UsageError("missing option --output", why="a revocation is written to a file", hint="dcat key revocation -o FILE")
-    record = create_revocation(context.home, parse_ipns_name(successor) if successor else None)
-    write_secret(Path(output), record.encoded)
+    record = operations.create_revocation(context.home, parse_ipns_name(successor) if successor else None)
+    operations.write_secret(Path(output), record.encoded)
     body = {"file": output, "catalogue": str(record.name), "successor": successor or None}
     quoted = shlex.quote(output)
     return Document("key-revocation", body, [output], [f"Wrote {output}"], f"If the key is lost: dcat key revoke {quoted}")
@@ -134,19 +128,15 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
 @command
 def revoke(context: Context, file: RevocationArgument, name: NameOption = "") -> Document:
     """Publish a revocation: the catalogue is revoked for good."""
-    from catalog.ipns.name import parse_ipns_name
-    from catalog.operations.revoke import read_revocation
-    from catalog.operations.revoke import revoke as give_up
-    from catalog.own.signing import own_name
-
-    target = parse_ipns_name(name) if name else own_name(context.home)
-    if target is None:
+    text = name or context.home.own_catalogue()
+    if text is None:
         raise UsageError("this home has no catalogue of its own", hint="dcat key revoke FILE --name k51...")
+    target = parse_ipns_name(text)
     content = _read(file)
-    read_revocation(target, content)
+    operations.read_revocation(target, content)
     if not context.confirm(f"Revoke {target} for good? Nothing can be published under it afterwards."):
         raise UsageError("not revoked: not confirmed", hint=f"dcat key revoke {shlex.quote(str(file))} --yes")
-    done = give_up(context.home, context.network, target, content)
+    done = operations.revoke(context.home, context.network, target, content)
     successor = done.record.successor
     body = {
         "catalogue": str(target),
@@ -169,8 +159,6 @@ def _read_passphrase(context: Context, file: Path | None, *, again: bool) -> byt
     if file is not None:
         passphrase = _read(file).split(b"\n", 1)[0].rstrip(b"\r")
     elif context.interactive:
-        import getpass
-
         passphrase = getpass.getpass("Passphrase: ", stream=sys.stderr).encode()
         if again and getpass.getpass("Passphrase again: ", stream=sys.stderr).encode() != passphrase:
             raise UsageError("the two passphrases differ")

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
+from cli.quantities import age_of
 from cli.releases import platforms_of, release_body, sizes_of, state_of
-from cli.text import age_of
 
 app = command_app()
 
@@ -42,9 +43,8 @@ def list_(
     """
     if names or releases or platform or removed:
         return _list_releases(context, names or [], catalogue, platform, removed, limit)
-    from catalog.operations.list import list_names
 
-    listed = list_names(context.home, catalogue=catalogue, limit=limit)
+    listed = operations.list_names(context.home, catalogue=catalogue, limit=limit)
     body = [
         {
             "reference": name.reference,
@@ -73,10 +73,9 @@ def list_(
 
 
 def _list_releases(context: Context, names: list[str], catalogue: str, platform: str, removed: bool, limit: int | None) -> Document:
-    from catalog.operations.list import list_releases
 
     wanted = parse_platform(platform) if platform else None
-    listed = list_releases(context.home, names, catalogue=catalogue, platform=wanted, removed=removed, limit=limit)
+    listed = operations.list_releases(context.home, names, catalogue=catalogue, platform=wanted, removed=removed, limit=limit)
     body = [
         release_body(
             entry.release, reference=entry.reference, catalogue=entry.catalogue.catalogue, alias=entry.catalogue.alias or ""

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.text import age_of
+from cli.quantities import age_of
 
 app = command_app()
 
@@ -22,9 +23,7 @@ def log(context: Context, reference: ReferenceArgument = "", limit: LimitOption 
 
     Every publish, yank and removal in your own catalogue, and the changes that syncs brought.
     """
-    from catalog.operations.log import log as read_log
-
-    changes = read_log(context.home, reference, limit=limit)
+    changes = operations.log(context.home, reference, limit=limit)
     body = [
         {
             "at": logged.change.at,

@@ -1,17 +1,15 @@
 """``dcat outdated``: list what has a newer version."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import EngineUnavailableError
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.text import age_of, format_count, parse_span
-
-if TYPE_CHECKING:
-    from catalog.operations.outdated import Outdated
+from cli.quantities import age_of, format_count, parse_span
 
 app = command_app()
 
@@ -29,10 +27,8 @@ def outdated(
 
     Offline: it compares with what is known here. The age of a version counts from when this home first saw it.
     """
-    from catalog.operations.outdated import outdated as compare
-
     span = parse_span("--min-age", min_age) if min_age else None
-    found = compare(context.home, names or (), engine_tags=_engine_tags(context), min_age=span, allow_stale=allow_stale)
+    found = operations.outdated(context.home, names or (), engine_tags=_engine_tags(context), min_age=span, allow_stale=allow_stale)
     rows = [
         (entry.reference, entry.newest, ", ".join(entry.places), age_of(entry.first_seen, context.now) if entry.first_seen else "")
         for entry in found.outdated
@@ -59,7 +55,7 @@ def _engine_tags(context: Context) -> list[str]:
         return []  # what was pulled into the store is compared nevertheless
 
 
-def _body(entry: "Outdated") -> dict[str, object]:
+def _body(entry: "operations.Outdated") -> dict[str, object]:
     return {
         "reference": entry.reference,
         "newest": entry.newest,

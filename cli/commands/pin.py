@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.deltas import delta_body, fetched_body
 from cli.output import Document
 from cli.platforms import wanted_platform
-from cli.text import format_size
+from cli.quantities import format_size
 
 app = command_app()
 
@@ -26,11 +27,9 @@ def pin(context: Context, references: ReferencesArgument, platform: PlatformOpti
 
     Missing bytes are fetched. Pinned archives are kept by dcat gc, and this home helps to distribute them.
     """
-    from catalog.operations.pin import pin as hold
-
     wanted = wanted_platform(platform)
     held = [
-        (reference, hold(context.home, reference, platform=wanted, network=context.network, progress=context.progress))
+        (reference, operations.pin(context.home, reference, platform=wanted, network=context.network, progress=context.progress))
         for reference in references
     ]
     body = [

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
@@ -21,9 +22,7 @@ def prefer(context: Context, name: NameArgument, alias: AliasArgument) -> Docume
 
     A name belongs to the catalogue that first brought it here; only this command moves it.
     """
-    from catalog.operations.prefer import prefer as move
-
-    done = move(context.home, name, alias)
+    done = operations.prefer(context.home, name, alias)
     body = {"name": done.name, "catalogue": done.catalogue, "alias": done.alias, "before": done.before}
     whose = "your own catalogue" if done.alias == "mine" else f'the catalogue "{done.alias}"'
     warnings = () if done.has_releases else (f'{whose} has no release of "{name}" yet',)

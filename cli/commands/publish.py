@@ -4,20 +4,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
+from catalog.lookup.view import open_view
 from catalog.model.reference import check_publishable, parse_reference
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields
+from cli.quantities import format_count, format_size
 from cli.releases import release_body
 from cli.sharing import ShareSummary, sharing_of, summarise
 from cli.sources import engine_source, file_source, read_wanted, release_source
-from cli.text import format_count, format_size
 
 if TYPE_CHECKING:
     from catalog.intake.intake import ImageSource
-    from catalog.operations.publish import Published
 
 app = command_app()
 
@@ -70,23 +71,21 @@ def publish(
     """
     name, version = _read_target(name, version)
     check_publishable(name, version)
+    if (from_ and copy) or (pull and (from_ or copy)) or (image and copy):
+        raise UsageError("--from, --copy and the options for the engine (--image, --pull) exclude each other")
     wanted = read_wanted(platform or [], reference=image if from_ else "", max_size=max_size)
     annotations = _annotations(title, annotation or [])
-    source: ImageSource
-    if (from_ and copy) or (pull and (from_ or copy)) or (image and copy):
-        raise UsageError("--from, --copy and what the engine is asked for (--image, --pull) exclude each other")
-    if from_:
-        source = file_source(context, from_)
-    elif copy:
-        source = release_source(context, copy)
-    else:
-        source = from_engine = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
     try:
-        if not (from_ or copy) and not _is_released(context, name, version):
-            from_engine.begin(wanted)  # what follows is imported and opened in the meantime
-        from catalog.operations.publish import publish as store
-
-        done = store(
+        source: ImageSource
+        if from_:
+            source = file_source(context, from_)
+        elif copy:
+            source = release_source(context, copy)
+        else:
+            source = engine_source(context, image or f"{name}:{version}", wanted, pull=pull)
+            if not _is_released(context, name, version):
+                source.begin(wanted)  # the engine stages the image while the home is opened
+        done = operations.publish(
             context.home,
             name,
             version,
@@ -106,7 +105,7 @@ def publish(
 
 
 def _read_target(name: str, version: str) -> tuple[str, str]:
-    """Take ``NAME VERSION``, ``NAME@VERSION`` and ``NAME:VERSION``."""
+    """Return the name and the version of ``NAME VERSION``, ``NAME@VERSION`` or ``NAME:VERSION``."""
     if version and not set("@:") & set(name):
         return name, version
     reference = parse_reference(name)
@@ -118,9 +117,7 @@ def _read_target(name: str, version: str) -> tuple[str, str]:
 
 
 def _is_released(context: Context, name: str, version: str) -> bool:
-    """Look whether the release exists, so that most likely there is nothing to do; `publish` decides."""
-    from catalog.lookup.view import open_view
-
+    """Return whether the release exists; then most likely there is nothing to export, which `operations.publish` decides."""
     with open_view(context.surroundings.home) as view:
         own = view.own()
         return own is not None and view.release(own.catalogue, name, version) is not None
@@ -137,7 +134,7 @@ def _annotations(title: str, pairs: list[str]) -> dict[str, str]:
 
 
 def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, version: str) -> None:
-    """Where the engine has NAME:latest, that is what was meant more often than not."""
+    """Make NAME:latest the hint of an error, if the engine has it."""
     latest = f"{name}:latest"
     try:
         context.engine.find(latest)
@@ -147,7 +144,7 @@ def _suggest_latest(context: Context, error: ImageNotFoundError, name: str, vers
     error.hint = f"dcat publish {name} {version} --image {latest}"
 
 
-def _document(context: Context, done: "Published", sharing: ShareSummary) -> Document:
+def _document(context: Context, done: "operations.Published", sharing: ShareSummary) -> Document:
     release, count = done.release, done.count
     body = (
         release_body(release, reference=release.reference, catalogue=done.catalogue, alias="")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import DcatError, EngineUnavailableError
 from cli.command import command, command_app
 from cli.context import Context
@@ -12,11 +13,10 @@ from cli.exits import report
 from cli.failures import ReportedError, UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
-from cli.text import format_count, format_size, parse_span
+from cli.quantities import format_count, format_size, parse_span
 
 if TYPE_CHECKING:
     from catalog.clients.docker import Engine
-    from catalog.operations.pull import Pulled
 
 app = command_app()
 
@@ -56,19 +56,16 @@ def pull(
     Only missing blocks are fetched, and only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
     images are pulled one by one; the exit code is that of the first failure.
     """
-    from catalog.operations.pull import VersionChoice
-    from catalog.operations.pull import pull as fetch
-
     if tag and len(references) > 1:
         raise UsageError("--tag needs a single image", why=f"{len(references)} images were named")
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
-    choice = VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
+    choice = operations.VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
     engine = None if no_load else _engine(context, references[0])
     status = 0
     for reference in references:
         try:
-            done = fetch(
+            done = operations.pull(
                 context.home,
                 reference,
                 platform=wanted_platform(platform),
@@ -102,7 +99,7 @@ def _engine(context: Context, reference: str) -> "Engine":
         raise
 
 
-def _document(reference: str, done: "Pulled") -> Document:
+def _document(reference: str, done: "operations.Pulled") -> Document:
     need = done.need
     taken = done.fetched.delta if done.fetched is not None else None
     body = {

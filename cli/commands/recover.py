@@ -1,10 +1,11 @@
 """``dcat recover``: merge what the key of the own catalogue signed elsewhere."""
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
+from cli.quantities import format_count
 from cli.sharing import lost_warnings, merge_warnings, shared_body
-from cli.text import format_count
 
 app = command_app()
 
@@ -16,9 +17,7 @@ def recover(context: Context) -> Document:
 
     Asks every source for records of your catalogue, merges what is not known here, and signs a newer record. No release is lost.
     """
-    from catalog.operations.recover import recover as take_in
-
-    shared = take_in(context.home, context.network, progress=context.progress)
+    shared = operations.recover(context.home, context.network, progress=context.progress)
     merged = shared.merged
     lines = [f"Merged {format_count(len(merged.releases), 'release')}" if merged is not None else "Nothing was missing here"]
     lines.append(f"Signed sequence {shared.record.sequence}")

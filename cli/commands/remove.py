@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
@@ -22,9 +23,7 @@ def remove(context: Context, reference: ReferenceArgument) -> Document:
     Its entry stays, without images: the name and version can only be published again with the content that they had. dcat gc --yes
     frees the bytes.
     """
-    from catalog.operations.remove import remove as take_out
-
-    done = take_out(context.home, reference, sharing=sharing_of(context), progress=context.progress)
+    done = operations.remove(context.home, reference, sharing=sharing_of(context), progress=context.progress)
     sharing = summarise(done.shared, done.share_error)
     entry = done.entry
     body = {"reference": entry.reference, "removed": entry.release.removed, "changed": done.changed} | sharing.body

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import StorageError
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
 from cli.platforms import wanted_platform
+from cli.quantities import format_size
 from cli.streams import binary_output
-from cli.text import format_size
 
 app = command_app()
 
@@ -38,14 +39,12 @@ def save(
 
     For machines without dcat. Every byte is verified; the file appears complete or not at all.
     """
-    from catalog.operations.save import save as write
-
     to_stdout = output == "-"
     stdout = binary_output("an archive", f"dcat save {reference} -o FILE") if to_stdout else None
     path = Path(output)
     if not to_stdout and path.is_dir():
         raise StorageError(f'"{output}" is a folder', hint=f"dcat save {reference} -o {path / 'image.tar.zst'}")
-    done = write(
+    done = operations.save(
         context.home,
         reference,
         stdout or path,

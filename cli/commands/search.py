@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -23,12 +24,10 @@ def search(context: Context, words: WordsArgument, limit: LimitOption = 50) -> D
 
     Searches all catalogues, offline; best matches first.
     """
-    from catalog.operations.search import search as find
-
     text = " ".join(words)
     if not text.strip():
         raise UsageError("the words to search for are empty")
-    hits = find(context.home, text, limit=limit)
+    hits = operations.search(context.home, text, limit=limit)
     body = [
         {
             "reference": hit.reference,

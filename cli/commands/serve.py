@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
@@ -54,7 +55,6 @@ def serve(
     from catalog.server.settings import ServerSettings
     from catalog.server.site.opening import open_site
     from catalog.sources.kubo import KuboBlockstore
-    from cli.reach import open_configured_network
 
     settings = ServerSettings(
         host=host or None,
@@ -66,7 +66,7 @@ def serve(
     if public:
         _confirm_public(context, settings)
     chores = [Chore("renewal", RECORD_CHECK_PERIOD, lambda: _renew(context))]
-    with open_configured_network(context.settings, context.surroundings.variables, context.home) as network:
+    with context.open_network(context.home) as network:
         site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None)
         run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
 
@@ -77,16 +77,8 @@ def _now() -> datetime:
 
 def _renew(context: Context) -> None:
     """Renew records while the server runs; each time with a home of its own, opened at that moment."""
-    from catalog.home.home import open_home
-    from catalog.operations.renew import renew
-    from cli.reach import open_configured_network
-
-    surroundings = context.surroundings
-    with (
-        open_home(surroundings.home, now=_now()) as home,
-        open_configured_network(context.settings, surroundings.variables, home) as network,
-    ):
-        for failure in renew(home, network):
+    with context.open_home(_now()) as home, context.open_network(home) as network:
+        for failure in operations.renew(home, network):
             context.output.warn(failure)
 
 
@@ -102,10 +94,9 @@ def _tell(context: Context, server: "RunningServer") -> None:
 
 def _confirm_public(context: Context, settings: "ServerSettings") -> None:
     """Show what others will be able to read, and ask once; the home remembers the yes."""
-    from catalog.operations.exposure import list_exposed
     from catalog.trust.store import confirm_target, is_confirmed
 
-    exposed = list_exposed(context.home)
+    exposed = operations.list_exposed(context.home)
     reach = "everybody with the token" if settings.token else "everybody"
     seen = "; ".join(exposed.lines)
     context.output.warn(f"public on {settings.listening_host} port {settings.port}: {reach} who reaches it can read: {seen}")

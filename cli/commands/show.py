@@ -1,18 +1,16 @@
 """``dcat show``: show one release."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from catalog import operations
 from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
+from cli.quantities import age_of, format_size
 from cli.releases import image_fields, release_body, state_of
-from cli.text import age_of, format_size
-
-if TYPE_CHECKING:
-    from catalog.operations.show import ShownImage, ShownRelease
 
 app = command_app()
 
@@ -27,9 +25,7 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
 
     Layers are listed where the first blocks of the archive are here.
     """
-    from catalog.operations.show import show as read
-
-    shown = read(context.home, reference, platform=parse_platform(platform) if platform else None)
+    shown = operations.show(context.home, reference, platform=parse_platform(platform) if platform else None)
     entry = shown.entry
     body = release_body(
         entry.release, reference=entry.reference, catalogue=entry.catalogue.catalogue, alias=entry.catalogue.alias or ""
@@ -49,7 +45,7 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
     return Document("release", body, identifiers, _parts(context, shown), closing, warnings)
 
 
-def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
+def _parts(context: Context, shown: "operations.ShownRelease") -> list[str | Table]:
     release, row = shown.entry.release, shown.entry.catalogue
     head = [
         ("catalogue", f"{row.label} {row.catalogue}" if row.label != row.catalogue else row.catalogue),
@@ -77,7 +73,7 @@ def _parts(context: Context, shown: "ShownRelease") -> list[str | Table]:
     return parts
 
 
-def _layer_body(image: "ShownImage") -> list[dict[str, Any]] | None:
+def _layer_body(image: "operations.ShownImage") -> list[dict[str, Any]] | None:
     if image.layers is None:
         return None
     return [

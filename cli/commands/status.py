@@ -1,14 +1,10 @@
 """``dcat status``: show the state of the home."""
 
-from typing import TYPE_CHECKING
-
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
-from cli.text import age_of, format_count, format_size
-
-if TYPE_CHECKING:
-    from catalog.operations.status import CatalogueStatus, Status
+from cli.quantities import age_of, format_count, format_size
 
 app = command_app()
 
@@ -20,9 +16,7 @@ def status(context: Context) -> Document:
 
     Offline: it shows what is known here. To refresh a catalogue that was not checked for long: dcat sync.
     """
-    from catalog.operations.status import status as look
-
-    found = look(context.home)
+    found = operations.status(context.home)
     body = {
         "home": str(found.home),
         "catalogues": [
@@ -90,7 +84,7 @@ def status(context: Context) -> Document:
     return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
 
 
-def _deltas(found: "Status") -> str:
+def _deltas(found: "operations.Status") -> str:
     words = []
     if found.savings.deltas:
         words.append(f"{format_count(found.savings.deltas, 'delta')} saved {format_size(found.savings.saved)}")
@@ -99,7 +93,7 @@ def _deltas(found: "Status") -> str:
     return ", ".join(words)
 
 
-def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
+def _row(context: Context, entry: "operations.CatalogueStatus") -> tuple[str, ...]:
     row = entry.row
     expires = ""
     if row.expires:
@@ -119,7 +113,7 @@ def _row(context: Context, entry: "CatalogueStatus") -> tuple[str, ...]:
     )
 
 
-def _state(entry: "CatalogueStatus") -> str:
+def _state(entry: "operations.CatalogueStatus") -> str:
     words = []
     if entry.revoked:
         words.append("revoked by its owner")

@@ -4,24 +4,24 @@ import re
 import shlex
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import UnavailableError
+from catalog.followed.target import Target, name_of_target, parse_target
+from catalog.ipns.name import parse_ipns_name
 from catalog.model.release import format_time
+from catalog.sources.bundle import BundleSource
+from catalog.sources.network import Network, with_bundle
 from cli.command import command, command_app
 from cli.context import Context
 from cli.following import update_body, update_warnings
 from cli.output import Document, Table, fields
+from cli.quantities import format_count, format_size
 from cli.settings.file import read_file_values, set_in_file
 from cli.settings.keys import read_url
-from cli.text import format_count, format_size
-
-if TYPE_CHECKING:
-    from catalog.followed.target import Target
-    from catalog.operations.subscribe import Subscribed
-    from catalog.sources.network import Network
 
 app = command_app()
 
@@ -50,10 +50,6 @@ def subscribe(
 
     Names that are known here keep their meaning. ALIAS/NAME@VERSION always means a release of this catalogue.
     """
-    from catalog.followed.target import name_of_target, parse_target
-    from catalog.ipns.name import parse_ipns_name
-    from catalog.operations.subscribe import subscribe as follow
-
     if not target:
         alias, target = "", alias
     found = parse_target(target)
@@ -70,20 +66,17 @@ def subscribe(
         )
         if not alias:
             alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
-        done = follow(context.home, network, name, alias, progress=context.progress)
+        done = operations.subscribe(context.home, network, name, alias, progress=context.progress)
     for url in urls:
         _keep_source(context, alias, url, done.subscription.catalogue)
     return _document(done)
 
 
-def _open_network(context: Context, urls: list[str], target: "Target") -> "Network":
-    from catalog.sources.bundle import BundleSource
-    from catalog.sources.network import with_bundle
-    from cli.reach import open_configured_network
+def _open_network(context: Context, urls: list[str], target: Target) -> Network:
 
     if target.kind in ("url", "domain") and context.settings.offline:
         raise UnavailableError(f"{target.text} cannot be asked", why="the network is switched off: offline is set")
-    network = open_configured_network(context.settings, context.surroundings.variables, context.home, urls)
+    network = context.open_network(context.home, urls)
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
 
 
@@ -100,7 +93,7 @@ def _keep_source(context: Context, alias: str, url: str, catalogue: str) -> None
     context.note(f"Added the source {name}, {url}, to the settings: dcat config list")
 
 
-def _document(done: "Subscribed") -> Document:
+def _document(done: "operations.Subscribed") -> Document:
     subscription, update = done.subscription, done.update
     alias, record = subscription.alias, update.record
     body = update_body(update) | {"first": done.first, "overlap": list(done.overlap)}

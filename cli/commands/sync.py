@@ -2,21 +2,19 @@
 
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import DcatError
 from cli.command import command, command_app
-from cli.context import Context, crash_point
+from cli.context import Context
 from cli.exits import ReportedError, UsageError, exit_code, report
 from cli.following import error_body, update_body, update_lines, update_warnings
 from cli.output import Document
+from cli.quantities import format_count, format_size, parse_span
 from cli.sharing import delta_lines, lost_warnings, merge_warnings, shared_body
-from cli.text import format_count, format_size, parse_span
-
-if TYPE_CHECKING:
-    from catalog.operations.sync import Synced
 
 app = command_app()
 
@@ -49,16 +47,8 @@ def sync(context: Context, aliases: AliasesArgument = None, every: EveryOption =
 
 
 def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datetime) -> int:
-    from catalog.home.home import open_home
-    from catalog.operations.sync import sync as refresh
-    from cli.reach import open_configured_network
-
-    surroundings = context.surroundings
-    with (
-        open_home(surroundings.home, now=now, crash_point=crash_point(surroundings.variables)) as home,
-        open_configured_network(context.settings, surroundings.variables, home) as network,
-    ):
-        done = refresh(home, network, aliases, mirror=mirror, deltas=context.settings.deltas, progress=context.progress)
+    with context.open_home(now) as home, context.open_network(home) as network:
+        done = operations.sync(home, network, aliases, mirror=mirror, deltas=context.settings.deltas, progress=context.progress)
     context.show(_document(context, done))
     error = done.first_error
     if error is None:
@@ -68,12 +58,12 @@ def _sync_once(context: Context, aliases: list[str], *, mirror: bool, now: datet
     return exit_code(error)
 
 
-def _failures(done: "Synced") -> list[DcatError]:
+def _failures(done: "operations.Synced") -> list[DcatError]:
     found = [update.error for update in done.updates if update.error is not None]
     return [*found, *([done.share_error] if done.share_error is not None else [])]
 
 
-def _document(context: Context, done: "Synced") -> Document:
+def _document(context: Context, done: "operations.Synced") -> Document:
     shared = done.shared
     body = {
         "catalogues": [update_body(update) for update in done.updates],

@@ -1,16 +1,14 @@
 """``dcat trust``: decide about changes in followed catalogues."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
-from cli.text import age_of
-
-if TYPE_CHECKING:
-    from catalog.operations.trust import Decided, Question
+from cli.quantities import age_of
 
 app = command_app()
 
@@ -30,9 +28,7 @@ def trust() -> None:
 @command
 def list_(context: Context) -> Document:
     """List what waits for a decision."""
-    from catalog.operations.trust import list_questions
-
-    questions = list_questions(context.home)
+    questions = operations.list_questions(context.home)
     rows = [
         (question.item, question.kind, question.text, age_of(question.seen, context.now) if question.seen else "")
         for question in questions
@@ -47,21 +43,19 @@ def list_(context: Context) -> Document:
 @command
 def accept(context: Context, item: ItemArgument) -> Document:
     """Accept the changed content, the jumped sequence or the successor."""
-    from catalog.operations.trust import accept as take
 
-    return _decided(take(context.home, item))
+    return _decided(operations.accept(context.home, item))
 
 
 @app.command("refuse")
 @command
 def refuse(context: Context, item: ItemArgument) -> Document:
     """Refuse it; the old content resolves again."""
-    from catalog.operations.trust import refuse as turn_down
 
-    return _decided(turn_down(context.home, item))
+    return _decided(operations.refuse(context.home, item))
 
 
-def _decided(done: "Decided") -> Document:
+def _decided(done: "operations.Decided") -> Document:
     word = "Accepted" if done.accepted else "Refused"
     lines = [f"{word}: {question.item}, {question.text}" for question in done.questions]
     body = {"accepted": done.accepted, "questions": [_body(question) for question in done.questions]}
@@ -70,7 +64,7 @@ def _decided(done: "Decided") -> Document:
     return Document("trust", body, [question.item for question in done.questions], lines, closing)
 
 
-def _body(question: "Question") -> dict[str, object]:
+def _body(question: "operations.Question") -> dict[str, object]:
     conflict = question.conflict
     return {
         "item": question.item,

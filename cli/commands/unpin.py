@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.model.platform import parse_platform
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
-from cli.text import parse_span
+from cli.quantities import parse_span
 
 app = command_app()
 
@@ -27,16 +28,13 @@ def unpin(
 
     dcat gc --yes frees the bytes. The images of your own releases are kept whether they are pinned or not.
     """
-    from catalog.operations.unpin import unpin as let_go
-    from catalog.operations.unpin import unpin_older
-
     if bool(references) == bool(older_than):
         raise UsageError("name releases, or use --older-than", hint="dcat unpin --older-than 90d")
     wanted = parse_platform(platform) if platform else None
     if references:
-        pins = [pin for reference in references for pin in let_go(context.home, reference, wanted).pins]
+        pins = [pin for reference in references for pin in operations.unpin(context.home, reference, wanted).pins]
     else:
-        pins = list(unpin_older(context.home, parse_span("--older-than", older_than)).pins)
+        pins = list(operations.unpin_older(context.home, parse_span("--older-than", older_than)).pins)
     body = [
         {"archive": pin.archive, "name": pin.name, "version": pin.version, "platform": pin.platform, "since": pin.since}
         for pin in pins

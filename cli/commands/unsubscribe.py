@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document
@@ -20,9 +21,7 @@ def unsubscribe(context: Context, alias: AliasArgument) -> Document:
 
     Its alias and its names stay reserved for it, so that no reference changes its meaning.
     """
-    from catalog.operations.unsubscribe import unsubscribe as end
-
-    subscription = end(context.home, alias).subscription
+    subscription = operations.unsubscribe(context.home, alias).subscription
     body = {"catalogue": subscription.catalogue, "alias": subscription.alias, "since": subscription.since}
     again = f"To follow it again: dcat subscribe {subscription.alias} {subscription.catalogue}"
     return Document("unsubscribe", body, [subscription.catalogue], [f"No longer following {subscription.alias}"], again)

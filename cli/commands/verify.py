@@ -1,18 +1,16 @@
 """``dcat verify``: check all stored bytes, and repair damage."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from catalog import operations
 from catalog.errors import VerificationError
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
+from cli.quantities import format_count, format_size
 from cli.sources import engine_source, file_source, read_wanted
-from cli.text import format_count, format_size
-
-if TYPE_CHECKING:
-    from catalog.operations.verify import Verified
 
 app = command_app()
 
@@ -38,11 +36,9 @@ def verify(
     Every block is compared with its CID; every archive and snapshot that is kept here, and every file of the home, must be
     complete, and the tree of your catalogue must be the one that its releases give. Damage is exit code 20.
     """
-    from catalog.operations.verify import verify as check
-
     wanted = read_wanted(["all"])
     source = file_source(context, from_) if from_ else engine_source(context, image, wanted) if image else None
-    done = check(
+    done = operations.verify(
         context.home,
         reference or None,
         network=context.network,
@@ -104,10 +100,10 @@ def verify(
     )
 
 
-def _describe_moved(done: "Verified") -> str:
+def _describe_moved(done: "operations.Verified") -> str:
     state = f"not checked ({done.unasked})" if done.unasked else "it has them all"
     return f"{format_count(done.moved, 'block')}: {state}"
 
 
-def _conclude(done: "Verified") -> str:
+def _conclude(done: "operations.Verified") -> str:
     return "Everything matches." if not done.unasked else "Everything that is here matches."

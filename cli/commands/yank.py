@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -29,9 +30,10 @@ def yank(context: Context, reference: ReferenceArgument, reason: ReasonOption = 
         raise UsageError("--undo and --reason exclude each other")
     if not undo and not reason.strip():
         raise UsageError("a yank needs a reason", hint=f'dcat yank {reference} --reason "…"')
-    from catalog.operations.yank import yank as mark
 
-    done = mark(context.home, reference, None if undo else reason.strip(), sharing=sharing_of(context), progress=context.progress)
+    done = operations.yank(
+        context.home, reference, None if undo else reason.strip(), sharing=sharing_of(context), progress=context.progress
+    )
     sharing = summarise(done.shared, done.share_error)
     release = done.entry.release
     body = {"reference": done.entry.reference, "yanked": release.yanked, "changed": done.changed} | sharing.body

@@ -5,12 +5,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.clients.kubo_address import find_rpc
 from cli.settings.file import read_file_values
 from cli.settings.keys import AUTO, KEYS, Value, read_url
+from cli.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Settings:
     """All settings in force by key; a key that is not set and has no default is absent."""
 
     by_key: Mapping[str, Setting]
-    ipfs_repository: Path = Path("~/.ipfs")
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, key: str) -> str:
         """Return a setting as text, empty where it is not set."""
@@ -59,7 +60,10 @@ class Settings:
 
     def find_kubo(self, text: str) -> str:
         """Return the URL that a value of ``kubo`` stands for now."""
-        return find_rpc(self.ipfs_repository.expanduser()) if text == AUTO else text
+        if text != AUTO:
+            return text
+        repository = self.variables.get("IPFS_PATH")
+        return find_rpc(Path(repository) if repository else Surroundings(self.variables).user_home / ".ipfs")
 
     @property
     def kubo_token_file(self) -> Path | None:
@@ -99,5 +103,4 @@ def read_settings(path: Path, variables: Mapping[str, str]) -> Settings:
         if url:
             key = f"sources.environment-{number}.url"
             by_key[key] = Setting(key, read_url("DCAT_SOURCES", url), "environment", "DCAT_SOURCES")
-    repository = variables.get("IPFS_PATH")
-    return Settings(by_key, Path(repository)) if repository else Settings(by_key)
+    return Settings(by_key, variables)

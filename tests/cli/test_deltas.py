@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.text import format_size
+from cli.quantities import format_size
 from tests.cli.conftest import Dcat, ok, read_json
 from tests.factory.exports import write_save
 from tests.factory.images import BASE, make_image, versioned_text

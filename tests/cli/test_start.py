@@ -126,23 +126,6 @@ def test_the_quick_way_and_typers_are_one(stocked: Dcat, line: str, monkeypatch:
     assert quick.code != 1
 
 
-def test_the_default_home_is_the_platforms_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`resolve` finds it without importing platformdirs; both must say the same."""
-    import platformdirs
-
-    from cli.context import Surroundings
-
-    for variables in (
-        {"HOME": "/somewhere"},
-        {"HOME": "/somewhere", "XDG_DATA_HOME": "/data"},
-        {"HOME": "/somewhere", "XDG_DATA_HOME": " "},
-    ):
-        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        assert Surroundings(variables).home == platformdirs.user_data_path("dcat", appauthor=False)
-
-
 def test_windows_is_told_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from cli.main import main
 

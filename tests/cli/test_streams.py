@@ -100,14 +100,14 @@ def test_a_closed_descriptor_is_not_reused_for_a_file(dcat: Dcat, tmp_path: Path
     image = write_image(tmp_path / "one.tar")
     script = (
         "import os, sys\n"
-        "from catalog.operations import publish\n"
-        "before = publish.publish\n"
+        "from catalog import operations\n"
+        "before = operations.publish\n"
         "def look(*a, **k):\n"
         "    done = before(*a, **k)\n"
         "    places = [os.readlink(f'/proc/self/fd/{n}') for n in (0, 1, 2)]\n"
         f"    open({str(tmp_path / 'seen')!r}, 'w').write(' '.join(places))\n"
         "    return done\n"
-        "publish.publish = look\n"
+        "operations.publish = look\n"
         "from cli.main import main\n"
         f"sys.exit(main(['publish', 'web', '1.0', '--from', {image!r}]))\n"
     )

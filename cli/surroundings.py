@@ -1,0 +1,66 @@
+"""The environment's variables, and the paths that follow from them. Light: the quick answers import it."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Surroundings(NamedTuple):
+    """The environment's variables, and the paths that they set."""
+
+    variables: Mapping[str, str]
+
+    @property
+    def user_home(self) -> Path:
+        """The user's home directory: ``HOME`` where it is an absolute path, else what the user database says.
+
+        An empty ``HOME`` is common in services and containers; taken as it is, it would make ``/.local`` of ``~/.local``.
+        """
+        if os.path.isabs(self.variables.get("HOME", "")):
+            return Path(self.variables["HOME"])
+        from pwd import getpwuid
+
+        try:
+            directory = getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            directory = ""
+        if not os.path.isabs(directory):
+            from catalog.errors import InvalidConfigError
+
+            raise InvalidConfigError(
+                "the home directory of this user is not known",
+                why="HOME is not set, and the user database has no entry",
+                hint="set DCAT_HOME to a directory of your own",
+            )
+        return Path(directory)
+
+    @property
+    def home(self) -> Path:
+        """The home: ``DCAT_HOME``, else ``dcat`` in the platform's data directory."""
+        if self.variables.get("DCAT_HOME"):
+            return self._expand(self.variables["DCAT_HOME"])
+        return self._directory("XDG_DATA_HOME", ".local/share")
+
+    @property
+    def config(self) -> Path:
+        """The settings file: ``DCAT_CONFIG``, ``config.toml`` in ``DCAT_HOME``, or ``dcat/config.toml`` in the usual directory.
+
+        A home of its own has settings of its own: the sources and the node of one home are not asked by another.
+        """
+        if self.variables.get("DCAT_CONFIG"):
+            return self._expand(self.variables["DCAT_CONFIG"])
+        if self.variables.get("DCAT_HOME"):
+            return self.home / "config.toml"
+        return self._directory("XDG_CONFIG_HOME", ".config") / "config.toml"
+
+    def _directory(self, variable: str, default: str) -> Path:
+        """Return dcat's directory of one kind (XDG base directory specification; Apple's file system guidelines)."""
+        configured = self.variables.get(variable, "").strip()
+        if configured:
+            return Path(configured) / "dcat"
+        return self.user_home / ("Library/Application Support" if sys.platform == "darwin" else default) / "dcat"
+
+    def _expand(self, text: str) -> Path:
+        return self.user_home / text[2:] if text.startswith("~/") else Path(text).expanduser()
