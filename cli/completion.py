@@ -53,7 +53,22 @@ complete -c dcat -n 'not dcat __complete fish (commandline -cp | string collect)
 SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 # Verbs whose arguments are references, and those whose arguments are names; the shell completes all other words.
-_TAKE_REFERENCES = {"resolve", "pull", "save", "show", "diff", "yank", "remove", "pin", "unpin", "verify", "log", "export"}
+_TAKE_REFERENCES = {
+    "files",
+    "cat",
+    "resolve",
+    "pull",
+    "save",
+    "show",
+    "diff",
+    "yank",
+    "remove",
+    "pin",
+    "unpin",
+    "verify",
+    "log",
+    "export",
+}
 _TAKE_NAMES = {"list", "publish", "outdated", "prefer"}
 _TAKE_WORDS = {
     "config": ("get", "list", "set", "unset"),
@@ -96,6 +111,7 @@ VALUE_OPTIONS = {
         "--port",
         "--via",
         "--reason",
+        "--search",
         "--tag",
         "--timeout",
         "--title",

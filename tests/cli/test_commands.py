@@ -218,6 +218,8 @@ def test_every_command_has_a_json_form_with_a_schema(stocked: Dcat, tmp_path: Pa
         "save": ["web@1.0", "-o", str(tmp_path / "x")],
         "pin": ["web@1.0"],
         "unpin": ["web@1.0"],
+        "files": ["web@1.0"],
+        "cat": ["web@1.0:/app/version"],
         "list": [],
         "show": ["web@1.0"],
         "search": ["web"],
