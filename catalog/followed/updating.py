@@ -14,10 +14,11 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from catalog.errors import DcatError, LockedError, RollbackError
+from catalog.errors import DcatError, LockedError, RollbackError, VerificationError
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
 from catalog.followed.offering import offer_record
+from catalog.followed.refusing import delete_refused
 from catalog.followed.taking import (
     NewSnapshot,
     Taken,
@@ -30,6 +31,7 @@ from catalog.followed.taking import (
 )
 from catalog.home.home import Home
 from catalog.index.subscriptions import get_catalogue
+from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record
 from catalog.limits import FETCHES_AT_ONCE, FOLLOWED_BUDGET
@@ -50,7 +52,7 @@ class Update:
 
     ``error`` says why it failed: nothing has changed then. ``warnings`` name sources that sent wrong data, ``equivocations`` two
     values for one sequence. ``record`` is the one in force now, None where nothing was ever accepted; for a withheld snapshot it is
-    the record of that.
+    the record of that. ``refused`` is the root of a snapshot that is not valid; its blocks were deleted.
     """
 
     catalogue: str
@@ -65,6 +67,7 @@ class Update:
     warnings: tuple[str, ...] = ()
     equivocations: tuple[RollbackError, ...] = ()
     error: DcatError | None = None
+    refused: Cid | None = None
 
 
 def update_followed(
@@ -82,6 +85,7 @@ def update_followed(
             keep_sightings(home, check)
             rank = ranks.get(subscription.catalogue)
             updates[subscription.catalogue] = _finish(home, network, check, subscription.alias, fetched, rank=rank)
+    delete_refused(home, [update.refused for update in updates.values() if update.refused is not None])
     return [updates[subscription.catalogue] for subscription in ordered]
 
 
@@ -98,7 +102,10 @@ def update_one(
     keep_sightings(home, check)
     with home.lease(f"sync {alias}"):
         fetched = _fetch(home, network, check, alias, None, progress)
-        return _finish(home, network, check, alias, fetched, first=first, progress=progress)
+        update = _finish(home, network, check, alias, fetched, first=first, progress=progress)
+    if update.refused is not None:
+        delete_refused(home, [update.refused])
+    return update
 
 
 _Fetched = NewSnapshot | DcatError | None
@@ -170,10 +177,16 @@ def _finish(
         else:
             raise LockedError(f"the catalogue {alias} could not be updated", why="other commands change it all the time")
     except DcatError as error:
-        return Update(str(check.name), alias, "failed", error=error)
+        return Update(str(check.name), alias, "failed", error=error, refused=_find_refused(check, error))
     if update.state != "failed" and (refused := offer_record(home, network, check.name)):
         return replace(update, warnings=(*update.warnings, refused))
     return update
+
+
+def _find_refused(check: RecordCheck, error: DcatError) -> Cid | None:
+    """Return the root of a snapshot that is not valid; one that could not be fetched is not refused."""
+    record = check.choice.record if check.choice is not None else None
+    return record.snapshot_cid if record is not None and isinstance(error, VerificationError) else None
 
 
 def _take(
