@@ -1,0 +1,144 @@
+"""A4, A21, A23: jumps, successors, and catalogues that hold up others."""
+
+import threading
+import time
+
+import pytest
+
+from catalog.errors import AmbiguousReferenceError, NotFoundError, RollbackError
+from catalog.limits import MAX_SEQUENCE
+from tests.attacks.publisher import Attacker
+from tests.attacks.victim import Victim
+from tests.factory.releases import make_release, publish_fake
+from tests.fakes.homes import share
+
+
+def test_a_second_jump_does_not_go_back(mallory: Attacker, ann: Victim) -> None:
+    """A4, A2: 5,000,000 then 3,000,000."""
+    mallory.publish(make_release("web", "1.0"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "2.0"), sequence=5_000_000)
+    assert ann.sync(mallory).state == "suspicious"
+    mallory.publish(gone=[("web", "2.0")], sequence=3_000_000)
+    assert isinstance(ann.sync(mallory).error, RollbackError)
+    assert ann.resolve("bob/web@2.0")
+    mallory.publish(make_release("web", "3.0"), sequence=5_000_000)
+    assert isinstance(ann.sync(mallory).error, RollbackError)
+    assert len(ann.questions()) == 1
+
+
+def test_a_jump_is_accepted_as_it_was_listed(mallory: Attacker, ann: Victim) -> None:
+    """A20: another snapshot, or another sequence, is another item."""
+    mallory.publish(make_release("web", "1.0"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "2.0"), sequence=5_000_000)
+    ann.sync(mallory)
+    (listed,) = ann.questions()
+    mallory.publish(make_release("web", "3.0"), sequence=MAX_SEQUENCE - 1)
+    ann.sync(mallory)
+    for item in (listed.item, "bob", str(mallory.name)):
+        with pytest.raises((NotFoundError, AmbiguousReferenceError)):
+            ann.accept(item)
+    with ann.home() as home, home.trust.read() as connection:
+        assert connection.exec_driver_sql("SELECT sequence FROM floors").scalar_one() == 1
+    (now,) = ann.questions()
+    assert not ann.refuse("bob").needs_sync
+    assert ann.questions() == []
+    with pytest.raises(NotFoundError):
+        ann.accept(now.item)
+
+
+def test_conflicts_of_a_refused_jump_are_over(mallory: Attacker, ann: Victim) -> None:
+    """A20: what only the refused snapshot held cannot be accepted afterwards."""
+    mallory.publish(make_release("web", "1.0", "old"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "1.0", "evil"), sequence=5_000_000)
+    ann.sync(mallory)
+    content = next(question for question in ann.questions() if question.kind == "content")
+    jump = next(question for question in ann.questions() if question.kind == "jump")
+    assert jump.subject == "bob"
+    ann.refuse(jump.item)
+    with pytest.raises(NotFoundError):
+        ann.accept(content.item)
+    assert ann.resolve("bob/web@1.0").release == make_release("web", "1.0", "old")
+
+
+@pytest.mark.parametrize("successor", ["own", "followed", "itself"])
+def test_a_successor_that_is_here_already(mallory: Attacker, carol: Attacker, ann: Victim, successor: str) -> None:
+    """A21: the own catalogue is never handed over, and a followed one keeps its own contents."""
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+        share(home)
+        own = home.read_key().name
+    mallory.publish(make_release("web", "1.0", "mallory's"), make_release("tool", "1.0", "mallory's"))
+    carol.publish(make_release("web", "1.0", "carol's"))
+    ann.subscribe(mallory, "bob")
+    ann.subscribe(carol, "carol")
+    new = {"own": own, "followed": carol.name, "itself": mallory.name}[successor]
+    mallory.sign("/ipfs/bafkqaaa", sequence=MAX_SEQUENCE, successor=new)
+    assert ann.sync_all(mallory, carol).updates[0].state == "revoked"
+    questions = ann.questions()
+    if successor == "itself":
+        assert questions == []  # a record that names itself names nobody
+    elif successor == "followed":
+        (question,) = questions
+        ann.accept(question.item)
+        updates = ann.sync_all(carol).updates
+        assert [(update.catalogue, update.error, update.conflicts) for update in updates] == [(str(carol.name), None, ())]
+        assert ann.resolve("carol/web@1.0").release == make_release("web", "1.0", "carol's")
+        assert ann.resolve("bob/web@1.0").release == make_release("web", "1.0", "carol's")
+        assert ann.questions() == []
+    else:
+        (question,) = questions
+        with pytest.raises(AmbiguousReferenceError):
+            ann.accept(question.item)
+    with ann.home() as home:
+        publish_fake(home, "app", "1.1")
+        assert share(home).signed
+    assert ann.sync_all(carol).share_error is None
+    assert ann.resolve("app@1.1").catalogue.own
+
+
+def test_one_dripping_catalogue_holds_up_no_other(mallory: Attacker, ann: Victim) -> None:
+    """A23: the good ones are fresh while the slow one goes on, and nothing waits for its lock."""
+    good = [Attacker(f"good {number}".encode()) for number in range(3)]
+    try:
+        mallory.publish(*(make_release("slow", str(number), (1, number)) for number in range(400)))
+        for number, attacker in enumerate(good):
+            attacker.publish(make_release(f"app{number}", "1.0"))
+        for number, attacker in enumerate([mallory, *good]):
+            ann.subscribe(attacker, f"c{number}")
+        own = _timed(ann, *good)
+        mallory.publish(*(make_release("slow", f"2.{number}", (2, number)) for number in range(400)))
+        for number, attacker in enumerate(good):
+            attacker.publish(make_release(f"app{number}", "2.0"))
+        mallory.call("behave", "slow-line", 24 << 10)
+        began = time.monotonic()
+        syncing = threading.Thread(target=ann.sync_all, args=(mallory, *good), daemon=True)
+        syncing.start()
+        fresh: dict[int, float] = {}
+        while len(fresh) < 3 and time.monotonic() - began < 60:
+            for number in {0, 1, 2} - fresh.keys():
+                if ann.knows(f"c{number + 1}/app{number}@2.0"):
+                    fresh[number] = time.monotonic() - began
+            time.sleep(0.02)
+        assert len(fresh) == 3
+        assert syncing.is_alive(), "the slow catalogue was not slow"
+        assert not ann.knows("c0/slow@2.0")
+        # 1.2 times their own time, and what a busy machine adds to the start of five servers' answers.
+        assert max(fresh.values()) <= 1.2 * own + 3
+        mallory.call("behave", "honest")
+        syncing.join(120)
+        assert not syncing.is_alive()
+    finally:
+        for attacker in good:
+            attacker.__exit__(None, None, None)
+
+
+def _timed(ann: Victim, *good: Attacker) -> float:
+    """Return how long the good catalogues take alone to bring a new release."""
+    for number, attacker in enumerate(good):
+        attacker.publish(make_release(f"app{number}", "1.1"))
+    began = time.monotonic()
+    ann.sync_all(*good)
+    return time.monotonic() - began
