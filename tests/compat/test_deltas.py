@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli.test_deltas import write_version
+from tests.cli.flows.test_deltas import write_version
 from tests.compat.kubo import KuboNode
 from tests.compat.test_sharing import name_of, ok, person
 

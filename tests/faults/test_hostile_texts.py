@@ -9,7 +9,7 @@ import pytest
 from catalog.home.home import open_home
 from catalog.index.history import Change
 from catalog.model.release import Release
-from tests.cli.test_hostile import CONTROLS, HIDDEN, SEQUENCES
+from tests.cli.flows.test_hostile import CONTROLS, HIDDEN, SEQUENCES
 from tests.factory.platforms import AMD64
 from tests.factory.releases import listed_image
 from tests.faults.forking import Forks

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from catalog.errors import InvalidInputError, VerificationError
 from cli.exits import report
 from tests.cli.conftest import Dcat, Ran, run_on_terminal
-from tests.cli.test_exit_rows import follow_bob
+from tests.cli.flows.test_exit_rows import follow_bob
 from tests.factory.exports import write_image
 
 CONTROLS = [chr(number) for number in (*range(0x20), *range(0x7F, 0xA0)) if chr(number) not in "\n\t"]
