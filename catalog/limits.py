@@ -42,6 +42,7 @@ MAX_EXPORT_MEMBERS = 32768
 MAX_MEMBER_NAME_LENGTH = 1024
 MAX_TAR_EXTENSION_SIZE = MIB  # a PAX header or a GNU long name
 MAX_LINK_HOPS = 16
+MAX_SHOWN_FILE = MIB  # of a file of an image on a page
 MAX_LISTED_ENTRIES = 2**20  # of one layer whose files are listed
 MAX_PACKAGE_FILE_SIZE = 32 * MIB  # of a file that says what is installed
 MAX_LISTING_CACHE = 256 * MIB

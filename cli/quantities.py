@@ -1,55 +1,14 @@
 """Sizes, times and counts, as they are written for people and as people type them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from catalog.errors import InvalidInputError
-from catalog.model.release import parse_time
-
-_UNITS = ("kB", "MB", "GB", "TB", "PB")
-
-
-def format_size(size: int) -> str:
-    """Return a number of bytes in decimal units: ``187.0 MB``."""
-    if abs(size) < 1000:
-        return f"{size} B"
-    value = float(size)
-    for unit in _UNITS:
-        value /= 1000
-        if abs(value) < 999.95 or unit == _UNITS[-1]:
-            break
-    return f"{value:.1f} {unit}"
-
-
-def format_count(number: int, noun: str, plural: str = "") -> str:
-    """Return ``1 layer``, ``6 layers``."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def format_span(span: timedelta) -> str:
-    """Return a length of time in its largest unit: ``3 h``, ``29 d``."""
-    seconds = abs(int(span.total_seconds()))
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
-
-
-def format_age(moment: datetime, now: datetime) -> str:
-    """Return how long ago ``moment`` was: ``3 h ago``, ``just now``, or ``in 3 h`` for one in the future."""
-    age = now - moment
-    if age < timedelta(seconds=-60):
-        return f"in {format_span(age)}"
-    return "just now" if age < timedelta(seconds=60) else f"{format_span(age)} ago"
-
-
-def age_of(time: str, now: datetime) -> str:
-    """Return how long ago a time of the index was; one that cannot be parsed is returned as it is."""
-    try:
-        return format_age(parse_time(time), now)
-    except ValueError:
-        return time
-
+from catalog.model.text import age_of as age_of
+from catalog.model.text import format_age as format_age
+from catalog.model.text import format_count as format_count
+from catalog.model.text import format_size as format_size
+from catalog.model.text import format_span as format_span
 
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?)(i?)[bB]?"
 

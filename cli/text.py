@@ -1,30 +1,13 @@
-"""Text of others on its way to people: control characters are escaped, secrets are removed.
-
-Every character that controls a terminal, or that hides or reorders others, is shown as ``\\u{..}``: C0, C1 and DEL, bidirectional
-controls, zero-width and other invisible characters, line and paragraph separators, lone surrogates (CVE-2020-26283 and similar).
-"""
+"""Text of others on its way to people: control characters are escaped (`catalog.model.text`), secrets are removed."""
 
 import re
 
-_UNSAFE = (
-    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
+from catalog.model.text import escape as escape
+from catalog.model.text import escape_lines as escape_lines
+
 _URL = r"://[^\s\"'<>]*"
 _USERINFO = r"://[^/?#]*@"
 _QUERY = r"[?#].*"
-
-
-def escape(text: str) -> str:
-    """Return ``text`` on one line, without control characters and invisible ones."""
-    if text.isascii() and text.isprintable():  # nearly always; compiling the expression takes a millisecond
-        return text
-    return re.sub(_UNSAFE, lambda match: f"\\u{{{ord(match[0]):x}}}", text)
-
-
-def escape_lines(text: str) -> str:
-    """Return ``text`` escaped, except for its line breaks."""
-    return "\n".join(escape(line) for line in text.split("\n"))
 
 
 def redact(text: str) -> str:

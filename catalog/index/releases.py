@@ -121,6 +121,19 @@ def list_names(
     return [NameEntry(*row) for row in connection.execute(statement)]
 
 
+def newest_names(connection: Connection, *, limit: int = 20) -> list[NameEntry]:
+    """Return the names whose newest release was published last, latest first. Reads the row of every name."""
+    columns = (names.c.name, names.c.newest, names.c.live, names.c.published, names.c.title, names.c.description)
+    statement = (
+        select(catalogues.c.catalogue, *columns)
+        .join(catalogues, catalogues.c.generation == names.c.generation)
+        .where(names.c.live > 0, names.c.newest != "")
+        .order_by(names.c.published.desc(), names.c.name, catalogues.c.catalogue)
+        .limit(limit)
+    )
+    return [NameEntry(*row) for row in connection.execute(statement)]
+
+
 def list_releases(
     connection: Connection, catalogue: str, name: str, *, before: str | None = None, limit: int = 100
 ) -> list[Release]:

@@ -16,6 +16,7 @@ from catalog.server.guard.guard import Guard
 from catalog.server.guard.hosts import HostList
 from catalog.server.guard.slots import Slots
 from catalog.server.health import HealthRoutes
+from catalog.server.pages.routes import PageRoutes
 from catalog.server.records import RecordRoutes
 from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
@@ -41,6 +42,9 @@ def create_app(
     ]
     if site.deltas is not None:
         parts.append(DeltaRoutes(site.deltas, workers, counters))
+    if site.home is not None:
+        registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
+        parts.append(PageRoutes(site, site.home, workers, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)
     return Guard(
         router,

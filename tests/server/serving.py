@@ -160,6 +160,13 @@ def serving(
     settings = settings or ServerSettings(port=0, limits=limits or ServerLimits())
     held, known = blocks or Blocks(), records or Records()
     site = Site(held, known, lambda: catalogue, lambda: now, deltas)
+    with running(site, settings, chores) as (server, log):
+        yield Served(server, held, known, log)
+
+
+@contextlib.contextmanager
+def running(site: Site, settings: ServerSettings, chores: tuple[Chore, ...] = ()) -> Iterator[tuple[RunningServer, list[str]]]:
+    """Run a server of any site in a thread until the block ends; its log grows meanwhile."""
     log: list[str] = []
     started = threading.Event()
     found: list[RunningServer] = []
@@ -183,7 +190,7 @@ def serving(
     try:
         if failed:
             raise failed[0]
-        yield Served(found[0], held, known, log)
+        yield found[0], log
     finally:
         if found:
             found[0].stop()

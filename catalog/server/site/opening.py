@@ -27,10 +27,18 @@ def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None =
     home.own_catalogue()  # opened now, or several threads would open it at once
     records = _HomeRecords(home, local_records(home))
     if node is None:
-        return Site(home.blocks, records, lambda: own_name(home), now, _HomeDeltas(home, home.blocks))
+        return Site(
+            home.blocks,
+            records,
+            lambda: own_name(home),
+            now,
+            _HomeDeltas(home, home.blocks),
+            home,
+            lambda: _state(home),
+        )
     blocks = LinkedBlocks(home.blocks, node, lambda: list_roots(home), lambda: _state(home))
     chores = (Chore("looking at what is kept", LINKS_CHECK_PERIOD, blocks.refresh),)
-    return Site(blocks, records, lambda: own_name(home), now, _HomeDeltas(home, blocks), chores)
+    return Site(blocks, records, lambda: own_name(home), now, _HomeDeltas(home, blocks), home, lambda: _state(home), chores)
 
 
 def _state(home: Home) -> tuple[tuple[int, int], ...]:

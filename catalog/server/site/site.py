@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from catalog.home.deltas import KeptDelta
+from catalog.home.home import Home
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
@@ -66,6 +67,8 @@ class Site:
     """A home as the server sees it.
 
     ``catalogue`` returns the own catalogue's name, None before the first publish; ``chores`` keep the site itself up to date.
+    ``home`` is what the pages for people read, None where there are none; ``state`` returns a value that differs whenever the home
+    changed.
     """
 
     blocks: HeldBlocks
@@ -73,4 +76,6 @@ class Site:
     catalogue: Callable[[], IpnsName | None]
     now: Callable[[], datetime]
     deltas: OfferedDeltas | None = None
+    home: Home | None = None
+    state: Callable[[], object] = object
     chores: tuple[Chore, ...] = ()

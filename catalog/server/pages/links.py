@@ -1,0 +1,43 @@
+"""The addresses of the pages."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+
+
+def link(*parts: str, **query: str | int | None) -> str:
+    """Return the address of a path and a query; every part is quoted, empty values of the query are left out."""
+    path = "/" + "/".join(quote(part, safe="/@:+-._~", errors="surrogateescape") for part in parts)
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return f"{path}?{encode_query(given)}" if given else path
+
+
+def encode_query(query: Mapping[str, str | int | None]) -> str:
+    """Return a query as text."""
+    return urlencode(query, errors="surrogateescape", quote_via=quote, safe="/@:")
+
+
+def catalogue_link(label: str, **query: str | int | None) -> str:
+    return link("c", label, **query)
+
+
+def name_link(label: str, name: str, **query: str | int | None) -> str:
+    return link("r", label, name, **query)
+
+
+def release_link(label: str, reference: str, **query: str | int | None) -> str:
+    """Return the address of ``name@version`` of a catalogue."""
+    return link("r", label, reference, **query)
+
+
+def files_link(label: str, reference: str, path: str = "", **query: str | int | None) -> str:
+    parts = ("r", label, reference, "files", path) if path else ("r", label, reference, "files")
+    return link(*parts, **query)
+
+
+def diff_link(old: str, new: str, **query: str | int | None) -> str:
+    """Return the address of the comparison of two releases, each ``label/name@version``."""
+    return link("diff", old, new, **query)
+
+
+def cid_link(cid: str) -> str:
+    return link("cid", cid)

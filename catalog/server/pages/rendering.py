@@ -1,0 +1,116 @@
+"""Templates: every value of a variable is escaped, for HTML and for what hides or reorders text.
+
+`jinja2` escapes ``& < > " '`` in every value. Before that, `finalize` shows control, bidirectional and invisible characters as
+``\\u{..}``, so that no template can forget it; only text that this package itself made into markup passes as it is.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from markupsafe import escape as escape_html
+
+from catalog.model.release import parse_time
+from catalog.model.text import escape, format_age, format_count, format_size
+from catalog.server.pages import links
+from catalog.server.pages.markdown import render_markdown
+
+_ROOM = "catalog.server.pages"
+STATIC_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+
+
+@cache
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Return the static files with their media types by the name under which they are served, which changes with the content."""
+    found = {}
+    for entry in files(_ROOM).joinpath("static").iterdir():
+        stem, _, ending = entry.name.rpartition(".")
+        if ending in STATIC_TYPES:
+            data = entry.read_bytes()
+            found[f"{stem}.{sha256(data).hexdigest()[:12]}.{ending}"] = (data, STATIC_TYPES[ending])
+    return found
+
+
+def static_link(name: str) -> str:
+    """Return the address of a static file."""
+    stem, _, ending = name.rpartition(".")
+    for known in static_files():
+        if known.startswith(f"{stem}.") and known.endswith(f".{ending}"):
+            return f"/static/{known}"
+    raise KeyError(name)
+
+
+@cache
+def environment() -> Environment:
+    """Return the environment of all templates; they are compiled when they are first used."""
+    made = Environment(
+        loader=PackageLoader(_ROOM, "templates"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "lines": show_lines,
+        "markdown": render_markdown,
+        "count": format_count,
+        "size": format_size,
+        "grouped": _grouped,
+    }
+    made.globals |= {
+        name: getattr(links, name)
+        for name in ("link", "catalogue_link", "name_link", "release_link", "files_link", "diff_link", "cid_link")
+    }
+    made.globals["static"] = static_link
+    return made
+
+
+def render(template: str, now: datetime, **values: object) -> str:
+    """Return a page."""
+    helpers: dict[str, Callable[..., object]] = {
+        "age": lambda text: age(text, now),
+        "moment": lambda seconds: moment(seconds),
+    }
+    return environment().get_template(template).render(**helpers, **values)
+
+
+def show_lines(text: str) -> Markup:
+    """Return text of several lines, escaped; line breaks and tabs stay."""
+    return Markup("\n").join(Markup("\t").join(escape_html(escape(part)) for part in line.split("\t")) for line in text.split("\n"))
+
+
+def age(text: str | None, now: datetime) -> Markup | str:
+    """Return a time of the index as its age, with the exact time on hover; what is not a time is shown as it is."""
+    if not text:
+        return ""
+    try:
+        shown = format_age(parse_time(text), now)
+    except ValueError:
+        return text
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, shown)
+
+
+def moment(seconds: int) -> Markup | str:
+    """Return seconds since 1970 as a day, with the exact time on hover."""
+    try:
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    except OverflowError:
+        return str(seconds)
+    exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", exact, f"{at:%Y-%m-%d}")
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return escape(value)
+    return "" if value is None else value

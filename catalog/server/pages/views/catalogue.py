@@ -1,0 +1,69 @@
+"""One catalogue: its names, with the newest version of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from catalog.index.releases import NameEntry, list_names
+from catalog.index.search import search as search_index
+from catalog.index.subscriptions import list_sightings
+from catalog.model.reference import check_name
+from catalog.operations.status import status
+from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
+from catalog.server.pages.visit import Visit
+
+_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NameRow:
+    """A name of the catalogue: its newest version that is neither yanked nor removed, and that one's largest image as stored."""
+
+    name: str
+    newest: str
+    published: str
+    releases: int
+    size: int | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePage:
+    """A catalogue, and a page of its names in alphabetical order; ``next`` is the name to go on ``after``, empty on the last page.
+
+    With a ``query`` the names are those that match it, best first, and there is one page.
+    """
+
+    catalogue: CatalogueCard
+    query: str
+    names: tuple[NameRow, ...]
+    next: str
+    sources: Mapping[str, int]
+
+
+def catalogue(visit: Visit, label: str) -> CataloguePage:
+    """Make the page of a catalogue."""
+    row = visit.catalogue(label)
+    entries = visit.remember("status", lambda: status(visit.home)).catalogues
+    card = next(entry for entry in entries if entry.row.catalogue == row.catalogue)
+    query, rows = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS)
+    after = visit.query.get("after", "")
+    if after:
+        after = check_name(after)
+    with visit.home.index.read() as connection:
+        if query:
+            found = search_index(connection, query, catalogue=row.catalogue, limit=rows)
+        else:
+            found = list_names(connection, catalogue=row.catalogue, after=(after, row.catalogue), limit=rows + 1)
+        seen = list_sightings(connection, row.catalogue)
+    following = found[rows - 1].name if not query and len(found) > rows else ""
+    names = tuple(_describe(visit, row.catalogue, entry) for entry in found[:rows])
+    return CataloguePage(describe_catalogue(card), query, names, following, {source: sequence for source, sequence, _ in seen})
+
+
+def _describe(visit: Visit, catalogue_name: str, entry: NameEntry) -> NameRow:
+    size = None
+    if entry.newest:
+        found = visit.view.release(catalogue_name, entry.name, entry.newest)
+        if found is not None:
+            size = max((image.size for image in found.release.images.values()), default=None)
+    return NameRow(entry.name, entry.newest, entry.published, entry.live, size, entry.title or entry.description)

@@ -1,0 +1,191 @@
+"""Two releases: layers, configuration, files and packages that differ, and what the upgrade costs on the wire."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from catalog.errors import BlockNotFoundError, DcatError, PathNotFoundError, ReleaseNotFoundError, VerificationError
+from catalog.image.config import parse_config
+from catalog.image.difference import compare_blocks, compare_configs, compare_layers
+from catalog.image.reader import ArchiveView, read_archive
+from catalog.image.secrets import find_secrets
+from catalog.ipld.cid import Cid
+from catalog.model.release import Image
+from catalog.operations.diff import compare_files
+from catalog.rootfs.difference import FileChange, FilesDifference, PackageChange
+from catalog.server.pages.views.files import open_archive
+from catalog.server.pages.views.release import choose_platform, find_release
+from catalog.server.pages.visit import Visit
+
+_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A release of the comparison and its image."""
+
+    label: str
+    reference: str
+    published: str
+    archive: str
+    size: int
+    unpacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """A layer of either image."""
+
+    kind: Literal["same", "added", "removed"]
+    diff_id: str
+    size: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDifference:
+    """A setting of the configuration that differs; of one that looks like a secret no value is shown."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the newer image costs somebody who holds the older one, in bytes; ``delta`` is null where none was published.
+
+    ``registry`` are the layers that a registry would send, before it compresses them anew.
+    """
+
+    delta: int | None
+    blocks: int
+    new_blocks: int
+    common: int
+    registry: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPage:
+    """Two releases compared for one platform.
+
+    ``layers``, ``settings`` and ``cost`` are null where the first blocks of either image are not here, ``files`` and ``packages``
+    where their files are not; ``why`` says which. ``files`` is a page of ``total`` changes, by package first; ``next`` is the
+    number to go on ``after``.
+    """
+
+    old: Side
+    new: Side
+    platform: str
+    platforms: tuple[str, ...]
+    same: bool
+    layers: tuple[LayerDifference, ...] | None
+    settings: tuple[SettingDifference, ...] | None
+    cost: Cost | None
+    packages: tuple[PackageChange, ...] | None
+    files: tuple[FileChange, ...] | None
+    added: int
+    removed: int
+    changed: int
+    total: int
+    next: str
+    why: str
+
+
+def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> DiffPage:
+    """Make the page that compares two releases."""
+    old_row, old_release = find_release(visit, old_label, old)
+    new_row, new_release = find_release(visit, new_label, new)
+    platform = choose_platform(visit, new_release)
+    common = sorted(old_release.images.keys() & new_release.images.keys())
+    if platform not in common:
+        platform = common[0] if common and "platform" not in visit.query else None
+    if platform is None:
+        raise ReleaseNotFoundError(f"{old_release.reference} and {new_release.reference} have no platform in common")
+    before, after = old_release.images[platform], new_release.images[platform]
+    views = _open(visit, before, after)
+    found, why = _compare_files(visit, before.archive, after.archive)
+    begin, rows = _position(visit), visit.rows(_ROWS)
+    ordered = _order(found)
+    return DiffPage(
+        old=Side(old_row.label, old_release.reference, old_release.published, str(before.archive), before.size, before.unpacked),
+        new=Side(new_row.label, new_release.reference, new_release.published, str(after.archive), after.size, after.unpacked),
+        platform=str(platform),
+        platforms=tuple(map(str, common)),
+        same=before.config == after.config,
+        layers=_layers(*views) if views else None,
+        settings=_settings(*views) if views else None,
+        cost=_cost(visit, *views, before, after) if views else None,
+        packages=found.packages if found is not None else None,
+        files=ordered[begin : begin + rows] if found is not None else None,
+        added=sum(1 for file in ordered if file.change == "added"),
+        removed=sum(1 for file in ordered if file.change == "removed"),
+        changed=sum(1 for file in ordered if file.change == "changed"),
+        total=len(ordered),
+        next=str(begin + rows) if len(ordered) > begin + rows else "",
+        why=why,
+    )
+
+
+def _position(visit: Visit) -> int:
+    text = visit.query.get("after", "0")
+    return int(text[:9]) if text.isascii() and text.isdigit() else 0
+
+
+def _open(visit: Visit, before: Image, after: Image) -> tuple[ArchiveView, ArchiveView] | None:
+    try:
+        return read_archive(before.archive, visit.blocks), read_archive(after.archive, visit.blocks)
+    except (BlockNotFoundError, VerificationError):
+        return None
+
+
+def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifference | None, str]:
+    def look() -> tuple[FilesDifference | None, str]:
+        try:
+            return compare_files(open_archive(visit, before), open_archive(visit, after)), ""
+        except PathNotFoundError:
+            return None, "not all files of both images are here"
+        except DcatError as error:
+            return None, error.message
+
+    return visit.remember(("diff", before, after), look)
+
+
+def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:
+    if found is None:
+        return ()
+    last = len(found.packages)
+    return tuple(sorted(found.files, key=lambda file: (last if file.package is None else file.package, file.path)))
+
+
+def _layers(before: ArchiveView, after: ArchiveView) -> tuple[LayerDifference, ...]:
+    return tuple(
+        LayerDifference(change.kind, str(change.layer.diff_id), change.layer.size, change.layer.stored_size)
+        for change in compare_layers(before, after)
+    )
+
+
+def _settings(before: ArchiveView, after: ArchiveView) -> tuple[SettingDifference, ...]:
+    secret: set[str] = set()
+    for view in (before, after):
+        config = parse_config(view.config)
+        names = find_secrets(config.env, config.labels)
+        secret |= {f"Env {name}" for name in names} | {f"Labels {name}" for name in names}
+    return tuple(
+        SettingDifference(change.key, *(_mask(value, change.key in secret) for value in (change.before, change.after)))
+        for change in compare_configs(before.config, after.config)
+    )
+
+
+def _mask(value: str | None, secret: bool) -> str | None:
+    return "••••••" if secret and value is not None else value
+
+
+def _cost(visit: Visit, before: ArchiveView, after: ArchiveView, old: Image, new: Image) -> Cost | None:
+    try:
+        blocks = visit.remember(("blocks", before.cid, after.cid), lambda: compare_blocks(before.cid, after.cid, visit.blocks))
+    except BlockNotFoundError:
+        return None
+    known = {layer.diff_id for layer in before.layers}
+    registry = sum(layer.stored_size for layer in after.layers if layer.diff_id not in known)
+    delta = next((link.size for base, link in new.deltas.items() if base.digest == old.archive.digest), None)
+    return Cost(delta, blocks.new_size, blocks.new_blocks, blocks.common_size, registry)

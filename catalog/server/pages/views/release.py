@@ -1,0 +1,346 @@
+"""One release: how to get it, what it is made of, how it runs, where it came from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from catalog.blockstores.holding import is_whole
+from catalog.errors import BlockNotFoundError, PlatformNotFoundError, ReleaseNotFoundError, VerificationError
+from catalog.image.document import JsonObject, decode_object, get_object, get_text, get_text_map, get_texts
+from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
+from catalog.image.secrets import find_secrets
+from catalog.image.walk import walk
+from catalog.index.catalogue import CatalogueRow
+from catalog.index.history import list_changes
+from catalog.index.releases import list_releases, newest_names
+from catalog.ipld.cid import Cid
+from catalog.model.platform import Platform, parse_platform
+from catalog.model.reference import check_name, check_version, nearest
+from catalog.model.release import Image, Release
+from catalog.rootfs.leaves import list_leaves
+from catalog.server.pages.getting import Client, list_clients
+from catalog.server.pages.views.name import DeltaRow, is_begun, list_deltas, unknown_name
+from catalog.server.pages.visit import Visit
+
+_NEIGHBOURS = 20
+_OTHER_NAMES = 48  # whose layers are looked at for shared ones
+_WHAT = "the image config"
+_MASK = "••••••"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """A layer, the base first. ``made_by`` is the step of the history that made it.
+
+    Of its ``stored`` bytes, ``shared`` are also in the version before; ``names`` are other names whose newest release has the
+    layer.
+    """
+
+    number: int
+    diff_id: str
+    cid: str
+    size: int
+    stored: int
+    made_by: str
+    shared: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of the configuration; of one that looks like a secret the value is not shown."""
+
+    name: str
+    value: str
+    masked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How the image runs, as its config says."""
+
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    user: str
+    directory: str
+    ports: tuple[str, ...]
+    volumes: tuple[str, ...]
+    stop_signal: str
+    environment: tuple[Setting, ...]
+    labels: tuple[Setting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformRow:
+    """An image of the release."""
+
+    platform: str
+    archive: str
+    size: int
+    unpacked: int
+    layers: int
+    created: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change of the release, as this home saw it."""
+
+    at: str
+    kind: str
+    platform: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePage:
+    """A release and its image for one platform.
+
+    ``whole`` is whether all bytes of that image are here. ``layers`` and ``configuration`` are null where its first blocks are
+    not here; ``previous`` is the version before, ``newest`` the one to use, each empty where there is none.
+    """
+
+    label: str
+    catalogue: str
+    name: str
+    version: str
+    reference: str
+    published: str
+    first_seen: str | None
+    yanked: str | None
+    removed: str | None
+    annotations: Mapping[str, str]
+    platforms: tuple[PlatformRow, ...]
+    platform: str
+    archive: str
+    config: str
+    manifest: str
+    registry: tuple[str, ...]
+    whole: bool
+    begun: bool
+    deltas: tuple[DeltaRow, ...]
+    getting: tuple[Client, ...]
+    layers: tuple[LayerRow, ...] | None
+    configuration: Configuration | None
+    previous: str
+    newest: str
+    versions: tuple[str, ...]
+    changes: tuple[ChangeRow, ...]
+
+
+def release(visit: Visit, label: str, reference: str) -> ReleasePage:
+    """Make the page of ``name@version`` for the platform in the query, else for the first that is here."""
+    row, found = find_release(visit, label, reference)
+    platforms = sorted(found.images)
+    chosen = choose_platform(visit, found)
+    image = found.images[chosen] if chosen is not None else None
+    with visit.home.index.read() as connection:
+        others = list_releases(connection, row.catalogue, found.name, limit=_NEIGHBOURS)
+        older = list_releases(connection, row.catalogue, found.name, before=found.version, limit=_NEIGHBOURS)
+        changes = list_changes(connection, catalogue=row.catalogue, name=found.name, version=found.version, limit=20)
+    before = next((entry for entry in older if entry.removed is None and (chosen is None or chosen in entry.images)), None)
+    whole = image is not None and is_whole_here(visit, image.archive)
+    view = _open(visit, image)
+    old_image = before.images.get(chosen) if before is not None and chosen is not None else None
+    return ReleasePage(
+        label=row.label,
+        catalogue=row.catalogue,
+        name=found.name,
+        version=found.version,
+        reference=found.reference if row.own else f"{row.label}/{found.reference}",
+        published=found.published,
+        first_seen=min(visit.view.images_seen(row.catalogue, found.name, found.version).values(), default=None),
+        yanked=found.yanked,
+        removed=found.removed,
+        annotations=dict(sorted(found.annotations.items())),
+        platforms=tuple(_platform(platform, found.images[platform]) for platform in platforms),
+        platform=str(chosen) if chosen is not None else "",
+        archive=str(image.archive) if image is not None else "",
+        config=str(image.config) if image is not None else "",
+        manifest=str(image.manifest) if image is not None else "",
+        registry=image.registry if image is not None else (),
+        whole=whole,
+        begun=view is not None,
+        deltas=list_deltas(image, _versions(older)) if image is not None else (),
+        getting=list_clients(visit, row, found, image, whole=whole) if image is not None else (),
+        layers=_list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
+        configuration=_configure(view) if view is not None else None,
+        previous=before.version if before is not None else "",
+        newest=next((entry.version for entry in others if entry.yanked is None and entry.removed is None), ""),
+        versions=tuple(entry.version for entry in others if entry.removed is None),
+        changes=tuple(ChangeRow(change.at, change.kind, change.platform) for change in changes),
+    )
+
+
+def find_release(visit: Visit, label: str, reference: str) -> tuple[CatalogueRow, Release]:
+    """Return the release that ``name@version`` is in a catalogue, removed or not; raise `ReleaseNotFoundError`."""
+    row = visit.catalogue(label)
+    name, _, version = reference.partition("@")
+    check_name(name)
+    check_version(version)
+    found = visit.view.release(row.catalogue, name, version)
+    if found is None:
+        if not visit.view.has_name(row.catalogue, name):
+            raise unknown_name(visit, row, name)
+        versions = visit.view.versions(row.catalogue, name, most=200)
+        near = nearest(version, versions)
+        why = f"the newest are {', '.join(versions[:5])}" if versions else "all of its releases were removed"
+        raise ReleaseNotFoundError(f'no release "{name}@{version}" in the catalogue "{row.label}"', why=why, nearest=near)
+    return row, found.release
+
+
+def choose_platform(visit: Visit, release: Release) -> Platform | None:
+    """Return the platform in the query, else linux on amd64 or arm64, else the first; None where the release has no image."""
+    text = visit.query.get("platform", "")
+    if text:
+        platform = parse_platform(text)
+        if platform not in release.images:
+            there = [str(known) for known in sorted(release.images)]
+            raise PlatformNotFoundError(
+                f"{release.reference} has no image for {platform}", why=f"it has {', '.join(there) or 'none'}", nearest=there
+            )
+        return platform
+    for preferred in (Platform("linux", "amd64"), Platform("linux", "arm64")):
+        if preferred in release.images:
+            return preferred
+    return min(release.images, default=None)
+
+
+def is_whole_here(visit: Visit, archive: Cid) -> bool:
+    """Return whether all blocks of an archive may be shown."""
+
+    def look() -> bool:
+        if visit.blocks is visit.home.blocks:
+            return is_whole(archive, visit.home.blocks)
+        try:
+            return all(visit.blocks.has(block.cid) for block in walk(archive, visit.blocks))
+        except (BlockNotFoundError, VerificationError):
+            return False
+
+    return visit.remember(("whole", archive), look)
+
+
+def _open(visit: Visit, image: Image | None) -> ArchiveView | None:
+    if image is None or not is_begun(image.archive, visit.blocks):
+        return None
+    try:
+        return read_archive(image.archive, visit.blocks)
+    except (BlockNotFoundError, VerificationError):
+        return None
+
+
+def _platform(platform: Platform, image: Image) -> PlatformRow:
+    return PlatformRow(str(platform), str(image.archive), image.size, image.unpacked, image.layers, image.created)
+
+
+def _versions(releases: list[Release]) -> dict[Cid, str]:
+    return {image.archive: entry.version for entry in releases for image in entry.images.values()}
+
+
+def _list_layers(visit: Visit, view: ArchiveView, old: Image | None, own: str) -> tuple[LayerRow, ...]:
+    before = _leaves_of(visit, old.archive) if old is not None else frozenset()
+    elsewhere = visit.remember("layers of names", lambda: _layers_of_names(visit))
+    steps = _steps(view)
+    rows = []
+    for number, layer in enumerate(view.layers, 1):
+        names = tuple(sorted(set(elsewhere.get(layer.cid, ())) - {own}))
+        shared = sum(size for cid, size in _leaves(visit, layer) if cid in before)
+        step = steps[number - 1] if number <= len(steps) else ""
+        rows.append(LayerRow(number, str(layer.diff_id), str(layer.cid), layer.size, layer.stored_size, step, shared, names))
+    return tuple(rows)
+
+
+def _leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
+    def look() -> tuple[tuple[Cid, int], ...]:
+        try:
+            return tuple(dict(list_leaves(layer, visit.blocks)).items())
+        except (BlockNotFoundError, VerificationError):
+            return ()
+
+    return visit.remember(("leaves", layer.cid), look)
+
+
+def _leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
+    def look() -> frozenset[Cid]:
+        try:
+            layers = read_archive(archive, visit.blocks).layers
+        except (BlockNotFoundError, VerificationError):
+            return frozenset()
+        return frozenset(cid for layer in layers for cid, _ in _leaves(visit, layer))
+
+    return visit.remember(("archive's leaves", archive), look)
+
+
+def _layers_of_names(visit: Visit) -> dict[Cid, list[str]]:
+    """Return which names' newest releases have a layer, of those that were published last."""
+    with visit.home.index.read() as connection:
+        entries = newest_names(connection, limit=_OTHER_NAMES)
+    found: dict[Cid, list[str]] = {}
+    for entry in entries:
+        row = visit.view.catalogue(entry.catalogue)
+        released = visit.view.release(entry.catalogue, entry.name, entry.newest)
+        for image in released.release.images.values() if released is not None and row is not None else ():
+            try:
+                layers = read_archive(image.archive, visit.blocks).layers if visit.blocks.has(image.archive) else ()
+            except (BlockNotFoundError, VerificationError):
+                continue
+            for layer in layers:
+                found.setdefault(layer.cid, []).append(f"{row.label if row else ''}/{entry.name}")
+    return found
+
+
+def _steps(view: ArchiveView) -> list[str]:
+    """Return the history's step of each distinct layer; none where the history does not fit the layers."""
+    document = decode_object(view.config, _WHAT)
+    history = document.get("history")
+    made = [
+        str(entry.get("created_by") or entry.get("comment") or "")
+        for entry in (history if isinstance(history, list) else ())
+        if isinstance(entry, dict) and not entry.get("empty_layer")
+    ]
+    if len(made) != len(view.image.diff_ids):
+        return []
+    first: dict[object, str] = {}
+    for diff_id, step in zip(view.image.diff_ids, made, strict=True):
+        first.setdefault(diff_id, step)
+    return [first[layer.diff_id] for layer in view.layers]
+
+
+def _configure(view: ArchiveView) -> Configuration:
+    document = decode_object(view.config, _WHAT)
+    runtime = get_object(document, "config", _WHAT)
+    secret = set(find_secrets(view.image.env, view.image.labels))
+    environment = [entry.partition("=")[::2] for entry in view.image.env]
+    return Configuration(
+        entrypoint=_texts(runtime, "Entrypoint"),
+        command=_texts(runtime, "Cmd"),
+        user=_text(runtime, "User"),
+        directory=_text(runtime, "WorkingDir"),
+        ports=_keys(runtime, "ExposedPorts"),
+        volumes=_keys(runtime, "Volumes"),
+        stop_signal=_text(runtime, "StopSignal"),
+        environment=tuple(_setting(name, value, secret) for name, value in environment),
+        labels=tuple(_setting(name, value, secret) for name, value in sorted(get_text_map(runtime, "Labels", _WHAT).items())),
+    )
+
+
+def _setting(name: str, value: str, secret: set[str]) -> Setting:
+    return Setting(name, _MASK, masked=True) if name in secret else Setting(name, value, masked=False)
+
+
+def _texts(runtime: JsonObject, key: str) -> tuple[str, ...]:
+    try:
+        return tuple(get_texts(runtime, key, _WHAT))
+    except VerificationError:
+        return (json.dumps(runtime.get(key), ensure_ascii=False),)
+
+
+def _text(runtime: JsonObject, key: str) -> str:
+    try:
+        return get_text(runtime, key, _WHAT)
+    except VerificationError:
+        return json.dumps(runtime.get(key), ensure_ascii=False)
+
+
+def _keys(runtime: JsonObject, key: str) -> tuple[str, ...]:
+    value = runtime.get(key)
+    return tuple(sorted(map(str, value))) if isinstance(value, dict) else ()

@@ -1,0 +1,41 @@
+"""Search over all catalogues."""
+
+from dataclasses import dataclass
+
+from catalog.index.releases import NameEntry
+from catalog.operations.search import search as find
+from catalog.server.pages.views.front import NewestRelease
+from catalog.server.pages.visit import Visit
+
+_ROWS = 50
+
+
+def _title(entry: NameEntry) -> str:
+    return entry.title or entry.description
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """The names that hold every word of ``query``, best first."""
+
+    query: str
+    hits: tuple[NewestRelease, ...]
+    more: bool
+
+
+def search(visit: Visit) -> SearchResult:
+    """Make the page of a search."""
+    query, rows = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS)
+    found = visit.remember(("search", query, rows), lambda: find(visit.home, query, limit=rows + 1)) if query else ()
+    hits = tuple(
+        NewestRelease(
+            hit.catalogue.label,
+            hit.entry.name,
+            hit.entry.newest,
+            hit.entry.published,
+            hit.entry.title or hit.entry.description,
+            hit.entry.live,
+        )
+        for hit in found[:rows]
+    )
+    return SearchResult(query, hits, len(found) > rows)

@@ -1,0 +1,77 @@
+"""How this home stands: its catalogues, where they were last seen, what failed and what to do about it."""
+
+from dataclasses import dataclass
+
+from catalog.index.subscriptions import list_sightings
+from catalog.operations.status import status as find_status
+from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
+from catalog.server.pages.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class SightingRow:
+    """Which record a source gave for a catalogue when it was last asked."""
+
+    label: str
+    source: str
+    sequence: int
+    at: str
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something that somebody should look at; ``command`` is what helps."""
+
+    subject: str
+    text: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """The home in words; without ``advice`` nothing needs attention."""
+
+    catalogues: tuple[CatalogueCard, ...]
+    sightings: tuple[SightingRow, ...]
+    advice: tuple[Advice, ...]
+    deltas: int
+    saved: int
+
+
+def status(visit: Visit) -> StatusPage:
+    """Make the page."""
+    found = visit.remember("status", lambda: find_status(visit.home))
+    cards = tuple(map(describe_catalogue, found.catalogues))
+    sightings = tuple(
+        SightingRow(entry.row.label, source, sequence, at, entry.row.sequence is not None and sequence < entry.row.sequence)
+        for entry in found.catalogues
+        for source, sequence, at in sightings_of(visit, entry.row.catalogue)
+    )
+    return StatusPage(cards, sightings, tuple(_advise(cards)), found.savings.deltas, found.savings.saved)
+
+
+def sightings_of(visit: Visit, catalogue: str) -> list[tuple[str, int, str]]:
+    """Return (source, sequence, time) of a catalogue's sightings."""
+    with visit.home.index.read() as connection:
+        return list_sightings(connection, catalogue)
+
+
+def _advise(cards: tuple[CatalogueCard, ...]) -> list[Advice]:
+    found = []
+    for card in cards:
+        command = {
+            "not shared": "dcat sync",
+            "pending": "dcat sync",
+            "never synced": f"dcat sync {card.label}",
+            "expired": f"dcat sync {card.label}",
+            "unchecked for a week": f"dcat sync {card.label}",
+            "unchecked for a day": f"dcat sync {card.label}",
+            "clock looks wrong": "date",
+            "conflict": "dcat trust list",
+            "unconfirmed": "dcat trust list",
+            "revoked": f"dcat unsubscribe {card.label}",
+        }.get(card.state)
+        if command is not None:
+            found.append(Advice(card.label, card.note or card.state, command))
+    return found

@@ -1,0 +1,98 @@
+"""What one request for a page reads from: the home at this moment, what may be shown of it, and what was typed."""
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from catalog.errors import CatalogueNotFoundError, InvalidInputError
+from catalog.home.home import Home
+from catalog.index.catalogue import CatalogueRow
+from catalog.lookup.view import View
+from catalog.model.reference import nearest
+from catalog.server.site.site import HeldBlocks
+
+T = TypeVar("T")
+MAX_ROWS = 1000  # of one page, whatever was asked for
+_REMEMBERED = 128
+
+
+class Memory:
+    """Answers that are dear to make and hold until the home changes; for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
+
+    def get(self, key: Hashable, state: object, make: Callable[[], T]) -> T:
+        """Return what was made for ``key`` in this state of the home, or make it."""
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None and known[0] == state:
+                self._kept.move_to_end(key)
+                return known[1]  # type: ignore[no-any-return]
+        made = make()
+        with self._lock:
+            self._kept[key] = (state, made)
+            self._kept.move_to_end(key)
+            while len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+        return made
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request. ``server`` is this server's address as the client wrote it; ``state`` differs whenever the home changed.
+
+    ``registry`` says that ``/v2/`` is answered, ``token`` that a token guards the server.
+    """
+
+    home: Home
+    blocks: HeldBlocks
+    view: View
+    query: Mapping[str, str]
+    server: str
+    state: object
+    memory: Memory
+    registry: bool
+    token: bool
+    stopped: Callable[[], bool]
+
+    @property
+    def now(self) -> datetime:
+        return self.home.now
+
+    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return ``make()``, made once for each state of the home."""
+        return self.memory.get(key, self.state, make)
+
+    def catalogue(self, label: str) -> CatalogueRow:
+        """Return the catalogue that a label means: ``mine``, an alias, or an IPNS name; raise `CatalogueNotFoundError`."""
+        rows = self.view.catalogues()
+        for row in rows:
+            if label in (row.label, row.catalogue):
+                return row
+        labels = [row.label for row in rows]
+        near = nearest(label, labels)
+        raise CatalogueNotFoundError(
+            f'no catalogue "{label[:200]}"', why="there are " + (", ".join(labels) or "none yet"), nearest=near
+        )
+
+    def rows(self, default: int) -> int:
+        """Return how many rows were asked for by ``n``; raise `InvalidInputError` for what is not a number from 1 to 1,000."""
+        text = self.query.get("n", "")
+        if not text:
+            return default
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_ROWS:
+            raise InvalidInputError(f"n is a number from 1 to {MAX_ROWS}")
+        return int(text)
+
+
+def home_at(home: Home, now: datetime) -> Home:
+    """Return the same open home at another moment."""
+    later = copy.copy(home)
+    later.now = now
+    return later

@@ -1,0 +1,171 @@
+"""Every page is answered, as HTML and as JSON, with tags, links to go on, and errors that say what to do."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from catalog.home.home import open_home
+from tests.factory.times import NOW
+from tests.server.pages.conftest import Pages, showing
+
+PAGES = [
+    "/",
+    "/search?q=web",
+    "/search",
+    "/c/mine",
+    "/c/mine?q=web",
+    "/r/mine/web",
+    "/r/mine/web@1.1",
+    "/r/mine/web@1.1?platform=linux/arm64",
+    "/r/mine/web@0.9",
+    "/r/mine/web@0.8",
+    "/r/mine/team/api.json",
+    "/r/mine/team/api.json@2.0.json",
+    "/r/mine/web@1.1/files",
+    "/r/mine/web@1.1/files/etc",
+    "/r/mine/web@1.1/files/etc/os-release",
+    "/r/mine/web@1.1/files/usr/share/binary",
+    "/r/mine/web@1.1/files?q=lib",
+    "/diff/mine/web@1.0/mine/web@1.1",
+    "/storage",
+    "/status",
+]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_small_html_under_a_strict_policy(pages: Pages, path: str) -> None:
+    answer = pages.get(path)
+    assert answer.status == 200, answer.body
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert len(answer.body) <= 50_000
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "set-cookie" not in answer.headers
+    text = answer.body.decode()
+    assert " style=" not in text
+    assert "<script>" not in text
+    assert "canary-secret" not in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_a_twin_by_its_address_and_by_accept(pages: Pages, path: str) -> None:
+    head, _, query = path.partition("?")
+    twin = ("/index.json" if head == "/" else f"{head}.json") + (f"?{query}" if query else "")
+    by_address, by_accept = pages.get(twin), pages.get(path, accept="application/json")
+    for answer in (by_address, by_accept):
+        assert answer.status == 200, answer.body
+        assert answer.headers["content-type"] == "application/json"
+        assert json.loads(answer.body)["schema"].startswith("dcat/page-")
+    assert by_address.body == by_accept.body
+    assert b"canary-secret" not in by_address.body
+    assert f'href="{twin.replace("&", "&amp;")}"'.encode() in pages.get(path).body
+
+
+def test_a_browser_that_has_a_page_gets_304(pages: Pages) -> None:
+    first = pages.get("/r/mine/web@1.1")
+    again = pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    assert pages.get("/r/mine/web@1.0", if_none_match=first.headers["etag"]).status == 200
+    assert pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"], accept="application/json").status == 200
+
+
+def test_a_change_of_the_home_is_shown_at_once(tmp_path: Path) -> None:
+    from tests.factory.releases import publish_fake
+
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        before = shown.get("/")
+        assert b"Nothing is published here yet" in before.body
+        publish_fake(home, "web", "1.0")
+        after = shown.get("/", if_none_match=before.headers["etag"])
+        assert after.status == 200
+        assert b"web" in after.body
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/c/nobody", 404, b"no catalogue"),
+        ("/r/mine/wob", 404, b"the nearest is &#34;web&#34;"),
+        ("/r/mine/web@9.9", 404, b"the newest are 1.1"),
+        ("/r/mine/WEB", 400, b"is no"),
+        ("/r/mine/web@1.1?platform=linux/s390x", 404, b"it has linux/amd64"),
+        ("/r/mine/web@1.1/files/nothing", 404, b"no file"),
+        ("/r/mine/web@1.1/other", 404, b"no page"),
+        ("/cid/nothing", 400, b"is not a CID"),
+        ("/cid/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy", 404, b"no block"),
+        ("/c/mine?n=0", 400, b"from 1 to 1000"),
+        ("/c/mine?n=1000000000", 400, b"from 1 to 1000"),
+        ("/diff/mine/web@1.0", 404, b"no page"),
+        ("/r/mine/web@0.8/files", 404, b"removed"),
+    ],
+)
+def test_an_error_is_a_page_and_a_document(pages: Pages, path: str, status: int, words: bytes) -> None:
+    answer = pages.get(path)
+    assert answer.status == status
+    assert words.replace(b"&#34;", b"&#34;") in answer.body
+    assert b'<a href="/">' in answer.body
+    twin = pages.get(path, accept="application/json")
+    assert twin.status == status
+    assert json.loads(twin.body)["schema"] == "dcat/error/v1"
+
+
+def test_a_file_is_downloaded_inert_and_whole(pages: Pages) -> None:
+    answer = pages.get("/r/mine/web@1.1/files/usr/lib/big.so?download=1")
+    assert answer.status == 200
+    assert len(answer.body) == 300_000
+    assert answer.headers["content-disposition"] == 'attachment; filename="big.so"'
+    assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_lists_go_on_by_a_link_header(pages: Pages) -> None:
+    seen: list[str] = []
+    path = "/r/mine/web.json?n=1"
+    while path:
+        answer = pages.get(path)
+        seen += [row["version"] for row in json.loads(answer.body)["releases"]]
+        path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    assert seen == ["1.1", "1.0", "0.9", "0.8"]
+    first = pages.get("/r/mine/web@1.1/files.json?n=1&path=etc")
+    assert "link" not in first.headers or "after=" in first.headers["link"]
+
+
+def test_a_name_that_ends_in_json_is_itself(pages: Pages) -> None:
+    assert json.loads(pages.get("/r/mine/team/api.json.json").body)["name"] == "team/api.json"
+    assert b"<html" in pages.get("/r/mine/team/api.json").body
+
+
+def test_static_files_are_kept_for_ever_and_have_the_right_types(pages: Pages) -> None:
+    text = pages.get("/").body.decode()
+    for ending, kind in ((".css", "text/css; charset=utf-8"), (".js", "text/javascript; charset=utf-8"), (".svg", "image/svg+xml")):
+        address = next(part for part in text.split('"') if part.startswith("/static/") and part.endswith(ending))
+        answer = pages.get(address)
+        assert (answer.status, answer.headers["content-type"]) == (200, kind)
+        assert "immutable" in answer.headers["cache-control"]
+    assert pages.get("/static/nothing.css").status == 404
+
+
+def test_no_page_loads_anything_from_elsewhere(pages: Pages) -> None:
+    for path in PAGES:
+        for part in pages.get(path).body.decode().split('src="')[1:]:
+            assert part.startswith("/static/")
+
+
+def test_feeds_list_releases(pages: Pages) -> None:
+    for path in ("/c/mine.atom", "/r/mine/web.atom"):
+        answer = pages.get(path)
+        assert answer.headers["content-type"] == "application/atom+xml; charset=utf-8"
+        assert b"<title>web@1.1</title>" in answer.body
+        assert b"web@0.8" not in answer.body
+    assert pages.get("/r/mine/nothing.atom").status == 404
+
+
+def test_the_description_names_every_page(pages: Pages) -> None:
+    description = json.loads(pages.get("/api/openapi.json").body)
+    assert description["openapi"] == "3.1.0"
+    assert len(description["paths"]) == 12
+    assert "ReleasePage" in description["components"]["schemas"]
