@@ -10,7 +10,7 @@ import base64
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from catalog import limits
 from catalog.clients import multipart
@@ -25,6 +25,7 @@ from catalog.ipld.cid import DAG_PB, RAW, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
 
 MIN_VERSION: Final = (0, 29, 0)  # pins are found by their names
+_ANNOUNCES_ROOTS: Final = (0, 41, 0)  # from here on a pin announces its root, unless more is asked for
 _PIN_WAIT: Final = 300.0
 _RECORD: Final = "application/vnd.ipfs.ipns-record"
 _NOT_NEWER: Final = ("newer", "sequence", "older")
@@ -54,7 +55,7 @@ class KuboClient:
             version = self._rpc.ask("version", timeout=self.timeouts.first_byte).get("Version")
             if not isinstance(version, str):
                 raise UnavailableError(f"{self.name} is not a Kubo node")
-            if _parse_version(version) < MIN_VERSION:
+            if parse_version(version) < MIN_VERSION:
                 oldest = ".".join(map(str, MIN_VERSION))
                 raise UnavailableError(
                     f"the Kubo node at {self.name} is too old", why=f"it is {version}; dcat needs {oldest} or newer"
@@ -115,6 +116,8 @@ class KuboClient:
             return multipart.encode_form(files)
 
         options = {"pin-roots": "false" if root is None else "true", "stats": "true", "offline": "true"}
+        if root is not None:
+            options |= self._announce_all()
         pinned, count = False, -1
         for line in self._rpc.lines("dag/import", (), options, body=form, timeout=pin_wait):
             if isinstance(line.get("Root"), dict):
@@ -173,13 +176,18 @@ class KuboClient:
         except (KuboRefusalError, BlockNotFoundError):
             return False
 
+    def read_config(self) -> dict[str, Any]:
+        """Return the node's configuration, without its private key."""
+        return self._rpc.ask("config/show", timeout=self.timeouts.first_byte)
+
     def add_pin(self, root: Cid, name: str) -> None:
         """Pin the DAG under ``root`` by a name, which replaces the one that it had."""
         self._rpc.ask("pin/add", [str(root)], {"name": name, "recursive": "true", "offline": "true"}, timeout=_PIN_WAIT)
 
     def update_pin(self, old: str, new: Cid, *, timeout: float = _PIN_WAIT) -> None:
-        """Move a recursive pin; the node walks only what differs."""
-        self._rpc.ask("pin/update", [old, str(new)], {"unpin": "true", "offline": "true"}, timeout=timeout)
+        """Move a recursive pin; the node walks only what differs, and announces all of it."""
+        options = {"unpin": "true", "offline": "true", **self._announce_all()}
+        self._rpc.ask("pin/update", [old, str(new)], options, timeout=timeout)
 
     def set_pin(self, name: str, root: Cid) -> None:
         """Make ``root`` the only root that is pinned by ``name``.
@@ -236,6 +244,10 @@ class KuboClient:
         """Abort all requests and close the connections."""
         self._rpc.close()
 
+    def _announce_all(self) -> dict[str, str]:
+        """Return the option by which a node announces all blocks of what it pins, as its strategy says, not the root only."""
+        return {"fast-provide-dag": "true"} if parse_version(self.version()) >= _ANNOUNCES_ROOTS else {}
+
     def _get_record(self, name: str, timeout: float) -> bytes | None:
         try:
             with self._rpc.open("name/get", [name], {}, timeout=timeout) as response:
@@ -247,6 +259,7 @@ class KuboClient:
             return None
 
 
-def _parse_version(text: str) -> tuple[int, ...]:
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to be compared."""
     numbers = text.partition("-")[0].split(".")
     return tuple(int(number) for number in numbers if number.isdecimal())

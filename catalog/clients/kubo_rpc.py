@@ -19,6 +19,7 @@ from catalog.errors import BlockNotFoundError, SourceTimeoutError, UnavailableEr
 _ANSWERS: Final = (200, 400, 401, 403, 404, 405, 429, 500, 501)
 _MAX_REPLY: Final = 64 * limits.MIB
 _NOT_FOUND: Final = ("could not find", "not found", "blockstore: block not found")
+_CLUSTER_PROXY: Final = "ipfs-cluster/"  # in `Server` of an answer that the cluster gave in place of the node
 _TIMED_OUT: Final = ("context deadline exceeded", "context canceled", "Client.Timeout")
 
 
@@ -32,6 +33,20 @@ class KuboRefusalError(UnavailableError):
 
 class UnknownCommandError(UnavailableError):
     """The node does not have the command, or does not allow it over RPC."""
+
+
+class ClusterProxyError(UnavailableError):
+    """The address is an IPFS Cluster's proxy, and the command one that the cluster takes over.
+
+    The cluster answers for pins that the node does not have, and removes the node's own: whoever relies on them loses blocks.
+    """
+
+    def __init__(self, name: str, command: str) -> None:
+        super().__init__(
+            f"{name} is the proxy of an IPFS Cluster, not a Kubo node",
+            why=f"the cluster takes over {command}, and does not keep on this node what is shared through it",
+            hint="name the RPC address of the Kubo node itself (port 5001 by default), not that of the proxy (9095)",
+        )
 
 
 class KuboRpc:
@@ -120,6 +135,9 @@ class KuboRpc:
         except UnavailableError as error:
             hint = "is the daemon running, and is this the address of its RPC (not of its gateway)?"
             raise UnavailableError(f"the Kubo node at {self.name} cannot be used", why=_join(error), hint=hint) from error
+        if (response.header("Server") or "").startswith(_CLUSTER_PROXY):
+            response.close()
+            raise ClusterProxyError(self.name, command)
         if response.status == 200:
             return response
         with response:

@@ -11,10 +11,12 @@ from typing import Literal
 import zstandard
 
 from catalog.clients.docker import Engine
-from catalog.errors import DcatError
+from catalog.clients.kubo import KuboClient
+from catalog.errors import DcatError, UnavailableError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.encoder import check_encoder
 from catalog.limits import GIB
+from catalog.own.inspecting import inspect_node
 from catalog.sources.network import Network
 from catalog.storage.sqlite import connect
 
@@ -38,6 +40,8 @@ def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network)
     checks = [*_check_programs(), *_check_home(home)]
     checks += _check_engine(connect_engine)
     checks += _check_network(network)
+    if network.kubo is not None:
+        checks += _check_kubo(home, network.kubo)
     return checks
 
 
@@ -121,3 +125,32 @@ def _check_network(network: Network) -> Iterator[Finding]:
         "ok",
         f"only these are ever asked: {', '.join(names)}" if names else "no source is configured, so none is ever asked",
     )
+
+
+def _check_kubo(home: Home, client: KuboClient) -> Iterator[Finding]:
+    try:
+        report = inspect_node(home, client)
+    except UnavailableError as error:
+        yield Finding("kubo", "failed", error.message, error.hint or error.why, error)
+        return
+    text = f"Kubo {report.version} at {client.name}"
+    if report.slow:
+        yield Finding("kubo", "note", f"{text}: listing pins waits for every pin operation", "update the node to 0.42 or newer")
+    elif not report.root:
+        yield Finding("kubo", "ok", f"{text}: nothing was shared through it yet")
+    elif not report.pinned:
+        text += f": it does not pin {report.root} any more, so its GC may free what you shared"
+        yield Finding("kubo", "failed", text, "sync, which sends it what it lacks")
+    elif report.partial:
+        text += ": it pins your catalogue, but for archives that lost blocks"
+        yield Finding("kubo", "note", text, "verify and repair this home, then sync")
+    else:
+        yield Finding("kubo", "ok", f"{text}: it pins your catalogue ({report.root})")
+    if report.silent:
+        yield Finding(
+            "kubo", "note", "the node announces no blocks: only peers that know it find them", "set Provide.Enabled there"
+        )
+    if report.third_parties is None:
+        yield Finding("kubo", "note", "the node does not show its configuration: whom it asks is not known")
+    elif report.third_parties:
+        yield Finding("kubo", "note", f"the node itself uses hosts of others: {', '.join(report.third_parties)}")

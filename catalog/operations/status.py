@@ -10,6 +10,7 @@ from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.model.release import parse_time
+from catalog.own.unshared import find_unshared
 from catalog.trust.contents import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
 from catalog.trust.ownership import list_subscriptions
@@ -21,7 +22,8 @@ class CatalogueStatus:
     """One catalogue. ``freshness`` is None for a followed one that was never synced; ``seen`` names where its record was seen.
 
     ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed; ``unshared``
-    counts the releases of the own one that changed since it was last signed.
+    counts the releases of the own one that changed since it was last signed, or was last put into the Kubo node. ``shared`` names
+    where the own one was put as it is now.
     """
 
     row: CatalogueRow
@@ -33,6 +35,7 @@ class CatalogueStatus:
     revoked: bool = False
     unconfirmed: bool = False
     unshared: int = 0
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class Status:
     cached_deltas: int
 
 
-def status(home: Home) -> Status:
-    """Return the state of the home; no source is asked."""
+def status(home: Home, *, kubo: str = "") -> Status:
+    """Return the state of the home; no source is asked. ``kubo`` is the URL of the node that the catalogue is shared through."""
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
         counts = {name: count_releases(connection, name) for name in rows}
@@ -67,6 +70,7 @@ def status(home: Home) -> Status:
     for name, row in rows.items():
         names, releases = counts.get(name, (0, 0))
         floor = floors[name]
+        there = find_unshared(home, row, kubo, releases) if row.own and kubo else 0
         catalogues.append(
             CatalogueStatus(
                 row=row,
@@ -77,7 +81,8 @@ def status(home: Home) -> Status:
                 seen=seen.get(name, ()),
                 revoked=floor is not None and floor.floor.revoked,
                 unconfirmed=floor is not None and floor.shown is not None,
-                unshared=unshared if row.own else 0,
+                unshared=max(unshared, there) if row.own else 0,
+                shared=("kubo",) if row.own and kubo and row.root is not None and not there else (),
             )
         )
     return Status(home.path, tuple(catalogues), home.blocks.size(), pins, find_savings(home), open_delta_cache(home).size())

@@ -10,8 +10,12 @@ put where the user configured it. The modules, from the ground up:
     deltas       the delta that a new release gets
     nodes        what the trust store knows of Kubo nodes
     moving       archives that live in a Kubo node only
+    linked       the archives and deltas that a snapshot links, and what is new in it
+    incomplete   archives that lost blocks, and how a node keeps the rest
     kubo         blocks, pin and record to a Kubo node
+    unshared     the changes that a node does not have yet
     state        the own catalogue as one share sees it
     share        all of it in order: the last step of every command that changes the own catalogue
+    inspecting   what a node says, for a diagnosis
     repairing    snapshots that lost blocks
 """

@@ -24,7 +24,7 @@ from catalog.ipns.record import Record
 from catalog.own.incomplete import Incomplete, find_incomplete, make_substitute
 from catalog.own.linked import list_linked, new_blocks
 from catalog.own.moving import explain_place, move_archives
-from catalog.own.nodes import KuboState, distrust, kubo_state, moved_to, remember_state
+from catalog.own.nodes import KuboState, distrust, kubo_state, moved_to, pin_name, remember_state
 from catalog.progress import Progress, Step
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
 
@@ -52,7 +52,7 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
             try:
                 state, lost = _Upload(home, client, record, state).run()
             except UnavailableError as error:
-                _doubt(home, client, pin_name(record))
+                _doubt(home, client, pin_name(record.name))
                 explain_place(home, client, error)
                 raise
         if not state.substitute:
@@ -64,11 +64,6 @@ def share_to_kubo(home: Home, client: KuboClient, record: Record, progress: Prog
     return lost
 
 
-def pin_name(record: Record) -> str:
-    """Return the name of the one pin that a catalogue has in a node."""
-    return f"dcat {record.name}"
-
-
 class _Upload:
     """The import of one snapshot into a node, and its pin."""
 
@@ -77,7 +72,7 @@ class _Upload:
         self._client = client
         self._node = KuboBlockstore(client)
         self._name = str(record.name)
-        self._pin = pin_name(record)
+        self._pin = pin_name(record.name)
         self._root = record.snapshot_cid
         self._state = state
 

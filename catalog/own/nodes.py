@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import Connection
 
 from catalog.home.home import Home
+from catalog.ipns.name import IpnsName
 from catalog.trust.store import confirm_target, get_note, is_confirmed, put_note
 
 Consent = Callable[[str], bool]
@@ -37,6 +38,11 @@ class ArchivePlace:
 
     url: str = ""
     root: str = ""
+
+
+def pin_name(name: IpnsName) -> str:
+    """Return the name of the one pin that a catalogue has in a node."""
+    return f"dcat {name}"
 
 
 def kubo_state(home: Home, url: str) -> KuboState:

@@ -16,7 +16,8 @@ def status(context: Context) -> Document:
 
     Offline: it shows what is known here. To refresh a catalogue that was not checked for long: dcat sync.
     """
-    found = operations.status(context.home)
+    kubo = context.network.kubo
+    found = operations.status(context.home, kubo=kubo.url if kubo is not None else "")
     body = {
         "home": str(found.home),
         "catalogues": [
@@ -35,6 +36,7 @@ def status(context: Context) -> Document:
                 "revoked": entry.revoked,
                 "unconfirmed": entry.unconfirmed,
                 "unshared": entry.unshared,
+                "shared": list(entry.shared),
                 "state": _state(entry),
             }
             for entry in found.catalogues
@@ -123,7 +125,8 @@ def _state(entry: "operations.CatalogueStatus") -> str:
         elif entry.unshared:
             words.append(f"{format_count(entry.unshared, 'change')} not shared yet")
         else:
-            words.append(f"shared ({', '.join(entry.seen)})" if entry.seen else "signed, seen nowhere else yet")
+            places = list(dict.fromkeys([*entry.shared, *entry.seen]))
+            words.append(f"shared ({', '.join(places)})" if places else "signed, seen nowhere else yet")
     elif entry.freshness is None:
         words.append("never synced")
     elif entry.freshness.latest_refused:

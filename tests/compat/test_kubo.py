@@ -1,9 +1,11 @@
 """Blocks, pins and records through real Kubo nodes."""
 
 import random
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -223,3 +225,24 @@ def test_a_node_behind_its_unix_socket(tmp_path: Path) -> None:
         for process in processes:
             stop_kubo(process)
         shutil.rmtree(path.parent)
+
+
+def test_a_moved_pin_announces_what_is_new(tmp_path: Path) -> None:
+    """From 0.41 on a node announces the root of a pin only, unless it is asked for all: leaves would be found by nobody."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        node = start_kubo(find_kubo(), tmp_path / "node", processes, Provide={"Strategy": "pinned"})
+        client = KuboClient(node.url)
+        store = KuboBlockstore(client)
+        first, second = make_leaves(3, seed=71), make_leaves(3, seed=72)
+        before = make_node(first)
+        store.put_pinned("dcat:k51provide", before, lambda: first)
+        store.put_pinned("dcat:k51provide", make_node([before, *second]), lambda: second)
+        client.close()
+        deadline = time.monotonic() + 30
+        while int(re.findall(rb"CIDs scheduled: +(\d+)", node.run("provide", "stat"))[0]) < 8:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        for process in processes:
+            stop_kubo(process)

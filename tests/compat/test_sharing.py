@@ -12,6 +12,7 @@ from catalog.ipns.record import check_record
 from tests.cli.conftest import Ran, run_process
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.factory.exports import write_image
+from tests.fakes.cluster_proxy import cluster_proxy
 from tests.fakes.served_home import served_home
 
 Nodes = tuple[KuboNode, KuboNode]
@@ -153,3 +154,72 @@ def test_a_name_outlives_its_owners_absence(kubo_nodes: Nodes, tmp_path: Path) -
         assert "Subscribed as bob" in ok(carol("subscribe", "bob", name, "--via", url))
         ok(carol("pull", "bob/web@1.0", "--no-load"))
     assert ok(carol("resolve", "bob/web@1.0")) == cid
+
+
+def test_nothing_is_shared_through_the_proxy_of_a_cluster(kubo: KuboNode, tmp_path: Path) -> None:
+    """A cluster says of pins what its node does not do, and what relied on them was lost; reading through it goes on."""
+    bob, ann = person(tmp_path, "bob", kubo), person(tmp_path, "ann", None)
+    image = write_image(tmp_path / "one.tar", "beside a cluster")
+    ok(bob("publish", "web", "1.0", "--from", image))
+    with cluster_proxy(kubo.url) as url:
+        ok(ann("config", "set", "kubo", url, "--yes"))
+        ok(ann("subscribe", "bob", name_of(bob)))
+        ok(ann("pull", "bob/web@1.0", "--no-load"))
+        ran = ann("publish", "own", "1.0", "--from", image)
+        assert ran.code == 0
+        assert "proxy of an IPFS Cluster" in ran.err
+        assert "Not shared yet" in ran.err
+        document = json.loads(ok(ann("verify", "--json")))
+        assert (document["moved"], document["damage"]) == (0, [])
+        diagnosis = ann("doctor", "--network", "--json")
+        assert "proxy of an IPFS Cluster" in diagnosis.out
+        assert diagnosis.code == 31
+
+
+def test_status_and_doctor_know_what_the_node_has(kubo: KuboNode, tmp_path: Path) -> None:
+    bob = person(tmp_path, "bob", kubo)
+
+    def state() -> str:
+        (own,) = json.loads(ok(bob("status", "--json")))["catalogues"]
+        return str(own["state"])
+
+    def diagnosis() -> list[tuple[str, str]]:
+        checks = json.loads(bob("doctor", "--network", "--json").out)["checks"]
+        return [(check["state"], check["text"]) for check in checks if check["subject"] == "kubo"]
+
+    ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar", "known to status"), "--offline"))
+    assert state() == "1 change not shared yet"
+    (found,) = diagnosis()
+    assert found[0] == "ok"
+    assert "nothing was shared" in found[1]
+    ok(bob("sync"))
+    assert state() == "shared (kubo)"
+    ok(bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "known to status 2"), "--offline"))
+    ok(bob("publish", "web", "1.2", "--from", write_image(tmp_path / "two.tar", "known to status 3"), "--offline"))
+    assert state() == "2 changes not shared yet"
+    ok(bob("sync"))
+    assert state() == "shared (kubo)"
+    (found,) = diagnosis()
+    assert found[0] == "ok"
+    assert "Kubo 0." in found[1]
+    assert "it pins your catalogue" in found[1]
+    pins = kubo.run("pin", "ls", "--names", "--type", "recursive").decode().splitlines()
+    kubo.run("pin", "rm", next(line.split()[0] for line in pins if name_of(bob) in line))
+    (found,) = diagnosis()
+    assert found[0] == "failed"
+    assert "does not pin" in found[1]
+    assert "mine: shared (kubo)" in ok(bob("sync"))
+    assert diagnosis()[0][0] == "ok"
+
+
+def test_doctor_names_the_third_parties_of_a_node(tmp_path: Path) -> None:
+    """A node in its own settings asks hosts of others; dcat says so before anything is shared through it."""
+    processes: list[subprocess.Popen[bytes]] = []
+    routing = {"DelegatedRouters": ["http://router.invalid/routing/v1"]}  # a name that nobody has: nothing leaves this machine
+    node = start_kubo(find_kubo(), tmp_path / "node", processes, Routing=routing)
+    try:
+        bob = person(tmp_path, "bob", node)
+        assert "router.invalid (delegated routing)" in bob("doctor", "--network").out
+    finally:
+        for process in processes:
+            stop_kubo(process)
