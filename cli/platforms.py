@@ -2,7 +2,7 @@
 
 import os
 
-from catalog.model.platform import Platform, host_platform, parse_platform
+from catalog.model.platform import Platform, host_platform, read_platform_text
 
 
 def this_host() -> Platform:
@@ -12,4 +12,4 @@ def this_host() -> Platform:
 
 def wanted_platform(text: str) -> Platform:
     """Return the platform that ``--platform`` names, or the host's where it is empty."""
-    return parse_platform(text) if text else this_host()
+    return read_platform_text(text) if text else this_host()

@@ -9,7 +9,7 @@ import catalog
 from catalog.errors import BlockNotFoundError, EngineUnavailableError, NotFoundError
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 from catalog.lookup.locate import open_lookup
-from catalog.model.platform import parse_platform
+from catalog.model.platform import read_platform_text
 from catalog.model.reference import parse_reference
 from cli.context import Context
 from cli.failures import UsageError
@@ -28,7 +28,7 @@ def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str 
         raise UsageError("--platform all and another --platform exclude each other")
     return catalog.Wanted(
         host=this_host(),
-        platforms=() if every else tuple(dict.fromkeys(parse_platform(text) for text in platforms)),
+        platforms=() if every else tuple(dict.fromkeys(read_platform_text(text) for text in platforms)),
         all_platforms=every,
         reference=reference or None,
         max_size=parse_size("--max-size", max_size) if max_size else DEFAULT_MAX_IMAGE_SIZE,
@@ -46,15 +46,16 @@ def release_source(context: Context, reference: str) -> "ImageSource":
 
 
 def file_source(context: Context, origin: str) -> "ImageSource":
-    """Return the images of an exported tar, an OCI layout folder, standard input (``-``), or a file in IPFS (``ipfs://CID``)."""
+    """Return the images of an exported tar, an OCI layout folder, standard input (``-``), or of IPFS (``ipfs://CID[/PATH]``)."""
     if origin.startswith("ipfs://"):
         from catalog.delivery import explain_absence, open_store
         from catalog.intake.release import added_source
 
-        cid = parse_reference(origin).cid
+        root, *inside = origin.removeprefix("ipfs://").rstrip("/").split("/")
+        cid = parse_reference(f"ipfs://{root}").cid
         assert cid is not None  # parse_reference refuses anything else behind ipfs://
         try:
-            return added_source(cid, open_store(context.home, context.network))
+            return added_source(cid, inside, open_store(context.home, context.network))
         except BlockNotFoundError as error:
             raise explain_absence(error, origin, context.network) from error
     if origin == "-":
@@ -63,13 +64,16 @@ def file_source(context: Context, origin: str) -> "ImageSource":
     path = Path(origin)
     if path.is_dir():
         return catalog.FolderSource(path)
-    if not path.is_file():
+    if not path.exists():
         raise NotFoundError(f"--from: file not found: {origin}")
+    if not path.is_file() and not path.is_fifo() and not path.is_char_device():
+        raise UsageError(f"--from: {origin} is not a file, a folder or a pipe")
 
     def open_file() -> AbstractContextManager[BinaryIO]:
         return path.open("rb")
 
-    return catalog.StreamSource(origin, open_file, path.stat().st_size)
+    # A FIFO, <(command) or /dev/stdin is read as a stream of unknown size.
+    return catalog.StreamSource(origin, open_file, path.stat().st_size if path.is_file() else None)
 
 
 def engine_source(context: Context, reference: str, wanted: catalog.Wanted, *, pull: bool = False) -> catalog.EngineSource:

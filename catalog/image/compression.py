@@ -66,7 +66,8 @@ def _new_zstd() -> _Decoder:
 
 _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = {
     "gzip": (re.compile(rb"\x1f\x8b\x08"), _Gzip),
-    "zstd": (re.compile(rb"\x28\xb5\x2f\xfd"), _new_zstd),
+    # pzstd begins with a skippable frame
+    "zstd": (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _new_zstd),
     "xz": (re.compile(rb"\xfd7zXZ\x00"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
     # in full, because a tar may begin with a file "BZh"
     "bzip2": (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", re.DOTALL), bz2.BZ2Decompressor),

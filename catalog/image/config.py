@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from catalog.errors import ArchiveError, InvalidDigestError, InvalidPlatformError
 from catalog.image.document import JsonObject, decode_object, get_field, get_object, get_text, get_text_map, get_texts
 from catalog.model.digest import ConfigDigest, DiffID
-from catalog.model.platform import Platform, make_platform
+from catalog.model.platform import Platform, read_platform
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d{1,30})?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))", re.ASCII
@@ -23,15 +23,33 @@ _OTHER_SHAPES = ("manifests", "layers", "fsLayers")
 class ImageConfig:
     """The fields of an image config that dcat reads. ``created`` is UTC, cut to the second, None if absent or unreadable.
 
+    ``os``, ``architecture`` and ``variant`` are as written; kaniko, pack and Bazel's rules leave them out or use other names.
     ``env`` holds ``NAME=value`` texts; it and ``labels`` are for people and for the warning about secrets.
     """
 
     digest: ConfigDigest
-    platform: Platform
+    os: str
+    architecture: str
+    variant: str
     diff_ids: tuple[DiffID, ...]
     created: str | None
     labels: Mapping[str, str]
     env: tuple[str, ...]
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform that the config states; None if its operating system or architecture is missing."""
+        return read_platform(self.os, self.architecture, self.variant) if self.os and self.architecture else None
+
+    def complete_platform(self, assumed: Platform) -> Platform:
+        """Return the stated platform; fields that the config does not state are those of ``assumed``."""
+        if self.architecture:
+            return read_platform(self.os or assumed.os, self.architecture, self.variant)
+        return read_platform(self.os or assumed.os, assumed.architecture, assumed.variant)
+
+    def fits(self, platform: Platform) -> bool:
+        """Return whether the config can be that of an image for ``platform``: none of its fields contradicts it."""
+        return self.complete_platform(platform) == read_platform(platform.os, platform.architecture, platform.variant)
 
 
 def parse_config(data: bytes) -> ImageConfig:
@@ -44,7 +62,7 @@ def parse_config(data: bytes) -> ImageConfig:
     runtime = get_object(document, "config", what)
     return ImageConfig(
         digest=ConfigDigest.of(data),
-        platform=_read_platform(document, what),
+        **_read_platform(document, what),
         diff_ids=_read_diff_ids(get_object(document, "rootfs", what), what),
         created=_read_created(get_field(document, "created", what)),
         labels=get_text_map(runtime, "Labels", what),
@@ -52,13 +70,13 @@ def parse_config(data: bytes) -> ImageConfig:
     )
 
 
-def _read_platform(document: JsonObject, what: str) -> Platform:
+def _read_platform(document: JsonObject, what: str) -> dict[str, str]:
+    fields = {key: get_text(document, key, what) for key in ("os", "architecture", "variant")}
     try:
-        return make_platform(
-            get_text(document, "os", what), get_text(document, "architecture", what), get_text(document, "variant", what)
-        )
+        read_platform(fields["os"] or "linux", fields["architecture"] or "amd64", fields["variant"])
     except InvalidPlatformError as error:
         raise ArchiveError(f"{what} is for a platform that dcat cannot name", why=error.message, hint=error.why) from error
+    return fields
 
 
 def _read_diff_ids(rootfs: JsonObject, what: str) -> tuple[DiffID, ...]:

@@ -22,7 +22,6 @@ from catalog.image.hashing import LayerDigest
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
-from catalog.model.platform import Platform
 from catalog.unixfs.file import FileLink, FileTree, file_node
 
 _THREADS: Final = min(max(os.cpu_count() or 2, 2), 4)
@@ -91,7 +90,6 @@ class StoredArchive:
     dag_size: int
     layers: tuple[StoredLayer, ...]
     created: str | None
-    platform: Platform
 
 
 class LayerWriter:
@@ -154,7 +152,6 @@ def build_archive(config: bytes, layers: Sequence[StoredLayer], sink: ChunkSink)
         dag_size=root.dag_size,
         layers=tuple(layers),
         created=image.created,
-        platform=image.platform,
     )
 
 

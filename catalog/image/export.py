@@ -3,7 +3,7 @@
 An image counts only if its config's bytes match the digest that names them, and its layers match the config.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -27,7 +27,8 @@ _LISTED: Final = 8  # names, layers or platforms listed in one message
 class ExportedImage:
     """One complete image of an export: its layers (one for each diffID, in order) are stored and match the config.
 
-    ``names`` are its tags in the export, which are never applied. ``is_oci_only``: the export has no docker ``manifest.json``;
+    ``names`` are its tags in the export, which are never applied. ``platform`` is None if neither the config nor the export's index
+    states one. ``is_oci_only``: the export has no docker ``manifest.json``;
     podman and skopeo rewrite the config of a docker image when they make such an export.
     """
 
@@ -36,6 +37,7 @@ class ExportedImage:
     layers: tuple[StoredLayer, ...]
     names: tuple[str, ...]
     is_oci_only: bool
+    platform: Platform | None
 
     @property
     def config_digest(self) -> ConfigDigest:
@@ -48,7 +50,8 @@ class Export:
     def __init__(self, members: Members) -> None:
         self._members = members
         self._is_oci_only = members.document("manifest.json") is None
-        self._candidates = list_candidates(members)
+        self._candidates, self._others = list_candidates(members)
+        self.remarks = tuple(members.remarks)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -61,6 +64,12 @@ class Export:
         return sorted(
             {candidate.platform for candidate in meant if candidate.config is not None and candidate.platform is not None}
         )
+
+    def absent_platforms(self, reference: str | None = None) -> list[Platform]:
+        """Return the platforms that the export names for ``reference`` without holding an image for them, sorted."""
+        meant = [candidate for candidate in self._candidates if reference is None or _is_named(candidate, reference)]
+        absent = {candidate.platform for candidate in meant if candidate.config is None and candidate.platform is not None}
+        return sorted(absent - set(self.platforms(reference)))
 
     def choose(
         self, reference: str | None = None, platform: Platform | None = None, *, host: Platform | None = None
@@ -75,16 +84,20 @@ class Export:
         meant = self._candidates
         if reference is not None:
             meant = [candidate for candidate in meant if _is_named(candidate, reference)]
+        if not self._candidates and self._others:
+            other = self._others[0]
+            raise ArchiveError(f"the export holds {other.what}, and no image that dcat can read", hint=other.hint)
         if not meant:
             what = "holds no image" if reference is None else f'holds no image "{reference[:200]}"'
-            raise ImageNotFoundError(f"the export {what}", hint=f"it holds {_list(self.names)}" if self.names else "")
+            hint = f"it holds {_list(self.names)}" if self.names else "docker save IMAGE writes an export with an image"
+            raise ImageNotFoundError(f"the export {what}", hint=hint)
         return self._complete(_choose_one(meant, platform, host))
 
     def _complete(self, candidate: Candidate) -> ExportedImage:
         if candidate.failure is not None:
             raise candidate.failure
         if candidate.config is None or candidate.image is None:
-            _refuse_incomplete(candidate, candidate.layers)
+            _refuse_incomplete(candidate, candidate.layers, self.remarks)
         image = candidate.image
         if len(candidate.layers) != len(image.diff_ids):
             raise ArchiveError(
@@ -94,14 +107,15 @@ class Export:
         layers = [self._members.layer(*pair) for pair in zip(candidate.layers, image.diff_ids, strict=True)]
         stored = [layer for layer in layers if layer is not None]
         if len(stored) != len(layers):
-            _refuse_incomplete(candidate, [name for name, layer in zip(candidate.layers, layers, strict=True) if layer is None])
+            missing = [name for name, layer in zip(candidate.layers, layers, strict=True) if layer is None]
+            _refuse_incomplete(candidate, missing, self.remarks)
         for position, (layer, diff_id) in enumerate(zip(stored, image.diff_ids, strict=True), 1):
             if layer.diff_id != diff_id:
                 raise ArchiveError(
                     f"layer {position} of image {image.digest} does not match its config",
                     why=f"it has diffID {layer.diff_id}, not {diff_id}",
                 )
-        return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), self._is_oci_only)
+        return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), self._is_oci_only, candidate.platform)
 
 
 def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platform | None) -> Candidate:
@@ -116,7 +130,7 @@ def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platfor
         platform = host
     fitting = complete or meant
     if platform is not None:
-        fitting = [candidate for candidate in fitting if candidate.platform in (platform, None)]
+        fitting = [candidate for candidate in fitting if _fits(candidate, platform)]
     if not fitting:
         listed = platforms or sorted({candidate.platform for candidate in meant if candidate.platform})
         raise PlatformNotFoundError(f"the export holds no image for {platform}", hint=f"it holds {_list(map(str, listed))}")
@@ -128,7 +142,13 @@ def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platfor
     return fitting[0]
 
 
-def _refuse_incomplete(candidate: Candidate, missing: Iterable[str]) -> NoReturn:
+def _fits(candidate: Candidate, platform: Platform) -> bool:
+    if candidate.platform is not None:
+        return candidate.platform == platform
+    return candidate.image is None or candidate.image.fits(platform)
+
+
+def _refuse_incomplete(candidate: Candidate, missing: Iterable[str], remarks: Sequence[str]) -> NoReturn:
     names = list(missing)
     if candidate.withheld.intersection(names):
         raise ImageIncompleteError(
@@ -142,7 +162,7 @@ def _refuse_incomplete(candidate: Candidate, missing: Iterable[str]) -> NoReturn
         what = f"{what} and {layers}" if what else layers
     raise ImageIncompleteError(
         f"the export lacks parts of image {candidate.label}",
-        why=f"it does not hold {what or 'its manifest'}",
+        why="; ".join((f"it does not hold {what or 'its manifest'}", *remarks)),
         hint="engines with the containerd store make such exports of images that share layers with others",
     )
 

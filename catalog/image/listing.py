@@ -6,7 +6,7 @@ engines export indexes of platforms that they never had. Each document is read o
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -19,6 +19,8 @@ from catalog.image.oci import (
     MANIFEST_TYPES,
     Descriptor,
     ImageManifest,
+    OtherContent,
+    UnsupportedDigestError,
     check_layout,
     parse_docker_manifest,
     parse_index,
@@ -28,11 +30,17 @@ from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.model.platform import Platform
 
+_SCHEMA_1: Final = "application/vnd.docker.distribution.manifest.v1"
 _CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
 
 
 class Members(Protocol):
     """The contents of an export by member name; links are followed, absent members are None."""
+
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What is unusual about the export, for people."""
+        ...
 
     def document(self, name: str) -> bytes | None:
         """Return a small member's bytes; one under ``blobs/sha256/`` matched its name."""
@@ -55,8 +63,8 @@ class _Config(NamedTuple):
 class Candidate:
     """An image that an export names; ``layers`` are member names.
 
-    ``config`` is None where its bytes are absent or wrong (``failure``); ``platform`` is then the claim of the index. ``withheld``
-    are layers that must not be distributed, so exports omit them.
+    ``config`` is None if its bytes are absent or wrong (``failure``). ``platform`` is what the config states, completed by the
+    claim of the index; None if neither states one. ``withheld`` are layers that must not be distributed, so exports omit them.
     """
 
     config: bytes | None
@@ -76,11 +84,26 @@ class Candidate:
         return str(self.manifest) if self.manifest else "without a config"
 
 
-def list_candidates(members: Members) -> list[Candidate]:
-    """Return every image that the export names, complete or not; raise `ArchiveError` if its documents are malformed."""
+class Listing(NamedTuple):
+    """The images that an export names, complete or not, and its other content."""
+
+    candidates: list[Candidate]
+    others: list[OtherContent]
+
+
+def list_candidates(members: Members) -> Listing:
+    """Return every image that the export names; raise `ArchiveError` if its documents are malformed."""
     docker, index = members.document("manifest.json"), members.document("index.json")
     if docker is None and index is None:
-        raise ArchiveError("this is not an image export", why="it has neither manifest.json nor index.json")
+        if members.document("repositories") is not None:
+            raise ArchiveError(
+                "this export was written by Docker before 1.10",
+                why="it has no manifest.json, and its images have no configuration of today's form",
+                hint="load it into an engine and save it again: docker load, docker save",
+            )
+        raise ArchiveError(
+            "this is not an image export", why="it has neither manifest.json nor index.json", hint="docker save IMAGE writes one"
+        )
     lister = _Lister(members)
     if docker is not None:
         lister.add_docker(docker)
@@ -89,12 +112,13 @@ def list_candidates(members: Members) -> list[Candidate]:
         if layout is not None:
             check_layout(layout)
         lister.add_index(index)
-    return lister.candidates
+    return Listing(lister.candidates, lister.others)
 
 
 class _Lister:
     def __init__(self, members: Members) -> None:
         self.candidates: list[Candidate] = []
+        self.others: list[OtherContent] = []
         self._members = members
         self._configs: dict[str, _Config] = {}
         self._manifests: dict[Descriptor, ImageManifest | None] = {}
@@ -105,8 +129,12 @@ class _Lister:
             self._add(self._read_config(item.config, None), item.layers, item.tags)
 
     def add_index(self, document: bytes) -> None:
-        for descriptor, names in self._walk(parse_index(document)):
-            manifest = self._read_manifest(descriptor)
+        for descriptor, names in self._walk(self._parse_index(document)):
+            try:
+                manifest = self._read_manifest(descriptor)
+            except UnsupportedDigestError as error:
+                self._add_unsupported(error.message)
+                continue
             if manifest is None:
                 self._add(_Config(), (), names, descriptor)
             elif manifest.is_image:
@@ -114,6 +142,17 @@ class _Lister:
                 layers = tuple(blob_name(layer) for layer in manifest.layers)
                 withheld = frozenset(blob_name(layer) for layer in manifest.layers if layer.is_withheld)
                 self._add(config, layers, names, descriptor, withheld)
+            else:
+                self.others.append(manifest.describe())
+
+    def _parse_index(self, document: bytes) -> tuple[Descriptor, ...]:
+        index = parse_index(document)
+        for message in index.unsupported:
+            self._add_unsupported(message)
+        return index.entries
+
+    def _add_unsupported(self, message: str) -> None:
+        self.others.append(OtherContent(f"content whose {message}", "export the image with sha256 digests"))
 
     def _add(
         self,
@@ -124,15 +163,16 @@ class _Lister:
         withheld: frozenset[str] = frozenset(),
     ) -> None:
         manifest = ManifestDigest(descriptor.digest.raw) if descriptor else None
+        platform = descriptor.platform if descriptor else None
+        if found.image is not None:
+            platform = found.image.complete_platform(platform) if platform else found.image.platform
         for known in self.candidates:
             if found.image is not None and known.image is not None and known.image.digest == found.image.digest:
                 known.names += [name for name in names if name not in known.names]
                 known.manifest = known.manifest or manifest
+                known.platform = known.platform or platform
                 known.withheld |= withheld
                 return
-        platform = descriptor.platform if descriptor else None
-        if found.image is not None:
-            platform = found.image.platform
         if len(self.candidates) == MAX_INDEX_ENTRIES:
             raise ArchiveError(f"the export names more than {MAX_INDEX_ENTRIES} images")
         self.candidates.append(Candidate(found.data, found.image, layers, platform, manifest, list(names), found.failure, withheld))
@@ -157,6 +197,8 @@ class _Lister:
                     stack.append((nested, names, depth + 1))
                 elif descriptor.media_type in MANIFEST_TYPES | {""}:
                     yield descriptor, names
+                elif descriptor.media_type.startswith(_SCHEMA_1):
+                    self.others.append(OtherContent("an image in Docker's schema 1", "save it again with a current engine"))
 
     def _read_index(self, descriptor: Descriptor) -> tuple[Descriptor, ...] | None:
         """Return the entries of a nested index; None for anything else, and if it is absent."""
@@ -165,7 +207,7 @@ class _Lister:
             if descriptor.media_type in INDEX_TYPES | {""}:
                 document = self._read_blob(descriptor)
                 if document is not None and (descriptor.media_type or "manifests" in decode_object(document, "an index")):
-                    self._indexes[descriptor] = parse_index(document)
+                    self._indexes[descriptor] = self._parse_index(document)
         return self._indexes[descriptor]
 
     def _read_manifest(self, descriptor: Descriptor) -> ImageManifest | None:

@@ -1,13 +1,15 @@
 """Parse the documents of an export: OCI index and manifest, docker's ``manifest.json``.
 
 They are read only to find configs and layers and are not kept. ``mediaType`` may be absent (podman, skopeo); present and wrong, or
-the fields of two shapes in one document, is refused (CVE-2021-41190), and so is any digest but sha256.
-Source: OCI image-spec, manifest.md, image-index.md, descriptor.md; moby's image/spec ("manifest.json").
+the fields of two shapes in one document, is refused (CVE-2021-41190). Entries of an index with digests other than sha256 are
+skipped, as the image-spec asks. Source: OCI image-spec, manifest.md, image-index.md, descriptor.md; moby's image/spec
+("manifest.json").
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from catalog.errors import ArchiveError, InvalidDigestError, InvalidPlatformError
 from catalog.image.canonical import CONFIG_TYPE, INDEX_TYPE, MANIFEST_TYPE
@@ -25,7 +27,7 @@ from catalog.image.document import (
 )
 from catalog.limits import MAX_INDEX_ENTRIES
 from catalog.model.digest import Digest
-from catalog.model.platform import Platform, make_platform
+from catalog.model.platform import Platform, read_platform
 
 INDEX_TYPES: Final = frozenset({INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"})
 MANIFEST_TYPES: Final = frozenset({MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json"})
@@ -38,6 +40,20 @@ LAYER_TYPES: Final = frozenset(
 )
 NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _ATTESTATION_ANNOTATION = "vnd.docker.reference.type"
+_OTHER_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+", re.ASCII)
+_HELM: Final = "application/vnd.cncf.helm."
+_ONLY_IMAGES: Final = "dcat publishes container images only"
+
+
+class UnsupportedDigestError(ArchiveError):
+    """A digest of another algorithm than sha256."""
+
+
+class OtherContent(NamedTuple):
+    """Content of an export that is not an image that dcat reads: what it is, and what to do."""
+
+    what: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +80,7 @@ class Descriptor:
     def is_attestation(self) -> bool:
         """Whether this is an attachment of BuildKit or a signer, which is never an image."""
         unknown = self.platform is not None and (self.platform.os, self.platform.architecture) == ("unknown", "unknown")
-        return unknown or bool(self.artifact_type) or _ATTESTATION_ANNOTATION in self.annotations
+        return unknown or not _is_image_type(self.artifact_type) or _ATTESTATION_ANNOTATION in self.annotations
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +94,26 @@ class ImageManifest:
     @property
     def is_image(self) -> bool:
         """Whether this is an image, not an artifact that has the shape of an image manifest."""
-        if self.artifact_type or self.config.media_type not in CONFIG_TYPES | {""}:
+        if not _is_image_type(self.artifact_type) or not _is_image_type(self.config.media_type) or self.is_encrypted:
             return False
         return not self.layers or any(layer.media_type in LAYER_TYPES for layer in self.layers)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a layer is encrypted (ocicrypt)."""
+        return any(layer.media_type.endswith("+encrypted") for layer in self.layers)
+
+    def describe(self) -> OtherContent:
+        """Return what a manifest is that is not of a readable image."""
+        types = [self.artifact_type, self.config.media_type, *(layer.media_type for layer in self.layers)]
+        if self.is_encrypted:
+            return OtherContent("an image with encrypted layers", "decrypt it first: skopeo copy --decryption-key KEY …")
+        if any(text.startswith(_HELM) for text in types):
+            return OtherContent("a Helm chart", f"{_ONLY_IMAGES}; charts are kept by helm push")
+        if any("wasm" in text for text in types):
+            return OtherContent("a WebAssembly module", _ONLY_IMAGES)
+        shown = next((text for text in types if text and not _is_image_type(text)), "unknown")
+        return OtherContent(f"an artifact of the type {shown[:100]}", _ONLY_IMAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +123,13 @@ class DockerItem:
     config: str
     layers: tuple[str, ...]
     tags: tuple[str, ...]
+
+
+class ImageIndex(NamedTuple):
+    """The descriptors of an index, and the digest algorithms of entries that are skipped because of them."""
+
+    entries: tuple[Descriptor, ...]
+    unsupported: tuple[str, ...] = ()
 
 
 def parse_manifest(data: bytes) -> ImageManifest:
@@ -107,8 +147,8 @@ def parse_manifest(data: bytes) -> ImageManifest:
     )
 
 
-def parse_index(data: bytes) -> tuple[Descriptor, ...]:
-    """Read an image index and return its descriptors; raise `ArchiveError` for anything else."""
+def parse_index(data: bytes) -> ImageIndex:
+    """Read an image index; raise `ArchiveError` for anything else."""
     what = "the image index"
     document = decode_object(data, what)
     _check_shape(document, what, INDEX_TYPES, ("layers", "config", "fsLayers", "signatures"))
@@ -117,7 +157,14 @@ def parse_index(data: bytes) -> tuple[Descriptor, ...]:
     entries = get_list(document, "manifests", what)
     if len(entries) > MAX_INDEX_ENTRIES:
         raise ArchiveError(f"{what} has {len(entries)} entries", why=f"at most {MAX_INDEX_ENTRIES} are read")
-    return tuple(_read_descriptor(as_object(entry, f"an entry of {what}"), f"an entry of {what}") for entry in entries)
+    read: list[Descriptor] = []
+    unsupported: list[str] = []
+    for entry in entries:
+        try:
+            read.append(_read_descriptor(as_object(entry, f"an entry of {what}"), f"an entry of {what}"))
+        except UnsupportedDigestError as error:
+            unsupported.append(error.message)
+    return ImageIndex(tuple(read), tuple(unsupported))
 
 
 def parse_docker_manifest(data: bytes) -> tuple[DockerItem, ...]:
@@ -125,7 +172,9 @@ def parse_docker_manifest(data: bytes) -> tuple[DockerItem, ...]:
     what = "manifest.json"
     document = decode_document(data, what)
     if not isinstance(document, list):
-        raise ArchiveError(f"{what} is not a list of images")
+        is_manifest = isinstance(document, Mapping) and "layers" in document
+        hint = "skopeo's dir: form is not read: skopeo copy dir:FOLDER oci-archive:FILE" if is_manifest else ""
+        raise ArchiveError(f"{what} is not a list of images", hint=hint)
     if len(document) > MAX_INDEX_ENTRIES:
         raise ArchiveError(f"{what} lists {len(document)} images", why=f"at most {MAX_INDEX_ENTRIES} are read")
     items = []
@@ -142,7 +191,12 @@ def check_layout(data: bytes) -> None:
     """Raise `ArchiveError` unless ``data`` is an ``oci-layout`` file of a version that is read."""
     version = get_text(decode_object(data, "oci-layout"), "imageLayoutVersion", "oci-layout")
     if version != "1.0.0":
-        raise ArchiveError(f'OCI layout version "{version[:40]}" is not read', why="1.0.0 is the one there is")
+        raise ArchiveError(f'OCI layout version "{version[:40]}" is not read', why="1.0.0 is the only one")
+
+
+def _is_image_type(media_type: str) -> bool:
+    """Return whether a type is that of an image's config; go-containerregistry writes it as ``artifactType`` too."""
+    return media_type in CONFIG_TYPES or not media_type
 
 
 def _check_shape(document: JsonObject, what: str, media_types: frozenset[str], foreign: tuple[str, ...]) -> None:
@@ -158,9 +212,13 @@ def _check_shape(document: JsonObject, what: str, media_types: frozenset[str], f
 
 
 def _read_descriptor(document: JsonObject, what: str) -> Descriptor:
+    text = get_text(document, "digest", what)
     try:
-        digest = Digest.parse(get_text(document, "digest", what))
+        digest = Digest.parse(text)
     except InvalidDigestError as error:
+        other = _OTHER_DIGEST.fullmatch(text)
+        if other and other[1] != "sha256":
+            raise UnsupportedDigestError(f"{other[1][:40]} digests are not supported", why=f"{what} has one") from error
         raise ArchiveError(f"{what} has no sha256 digest", why=error.message) from error
     size = get_field(document, "size", what)
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
@@ -178,6 +236,6 @@ def _read_descriptor(document: JsonObject, what: str) -> Descriptor:
 def _read_platform(document: JsonObject, what: str) -> Platform | None:
     os, architecture = get_text(document, "os", what), get_text(document, "architecture", what)
     try:
-        return make_platform(os, architecture, get_text(document, "variant", what))
+        return read_platform(os, architecture, get_text(document, "variant", what))
     except InvalidPlatformError:  # dcat would refuse to publish this platform; the config decides
         return None

@@ -117,14 +117,14 @@ def read_listed_archive(image: Image, platform: Platform, source: BlockSource) -
 def check_listed_archive(view: ArchiveView, image: Image, platform: Platform) -> None:
     """Raise `ArchiveError` unless config, manifest and platform of an archive are those that a release lists.
 
-    A config that names no platform is published under the one that was given then.
+    A config that states no platform is published under the one that was given or assumed then.
     """
-    for what, found, listed in (
-        ("config", view.config_digest, image.config),
-        ("manifest", view.manifest_digest, image.manifest),
-        ("platform", view.image.platform, platform),
+    for what, found, listed, is_same in (
+        ("config", view.config_digest, image.config, view.config_digest == image.config),
+        ("manifest", view.manifest_digest, image.manifest, view.manifest_digest == image.manifest),
+        ("platform", view.image.platform, platform, view.image.fits(platform)),
     ):
-        if found is not None and found != listed:
+        if not is_same:
             raise ArchiveError(
                 f"the archive {view.cid} is not the image that its catalogue lists",
                 why=f"its {what} is {found}, not {listed}",

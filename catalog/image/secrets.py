@@ -15,8 +15,10 @@ _NAME = re.compile(
 _VALUE = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|(^|[^A-Z0-9])(AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{20,}|"
     r"github_pat_\w{20,}|glpat-[\w-]{16,}|"
-    r"xox[abprs]-[\w-]{10,}|(sk|rk|pk)_(live|test)_\w{10,}|sk-[\w-]{20,}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.|npm_\w{30,}|"
-    r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s@]+@|SG\.[\w-]{16,}\.[\w-]{16,}",
+    r"xox[abprs]-[\w-]{10,}|(sk|rk|pk)_(live|test)_\w{10,}|sk-[\w-]{20,}|AIza[\w-]{30,}|npm_\w{30,}|"
+    # These two begin at a boundary only: else each position of a long word would be a beginning, each with the whole word to read.
+    r"(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.|(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^/\s:@]+:[^/\s@]+@|"
+    r"SG\.[\w-]{16,}\.[\w-]{16,}",
 )
 # Names that suggest secrets and hold none, as official images set them.
 _HARMLESS = {"GPG_KEY", "PWD", "OLDPWD", "SSL_CERT_FILE", "GPG_KEYS"}

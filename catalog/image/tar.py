@@ -1,13 +1,14 @@
 """A strict streaming reader of outer archives: anything that two readers of tar could read differently is refused.
 
 Read: ustar, PAX and GNU long names; regular files, directories, links. A PAX size must belong to a header size of 0 or the same
-size (CVE-2025-62518); names must not leave the archive; sparse files, devices and unknown types are refused; the end is two zero
-blocks and only zero bytes after them. Nothing is ever extracted. Layers are not read by this module: they are cut, not parsed.
-Source: POSIX pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
+size (CVE-2025-62518); names must not leave the archive; sparse files, devices and unknown types are refused. A ``/`` before a name
+is dropped, since nothing is ever extracted. End blocks that are missing, and bytes after them, are remarks and no errors: what
+counts are the config and the layers, which are verified. Layers are not read by this module: they are cut, not parsed. Source:
+POSIX pax, "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic Tar Format".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ _ZEROS = bytes(_BLOCK)
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*", re.ASCII)
 _RECORD = re.compile(rb"([1-9][0-9]{0,9}) ", re.ASCII)
 _MAX_SIZE = 1 << 62
+_SHOWN = 100  # bytes of what follows the end that a remark shows
 
 
 class MemberKind(Enum):
@@ -60,12 +62,17 @@ class _Extension:
         self.seen: set[bytes] = set()
 
 
-def read_members(stream: ByteStream) -> Iterator[tuple[Member, Iterator[memoryview]]]:
-    """Yield each member with its content; content that is not consumed is skipped. Raise `ArchiveError`, whatever the bytes."""
+def read_members(
+    stream: ByteStream, remark: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[Member, Iterator[memoryview]]]:
+    """Yield each member with its content; content that is not consumed is skipped. Raise `ArchiveError`, whatever the bytes.
+
+    ``remark`` is called with what is unusual at the end of the archive.
+    """
     for _ in range(MAX_EXPORT_MEMBERS + 1):
         header, extension = _read_headers(stream)
         if header is None:
-            _check_end(stream)
+            _read_end(stream, remark)
             return
         member = _make_member(header, extension)
         content = stream.pieces(member.size)
@@ -79,7 +86,7 @@ def read_members(stream: ByteStream) -> Iterator[tuple[Member, Iterator[memoryvi
 def normalise_name(name: str) -> str:
     """Return a member's normalised name; raise `ArchiveError` for one that leaves the archive."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts:
+    if ".." in parts:
         raise ArchiveError(f'the export has a member "{name[:200]}"', why="its name leaves the archive")
     return "/".join(parts)
 
@@ -88,13 +95,14 @@ def _read_headers(stream: ByteStream) -> tuple[bytes | None, _Extension]:
     """Read up to the next member's own header; None at the end of the archive."""
     extension = _Extension()
     while True:
-        header = stream.read(_BLOCK)
-        if len(header) < _BLOCK:
-            raise ArchiveError("the export is cut short", why="the tar does not end with two zero blocks")
-        if header == _ZEROS:
+        header = stream.peek(_BLOCK)
+        if header in (b"", _ZEROS):
             if extension.seen:
                 raise ArchiveError("the export is malformed", why="an extended header without a member")
             return None, extension
+        if len(header) < _BLOCK:
+            raise ArchiveError("the export is cut short", why="the tar ends in a member's header")
+        stream.read(_BLOCK)
         _check_sum(header)
         kind = header[156:157]
         if kind not in (b"x", b"g", b"L", b"K"):
@@ -218,11 +226,21 @@ def _skip_padding(stream: ByteStream, size: int) -> None:
         pass
 
 
-def _check_end(stream: ByteStream) -> None:
-    """After one zero block another one must come, and then nothing but zeros: an engine appends its errors to the stream."""
-    if stream.read(_BLOCK) != _ZEROS:
-        raise ArchiveError("the export is cut short", why="the tar does not end with two zero blocks")
+def _read_end(stream: ByteStream, remark: Callable[[str], None]) -> None:
+    """Read the two zero blocks that end a tar, and everything after them.
+
+    Engines load archives that lack the blocks; a block of other bytes after a single one is malformed for them too.
+    """
+    end = stream.read(2 * _BLOCK)
+    if end.strip(b"\0"):
+        raise ArchiveError("the export is malformed", why="the tar ends with one zero block and other bytes after it")
+    if len(end) % _BLOCK:
+        raise ArchiveError("the export is cut short", why="the tar ends in a zero block")
+    if len(end) < 2 * _BLOCK:
+        remark("the export lacks the blocks that end a tar")
+    rest = b""
     for piece in stream.rest():
-        if piece.tobytes().strip(b"\0"):
-            text = piece.tobytes().strip(b"\0")[:200].decode("ascii", "backslashreplace")
-            raise ArchiveError("there are bytes after the export's end", why=text)
+        if len(rest) < _SHOWN:
+            rest += piece.tobytes().strip(b"\0")[:_SHOWN]
+    if rest:
+        remark(f"there are bytes after the export's end: {rest[:_SHOWN].decode('ascii', 'backslashreplace')}")

@@ -4,7 +4,7 @@ Every source ends in the same `TakenImage`, so the same image has the same archi
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from catalog.clients.docker import Engine, EngineImage, require_complete
+from catalog.errors import PlatformNotFoundError
 from catalog.image.archive import Export, ExportedImage, read_export, read_layout
 from catalog.image.config import ImageConfig
 from catalog.image.dag import ChunkSink, LayerWriter, StoredArchive, build_archive
 from catalog.image.encoder import check_encoder
+from catalog.image.layout import OpenMember, open_in_folder
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MIB
+from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
@@ -37,15 +40,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class TakenImage:
-    """An image whose blocks are in the sink. ``registry`` are its references in registries, if an engine knew them.
+    """An image whose blocks are in the sink, and the platform that it is published for.
 
-    ``note`` is a remark on its origin for people, or empty.
+    ``registry`` are its references in registries, if an engine knew them. ``notes`` are remarks for people.
     """
 
     archive: StoredArchive
     image: ImageConfig
+    platform: Platform
     registry: tuple[str, ...] = ()
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class ImageSource(Protocol):
@@ -94,6 +98,7 @@ class EngineSource:
         product = "podman" if self.engine.info().store == "podman" else "Docker"
         images, first = self._ahead or (self._find_complete(wanted), None)
         self._ahead = None
+        notes = self._note_absent(wanted)
         taken = []
         for image in images:
             layers = f"{len(image.diff_ids)} layer{'' if len(image.diff_ids) == 1 else 's'}"
@@ -102,9 +107,18 @@ class EngineSource:
             with opening as stream:
                 pieces = _report(_pieces_of(stream), image.size, progress)
                 export = read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
-            exported = export.choose(platform=image.platform)
-            taken.append(_store(exported, sink, registry=image.registry))
+            exported = export.choose() if _is_unknown(image.platform) else export.choose(platform=image.platform)
+            assumed = wanted.host if _is_unknown(image.platform) else image.platform
+            taken.append(_store(exported, wanted, assumed, sink, notes=notes, registry=image.registry))
         return taken
+
+    def _note_absent(self, wanted: Wanted) -> tuple[str, ...]:
+        """Return a remark on platforms of the image that the engine names and does not hold, if all are wanted."""
+        if not wanted.all_platforms:
+            return ()
+        return _note_platforms(
+            "the engine", [entry for entry, whole in self.engine.find(self.reference).platforms.items() if not whole]
+        )
 
     def _find_complete(self, wanted: Wanted) -> list[EngineImage]:
         return [require_complete(image, self.reference) for image in self.find(wanted)]
@@ -132,38 +146,89 @@ class StreamSource:
 
 
 @dataclass(frozen=True, slots=True)
+class LayoutSource:
+    """An OCI layout, wherever `open_member` finds its files."""
+
+    label: str
+    open_member: OpenMember
+
+    def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
+        """Read the parts of the layout that the wanted images need."""
+        check_encoder()
+        progress(Step("phase", f"Reading {self.label}"))
+        export = read_layout(self.open_member, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
+        return _take_chosen(export, wanted, sink)
+
+
+@dataclass(frozen=True, slots=True)
 class FolderSource:
-    """An OCI layout folder."""
+    """An OCI layout folder on disk."""
 
     folder: Path
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
         """Read the parts of the folder that the wanted images need."""
-        check_encoder()
-        progress(Step("phase", f"Reading {self.folder}"))
-        export = read_layout(self.folder, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
-        return _take_chosen(export, wanted, sink)
+        return LayoutSource(str(self.folder), open_in_folder(self.folder)).take(wanted, sink, progress)
 
 
 def _take_chosen(export: Export, wanted: Wanted, sink: ChunkSink) -> list[TakenImage]:
+    notes = list(export.remarks)
     if wanted.platforms:
-        chosen = [export.choose(wanted.reference, platform) for platform in wanted.platforms]
+        chosen = [(export.choose(wanted.reference, platform), platform) for platform in wanted.platforms]
+        _check_distinct(chosen)
     elif wanted.all_platforms and (platforms := export.platforms(wanted.reference)):
-        chosen = [export.choose(wanted.reference, platform) for platform in platforms]
+        chosen = [(export.choose(wanted.reference, platform), platform) for platform in platforms]
+        notes += _note_platforms("the export", export.absent_platforms(wanted.reference))
     else:
-        chosen = [export.choose(wanted.reference, host=wanted.host)]
-    return [_store(exported, sink) for exported in chosen]
-
-
-def _store(exported: ExportedImage, sink: ChunkSink, registry: tuple[str, ...] = ()) -> TakenImage:
-    note = ""
-    if exported.is_oci_only:
-        note = (
+        chosen = [(export.choose(wanted.reference, host=wanted.host), wanted.host)]
+    if any(exported.is_oci_only for exported, _ in chosen):
+        notes.append(
             "the export has no manifest.json: tools that make such exports of Docker images rewrite the config, and then the image"
-            f" ID is another one; here it is {exported.config_digest}"
+            f" ID is another one; here it is {', '.join(str(exported.config_digest) for exported, _ in chosen)}"
         )
+    return [_store(exported, wanted, platform, sink, notes=tuple(notes)) for exported, platform in chosen]
+
+
+def _check_distinct(chosen: Sequence[tuple[ExportedImage, Platform]]) -> None:
+    """Raise `PlatformNotFoundError` if one image without a platform would be published for several."""
+    configs: dict[ConfigDigest, Platform] = {}
+    for exported, platform in chosen:
+        other = configs.setdefault(exported.config_digest, platform)
+        if other != platform:
+            raise PlatformNotFoundError(
+                f"the export holds one image for both {other} and {platform}", why="its config states no platform"
+            )
+
+
+def _note_platforms(holder: str, absent: Sequence[Platform]) -> tuple[str, ...]:
+    if not absent:
+        return ()
+    names = ", ".join(map(str, sorted(absent)))
+    return (f"{holder} names {names} and does not hold {'them' if len(absent) > 1 else 'it'}: left out",)
+
+
+def _is_unknown(platform: Platform) -> bool:
+    """Return whether an engine could not say for which platform an image is."""
+    return platform.architecture == "unknown"
+
+
+def _store(
+    exported: ExportedImage,
+    wanted: Wanted,
+    assumed: Platform,
+    sink: ChunkSink,
+    *,
+    notes: tuple[str, ...],
+    registry: tuple[str, ...] = (),
+) -> TakenImage:
+    """Store the layout of an image. One whose platform nothing states is published for ``assumed``, with a remark."""
+    platform = exported.platform
+    if platform is None:
+        platform = exported.image.complete_platform(assumed)
+        if platform not in wanted.platforms:
+            notes = (*notes, f"the image states no platform: {platform} was assumed")
     archive = build_archive(exported.config, list(exported.layers), sink)
-    return TakenImage(archive, exported.image, registry, note)
+    return TakenImage(archive, exported.image, platform, registry, notes)
 
 
 def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:

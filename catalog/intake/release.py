@@ -3,22 +3,30 @@
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import BinaryIO, cast
+from itertools import islice
+from typing import BinaryIO, Final, cast
+from urllib.parse import unquote
 
 from catalog.delivery import fetch_archive, open_archive
-from catalog.errors import PlatformNotFoundError
+from catalog.errors import AmbiguousReferenceError, NotFoundError, PlatformNotFoundError
 from catalog.home.home import Home
 from catalog.image.dag import ChunkSink, StoredArchive, StoredLayer
+from catalog.image.layout import OpenMember
 from catalog.image.reader import ArchiveView, write_tar
-from catalog.intake.intake import StreamSource, TakenImage, Wanted
+from catalog.image.tar import normalise_name
+from catalog.intake.intake import ImageSource, LayoutSource, StreamSource, TakenImage, Wanted
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
 from catalog.progress import Progress, Step
 from catalog.sources.store import FetchingBlockstore
+from catalog.unixfs.directory import find_entry, is_directory, list_directory
 from catalog.unixfs.file import read_file, read_file_size
+
+_LISTED: Final = 8  # names of a directory that a message lists
+_MAX_WRAPPERS: Final = 4
 
 
 class ReleaseSource:
@@ -61,17 +69,62 @@ class ReleaseSource:
         for piece in write_tar(view, self._store):
             done += len(piece)
             progress(Step("total", "checked", done, view.unpacked))
-        return TakenImage(_stored(view, self._store), view.image, image.registry)
+        return TakenImage(_stored(view, self._store), view.image, platform, image.registry)
 
 
-def added_source(archive_cid: Cid, store: FetchingBlockstore) -> StreamSource:
-    """Return the source for an export that was added to IPFS: any UnixFS file, however chunked, is read like a file on disk."""
+def added_source(cid: Cid, path: Sequence[str], store: FetchingBlockstore) -> ImageSource:
+    """Return the source for an export or an OCI layout that was added to IPFS: what ``path`` leads to from ``cid``.
 
-    def open_stream() -> closing[BinaryIO]:
-        reader = io.BufferedReader(_Pieces(read_file(archive_cid, store)), 1 << 20)
-        return closing(cast(BinaryIO, reader))
+    Any UnixFS file, however chunked, is read like a file on disk. A directory is an OCI layout, or holds one entry that counts in
+    its place (``ipfs add -w``). Raise `NotFoundError` if the path leads nowhere, `AmbiguousReferenceError` for another directory.
+    """
+    label = "/".join((f"ipfs://{cid}", *path))
+    for part in path:
+        entry = find_entry(cid, part, store) or find_entry(cid, unquote(part), store)
+        if entry is None:
+            raise NotFoundError(f"{label} does not exist", why=f'there is no "{part}" in {cid}')
+        cid = entry.cid
+    for _ in range(_MAX_WRAPPERS):
+        if not is_directory(cid, store.get(cid)):
+            return _file_source(label, cid, store)
+        entries = list(islice(list_directory(cid, store), _LISTED + 1))
+        names = [entry.name for entry in entries]
+        if {"index.json", "manifest.json"}.intersection(names):
+            return LayoutSource(label, _open_in_directory(cid, store))
+        if len(entries) != 1:
+            shown = ", ".join(name[:100] for name in names[:_LISTED]) or "nothing"
+            raise AmbiguousReferenceError(
+                f"{label} is a directory and not an OCI layout",
+                why=f"it holds {shown}",
+                hint="add the name of the export: ipfs://CID/NAME",
+            )
+        cid = entries[0].cid
+    raise AmbiguousReferenceError(f"{label} is a directory in more than {_MAX_WRAPPERS} directories")
 
-    return StreamSource(f"ipfs://{archive_cid}", open_stream, read_file_size(archive_cid, store))
+
+def _file_source(label: str, cid: Cid, store: FetchingBlockstore) -> StreamSource:
+    return StreamSource(label, lambda: closing(_open_file(cid, store)), read_file_size(cid, store))
+
+
+def _open_in_directory(root: Cid, store: FetchingBlockstore) -> OpenMember:
+    """Return what opens the files of a UnixFS directory."""
+
+    def open_member(name: str) -> tuple[BinaryIO, int] | None:
+        cid = root
+        for part in normalise_name(name).split("/"):
+            if not is_directory(cid, store.get(cid)):
+                return None
+            entry = find_entry(cid, part, store)
+            if entry is None:
+                return None
+            cid = entry.cid
+        return None if is_directory(cid, store.get(cid)) else (_open_file(cid, store), read_file_size(cid, store))
+
+    return open_member
+
+
+def _open_file(cid: Cid, store: FetchingBlockstore) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_Pieces(read_file(cid, store)), 1 << 20))
 
 
 class _Pieces(io.RawIOBase):
@@ -110,5 +163,4 @@ def _stored(view: ArchiveView, store: FetchingBlockstore) -> StoredArchive:
         dag_size=len(store.get(view.cid)) + sum(link.dag_size for link in view.links),
         layers=layers,
         created=view.image.created,
-        platform=view.image.platform,
     )

@@ -9,14 +9,27 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.errors import BlockMismatchError, CidError
+from catalog.errors import BlockMismatchError, CidError, CodecError
 from catalog.ipld import multibase
+from catalog.ipld.varint import decode_varint
 
 RAW: Final = 0x55
 DAG_PB: Final = 0x70
 DAG_CBOR: Final = 0x71
 LIBP2P_KEY: Final = 0x72
 
+_HASHES = {
+    0x11: "sha1",
+    0x13: "sha2-512",
+    0x14: "sha3-512",
+    0x16: "sha3-256",
+    0x1B: "keccak-256",
+    0x1E: "blake3",
+    0xD5: "md5",
+    0xB220: "blake2b-256",
+    0xB240: "blake2b-512",
+    0xB260: "blake2s-256",
+}
 _CODECS = frozenset({RAW, DAG_PB, DAG_CBOR})
 _SHA2_256 = b"\x12\x20"
 EMPTY_IDENTITY_TEXT: Final = "bafkqaaa"
@@ -137,11 +150,19 @@ def verify_block(cid: Cid, data: bytes | bytearray | memoryview) -> None:
         raise BlockMismatchError(f"block {cid} does not match its CID", why=f"{len(data)} bytes with another sha2-256")
 
 
+def _name_hash(multihash: bytes) -> str:
+    try:
+        code, _ = decode_varint(multihash)
+    except CodecError:
+        return "unknown"
+    return _HASHES.get(code, f"0x{code:x}")
+
+
 def _why_refused(binary: bytes) -> str:
     if len(binary) >= 2 and binary[0] == 1 and binary[1] == LIBP2P_KEY:
         return "this CID is an IPNS name, not a block"
     if len(binary) >= 4 and binary[0] == 1 and binary[2] == 0:
         return "identity CIDs are refused"
     if binary[:1] == b"\x01" and len(binary) >= 4 and binary[2:4] != _SHA2_256:
-        return "only sha2-256 CIDs are read"
+        return f"hash {_name_hash(binary[2:])} is not supported: only sha2-256 is"
     return "not a CID of a kind that dcat reads (CIDv0, or CIDv1 raw, dag-pb, dag-cbor with sha2-256)"

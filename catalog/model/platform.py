@@ -11,8 +11,29 @@ from catalog.errors import InvalidPlatformError
 
 _WORD = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
 _VARIANT = re.compile(r"[a-z0-9.]{1,32}", re.ASCII)
-_MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i386": "386", "i686": "386"}
-_ARM_VARIANTS = {"armv5l": "v5", "armv6l": "v6", "armv7l": "v7", "armv8l": "v7"}
+# What kernels, Debian and other build tools call the architectures, in Go's names (containerd's platforms package reads the same).
+_ARCHITECTURES = {
+    "x86_64": ("amd64", ""),
+    "x86-64": ("amd64", ""),
+    "x64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "i386": ("386", ""),
+    "i486": ("386", ""),
+    "i586": ("386", ""),
+    "i686": ("386", ""),
+    "x86": ("386", ""),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
+    "armv5l": ("arm", "v5"),
+    "armv6l": ("arm", "v6"),
+    "armv7": ("arm", "v7"),
+    "armv7l": ("arm", "v7"),
+    "armv8l": ("arm", "v7"),
+    "ppc64el": ("ppc64le", ""),
+    "mips64el": ("mips64le", ""),
+}
+_SYSTEMS = {"macos": "darwin"}
+_ARM_VARIANT = re.compile(r"[5-9]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,14 +69,35 @@ def make_platform(os: str, architecture: str, variant: str = "") -> Platform:
 
 def parse_platform(text: str) -> Platform:
     """Read ``os/architecture[/variant]``."""
-    parts = text.split("/")
-    if not 2 <= len(parts) <= 3 or (len(parts) == 3 and not parts[2]):
-        raise InvalidPlatformError(f'"{text[:100]}" is not a valid platform', hint="a platform reads linux/amd64 or linux/arm/v7")
-    return make_platform(*parts)
+    return make_platform(*_split(text))
+
+
+def read_platform(os: str, architecture: str, variant: str = "") -> Platform:
+    """Return the platform that a foreign document or a person means: names of kernels (``x86_64``, ``armv7l``) are read too.
+
+    Raise `InvalidPlatformError` like `make_platform`. Text that dcat wrote is read by `parse_platform`, which knows Go's names
+    only.
+    """
+    os, architecture, variant = os.lower(), architecture.lower(), variant.lower()
+    architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
+    if _ARM_VARIANT.fullmatch(variant):
+        variant = f"v{variant}"
+    return make_platform(_SYSTEMS.get(os, os), architecture, variant or implied)
+
+
+def read_platform_text(text: str) -> Platform:
+    """Return the platform that a person typed, like `read_platform`."""
+    parts = _split(text)
+    return read_platform(*parts)
 
 
 def host_platform(machine: str) -> Platform:
     """Return the platform of images for a host whose kernel calls its machine ``machine`` (``uname -m``); images run on linux."""
-    if machine in _ARM_VARIANTS:
-        return make_platform("linux", "arm", _ARM_VARIANTS[machine])
-    return make_platform("linux", _MACHINES.get(machine, machine.lower()))
+    return read_platform("linux", machine)
+
+
+def _split(text: str) -> list[str]:
+    parts = text.split("/")
+    if not 2 <= len(parts) <= 3 or (len(parts) == 3 and not parts[2]):
+        raise InvalidPlatformError(f'"{text[:100]}" is not a valid platform', hint="a platform reads linux/amd64 or linux/arm/v7")
+    return parts

@@ -87,11 +87,15 @@ def check_publishable(name: str, version: str) -> None:
 def parse_reference(text: str) -> Reference:
     """Read a reference; a name without a version is one too (its operation decides whether that is enough)."""
     bare = text.removeprefix("ipfs://")
+    if bare != text:
+        try:
+            return Reference(cid=parse_cid(bare))
+        except CidError as error:
+            why = f"ipfs:// must be followed by a CID, and this is not one: {error.message}"
+            raise InvalidReferenceError(f'"{text[:120]}" is not a valid reference', why=why) from error
     cid = _read_cid(bare)
     if cid is not None:
         return Reference(cid=cid)
-    if bare != text:
-        raise InvalidReferenceError(f'"{text[:120]}" is not a valid reference', why="ipfs:// must be followed by a CID")
     if text.startswith("sha256:"):
         return Reference(digest=Digest.parse(text))
     name, separator, target = text.partition("@")

@@ -149,7 +149,7 @@ def _store(
 
 def _make_images(taken: list[TakenImage]) -> dict[Platform, Image]:
     return {
-        entry.archive.platform: Image(
+        entry.platform: Image(
             archive=entry.archive.archive,
             config=entry.archive.config,
             manifest=entry.archive.manifest,
@@ -202,11 +202,11 @@ def _find_existing(home: Home, name: str, version: str) -> tuple[str, Release | 
 
 
 def _warn(taken: list[TakenImage]) -> tuple[str, ...]:
-    warnings = [entry.note for entry in taken if entry.note]
+    warnings = [note for entry in taken for note in entry.notes]
     for entry in taken:
         if names := find_secrets(entry.image.env, entry.image.labels):
             warnings.append(
-                f"the configuration of {entry.archive.platform} has what looks like secrets: {', '.join(names[:8])}; "
+                f"the configuration of {entry.platform} has what looks like secrets: {', '.join(names[:8])}; "
                 "whoever gets the image can read them, and publishing cannot be undone"
             )
     return tuple(dict.fromkeys(warnings))

@@ -8,7 +8,7 @@ import typer
 
 from catalog import operations
 from catalog.errors import StorageError
-from catalog.model.platform import parse_platform
+from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -61,7 +61,7 @@ def export(
             references or [],
             target,
             network=context.network,
-            platform=parse_platform(platform) if platform else None,
+            platform=read_platform_text(platform) if platform else None,
             since=since or [],
             progress=context.progress,
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from catalog import operations
-from catalog.model.platform import parse_platform
+from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
@@ -74,7 +74,7 @@ def list_(
 
 def _list_releases(context: Context, names: list[str], catalogue: str, platform: str, removed: bool, limit: int | None) -> Document:
 
-    wanted = parse_platform(platform) if platform else None
+    wanted = read_platform_text(platform) if platform else None
     listed = operations.list_releases(context.home, names, catalogue=catalogue, platform=wanted, removed=removed, limit=limit)
     body = [
         release_body(

@@ -19,6 +19,7 @@ from catalog.errors import ArchiveError, DcatError, ImageIncompleteError
 from catalog.image.archive import read_export, read_layout
 from catalog.image.dag import LayerWriter, build_archive
 from catalog.image.encoder import compress_chunk
+from catalog.image.layout import open_in_folder
 from catalog.image.reader import iter_stored, read_archive, write_tar
 from catalog.model.platform import Platform
 from catalog.progress import Step
@@ -119,7 +120,7 @@ def test_own_archives_are_read_stored_and_unpacked() -> None:
 def test_layout_folder(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     write_folder(oci_archive(SAMPLE, compress), tmp_path)
     blocks = MemoryBlocks()
-    image = read_layout(tmp_path, lambda: LayerWriter(blocks)).choose()
+    image = read_layout(open_in_folder(tmp_path), lambda: LayerWriter(blocks)).choose()
     assert image.is_oci_only
     assert image.names == ("docker.io/library/sample:1",)
     assert str(build_archive(image.config, list(image.layers), blocks).archive) == EXPECTED
@@ -128,7 +129,7 @@ def test_layout_folder(tmp_path: Path, compress: Callable[[bytes], bytes]) -> No
 def test_layout_folder_reads_only_what_is_asked_for(tmp_path: Path) -> None:
     write_folder(containerd(SAMPLE, others=(ARM,)), tmp_path)
     write_folder({"blobs/sha256/" + "0" * 64: b"not looked at"}, tmp_path)
-    image = read_layout(tmp_path, lambda: LayerWriter(MemoryBlocks())).choose()
+    image = read_layout(open_in_folder(tmp_path), lambda: LayerWriter(MemoryBlocks())).choose()
     assert image.config == SAMPLE.config
 
 
@@ -140,20 +141,20 @@ def test_links_in_a_layout_folder_are_not_followed(tmp_path: Path) -> None:
     write_folder({name: data for name, data in members.items() if "blobs" not in name}, folder)
     (folder / "blobs").symlink_to(outside / "blobs")
     with pytest.raises(ArchiveError, match="is a link"):
-        read_layout(folder, lambda: LayerWriter(MemoryBlocks())).choose()
+        read_layout(open_in_folder(folder), lambda: LayerWriter(MemoryBlocks())).choose()
     (folder / "blobs").unlink()
     write_folder(members, folder)
     layer = folder / blob(gzipped(BASE))
     layer.write_bytes(b"changed")
     with pytest.raises(ArchiveError):
-        read_layout(folder, lambda: LayerWriter(MemoryBlocks())).choose()
+        read_layout(open_in_folder(folder), lambda: LayerWriter(MemoryBlocks())).choose()
 
 
 def test_no_layout_at_all(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="not an image export"):
-        read_layout(tmp_path, lambda: LayerWriter(MemoryBlocks()))
+        read_layout(open_in_folder(tmp_path), lambda: LayerWriter(MemoryBlocks()))
     with pytest.raises(ArchiveError, match="not an image export"):
-        read_layout(tmp_path / "absent", lambda: LayerWriter(MemoryBlocks()))
+        read_layout(open_in_folder(tmp_path / "absent"), lambda: LayerWriter(MemoryBlocks()))
 
 
 def test_a_layer_may_begin_like_compressed_data() -> None:
@@ -212,19 +213,18 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "leaves the archive",
     ),
     "layer path leads outside": (
-        replaced(LEGACY, "manifest.json", dump([{"Config": f"{SAMPLE.config_hex}.json", "Layers": ["/etc/passwd"] * 5}])),
+        replaced(LEGACY, "manifest.json", dump([{"Config": f"{SAMPLE.config_hex}.json", "Layers": ["/../etc/passwd"] * 5}])),
         "leaves the archive",
     ),
     "name that leaves": (make_tar({"../x": b"", **LEGACY}), "leaves the archive"),
-    "absolute name": (make_tar({"/x": b"", **LEGACY}), "leaves the archive"),
+    "absolute name that leaves": (make_tar({"/../x": b"", **LEGACY}), "leaves the archive"),
     "no metadata": (make_tar({"a": b"b"}), "not an image export"),
     "no members": (make_tar({}), "not an image export"),
     "manifest.json is a layer": (replaced(LEGACY, "manifest.json", BASE), "not a document"),
     "cut in a member": (make_tar(LEGACY)[: len(BASE) // 2], "cut short"),
     "cut before the end": (make_tar(LEGACY).rstrip(b"\0") + bytes(512), "cut short"),
-    "nothing": (b"", "cut short"),
-    "text": (b"error: no such image\n" * 100, "checksum|no tar|malformed"),
-    "error behind the end": (make_tar(LEGACY) + b'{"message":"unexpected EOF"}', "after the export's end"),
+    "nothing": (b"", "the input is empty"),
+    "text": (b"error: no such image\n" * 100, "the input is text"),
 }
 
 
@@ -349,7 +349,7 @@ def test_a_ratio_that_no_real_layer_has_is_told_once(monkeypatch: pytest.MonkeyP
 
 def test_documents_beyond_what_memory_is_meant_for_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of small members is not kept: it flows by like layers, and only what is needed as a document is missed."""
-    monkeypatch.setattr("catalog.image.archive.MAX_HELD_JSON_SIZE", 19_800)
+    monkeypatch.setattr("catalog.image.members.MAX_HELD_JSON_SIZE", 19_800)
     flood = {f"flood/{number}": b'{"x":1}' * 1400 for number in range(20)}
     assert str(store_export(make_tar({**LEGACY, **flood}), MemoryBlocks()).archive) == EXPECTED
     with pytest.raises(ArchiveError, match="is not a document"):

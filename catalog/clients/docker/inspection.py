@@ -11,7 +11,7 @@ from typing import Any
 from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whole
 from catalog.errors import InvalidDigestError, InvalidPlatformError
 from catalog.model.digest import DiffID
-from catalog.model.platform import Platform, make_platform
+from catalog.model.platform import Platform, read_platform
 
 Described = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def has_shape(value: object, shape: Any) -> bool:
 
 def read_image(described: Described, store: StoreKind) -> EngineImage:
     """Return the `EngineImage` of a description. ``missing`` is left empty: it depends on the other images."""
-    platform = make_platform(
+    platform = read_platform(
         described.get("Os") or "linux", described.get("Architecture") or "unknown", described.get("Variant") or ""
     )
     entries = list(manifests(described))
@@ -102,7 +102,7 @@ def manifests(described: Described) -> Iterator[tuple[str, Platform, bool]]:
             continue
         fields = data.get("Platform") or {}
         try:
-            platform = make_platform(fields.get("os", ""), fields.get("architecture", ""), fields.get("variant", ""))
+            platform = read_platform(fields.get("os", ""), fields.get("architecture", ""), fields.get("variant", ""))
         except InvalidPlatformError:
             continue
         yield str(manifest.get("ID")), platform, available
