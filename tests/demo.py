@@ -78,7 +78,8 @@ def show_engine(engine: Engine, variables: Mapping[str, str]) -> None:
     say(f"\nWith the engine at {info.target} ({info.version}, {info.store} store):")
     for version in VERSIONS:
         say(f"\n$ docker load -i {NAME}-{version}.tar")
-        engine.tag(engine.load(iter([Path(f"{NAME}-{version}.tar").read_bytes()])).id, NAME, version)
+        loaded = engine.load(iter([Path(f"{NAME}-{version}.tar").read_bytes()]))
+        engine.tag(engine.find(loaded.id).id, NAME, version)  # an engine may name a loaded image by a tag
         dcat(variables, "publish", NAME, version)
     for version in VERSIONS:
         engine.untag(NAME, version)
