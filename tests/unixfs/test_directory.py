@@ -263,7 +263,7 @@ def test_a_shard_cannot_stand_in_two_places() -> None:
     for _ in range(6):
         bomb = shard(source, {f"{bucket:02X}": bomb for bucket in range(256)})
     source.reset()
-    refuse(bomb, source, "own")
+    refuse(bomb, source, "wrong bucket")
     assert len(source.read) <= 9
 
 
