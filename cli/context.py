@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from catalog.clients.docker import Engine
     from catalog.home.home import Home
     from catalog.progress import Progress
-    from catalog.sources.network import Network
+    from catalog.sources.network import Network, SourceSetting
     from cli.settings import Settings
 
 PROGRESS_MODES = ("auto", "plain", "json", "none")
@@ -99,11 +99,11 @@ class Context:
                 error.hint = "set DCAT_HOME to a directory that can be written"
             raise
 
-    def open_network(self, home: "Home", urls: Sequence[str] = ()) -> "Network":
-        """Return the network that settings and environment configure, with sources at ``urls`` added."""
+    def open_network(self, home: "Home", extra: Sequence["SourceSetting"] = ()) -> "Network":
+        """Return the network that settings and environment configure, with ``extra`` sources added."""
         from cli.reach import open_configured_network
 
-        return open_configured_network(self.settings, self.surroundings.variables, home, urls)
+        return open_configured_network(self.settings, self.surroundings.variables, home, extra)
 
     @property
     def interactive(self) -> bool:

@@ -1,9 +1,11 @@
 """What a command reaches beyond the home: the engine, and the network that settings and environment configure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import catalog
+from catalog.clients.authorities import Authorities
 from catalog.clients.proxy import Proxies
 from catalog.sources.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
 from cli.surroundings import Surroundings
@@ -30,8 +32,10 @@ def open_engine(surroundings: Surroundings) -> "Engine":
     return catalog.connect(environment=variables | {"HOME": str(surroundings.user_home)})
 
 
-def open_configured_network(settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[str] = ()) -> Network:
-    """Return the network of the settings' sources and Kubo node, and of sources at ``extra`` URLs; nothing is asked yet."""
+def open_configured_network(
+    settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[SourceSetting] = ()
+) -> Network:
+    """Return the network of the settings' sources and Kubo node, and of ``extra`` sources; nothing is asked yet."""
     if settings.offline:
         return NO_NETWORK
     kubo = None
@@ -40,16 +44,11 @@ def open_configured_network(settings: "Settings", variables: Mapping[str, str], 
 
         with home.trust.read() as connection:
             kubo = KuboSetting(settings.kubo, settings.kubo_token_file, public=is_confirmed(connection, settings.kubo))
-    proxies = Proxies(
-        http=_variable(variables, "HTTP_PROXY"),
-        https=_variable(variables, "HTTPS_PROXY"),
-        no_proxy=tuple((_variable(variables, "NO_PROXY") or "").split(",")),
-    )
-    sources = [SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue) for source in settings.sources]
-    sources += [SourceSetting(url) for url in extra]
-    return open_network(sources, kubo, proxies=proxies)
-
-
-def _variable(variables: Mapping[str, str], name: str) -> str | None:
-    """Return a proxy variable, lower case first, as curl does."""
-    return variables.get(name.lower()) or variables.get(name) or None
+    by_url: dict[str, SourceSetting] = {}
+    for source in settings.sources:
+        by_url.setdefault(source.url, SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue))
+    for added in extra:
+        known = by_url.get(added.url, added)
+        by_url[added.url] = replace(known, ca_file=added.ca_file or known.ca_file)
+    proxies, authorities = Proxies.of_variables(variables), Authorities.of_variables(variables)
+    return open_network(by_url.values(), kubo, proxies=proxies, authorities=authorities)

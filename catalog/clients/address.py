@@ -54,7 +54,9 @@ def classify_address(text: str) -> AddressKind:
 
 
 def look_up(host: str, port: int) -> list[Address]:
-    """Resolve a host by the system's resolver."""
+    """Resolve a host by the system's resolver; names below ``localhost`` are this machine (RFC 6761)."""
+    if host.lower().rstrip(".").endswith(".localhost"):
+        return [Address(int(socket.AF_INET), ("127.0.0.1", port)), Address(int(socket.AF_INET6), ("::1", port, 0, 0))]
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [Address(int(family), sockaddr) for family, _, _, _, sockaddr in found]  # type: ignore[arg-type]
 

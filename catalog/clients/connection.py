@@ -8,8 +8,10 @@ urllib3 take 90 ms.
 
 import contextlib
 import socket
+import ssl
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -18,7 +20,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from catalog.clients.address import AddressRule
+from catalog.clients.address import Address, AddressRule
+from catalog.clients.proxy import Proxy
+from catalog.clients.socks import open_tunnel
 from catalog.limits import MAX_CONNECTIONS_A_SOURCE
 
 _BUFFER = 1 << 20
@@ -30,6 +34,7 @@ class Exchange:
     """One request and its answer. `cut` ends it from any thread: whatever waits for it fails at once."""
 
     def __init__(self) -> None:
+        self.proxy: Proxy | None = None
         self.reused = True  # on a connection that was open before, which the other side may have closed since
         self.thread = threading.get_ident()
         self.cut_because: str | None = None
@@ -110,9 +115,27 @@ class _GuardedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         timeout = self.timeout if isinstance(self.timeout, int | float) else 30.0
-        host = self._dns_host
-        rule = self.guard.rule if self.proxy is None else AddressRule(host)
-        addresses = rule.resolve(host.strip("[]"), self.port, timeout)
+        host = self._dns_host.strip("[]")
+        proxy = self.guard.exchange.proxy if self.guard.exchange is not None else None
+        if proxy is None:
+            return self._connect_to(self.guard.rule.resolve(host, self.port, timeout), timeout)
+        sock = self._connect_to(AddressRule(proxy.host).resolve(proxy.host, proxy.port, timeout), timeout)
+        if proxy.is_socks:
+            try:
+                target = host if proxy.scheme == "socks5h" else self.guard.rule.resolve(host, self.port, timeout)[0].text
+                open_tunnel(sock, proxy, target, self.port)
+            except TimeoutError as error:
+                sock.close()
+                raise ConnectTimeoutError(self, f"no connection to {self.host} within {timeout:g} s") from error
+            except OSError as error:
+                sock.close()
+                raise NewConnectionError(self, f"{error}") from error
+            except BaseException:
+                sock.close()
+                raise
+        return sock
+
+    def _connect_to(self, addresses: list[Address], timeout: float) -> socket.socket:
         failure: OSError | None = None
         for position, address in enumerate(addresses):
             sock = socket.socket(address.family, socket.SOCK_STREAM)
@@ -174,7 +197,8 @@ class _GuardedTlsConnection(_GuardedConnection, HTTPSConnection):
 class GuardedAdapter(HTTPAdapter):
     """The adapter of requests over guarded connections, with one pool for each origin."""
 
-    def __init__(self, guard: Guard, *, connections: int) -> None:
+    def __init__(self, guard: Guard, context: Callable[[], ssl.SSLContext], *, connections: int) -> None:
+        self._context = context
         plain = type("PlainConnection", (_GuardedConnection,), {"guard": guard})
         tls = type("TlsConnection", (_GuardedTlsConnection,), {"guard": guard})
         self._pool_classes: dict[str, type[urllib3.HTTPConnectionPool]] = {
@@ -187,7 +211,17 @@ class GuardedAdapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, blocksize=_BUFFER, **options)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> tuple[Any, Any]:
+        host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {**tls, "ssl_context": self._context()} if host["scheme"] == "https" else tls
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
+        """Leave the authorities to the context: requests would add its own to it."""
+        conn.cert_reqs = "CERT_REQUIRED"
+
     def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        if proxy.startswith("https:"):
+            options["proxy_ssl_context"] = self._context()
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = self._pool_classes
         return manager
@@ -196,28 +230,30 @@ class GuardedAdapter(HTTPAdapter):
 class Transport:
     """Sends requests, one at a time for each thread, and keeps connections open between them."""
 
-    def __init__(self, rule: AddressRule) -> None:
+    def __init__(self, rule: AddressRule, context: Callable[[], ssl.SSLContext]) -> None:
+        """``context`` returns what servers are verified by; it is called for the first request over TLS."""
         self._guard = Guard(rule)
-        self._adapter = GuardedAdapter(self._guard, connections=MAX_CONNECTIONS_A_SOURCE)
+        self._adapter = GuardedAdapter(self._guard, context, connections=MAX_CONNECTIONS_A_SOURCE)
 
     def send(
         self,
         exchange: Exchange,
         request: requests.Request,
         *,
-        proxy: str | None,
-        verify: bool | str,
         connect: float,
         first_byte: float,
     ) -> requests.Response:
-        """Send, and wait for status and headers; raise one of `FAILURES`, or what the rule for addresses raises."""
+        """Send, through the exchange's proxy if it has one, and wait for status and headers.
+
+        Raise one of `FAILURES`, or what the rule for addresses raises.
+        """
         self._guard.exchange = exchange
+        proxy = None if exchange.proxy is None or exchange.proxy.is_socks else exchange.proxy.url
         try:
             return self._adapter.send(
                 request.prepare(),
                 stream=True,
                 timeout=(connect, first_byte),
-                verify=verify,
                 proxies={} if proxy is None else {"http": proxy, "https": proxy},
             )
         finally:

@@ -21,12 +21,15 @@ from urllib.parse import quote, urlencode
 from catalog import limits
 from catalog.clients.address import AddressRule, LookUp, SocketRule, look_up
 from catalog.clients.proxy import Proxies
-from catalog.clients.response import HttpResponse, read_failure
+from catalog.clients.response import PROXY_LOGIN_HINT, HttpResponse, read_failure
 from catalog.clients.timeouts import Timeouts
-from catalog.clients.url import follow_redirect, origin_of, split_url
+from catalog.clients.url import follow_redirect, normalize_url, origin_of, split_url
 from catalog.errors import InvalidConfigError, UnavailableError
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from catalog.clients.authorities import Authorities
     from catalog.clients.connection import Exchange, Transport
 
 Body = bytes | Callable[[], Iterator[bytes]]
@@ -63,10 +66,11 @@ class HttpClient:
         ca_file: Path | None = None,
         timeouts: Timeouts | None = None,
         proxies: Proxies | None = None,
+        authorities: "Authorities | None" = None,
         look_up_host: LookUp = look_up,
     ) -> None:
         parts = split_url(url)
-        self.url = url.rstrip("/")
+        self.url = normalize_url(url)
         self.name = parts.netloc or parts.path
         is_socket = parts.scheme == "unix"
         self._base = "http://localhost" if is_socket else self.url
@@ -75,6 +79,7 @@ class HttpClient:
         self._token_file = token_file
         self._ca_file = ca_file
         self._proxies = proxies or Proxies()
+        self._authorities = authorities
         self._rule = SocketRule(parts.path) if is_socket else AddressRule(self._origin.host, look_up_host=look_up_host)
         self._lock = threading.Lock()
         self._exchanges: set[Exchange] = set()
@@ -177,7 +182,8 @@ class HttpClient:
         headers = dict(request.headers)
         if origin == self._origin and (token := self._read_token()) is not None:
             headers["Authorization"] = f"Bearer {token}"
-        proxy = self._proxies.find(*origin)
+        proxy = exchange.proxy = self._proxies.find(*origin)
+        name = self.name if proxy is None else f"{self.name} (by the proxy {proxy.name})"
         if proxy is not None:
             self._rule.check_behind_proxy(origin.host, origin.port, self.timeouts.connect)
         body = request.body() if callable(request.body) else request.body
@@ -185,27 +191,30 @@ class HttpClient:
             reply = self._open_transport().send(
                 exchange,
                 requests.Request(request.method, url, headers, data=body),
-                proxy=proxy,
-                verify=True if self._ca_file is None else str(self._ca_file),
                 connect=self.timeouts.connect,
                 first_byte=request.first_byte,
             )
         except FAILURES as error:
             if exchange.reused and exchange.cut_because is None and not callable(request.body):
                 raise _StaleConnectionError(type(error).__name__) from error
-            raise read_failure(self.name, exchange, error) from error
+            raise read_failure(name, exchange, error) from error
         if exchange.cut_because is not None:  # http.client takes headers that end early for whole ones
             reply.close()
-            raise read_failure(self.name, exchange, ConnectionAbortedError())
-        return HttpResponse(reply, exchange, name=self.name, timeouts=self.timeouts, on_close=self._forget)
+            raise read_failure(name, exchange, ConnectionAbortedError())
+        return HttpResponse(reply, exchange, name=name, timeouts=self.timeouts, on_close=self._forget)
 
     def _open_transport(self) -> "Transport":
         with self._lock:
             if self._transport is None:
                 from catalog.clients.connection import Transport
 
-                self._transport = Transport(self._rule)
+                self._transport = Transport(self._rule, self._make_context)
             return self._transport
+
+    def _make_context(self) -> "SSLContext":
+        from catalog.clients.authorities import Authorities, make_context
+
+        return make_context(self._authorities or Authorities(), self._ca_file)
 
     def _forget(self, exchange: "Exchange") -> None:
         with self._lock:
@@ -213,9 +222,11 @@ class HttpClient:
 
     def _refusal(self, response: HttpResponse) -> UnavailableError:
         why = f"it answered {response.status} {response.reason}".rstrip()
+        if response.status == 407:
+            return UnavailableError(f"{response.name} requires a user name and password", why=why, hint=PROXY_LOGIN_HINT)
         if response.status in {401, 403}:
-            return UnavailableError(f"{self.name} denies access", why=why, hint="it requires a token, or a different one")
-        return UnavailableError(f"{self.name} did not answer as expected", why=why)
+            return UnavailableError(f"{response.name} denies access", why=why, hint="it requires a token, or a different one")
+        return UnavailableError(f"{response.name} did not answer as expected", why=why)
 
     def _read_token(self) -> str | None:
         if self._token_file is None:

@@ -10,7 +10,7 @@ import base64
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from catalog import limits
 from catalog.clients import multipart
@@ -23,6 +23,9 @@ from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, RAW, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
+
+if TYPE_CHECKING:
+    from catalog.clients.authorities import Authorities
 
 MIN_VERSION: Final = (0, 29, 0)  # pins are found by their names
 _ANNOUNCES_ROOTS: Final = (0, 41, 0)  # from here on a pin announces its root, unless more is asked for
@@ -42,8 +45,10 @@ class KuboClient:
         ca_file: Path | None = None,
         timeouts: Timeouts | None = None,
         proxies: Proxies | None = None,
+        authorities: "Authorities | None" = None,
     ) -> None:
-        self._rpc = KuboRpc(HttpClient(url, token_file=token_file, ca_file=ca_file, timeouts=timeouts, proxies=proxies))
+        http = HttpClient(url, token_file=token_file, ca_file=ca_file, timeouts=timeouts, proxies=proxies, authorities=authorities)
+        self._rpc = KuboRpc(http)
         self.url = self._rpc.url
         self.name = self._rpc.name
         self.timeouts = self._rpc.timeouts

@@ -1,32 +1,104 @@
-"""Which requests go through a proxy, from values that the caller read from the environment.
+"""Which requests go through which proxy, by values that the caller read from the environment.
 
-``no_proxy`` is read as curl and Go read it: ``*``, host names with all that is under them, addresses, networks, each with an
-optional port. This machine itself is never reached through a proxy.
+The variables are those of curl: ``http_proxy``, ``https_proxy``, ``all_proxy`` and ``no_proxy``, lower case before upper case.
+``no_proxy`` is read as curl and Go read it: ``*``, host names with everything below them, addresses and networks, each with an
+optional port, separated by commas or blanks. This machine is never asked through a proxy.
+Source: curl(1), "Environment"; golang.org/x/net/http/httpproxy.
 """
 
 import ipaddress
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import unquote, urlsplit
+
+from catalog.errors import InvalidConfigError
+
+_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+_PORTS: Final = {"http": 1080, "https": 443, "socks5": 1080, "socks5h": 1080}  # curl's
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy by its URL; ``name`` is its host and port, for messages."""
+
+    url: str
+    name: str
+    scheme: str
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+
+    @property
+    def is_socks(self) -> bool:
+        return self.scheme.startswith("socks")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxy settings of the environment, passed in as values."""
+    """What the environment says about proxies."""
 
     http: str | None = None
     https: str | None = None
-    no_proxy: tuple[str, ...] = ()
+    all: str | None = None
+    no_proxy: str = ""
 
-    def find(self, scheme: str, host: str, port: int) -> str | None:
-        """Return the proxy for a request, or None if it needs none."""
-        proxy = self.https if scheme == "https" else self.http
-        if not proxy or _is_here(host) or any(_matches(entry.strip().lower(), host.lower(), port) for entry in self.no_proxy):
+    @classmethod
+    def of_variables(cls, variables: Mapping[str, str]) -> Self:
+        """Return what the variables of an environment say."""
+        http, https, everything, no_proxy = (
+            variables.get(name) or variables.get(name.upper()) or ""
+            for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+        )
+        return cls(http, https, everything, no_proxy)
+
+    def find(self, scheme: str, host: str, port: int) -> Proxy | None:
+        """Return the proxy for a request, or None if there is none; raise `InvalidConfigError` if its URL is malformed."""
+        url = (self.https if scheme == "https" else self.http) or self.all
+        if not url or is_this_machine(host):
             return None
-        return proxy if "://" in proxy else f"http://{proxy}"
+        if any(_matches(entry, host.lower(), port) for entry in re.split(r"[\s,]+", self.no_proxy.lower()) if entry):
+            return None
+        return parse_proxy(url)
 
 
-def _is_here(host: str) -> bool:
+def parse_proxy(text: str) -> Proxy:
+    """Return the proxy of a URL; without a scheme it is an HTTP proxy. Raise `InvalidConfigError`; the error hides passwords."""
+    url = text.strip() if "://" in text else f"http://{text.strip()}"
+    shown = re.sub(r"//[^/]*@", "//", url)[:200]
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidConfigError(f'the proxy "{shown}" is not a URL', why=str(error)) from error
+    if parts.scheme not in _SCHEMES:
+        raise InvalidConfigError(f'proxies of the kind "{parts.scheme}" are not supported', why=f"the proxy is {shown}", hint=_HINT)
+    if not parts.hostname or port == 0:
+        raise InvalidConfigError(f'the proxy "{shown}" has no host', hint=_HINT)
+    port = port or _PORTS[parts.scheme]
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return Proxy(
+        f"{parts.scheme}://{login}{host}:{port}",
+        f"{host}:{port}",
+        parts.scheme,
+        parts.hostname,
+        port,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+    )
+
+
+_HINT: Final = "a proxy reads http://host:port, https://host:port, socks5://host:port or socks5h://host:port"
+
+
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is this machine by its name or address: ``localhost``, names below it (RFC 6761), loopback."""
     address = _parse_address(host)
-    return host.lower() == "localhost" if address is None else address.is_loopback
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost") if address is None else address.is_loopback
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
@@ -44,8 +116,8 @@ def _matches(entry: str, host: str, port: int) -> bool:
             return address in ipaddress.ip_network(entry, strict=False)
         except ValueError:
             return False
-    entry = entry.removeprefix("*").lstrip(".")
-    return host == entry or host.endswith(f".{entry}")
+    entry = entry.removeprefix("*").strip(".")
+    return bool(entry) and (host == entry or host.endswith(f".{entry}"))
 
 
 def _split_port(entry: str) -> tuple[str, str | None]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PIECE = 64 * limits.KIB
 _DRAIN_TIMEOUT = 0.2
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
+PROXY_LOGIN_HINT = "write them into the proxy's URL: http://user:password@host:port"
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -174,7 +175,8 @@ def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError
     if isinstance(error, requests.exceptions.SSLError):
         return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {why}", hint="name its CA with ca-file")
     if isinstance(error, requests.ConnectionError):
-        return UnavailableError(f"{name} cannot be reached", why=str(why))
+        hint = PROXY_LOGIN_HINT if str(why).startswith("Tunnel connection failed: 407") else ""
+        return UnavailableError(f"{name} cannot be reached", why=str(why), hint=hint)
     return UnavailableError(f"{name} broke off", why=str(why))
 
 

@@ -18,6 +18,12 @@ class Origin(NamedTuple):
     port: int
 
 
+def normalize_url(url: str) -> str:
+    """Return a URL with its scheme in lower case and without a trailing slash: ``HTTP://host/`` is ``http://host``."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme.lower()}{separator}{rest}".rstrip("/") if separator else url
+
+
 def split_url(url: str) -> SplitResult:
     """Return the parts of a configured URL: ``http``, ``https``, or ``unix:///path``; raise `InvalidConfigError`."""
     try:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from catalog.clients.dnslink import is_domain, resolve_dnslink
 from catalog.clients.http import HttpClient
+from catalog.clients.url import normalize_url
 from catalog.errors import CatalogueNotFoundError, InvalidInputError, InvalidIpnsNameError, UnavailableError, VerificationError
 from catalog.ipns.name import IpnsName, parse_ipns_name
 
@@ -36,8 +37,8 @@ def parse_target(text: str) -> Target:
     try:
         parse_ipns_name(text)
     except InvalidIpnsNameError as error:
-        if text.startswith(("http://", "https://")):
-            return Target("url", text.rstrip("/"))
+        if text.lower().startswith(("http://", "https://")):
+            return Target("url", normalize_url(text))
         if Path(text).is_file():
             return Target("file", text)
         if is_domain(bare.lower()):

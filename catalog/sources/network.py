@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from catalog.clients.authorities import Authorities
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.proxy import Proxies
@@ -99,18 +100,26 @@ def open_network(
     *,
     timeouts: Timeouts | None = None,
     proxies: Proxies | None = None,
+    authorities: Authorities | None = None,
 ) -> Network:
     """Create the clients, without a request. Two settings with one URL are one source."""
     by_url = {source.url: source for source in reversed(list(sources))}
     clients = tuple(
-        HttpClient(source.url, token_file=source.token_file, ca_file=source.ca_file, timeouts=timeouts, proxies=proxies)
+        HttpClient(
+            source.url,
+            token_file=source.token_file,
+            ca_file=source.ca_file,
+            timeouts=timeouts,
+            proxies=proxies,
+            authorities=authorities,
+        )
         for source in reversed(by_url.values())
     )
     block_sources: list[RemoteSource] = [HttpBlockSource(client) for client in clients]
     routings: list[NamedRouting] = [HttpRouting(client) for client in clients]
     node = None
     if kubo is not None:
-        node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies)
+        node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies, authorities=authorities)
         block_sources.append(KuboBlockstore(node, offline=False))
         routings.append(KuboRouting(node))
     return Network(

@@ -14,14 +14,14 @@ from catalog.followed.target import Target, name_of_target, parse_target
 from catalog.ipns.name import parse_ipns_name
 from catalog.model.release import format_time
 from catalog.sources.bundle import BundleSource
-from catalog.sources.network import Network, with_bundle
+from catalog.sources.network import Network, SourceSetting, with_bundle
 from cli.command import command, command_app
 from cli.context import Context
 from cli.following import update_body, update_warnings
 from cli.output import Document, Table, fields
 from cli.quantities import format_count, format_size
 from cli.settings.file import read_file_values, set_in_file
-from cli.settings.keys import read_url
+from cli.settings.keys import read_file, read_url
 
 app = command_app()
 
@@ -34,6 +34,9 @@ TargetArgument = Annotated[
 ViaOption = Annotated[
     list[str] | None, typer.Option("--via", metavar="URL", help="A source that has it (repeatable); it is kept in the settings.")
 ]
+CaFileOption = Annotated[
+    str, typer.Option("--ca-file", metavar="FILE", help="The CA that signed the server's certificate; it is kept in the settings.")
+]
 FingerprintOption = Annotated[str, typer.Option("--fingerprint", metavar="k51...", help="The name that the catalogue must have.")]
 
 
@@ -45,6 +48,7 @@ def subscribe(
     target: TargetArgument = "",
     via: ViaOption = None,
     fingerprint: FingerprintOption = "",
+    ca_file: CaFileOption = "",
 ) -> Document:
     """Follow a catalogue: its releases are then found here.
 
@@ -57,7 +61,8 @@ def subscribe(
     if found.kind == "url":
         urls.append(read_url("the catalogue", found.text))
     expected = parse_ipns_name(fingerprint) if fingerprint else None
-    with _open_network(context, urls, found) as network:
+    authority = read_file("--ca-file", ca_file) if ca_file else ""
+    with _open_network(context, urls, found, authority) as network:
         name = name_of_target(
             found,
             clients={client.url: client for client in network.clients},
@@ -68,28 +73,32 @@ def subscribe(
             alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
         done = operations.subscribe(context.home, network, name, alias, progress=context.progress)
     for url in urls:
-        _keep_source(context, alias, url, done.subscription.catalogue)
+        _keep_source(context, alias, url, done.subscription.catalogue, authority)
     return _document(done)
 
 
-def _open_network(context: Context, urls: list[str], target: Target) -> Network:
-
+def _open_network(context: Context, urls: list[str], target: Target, authority: str) -> Network:
     if target.kind in ("url", "domain") and context.settings.offline:
         raise UnavailableError(f"{target.text} cannot be asked", why="the network is switched off: offline is set")
-    network = context.open_network(context.home, urls)
+    extra = [SourceSetting(url, ca_file=Path(authority) if authority else None) for url in urls]
+    network = context.open_network(context.home, extra)
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
 
 
-def _keep_source(context: Context, alias: str, url: str, catalogue: str) -> None:
+def _keep_source(context: Context, alias: str, url: str, catalogue: str, authority: str) -> None:
     """Add a source to the settings, named after the alias, unless its URL is there already."""
     path = context.surroundings.config
     values = read_file_values(path)
-    if url in {source.url for source in context.settings.sources}:
+    known = next((source.name for source in context.settings.sources if source.url == url), None)
+    if known is not None:
+        if authority:
+            set_in_file(path, {f"sources.{known}.ca-file": authority})
         return
     base = re.sub(r"[^a-z0-9]+", "-", alias)
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     name = next(name for name in names if f"sources.{name}.url" not in values)
-    set_in_file(path, {f"sources.{name}.url": url, f"sources.{name}.catalogue": catalogue})
+    added = {f"sources.{name}.url": url, f"sources.{name}.catalogue": catalogue}
+    set_in_file(path, added | ({f"sources.{name}.ca-file": authority} if authority else {}))
     context.note(f"Added the source {name}, {url}, to the settings: dcat config list")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from catalog.clients.kubo_address import SOCKET_SCHEME, parse_rpc_address
+from catalog.clients.url import normalize_url
 from catalog.errors import InvalidConfigError, InvalidIpnsNameError
 from catalog.model.reference import nearest
 from cli.text import has_secret, redact
@@ -48,7 +49,7 @@ def read_url(key: str, text: str) -> str:
             why="settings are shown and logged; secrets belong in files of their own",
             hint=f"dcat config set {key.rsplit('.', 1)[0] + '.token-file' if '.' in key else key + '-token-file'} FILE",
         )
-    return text.rstrip("/")
+    return normalize_url(text)
 
 
 def _is_http_url(text: str) -> bool:

@@ -18,7 +18,7 @@ from catalog.errors import DcatError, InvalidConfigError, SourceTimeoutError, Un
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of
 from catalog.limits import MIB
-from tests.fakes.certificates import Certificates, make_certificates
+from tests.fakes.certificates import Certificates
 from tests.fakes.lying_source import LyingSource
 from tests.fakes.timeouts import scaled
 from tests.needs import ROOT
@@ -33,11 +33,6 @@ BLOCK = Block(cid_of(DATA), DATA)
 def source() -> Iterator[LyingSource]:
     with LyingSource([BLOCK]) as source:
         yield source
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("ca"))
 
 
 def read_block(client: HttpClient, cid: Cid = BLOCK.cid, limit: int = MIB) -> bytes:

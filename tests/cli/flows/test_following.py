@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.conftest import Dcat, Ran, ok, read_json
 from tests.factory.exports import write_image
+from tests.fakes.certificates import make_certificates
+from tests.fakes.lying_source import LyingSource
 from tests.fakes.served_home import served_home
 
 OTHER_NAME = "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe"
@@ -186,3 +188,20 @@ def test_a_name_moves_when_its_user_says_so(bob: str, dcat: Dcat, tmp_path: Path
 def test_nothing_waits_for_a_decision(dcat: Dcat) -> None:
     assert "Nothing waits" in ok(dcat("trust", "list"))
     assert dcat("trust", "accept", "bob").code == 10
+
+
+def test_a_server_behind_a_companys_authority(bob: str, dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificates = make_certificates(tmp_path)
+    with LyingSource([], upstream=bob, certificate=certificates.server) as server:
+        refused = dcat("subscribe", "bob", server.url)
+        assert refused.code == 31
+        assert "cannot be trusted" in refused.err
+        ok(dcat("subscribe", "bob", server.url, "--ca-file", str(certificates.ca)))
+        ok(dcat("sync"))
+        for key in ("url", "ca-file", "catalogue"):
+            ok(dcat("config", "unset", f"sources.bob.{key}"))
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificates.ca))
+        ok(dcat("subscribe", "bob", server.url.replace("https", "HTTPS")))
+        ok(dcat("subscribe", "bob", server.url, "--ca-file", str(certificates.ca)))  # adds it to the source that is there
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        ok(dcat("sync"))
