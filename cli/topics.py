@@ -16,8 +16,9 @@ An option overrides the environment; the environment overrides the settings file
   DCAT_DEBUG     1: show the traceback of an error, like --debug
 
 Also honoured: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_CERT_PATH and DOCKER_TLS_VERIFY for the engine, IPFS_PATH,
-HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (http, https, socks5, socks5h) and NO_PROXY, the authorities in CURL_CA_BUNDLE,
-REQUESTS_CA_BUNDLE, SSL_CERT_FILE and SSL_CERT_DIR, NO_COLOR, TERM=dumb. No variable holds a secret: tokens are in files that settings name."""
+HTTP_PROXY, HTTPS_PROXY, ALL_PROXY (http, https, socks5, socks5h) and NO_PROXY, CURL_CA_BUNDLE, REQUESTS_CA_BUNDLE, SSL_CERT_FILE
+and SSL_CERT_DIR for the authorities that are trusted, NO_COLOR, TERM=dumb. No variable holds a secret: tokens are in files that
+settings name."""
 
 REFERENCES = """\
   web@1.0                  a release: a name and a version; no version is implied, --latest asks for the newest
