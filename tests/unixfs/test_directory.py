@@ -258,7 +258,7 @@ def test_a_shard_cannot_stand_in_two_places() -> None:
     source = CountingSource()
     name = name_in("AB12")
     inner = shard(source, {f"12{name}": X})
-    refuse(shard(source, {"AB": inner, "AC": inner}), source, "own")
+    refuse(shard(source, {"AB": inner, "AC": inner}), source, "wrong bucket")
     bomb = inner
     for _ in range(6):
         bomb = shard(source, {f"{bucket:02X}": bomb for bucket in range(256)})
