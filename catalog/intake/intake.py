@@ -23,6 +23,11 @@ from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
+_REWRITTEN = (
+    "the export was written by skopeo or podman, which rewrite the config of a Docker image in this format: the image ID may be "
+    "another one than in Docker"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -181,11 +186,8 @@ def _take_chosen(export: Export, wanted: Wanted, sink: ChunkSink) -> list[TakenI
         notes += _note_platforms("the export", export.absent_platforms(wanted.reference))
     else:
         chosen = [(export.choose(wanted.reference, host=wanted.host), wanted.host)]
-    if any(exported.is_oci_only for exported, _ in chosen):
-        notes.append(
-            "the export has no manifest.json: tools that make such exports of Docker images rewrite the config, and then the image"
-            f" ID is another one; here it is {', '.join(str(exported.config_digest) for exported, _ in chosen)}"
-        )
+    if any(_may_be_rewritten(exported) for exported, _ in chosen):
+        notes.append(_REWRITTEN)
     return [_store(exported, wanted, platform, sink, notes=tuple(notes)) for exported, platform in chosen]
 
 
@@ -229,6 +231,15 @@ def _store(
             notes = (*notes, f"the image states no platform: {platform} was assumed")
     archive = build_archive(exported.config, list(exported.layers), sink)
     return TakenImage(archive, exported.image, platform, registry, notes)
+
+
+def _may_be_rewritten(exported: ExportedImage) -> bool:
+    """Return whether the config reads as skopeo and podman write one: they convert a Docker image for an export without
+    ``manifest.json``, and the keys are then in the order of the OCI specification, which starts with ``created``.
+
+    Other tools that make such exports (crane, ko, kaniko, BuildKit) keep the config, or order its keys by name.
+    """
+    return exported.is_oci_only and exported.config.lstrip().startswith(b'{"created":')
 
 
 def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from catalog.delivery import fetch_image, open_store
-from catalog.errors import DcatError, UnavailableError
+from catalog.errors import CatalogueNotFoundError, DcatError, UnavailableError
 from catalog.followed.checking import RecordCheck, ask_for_record
 from catalog.followed.updating import Update, update_one
 from catalog.home.home import Home
@@ -60,7 +60,8 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
     """Import what a bundle holds of the own catalogue and of followed ones; every block is verified as it is read.
 
     Its records are judged like those of any source: an older one changes nothing. Images of known releases are kept and held.
-    Raises `UnavailableError` where an image is incomplete although its root is in the file.
+    Raises `UnavailableError` where an image is incomplete although its root is in the file, `CatalogueNotFoundError` where the file
+    has nothing of a catalogue that this home knows.
     """
     with home.trust.read() as connection:
         followed = {entry.catalogue: entry for entry in list_subscriptions(connection)}
@@ -89,6 +90,12 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
             for (catalogue, reference), (release, platform), image in known:
                 _hold(home, catalogue, release, platform, image)
                 images.append(ImportedImage(catalogue, reference, platform, archive))
+    if not (updates or older or images) and (unknown or strangers):
+        raise CatalogueNotFoundError(
+            f"nothing in {bundle.name} is of a catalogue that is followed here",
+            why=f"it holds {', '.join(unknown)}" if unknown else f"its {len(strangers)} images are of no known release",
+            hint="subscribe to the catalogue first, with the file as its source" if unknown else "sync its catalogue first",
+        )
     return Imported(tuple(updates), tuple(images), blocks, size, unknown, tuple(strangers), tuple(older))
 
 

@@ -4,6 +4,7 @@ First a plan, which asks the engine and changes nothing, then its execution. A r
 canonical archive without tags, rebuilt from verified blocks.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,6 +37,12 @@ from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.trust.notes import ENGINE_IMAGE_ID
 from catalog.trust.store import Pin, list_pins, put_note, put_pin
+
+# As Docker's own grammar has them (distribution/reference): a host may have capitals, a name may not.
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE_NAME = re.compile(rf"(?:(?=[^/]*[.:]|localhost/){_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +190,17 @@ def _choose_target(
 
 
 def _split_tag(tag: str) -> tuple[str, str]:
-    """Split ``NAME:VERSION``."""
+    """Split ``NAME:VERSION``, which may begin with a registry's host; raise `InvalidReferenceError` before an engine would."""
     name, colon, version = tag.rpartition(":")
-    if not colon or not name or "/" in version or not version:
-        raise InvalidReferenceError(f'"{tag}" is not a valid tag', why="a tag has the form NAME:VERSION")
+    if not colon or not _IMAGE_NAME.fullmatch(name) or not _TAG.fullmatch(version):
+        why = "a tag has the form NAME:VERSION; a name is lower-case letters and digits, joined by single . _ __ or dashes"
+        raise InvalidReferenceError(f'"{tag}" is not a valid tag', why=why, hint=_suggest_tag(name, version) if colon else "")
     return name, version
+
+
+def _suggest_tag(name: str, version: str) -> str:
+    lower = name.lower()
+    return f"--tag {lower}:{version}" if _IMAGE_NAME.fullmatch(lower) and _TAG.fullmatch(version) else ""
 
 
 def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force: bool) -> str | None:

@@ -6,6 +6,8 @@ target holds the old bytes or the new ones, whole; at worst a file with a leadin
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,3 +155,25 @@ def _link(unfinished: Path, path: Path) -> None:
         if error.errno not in _NO_LINKS or path.exists():
             raise
         unfinished.rename(path)
+
+
+@contextmanager
+def spooled(stream: BinaryIO, directory: Path, name: str) -> Iterator[Path]:
+    """Copy a stream into a file under ``directory``, called ``name``, and yield its path; it is deleted afterwards.
+
+    For what has to be read at random. Raises `StorageError` where the disk cannot hold it.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=directory))
+    except OSError as error:
+        raise StorageError(f"{name} cannot be stored", why=error.strerror or str(error)) from error
+    try:
+        path = folder / name
+        try:
+            with path.open("xb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+        except OSError as error:
+            raise StorageError(f"{name} cannot be stored", why=error.strerror or str(error)) from error
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,9 @@
 """``dcat import``: import a bundle."""
 
 import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +11,17 @@ import typer
 
 import catalog
 from catalog import operations
+from catalog.errors import CatalogueNotFoundError
 from cli.command import command, command_app
 from cli.context import Context
+from cli.failures import UsageError
 from cli.following import update_body, update_lines, update_warnings
 from cli.output import Document
 from cli.quantities import format_count, format_size
 
 app = command_app()
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A file that dcat export wrote.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE|-", help="A file that dcat export wrote; - is standard input.")]
 
 
 @app.command()
@@ -26,11 +31,32 @@ def import_(context: Context, file: FileArgument) -> Document:
 
     No network is used, and nothing in the file is trusted: records and blocks are verified as from any other source.
     """
-    with catalog.BundleSource(file) as bundle:
-        done = operations.import_bundle(context.home, bundle, progress=context.progress)
+    with _as_file(context, file) as path, catalog.BundleSource(path) as bundle:
+        try:
+            done = operations.import_bundle(context.home, bundle, progress=context.progress)
+        except CatalogueNotFoundError as error:
+            error.hint = f"dcat subscribe ALIAS {shlex.quote(str(file))}, then: dcat import {shlex.quote(str(file))}"
+            raise
     if done.first_error is not None:
         raise done.first_error
     return _document(context, file, done)
+
+
+@contextmanager
+def _as_file(context: Context, file: Path) -> Iterator[Path]:
+    """Yield the path of a file with the bundle: a stream is copied into the home first, since a bundle is read at random."""
+    from catalog.storage.files import spooled
+
+    if str(file) == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("dcat import - reads standard input, which is a terminal or closed", hint="dcat import FILE")
+        with spooled(sys.stdin.buffer, context.home.path, "standard input") as path:
+            yield path
+    elif file.exists() and not file.is_file() and not file.is_dir():
+        with file.open("rb") as stream, spooled(stream, context.home.path, file.name) as path:
+            yield path
+    else:
+        yield file
 
 
 def _document(context: Context, file: Path, done: "operations.Imported") -> Document:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from catalog.errors import AmbiguousReferenceError, PlatformNotFoundError, ReleaseNotFoundError, UnavailableError
+from catalog.errors import (
+    AmbiguousReferenceError,
+    InvalidReferenceError,
+    PlatformNotFoundError,
+    ReleaseNotFoundError,
+    UnavailableError,
+)
 from catalog.home.home import Home
 from catalog.image.walk import walk
 from catalog.ipld.cid import cid_of
@@ -53,3 +59,20 @@ def test_references_that_are_not_clear(home: Home, put: Publish) -> None:
         pull(home, "wbe@1.0", platform=HOST, engine=None, network=NOWHERE)
     with pytest.raises(PlatformNotFoundError):
         pull(home, "web@1.0", platform=Platform("linux", "s390x"), engine=None, network=NOWHERE)
+
+
+@pytest.mark.parametrize(
+    "tag", ["Bad/Name:1", "web", "web:", ":1", "web:1/2", "web:-1", "a//b:1", "web:" + "1" * 129, "docker.io/Bad:1"]
+)
+def test_a_tag_that_no_engine_takes_is_refused_first(home: Home, tag: str) -> None:
+    """Before anything is resolved, fetched or loaded."""
+    with pytest.raises(InvalidReferenceError, match="not a valid tag"):
+        pull(home, "nothing@1.0", platform=HOST, engine=None, tag=tag)
+
+
+@pytest.mark.parametrize(
+    "tag", ["web:1", "Registry.Example:5000/team/web:1.0-rc_1", "localhost/web:1", "[::1]:5000/web:1", "a/b/c__d:V1"]
+)
+def test_a_tag_that_engines_take_is_taken(home: Home, put: Publish, tag: str) -> None:
+    put("web", "1.0")
+    assert pull(home, "web@1.0", platform=HOST, engine=None, tag=tag).need.missing == 0

@@ -1,12 +1,17 @@
 """A file on a stick: two homes without any network between them."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Dcat, Ran, ok, read_json
 from tests.factory.exports import write_image
+from tests.needs import ROOT
 
 
 @pytest.fixture
@@ -34,7 +39,9 @@ def test_a_release_travels_in_a_file(as_bob: Dcat, dcat: Dcat, tmp_path: Path) -
     file = str(tmp_path / "web.car")
     assert "1 image" in ok(as_bob("export", "web@1.0", "-o", file))
     stranger = dcat("import", file)
-    assert "is not followed here: dcat subscribe ALIAS" in stranger.err
+    assert stranger.code == 10
+    assert "nothing in web.car is of a catalogue that is followed here" in stranger.err
+    assert f"try: dcat subscribe ALIAS {file}, then: dcat import {file}" in stranger.err
     assert "Subscribed as bob" in ok(dcat("subscribe", "bob", file))
     imported = read_json(dcat("import", file, "--json"))
     assert isinstance(imported["images"], list)
@@ -99,3 +106,24 @@ def test_what_to_export_is_said(as_bob: Dcat, tmp_path: Path) -> None:
     assert as_bob("export", "web@9", "-o", str(tmp_path / "x")).code == 10
     assert as_bob("export", "--catalogue", "carol", "-o", str(tmp_path / "x")).code == 10
     assert not (tmp_path / "x").exists()
+
+
+def test_a_bundle_is_read_from_a_stream(as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
+    """``dcat export -o - | ssh host dcat import -``, and a named pipe."""
+    cid = publish(as_bob, tmp_path, "1.0")
+    file, pipe = tmp_path / "web.car", tmp_path / "pipe"
+    ok(as_bob("export", "web@1.0", "-o", str(file)))
+    ok(dcat("subscribe", "bob", str(file)))
+    home = tmp_path / "home"
+    with file.open("rb") as stream:
+        ran = subprocess.run(
+            [sys.executable, "-m", "cli.main", "import", "-"], stdin=stream, capture_output=True, check=False, cwd=ROOT
+        )
+    assert ran.returncode == 0, ran.stderr
+    assert b"1 image" in ran.stdout
+    assert ok(dcat("resolve", "bob/web@1.0")) == cid
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(pipe.write_bytes, file.read_bytes())
+        assert "1 image" in ok(dcat("import", str(pipe)))
+    assert not list(home.glob(".spool*"))

@@ -62,7 +62,7 @@ def test_0_done(dcat: Dcat) -> None:
 
 
 def test_1_unexpected(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "status", lambda _: 1 / 0)
+    monkeypatch.setattr(operations, "status", lambda *_, **__: 1 / 0)
     assert "ZeroDivisionError" in expect(dcat, ["status"], 1, "unexpected")
 
 
@@ -83,7 +83,7 @@ def test_12_locked_or_timed_out(dcat: Dcat, home: Path) -> None:
 
 
 def test_12_timed_out(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "status", lambda _: time.sleep(60))
+    monkeypatch.setattr(operations, "status", lambda *_, **__: time.sleep(60))
     assert "0.05 s" in expect(dcat, ["--timeout", "0.05", "status"], 12, "locked")
     monkeypatch.setenv("DCAT_TIMEOUT", "0.05")
     expect(dcat, ["status"], 12, "locked")
