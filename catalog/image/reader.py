@@ -132,6 +132,20 @@ def check_listed_archive(view: ArchiveView, image: Image, platform: Platform) ->
             )
 
 
+def read_layer(layer: ArchivedLayer, source: BlockSource) -> Iterator[bytes]:
+    """Yield a layer's content, the last piece only after all of it matched the diffID: `VerificationError`."""
+    with _Inflater() as inflater:
+        for batch in _read_layer(layer, FileLink(layer.cid, layer.stored_size, 0), source, inflater):
+            yield batch.content
+
+
+def read_layer_frames(layer: ArchivedLayer, source: BlockSource) -> Iterator[bytes]:
+    """Yield a layer's frames as they are stored, verified as in `read_layer`."""
+    with _Inflater() as inflater:
+        for batch in _read_layer(layer, FileLink(layer.cid, layer.stored_size, 0), source, inflater):
+            yield b"".join(batch.frames)
+
+
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:
     """Yield the canonical uncompressed tar in pieces, without the layers in ``without`` (an engine that has them needs no more).
 

@@ -231,6 +231,16 @@ class View:
         )
         return [name for (name,) in rows]
 
+    def names_after(self, catalogue: str, after: str, most: int) -> list[str]:
+        """Return live names of a catalogue that follow ``after``, sorted."""
+        rows = self._ask(
+            "SELECT name FROM names WHERE generation = ? AND name > ? AND live > 0 ORDER BY name LIMIT ?",
+            self._generations.get(catalogue),
+            after,
+            most,
+        )
+        return [name for (name,) in rows]
+
     def names_like(self, name: str, *, catalogue: str | None = None) -> list[tuple[str, str]]:
         """Return (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
         size = len(name) // _PARTS

@@ -18,6 +18,8 @@ from catalog.server.guard.slots import Slots
 from catalog.server.health import HealthRoutes
 from catalog.server.pages.routes import PageRoutes
 from catalog.server.records import RecordRoutes
+from catalog.server.registry.names import HomeReleases
+from catalog.server.registry.routes import RegistryRoutes
 from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
 from catalog.server.site.site import Site
@@ -43,6 +45,8 @@ def create_app(
     if site.deltas is not None:
         parts.append(DeltaRoutes(site.deltas, workers, counters))
     if site.home is not None:
+        releases = HomeReleases(site.home.path, site.now)
+        parts.append(RegistryRoutes(releases, site.blocks, workers, compress=settings.compress))
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
         parts.append(PageRoutes(site, site.home, workers, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)

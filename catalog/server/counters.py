@@ -15,7 +15,7 @@ _HELP = {
     "deltas_sent_total": "Deltas sent.",
     "delta_saved_bytes_total": "Bytes that deltas saved: those of the blocks they replaced, less their own.",
 }
-_ROUTES = frozenset({"ipfs", "ipns", "routing", "dcat", "health", "metrics"})
+_ROUTES = frozenset({"ipfs", "ipns", "routing", "dcat", "health", "metrics", "v2"})
 
 
 class Counters:

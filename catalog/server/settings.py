@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass, field
+from typing import Literal
 
 from catalog import limits
 from catalog.errors import InvalidConfigError
@@ -10,6 +11,9 @@ DEFAULT_PORT = 5078
 MAX_PORT = 65535
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # only ever with `public`
+
+
+Compress = Literal["auto", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class ServerSettings:
 
     Without ``public`` it listens on a loopback address only; with it and no ``host``, on every address. ``allowed_hosts`` are
     further values of the Host header, without a port. ``token`` guards everything but ``/health``. Port 0 takes a free one.
+    ``compress`` says when the registry encodes layers: ``auto`` makes no gzip for clients on this machine.
     """
 
     host: str | None = None
@@ -42,6 +47,7 @@ class ServerSettings:
     public: bool = False
     allowed_hosts: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
+    compress: Compress = "auto"
     limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:

@@ -18,11 +18,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
+from catalog.limits import REGISTRY_PATIENCE
 from catalog.model.release import format_time
 from catalog.server.counters import Counters
 from catalog.server.guard.hosts import HostList
 from catalog.server.guard.slots import BusyError, Slots
 from catalog.server.log import format_request
+from catalog.server.registry.errors import refuse_registry
 from catalog.server.settings import ServerLimits
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -109,6 +111,8 @@ class Guard:
         body = b""
         if scope["method"] in _WITH_BODY:
             body = await self._read_body(headers, receive)
+        if _is_registry(scope):  # its clients ask again at once, whatever Retry-After says
+            await self._slots.wait(client, REGISTRY_PATIENCE, response.is_gone)
         try:
             with self._slots.take(client):
                 await self._app(scope, _replay(body, receive), response)
@@ -188,8 +192,12 @@ class _Watched:
             self.sent += len(message.get("body", b""))
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
-        if not last and self._transport.is_closing():
+        if not last and self.is_gone():
             raise ClientGoneError
+
+    def is_gone(self) -> bool:
+        """Return whether the client closed the connection."""
+        return self._transport.is_closing()
 
 
 def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -199,6 +207,10 @@ def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, b
         *kept,
         (b"cache-control", b", ".join([b"private", *(part for part in directives if part not in (b"public", b"private"))])),
     ]
+
+
+def _is_registry(scope: Scope) -> bool:
+    return scope["path"] == "/v2" or bool(scope["path"].startswith("/v2/"))
 
 
 def _explain(error: Exception) -> RefusedError:
@@ -211,6 +223,9 @@ def _explain(error: Exception) -> RefusedError:
 
 
 async def _refuse(refused: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:
+    if _is_registry(scope):
+        await refuse_registry(refused.status, refused.why, headers=refused.headers)(scope, receive, send)
+        return
     headers = {"x-content-type-options": "nosniff", "cache-control": "no-store", **refused.headers}
     await PlainTextResponse(refused.why + "\n", refused.status, headers)(scope, receive, send)
 

@@ -1,9 +1,13 @@
 """Limits on requests in flight, in all and for each client, and on the bytes of request bodies that are not whole."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from catalog.server.settings import ServerLimits, is_loopback
+
+_POLL = 0.05
 
 
 class BusyError(Exception):
@@ -22,11 +26,10 @@ class Slots:
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
         """Hold a slot for a request of ``client``, an address; raise `BusyError` where none is free."""
-        mine = self._by_client.get(client, 0)
-        if self.in_flight >= self._limits.in_flight or (mine >= self._limits.per_client and not is_loopback(client)):
+        if not self._is_free(client):
             raise BusyError
         self.in_flight += 1
-        self._by_client[client] = mine + 1
+        self._by_client[client] = self._by_client.get(client, 0) + 1
         try:
             yield
         finally:
@@ -35,6 +38,16 @@ class Slots:
                 del self._by_client[client]
             else:
                 self._by_client[client] -= 1
+
+    async def wait(self, client: str, seconds: float, is_gone: Callable[[], bool]) -> None:
+        """Wait until a slot is free for ``client``, or for ``seconds``, or until it left."""
+        deadline = time.monotonic() + seconds
+        while not self._is_free(client) and time.monotonic() < deadline and not is_gone():
+            await asyncio.sleep(_POLL)
+
+    def _is_free(self, client: str) -> bool:
+        mine = self._by_client.get(client, 0)
+        return self.in_flight < self._limits.in_flight and (mine < self._limits.per_client or is_loopback(client))
 
     @contextmanager
     def buffer(self) -> Iterator["Buffer"]:

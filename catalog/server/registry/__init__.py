@@ -1,0 +1,14 @@
+"""``/v2``: the home as a read-only registry (OCI distribution 1.1, pull), for clients that know nothing of dcat.
+
+Names are ``NAME`` of the own catalogue, of others what a reference here means, and ``ALIAS/NAME``; tags are versions. What is
+served, to everybody, is the canonical manifest, whose layers are plain tars named by their diffIDs. The wire is made small by
+``Content-Encoding``: the stored zstd frames as they are, or gzip made while it streams.
+
+Considered: a second manifest with zstd layers, or an index of both: Docker 20.10 cannot read it, image IDs become others', and five
+clients fetch both.
+
+- ``routes``: the paths; ``errors``: the error documents
+- ``names``: what a name, a tag and a digest mean here
+- ``images``: the archives behind them, opened and found whole; ``manifests``: manifest and index
+- ``blobs``: layers and configs, in the encoding and the range that were asked for; ``encoding``: Accept-Encoding, gzip
+"""

@@ -1,0 +1,148 @@
+"""Blobs: configs, and layers in the encoding and the range that were asked for.
+
+Ranges need care: clients count decoded bytes, so an encoded answer to a range breaks containerd and BuildKit. A range that begins
+behind the first byte is 206 and never encoded; ``bytes=0-`` of a client that takes zstd is answered by the whole layer in zstd,
+200, so that containerd's parallel mode falls back to one stream. A layer's content is compared with its diffID before its last
+bytes leave, whatever its archive claims.
+"""
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import Lock
+
+from catalog.image.encoder import frame_content_size, inflate_frame
+from catalog.image.reader import ArchivedLayer, ArchiveView, read_layer, read_layer_frames
+from catalog.ipld.block import BlockSource
+from catalog.ipld.cid import Cid
+from catalog.limits import MIB
+from catalog.model.digest import Digest
+from catalog.model.platform import Platform
+from catalog.model.release import Image
+from catalog.server.registry.images import Images
+from catalog.server.registry.names import NamedReleases
+from catalog.unixfs.file import read_file
+
+_MAX_KNOWN = 8192
+_MAX_INDEXED = 256
+_READ_AHEAD = MIB
+_STRIDE = 16  # frames between two entries of a layer's index
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A config's bytes (``data``), or a layer of an archive."""
+
+    digest: str
+    size: int
+    data: bytes | None = None
+    layer: ArchivedLayer | None = None
+
+
+class Blobs:
+    """The blobs of a site. Thread-safe."""
+
+    def __init__(self, releases: NamedReleases, images: Images, blocks: BlockSource) -> None:
+        self._releases = releases
+        self._images = images
+        self._blocks = blocks
+        self._lock = Lock()
+        self._known: OrderedDict[tuple[str, str], Blob] = OrderedDict()
+        self._indexes: OrderedDict[Cid, _LayerIndex] = OrderedDict()
+        self._checked: OrderedDict[Cid, None] = OrderedDict()  # layers that matched their diffID
+
+    def note(self, name: str, view: ArchiveView) -> None:
+        """Remember the blobs of an archive whose manifest was served under ``name``: they are asked for next."""
+        blobs = [Blob(str(view.config_digest), len(view.config), data=view.config)]
+        blobs += [Blob(str(layer.diff_id), layer.size, layer=layer) for layer in view.layers]
+        with self._lock:
+            for blob in blobs:
+                self._known[name, blob.digest] = blob
+                self._known.move_to_end((name, blob.digest))
+            while len(self._known) > _MAX_KNOWN:
+                self._known.popitem(last=False)
+
+    def find(self, name: str, digest: Digest) -> Blob | None:
+        """Return a blob of an image under ``name``; None where there is none that is held."""
+        with self._lock:
+            known = self._known.get((name, str(digest)))
+        if known is not None:
+            return known
+        found = self._releases.find_image(name, digest)
+        candidates = iter([found]) if found is not None else self._images_of(name)
+        for platform, image in candidates:
+            view = self._images.open(image, platform)
+            if view is not None and (view.config_digest.raw == digest.raw or self._images.find_layer(view, digest.raw)):
+                self.note(name, view)
+                with self._lock:
+                    return self._known.get((name, str(digest)))
+        return None
+
+    def read(self, layer: ArchivedLayer) -> Iterator[bytes]:
+        """Yield the content of a layer; its last piece only once all of it matched the diffID."""
+        yield from read_layer(layer, self._blocks)
+        self._note_checked(layer)
+
+    def read_stored(self, layer: ArchivedLayer) -> Iterator[bytes]:
+        """Yield the zstd frames of a layer, ``stored_size`` bytes. The first time its content is checked on the way."""
+        with self._lock:
+            is_checked = layer.cid in self._checked
+        if is_checked:
+            yield from read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
+        else:
+            yield from read_layer_frames(layer, self._blocks)
+            self._note_checked(layer)
+
+    def read_range(self, layer: ArchivedLayer, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before are read, not inflated."""
+        with self._lock:
+            index = self._indexes.setdefault(layer.cid, _LayerIndex())
+            self._indexes.move_to_end(layer.cid)
+            if len(self._indexes) > _MAX_INDEXED:
+                self._indexes.popitem(last=False)
+        offset, stored = index.find(start)
+        frames = read_file(layer.cid, self._blocks, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
+        for number, frame in enumerate(frames):
+            size = frame_content_size(frame)
+            if number % _STRIDE == 0:
+                index.add(offset, stored)
+            if offset + size > start:
+                yield inflate_frame(frame)[max(start - offset, 0) : stop - offset]
+            offset += size
+            stored += len(frame)
+            if offset >= stop:
+                return
+        raise EOFError(f"layer {layer.diff_id} ends after {offset} bytes, before {stop}")
+
+    def _images_of(self, name: str) -> Iterator[tuple[Platform, Image]]:
+        for release in self._releases.iterate(name):
+            yield from release.images.items()
+
+    def _note_checked(self, layer: ArchivedLayer) -> None:
+        with self._lock:
+            self._checked[layer.cid] = None
+            if len(self._checked) > _MAX_KNOWN:
+                self._checked.popitem(last=False)
+
+
+class _LayerIndex:
+    """Where frames of a layer begin: offsets in its content and in its stored bytes, for seeking."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._offsets = [0]
+        self._stored = [0]
+
+    def find(self, offset: int) -> tuple[int, int]:
+        """Return the last known frame that begins at or before ``offset``."""
+        with self._lock:
+            place = bisect_right(self._offsets, offset) - 1
+            return self._offsets[place], self._stored[place]
+
+    def add(self, offset: int, stored: int) -> None:
+        with self._lock:
+            place = bisect_right(self._offsets, offset)
+            if self._offsets[place - 1] != offset:
+                self._offsets.insert(place, offset)
+                self._stored.insert(place, stored)

@@ -1,0 +1,77 @@
+"""The archives of images, opened, and whether every layer of one can be served."""
+
+import time
+from collections import OrderedDict
+from threading import Lock
+from typing import Protocol
+
+from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
+from catalog.image.reader import ArchivedLayer, ArchiveView, read_listed_archive
+from catalog.image.walk import walk
+from catalog.ipld.block import BlockSource
+from catalog.ipld.cid import Cid
+from catalog.model.platform import Platform
+from catalog.model.release import IMAGE_FORMAT, Image
+
+_MAX_OPEN = 256
+_HELD_FOR = 30.0  # seconds for which an archive that was found whole is not looked at again
+
+
+class Blocks(BlockSource, Protocol):
+    """The blocks of a site."""
+
+    def has(self, cid: Cid) -> bool: ...
+
+
+class Images:
+    """The archives of a site, the last ones kept open. Thread-safe."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        self._lock = Lock()
+        self._open: OrderedDict[tuple[Cid, Platform], ArchiveView] = OrderedDict()
+        self._whole: OrderedDict[Cid, float] = OrderedDict()
+
+    def open(self, image: Image, platform: Platform) -> ArchiveView | None:
+        """Return the archive of an image if all of it is held and it is what its release lists, else None."""
+        if image.format != IMAGE_FORMAT:
+            return None
+        try:
+            view = self._read(image, platform)
+            return view if self._is_whole(view.cid) else None
+        except (VerificationError, BlockNotFoundError):
+            return None
+
+    def find_layer(self, view: ArchiveView, raw_digest: bytes) -> ArchivedLayer | None:
+        """Return the layer with this diffID."""
+        return next((layer for layer in view.layers if layer.diff_id.raw == raw_digest), None)
+
+    def _read(self, image: Image, platform: Platform) -> ArchiveView:
+        key = image.archive, platform
+        with self._lock:
+            view = self._open.get(key)
+            if view is not None and (view.config_digest, view.manifest_digest) == (image.config, image.manifest):
+                self._open.move_to_end(key)
+                return view
+        view = read_listed_archive(image, platform, self._blocks)
+        with self._lock:
+            self._open[key] = view
+            if len(self._open) > _MAX_OPEN:
+                self._open.popitem(last=False)
+        return view
+
+    def _is_whole(self, archive_cid: Cid) -> bool:
+        with self._lock:
+            if time.monotonic() - self._whole.get(archive_cid, float("-inf")) < _HELD_FOR:
+                return True
+        try:
+            if not all(self._blocks.has(block.cid) for block in walk(archive_cid, self._blocks)):
+                return False
+        except UnavailableError:
+            return False
+        with self._lock:
+            self._whole[archive_cid] = time.monotonic()
+            self._whole.move_to_end(archive_cid)
+            if len(self._whole) > 4 * _MAX_OPEN:
+                self._whole.popitem(last=False)
+        return True

@@ -1,0 +1,141 @@
+"""What names, tags and digests mean in this home, as the registry asks."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from catalog.errors import DcatError, InvalidReferenceError
+from catalog.limits import MAX_LISTED_TAGS
+from catalog.lookup.locate import Lookup, Resolved, open_lookup
+from catalog.lookup.view import View
+from catalog.model.digest import Digest
+from catalog.model.platform import Platform
+from catalog.model.reference import parse_reference
+from catalog.model.release import Image, Release
+
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRelease:
+    """A release under the name that it was asked for; ``yanked`` is the reason, if it was."""
+
+    name: str
+    release: Release
+
+    @property
+    def images(self) -> Mapping[Platform, Image]:
+        return self.release.images
+
+    @property
+    def yanked(self) -> str | None:
+        return self.release.yanked
+
+
+class NamedReleases(Protocol):
+    """The releases that a registry shows."""
+
+    def find_tag(self, name: str, tag: str) -> NamedRelease | None:
+        """Return the release of a version; None where there is none, or it is removed or in conflict."""
+        ...
+
+    def find_image(self, name: str, digest: Digest) -> tuple[Platform, Image] | None:
+        """Return the image with this config or manifest digest under ``name``."""
+        ...
+
+    def iterate(self, name: str) -> Iterator[NamedRelease]:
+        """Yield the releases under a name that may be shown, the newest version first."""
+        ...
+
+    def list_tags(self, name: str) -> list[str] | None:
+        """Return the versions that are neither yanked nor removed, sorted as text; None for an unknown name."""
+        ...
+
+    def list_names(self, after: str, most: int) -> list[str]:
+        """Return at most ``most`` names that follow ``after``, sorted as text."""
+        ...
+
+
+class HomeReleases:
+    """The releases of a home: the own ones, and those of the catalogues that it follows."""
+
+    def __init__(self, home: Path, now: Callable[[], datetime]) -> None:
+        self._home = home
+        self._now = now
+
+    def find_tag(self, name: str, tag: str) -> NamedRelease | None:
+        with open_lookup(self._home) as lookup:
+            resolved = self._resolve(lookup, f"{name}:{tag}")
+        return NamedRelease(name, resolved.release) if resolved is not None and resolved.release.version == tag else None
+
+    def find_image(self, name: str, digest: Digest) -> tuple[Platform, Image] | None:
+        with open_lookup(self._home) as lookup:
+            resolved = self._resolve(lookup, f"{name}@{digest}")
+        if resolved is None or resolved.platform is None or resolved.image is None:
+            return None
+        return resolved.platform, resolved.image
+
+    def iterate(self, name: str) -> Iterator[NamedRelease]:
+        with open_lookup(self._home) as lookup:
+            try:
+                catalogue, there = lookup.locate(name)
+            except DcatError:
+                return
+            rows = lookup.view.releases(catalogue.catalogue, there, MAX_LISTED_TAGS)
+            for release in (row.release for row in rows):
+                if release.removed is None and release.images and not _is_contested(lookup.view, catalogue.catalogue, release):
+                    yield NamedRelease(name, release)
+
+    def list_tags(self, name: str) -> list[str] | None:
+        with open_lookup(self._home) as lookup:
+            try:
+                catalogue, there = lookup.locate(name)
+            except DcatError:
+                return None
+            usable = islice(lookup.view.usable(catalogue.catalogue, there), MAX_LISTED_TAGS)
+            return sorted(release.version for release in (row.release for row in usable) if release.images)
+
+    def list_names(self, after: str, most: int) -> list[str]:
+        with open_lookup(self._home) as lookup:
+            aliases = dict(lookup.view.aliases())
+            sources = [_names(lookup.view, catalogue, f"{alias}/", after) for alias, catalogue in aliases.items()]
+            own = lookup.view.own()
+            if own is not None:
+                sources.append(_names(lookup.view, own.catalogue, "", after))
+            return list(islice(merge(*sources), most))
+
+    def _resolve(self, lookup: Lookup, text: str) -> Resolved | None:
+        try:
+            return lookup.resolve(parse_reference(text), now=self._now())
+        except (DcatError, InvalidReferenceError):
+            return None
+
+
+def _is_contested(view: View, catalogue: str, release: Release) -> bool:
+    return any(conflict.state == "open" for conflict in view.conflicts(catalogue, release.name, release.version))
+
+
+def _names(view: View, catalogue: str, prefix: str, after: str) -> Iterator[str]:
+    """Yield the names of a catalogue behind ``prefix`` that follow ``after``, sorted, by pages."""
+    if after < prefix:
+        start = ""
+    elif after.startswith(prefix):
+        start = after[len(prefix) :]
+    else:
+        return
+    while True:
+        page = view.names_after(catalogue, start, _PAGE)
+        yield from (prefix + name for name in page)
+        if len(page) < _PAGE:
+            return
+        start = page[-1]
+
+
+def tags_after(tags: list[str], last: str, most: int) -> tuple[list[str], bool]:
+    """Return at most ``most`` tags that follow ``last``, and whether more follow."""
+    rest = [tag for tag in tags if tag > last]
+    return rest[:most], len(rest) > most

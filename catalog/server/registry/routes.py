@@ -1,0 +1,221 @@
+"""The paths of ``/v2``. Source: OCI distribution-spec 1.1, "Endpoints", pull and content discovery."""
+
+import re
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableError
+from catalog.image.canonical import INDEX_TYPE
+from catalog.image.reader import ArchivedLayer
+from catalog.limits import MAX_LISTED_TAGS
+from catalog.model.digest import Digest
+from catalog.server.registry.blobs import Blob, Blobs
+from catalog.server.registry.encoding import Encoding, choose_encoding, compress_gzip
+from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
+from catalog.server.registry.images import Images
+from catalog.server.registry.manifests import Manifest, Manifests
+from catalog.server.registry.names import NamedReleases, tags_after
+from catalog.server.response.headers import FOREVER, is_unchanged, parse_range
+from catalog.server.response.streaming import StreamedResponse, Workers
+from catalog.server.settings import Compress, is_loopback
+from catalog.server.site.site import HeldBlocks
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+_PATH = re.compile(r"(.+)/(manifests|blobs|referrers)/([^/]+)", re.ASCII)
+_UNQUOTABLE = re.compile(r"[^ -~]|[\"\\]")
+_MAX_NAME = 255
+_PROXIED = ("forwarded", "x-forwarded-for", "via")
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_CONFIG_HEADERS = {"cache-control": f"{FOREVER}, no-transform"}
+
+
+class RegistryRoutes:
+    """The handlers of ``/v2``."""
+
+    def __init__(self, releases: NamedReleases, blocks: HeldBlocks, workers: Workers, *, compress: Compress) -> None:
+        self._releases = releases
+        self._workers = workers
+        self._compress = compress
+        self._images = Images(blocks)
+        self._manifests = Manifests(releases, self._images)
+        self._blobs = Blobs(releases, self._images, blocks)
+
+    def routes(self) -> list[Route]:
+        return [Route("/v2", self.answer, methods=_METHODS), Route("/v2/{path:path}", self.answer, methods=_METHODS)]
+
+    async def answer(self, request: Request) -> Response:
+        """Answer any path under ``/v2``."""
+        if request.method not in ("GET", "HEAD"):
+            return refuse_registry(405, "this registry is read-only", headers={"allow": "GET, HEAD"})
+        path = request.scope["raw_path"].decode("ascii").removeprefix("/v2").removeprefix("/")
+        try:
+            if not path:
+                return JSONResponse({}, headers={"cache-control": "no-store", **VERSION_HEADERS})
+            if path == "_catalog":
+                return await self._list_names(request)
+            if path.endswith("/tags/list"):
+                return await self._list_tags(request, _mirrored(path.removesuffix("/tags/list"), request))
+            match = _PATH.fullmatch(path)
+            if match is None:
+                return refuse_registry(404, "not a path of this registry")
+            name, kind, reference = _mirrored(match[1], request), match[2], match[3].replace("%3A", ":").replace("%3a", ":")
+            if not _is_name(name):
+                return refuse_registry(404, "not a valid name", code="NAME_INVALID")
+            if kind == "referrers":
+                return self._list_referrers(reference)
+            if kind == "blobs":
+                return await self._send_blob(request, name, reference)
+            return await self._send_manifest(request, name, reference)
+        except (BlockNotFoundError, EOFError):
+            return refuse_registry(404, "not held here", code="BLOB_UNKNOWN")
+        except UnavailableError:  # never 503: one ends the pull of most clients, where 429 is waited for
+            return refuse_registry(429, "the store behind this registry does not answer", headers={"retry-after": "5"})
+
+    async def _send_manifest(self, request: Request, name: str, reference: str) -> Response:
+        manifest: Manifest | None = None
+        if ":" in reference:
+            try:
+                digest = Digest.parse(reference)
+            except InvalidDigestError:
+                return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
+            manifest = await self._workers.run(self._manifests.find_digest, name, digest)
+        elif _TAG.fullmatch(reference):
+            manifest = await self._workers.run(self._manifests.find_tag, name, reference)
+        if manifest is None:
+            return refuse_registry(404, "no such manifest is held here", code="MANIFEST_UNKNOWN")
+        kept = _CONFIG_HEADERS if ":" in reference else {"cache-control": "no-cache, no-transform"}
+        headers = {
+            "content-type": manifest.media_type,
+            "docker-content-digest": manifest.digest,
+            "etag": f'"{manifest.digest}"',
+            **kept,
+            **VERSION_HEADERS,
+        }
+        if manifest.warning is not None:
+            headers["warning"] = f'299 - "{_UNQUOTABLE.sub("?", manifest.warning[:500])}"'
+        if is_unchanged(request.headers, headers["etag"]):
+            return Response(status_code=304, headers=headers)
+        return Response(manifest.data, headers=headers)
+
+    async def _send_blob(self, request: Request, name: str, reference: str) -> Response:
+        try:
+            digest = Digest.parse(reference)
+        except InvalidDigestError:
+            return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
+        blob = await self._workers.run(self._blobs.find, name, digest)
+        if blob is None:
+            return refuse_registry(404, "no such blob is held here", code="BLOB_UNKNOWN")
+        headers = {
+            "content-type": "application/octet-stream",
+            "docker-content-digest": blob.digest,
+            "vary": "Accept-Encoding",
+            **VERSION_HEADERS,
+        }
+        etag = f'"{blob.digest}"'
+        encoding: Encoding = "identity" if blob.layer is None or request.method == "HEAD" else self._choose(request)
+        part = None
+        if request.method == "GET" and "range" in request.headers:
+            part = parse_range(request.headers, blob.size, etag)
+            if part is None:  # several ranges, or nonsense: the whole, as it is
+                encoding = "identity"
+            elif encoding == "zstd" and request.headers["range"] == "bytes=0-":
+                part = None
+            else:
+                encoding = "identity"
+        if is_unchanged(request.headers, etag if encoding == "identity" else f'"{blob.digest};{encoding}"'):
+            return Response(status_code=304, headers={"etag": etag, **headers})
+        if blob.layer is not None and encoding != "identity":
+            return self._send_encoded(blob, encoding, headers)
+        headers |= {"accept-ranges": "bytes", "etag": etag, **_CONFIG_HEADERS}
+        if part is None:
+            headers["content-length"] = str(blob.size)
+            pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(_layer(blob))
+            return StreamedResponse(self._workers, pieces, 200, headers)
+        start, stop = part
+        if start >= stop:
+            return refuse_registry(416, "outside the blob", headers={"content-range": f"bytes */{blob.size}"})
+        headers |= {"content-length": str(stop - start), "content-range": f"bytes {start}-{stop - 1}/{blob.size}"}
+        if blob.data is not None:
+            return Response(blob.data[start:stop], 206, headers)
+        return StreamedResponse(self._workers, self._blobs.read_range(_layer(blob), start, stop), 206, headers)
+
+    def _send_encoded(self, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
+        layer = _layer(blob)
+        headers |= {
+            "content-encoding": encoding,
+            "etag": f'"{blob.digest};{encoding}"',
+            "cache-control": "private, max-age=29030400, immutable, no-transform",
+        }
+        if encoding == "zstd":
+            headers["content-length"] = str(layer.stored_size)
+            return StreamedResponse(self._workers, self._blobs.read_stored(layer), 200, headers)
+        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(layer)), 200, headers)
+
+    def _choose(self, request: Request) -> Encoding:
+        """Return the encoding of a layer: on loopback identity is quicker than gzip, unless a proxy is in between."""
+        encoding = choose_encoding(request.headers.get("accept-encoding", ""))
+        if self._compress == "never":
+            return "identity"
+        if encoding == "gzip" and self._compress == "auto":
+            is_near = request.client is not None and is_loopback(request.client.host)
+            if is_near and not any(header in request.headers for header in _PROXIED):
+                return "identity"
+        return encoding
+
+    async def _list_names(self, request: Request) -> Response:
+        most = _read_count(request)
+        if most is None:
+            return refuse_registry(400, "n must be a number", code="PAGINATION_NUMBER_INVALID")
+        names = await self._workers.run(self._releases.list_names, request.query_params.get("last", ""), most + 1)
+        return _list_page(request, "/v2/_catalog", {"repositories": names[:most]}, names[:most], more=len(names) > most)
+
+    async def _list_tags(self, request: Request, name: str) -> Response:
+        most = _read_count(request)
+        if most is None:
+            return refuse_registry(400, "n must be a number", code="PAGINATION_NUMBER_INVALID")
+        tags = await self._workers.run(self._releases.list_tags, name) if _is_name(name) else None
+        if tags is None:
+            return refuse_registry(404, "no such name is known here")
+        shown, more = tags_after(tags, request.query_params.get("last", ""), most)
+        return _list_page(request, f"/v2/{name}/tags/list", {"name": name, "tags": shown}, shown, more=more)
+
+    def _list_referrers(self, reference: str) -> Response:
+        """Return an empty index: nothing here refers to an image."""
+        try:
+            Digest.parse(reference)
+        except InvalidDigestError:
+            return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
+        document = {"manifests": [], "mediaType": INDEX_TYPE, "schemaVersion": 2}
+        return JSONResponse(document, headers={"cache-control": "no-cache", **VERSION_HEADERS}, media_type=INDEX_TYPE)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
+
+
+def _mirrored(name: str, request: Request) -> str:
+    """Return the name that a mirror is asked for: ``library/`` is what engines put before a short name of docker.io."""
+    return name.removeprefix("library/") if request.query_params.get("ns") == "docker.io" else name
+
+
+def _read_count(request: Request) -> int | None:
+    text = request.query_params.get("n", str(MAX_LISTED_TAGS))
+    return min(int(text[:9]), MAX_LISTED_TAGS) if text.isascii() and text.isdecimal() else None
+
+
+def _list_page(request: Request, path: str, document: dict[str, object], shown: list[str], *, more: bool) -> Response:
+    headers = {"cache-control": "no-cache", **VERSION_HEADERS}
+    if more and shown:
+        count = request.query_params.get("n", str(MAX_LISTED_TAGS))
+        headers["link"] = f'<{path}?last={quote(shown[-1], safe="")}&n={count}>; rel="next"'
+    return JSONResponse(document, headers=headers)
+
+
+def _layer(blob: Blob) -> ArchivedLayer:
+    assert blob.layer is not None
+    return blob.layer

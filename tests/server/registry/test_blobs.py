@@ -1,0 +1,160 @@
+"""Blobs: encodings, ranges, HEAD, near and proxied clients, and archives that lie."""
+
+import gzip
+import hashlib
+import itertools
+import shutil
+from collections.abc import Iterator
+from http.client import IncompleteRead
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from catalog.home.home import open_home
+from catalog.image.walk import walk
+from catalog.ipld.cid import Cid
+from catalog.server.settings import ServerSettings
+from catalog.unixfs.file import read_file
+from tests.factory.times import NOW
+from tests.server.registry.conftest import RegistryServer, serving_registry
+
+ACCEPTED = {"none": "", "go": "gzip", "containerd": "zstd;q=1.0, gzip;q=0.8, deflate;q=0.5", "refused": "zstd;q=0, gzip;q=0"}
+RANGES = (
+    None,
+    "bytes=0-",
+    "bytes=0-99",
+    "bytes=1000-",
+    "bytes=1000-1999",
+    "bytes=-100",
+    "bytes=5-99999999999",
+    "bytes=0-1,3-4",
+    "x=1-2",
+)
+OUTSIDE = ("bytes=99999999999-", "bytes=-0")
+
+
+def decoded(encoding: str | None, body: bytes) -> bytes:
+    if encoding == "zstd":
+        return zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read()
+    return gzip.decompress(body) if encoding == "gzip" else body
+
+
+@pytest.mark.parametrize(
+    ("method", "accepted", "wanted", "proxied"),
+    list(itertools.product(("GET", "HEAD"), ACCEPTED, (*RANGES, *OUTSIDE), (False, True))),
+)
+def test_encoding_by_range_by_method_by_distance(
+    method: str, accepted: str, wanted: str | None, proxied: bool, registry: RegistryServer
+) -> None:
+    layer = registry.view("tool@1.0").layers[-1]
+    content = b"".join(_content(registry, layer.cid))
+    assert hashlib.sha256(content).hexdigest() == layer.diff_id.hex
+    headers = {"Accept_Encoding": ACCEPTED[accepted] or "identity"}
+    if wanted:
+        headers["Range"] = wanted
+    if proxied:
+        headers["X_Forwarded_For"] = "192.0.2.1"
+    answer = registry.ask(f"/v2/tool/blobs/{layer.diff_id}", method, None, **headers)
+    encoding = answer.headers.get("content-encoding")
+    assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
+    if method == "HEAD":
+        assert (answer.status, encoding, answer.headers["content-length"]) == (200, None, str(layer.size))
+        return
+    if wanted in OUTSIDE:
+        assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{layer.size}")
+        return
+    assert answer.headers["docker-content-digest"] == str(layer.diff_id)
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert "no-transform" in answer.headers["cache-control"]
+    whole = {"containerd": "zstd", "go": "gzip" if proxied else None}.get(accepted)
+    if wanted is None or (wanted == "bytes=0-" and whole == "zstd"):
+        assert (answer.status, encoding) == (200, whole)
+        assert decoded(encoding, answer.body) == content
+        assert ("accept-ranges" in answer.headers) is (encoding is None)
+        assert answer.headers["etag"] == f'"{layer.diff_id}{";" + encoding if encoding else ""}"'
+        length = {"zstd": layer.stored_size, None: layer.size}.get(encoding)
+        assert answer.headers.get("content-length") == (None if length is None else str(length))
+        assert ("private" in answer.headers["cache-control"]) is (encoding is not None)
+        return
+    assert encoding is None
+    if "," in wanted or wanted[0] == "x":
+        assert (answer.status, answer.body) == (200, content)
+        return
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    start, stop = (int(first), min(int(last or layer.size) + 1, layer.size)) if first else (layer.size - int(last), layer.size)
+    assert (answer.status, answer.body) == (206, content[start:stop])
+    assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{layer.size}"
+
+
+def _content(registry: RegistryServer, cid: Cid) -> Iterator[bytes]:
+    for frame in read_file(cid, registry.home.blocks):
+        yield zstandard.ZstdDecompressor().decompress(frame)
+
+
+def test_ranges_anywhere_give_what_stands_there(registry: RegistryServer) -> None:
+    layer = registry.view("tool@1.0").layers[-1]
+    content = b"".join(_content(registry, layer.cid))
+    for start in (0, 1, 511, 512, 32_768, 100_000, len(content) // 2, len(content) - 1):
+        for length in (1, 512, 70_000):
+            stop = min(start + length, len(content))
+            answer = registry.ask(f"/v2/tool/blobs/{layer.diff_id}", Range=f"bytes={start}-{stop - 1}")
+            assert (answer.status, answer.body) == (206, content[start:stop]), start
+
+
+@pytest.mark.parametrize(("compress", "near", "far"), [("auto", None, "gzip"), ("always", "gzip", "gzip"), ("never", None, None)])
+def test_when_gzip_is_made_is_a_setting(compress: str, near: str | None, far: str | None, registry_home: Path) -> None:
+    settings = ServerSettings(port=0, compress=compress)  # type: ignore[arg-type]
+    with open_home(registry_home, now=NOW) as home, serving_registry(home, settings) as registry:
+        layer = registry.view("tool@1.0").layers[0]
+        path = f"/v2/tool/blobs/{layer.diff_id}"
+        assert registry.ask(path, Accept_Encoding="gzip").headers.get("content-encoding") == near
+        assert registry.ask(path, Accept_Encoding="gzip", Via="1.1 proxy").headers.get("content-encoding") == far
+
+
+def test_a_config_is_a_blob(registry: RegistryServer) -> None:
+    view = registry.view("team/web@1.0")
+    answer = registry.ask(f"/v2/team/web/blobs/{view.config_digest}", Accept_Encoding="zstd, gzip")
+    assert (answer.status, answer.body) == (200, view.config)
+    assert "content-encoding" not in answer.headers
+    assert registry.ask(f"/v2/team/web/blobs/{view.config_digest}", Range="bytes=2-5").body == view.config[2:6]
+    assert registry.ask(f"/v2/team/web/blobs/{view.config_digest}", If_None_Match=answer.headers["etag"]).status == 304
+
+
+def test_a_blob_belongs_to_a_name(registry: RegistryServer) -> None:
+    layer = registry.view("tool@1.1").layers[-1]
+    unheld = registry.view("tool@1.1").config_digest
+    for path in (f"other/blobs/{layer.diff_id}", f"team/web/blobs/sha256:{'0' * 64}", f"tool/blobs/sha256:{'0' * 64}"):
+        answer = registry.ask(f"/v2/{path}")
+        assert answer.status == 404
+        assert b"BLOB_UNKNOWN" in answer.body
+    assert registry.ask(f"/v2/tool/blobs/{unheld}").status == 200
+
+
+def test_what_rotted_never_completes(registry_home: Path, tmp_path: Path) -> None:
+    """In every encoding: no complete answer holds wrong bytes."""
+    shutil.copytree(registry_home, tmp_path / "home")
+    with open_home(tmp_path / "home", now=NOW) as home, serving_registry(home) as registry:
+        layer = registry.view("tool@1.0").layers[-1]
+        content = b"".join(_content(registry, layer.cid))
+        leaves = [block.cid for block in walk(layer.cid, home.blocks) if block.is_leaf]
+        with home.blocks.file.transaction() as connection:
+            for cid in leaves[len(leaves) // 2 :]:
+                connection.execute(
+                    "UPDATE payloads SET data = zeroblob(length(data)) "
+                    "WHERE payload_id = (SELECT payload_id FROM blocks WHERE digest = ?)",
+                    (cid.digest,),
+                )
+        for accepted in ("zstd", "gzip", "identity"):
+            for wanted in ({}, {"Range": "bytes=1000-"}):
+                status, whole = _take(registry, str(layer.diff_id), accepted, wanted)
+                assert status == 404 or not whole, (accepted, wanted)
+        assert content
+
+
+def _take(registry: RegistryServer, digest: str, accepted: str, headers: dict[str, str]) -> tuple[int, bool]:
+    try:
+        answer = registry.ask(f"/v2/tool/blobs/{digest}", Accept_Encoding=accepted, Via="1.1 proxy", **headers)
+    except (IncompleteRead, ConnectionError):
+        return 200, False
+    return answer.status, True

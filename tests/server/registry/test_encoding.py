@@ -1,0 +1,61 @@
+"""Which encoding an Accept-Encoding header prefers, and that gzip is gzip."""
+
+import gzip
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from catalog.server.registry.encoding import choose_encoding, compress_gzip
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("zstd;q=1.0, gzip;q=0.8, deflate;q=0.5", "zstd"),  # docker 29, containerd 2, BuildKit
+        ("gzip", "gzip"),  # Go's transport
+        ("", "identity"),
+        ("identity", "identity"),
+        ("gzip, zstd", "zstd"),
+        ("GZIP", "gzip"),
+        ("x-gzip", "gzip"),
+        ("zstd;q=0, gzip", "gzip"),
+        ("zstd;q=0", "identity"),
+        ("gzip;q=0, zstd;q=0", "identity"),
+        ("gzip;q=0.5, zstd;q=0.1", "gzip"),
+        ("identity;q=1, gzip;q=0.5", "identity"),
+        ("identity;q=0.1, gzip;q=0.5", "gzip"),
+        ("identity;q=0, gzip;q=0.001", "gzip"),
+        ("*", "zstd"),
+        ("*;q=0", "identity"),
+        ("zstd;q=0, *", "gzip"),
+        ("br, deflate", "identity"),
+        ("gzip;q=nonsense, zstd;q=2", "zstd"),
+        ("gzip;q=٠.٥", "identity"),
+        (", ;q=1,,", "identity"),
+        ("gzip;level=9;q=0.4", "gzip"),
+    ],
+)
+def test_the_preferred_encoding(accepted: str, chosen: str) -> None:
+    assert choose_encoding(accepted) == chosen
+
+
+def test_gzip_is_one_member_of_the_pieces() -> None:
+    pieces = [random.Random(number).randbytes(1000).hex().encode() * 20 for number in range(50)]
+    packed = b"".join(compress_gzip(iter(pieces)))
+    assert gzip.decompress(packed) == b"".join(pieces)
+    assert len(packed) < sum(map(len, pieces)) / 4
+    assert gzip.decompress(b"".join(compress_gzip(iter([])))) == b""
+
+
+def test_gzip_of_what_breaks_off_has_no_end() -> None:
+    def broken() -> Iterator[bytes]:
+        yield random.Random(1).randbytes(1_000_000)
+        raise EOFError("the store broke off")
+
+    stream = compress_gzip(broken())
+    taken = [next(stream)]
+    with pytest.raises(EOFError, match="broke off"):
+        taken += stream
+    with pytest.raises(EOFError, match="end-of-stream"):
+        gzip.decompress(b"".join(taken))
