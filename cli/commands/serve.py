@@ -17,7 +17,7 @@ from cli.text import escape
 
 if TYPE_CHECKING:
     from catalog.server.running import RunningServer
-    from catalog.server.settings import ServerSettings
+    from catalog.server.settings import Compress, ServerSettings
 
 app = command_app()
 
@@ -33,6 +33,10 @@ TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE"
 AllowedOption = Annotated[
     list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Accept this Host header too (repeatable).")
 ]
+CompressOption = Annotated[
+    str,
+    typer.Option("--compress", metavar="WHEN", help="Compress layers for engines: auto (not for this machine), always, never."),
+]
 
 
 @app.command()
@@ -44,6 +48,7 @@ def serve(
     public: PublicOption = False,
     token_file: TokenOption = None,
     allowed_host: AllowedOption = None,
+    compress: CompressOption = "auto",
 ) -> None:
     """Serve the catalogues and images of this home over HTTP.
 
@@ -62,6 +67,7 @@ def serve(
         public=public,
         allowed_hosts=tuple(allowed_host or ()),
         token=_read_token(token_file) if token_file else None,
+        compress=_read_compress(compress),
     )
     if public:
         _confirm_public(context, settings)
@@ -69,6 +75,14 @@ def serve(
     with context.open_network(context.home) as network:
         site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None)
         run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
+
+
+def _read_compress(text: str) -> "Compress":
+    choices: tuple[Compress, ...] = ("auto", "always", "never")
+    for choice in choices:
+        if choice == text:
+            return choice
+    raise UsageError(f'--compress takes auto, always or never, not "{text[:80]}"')
 
 
 def _now() -> datetime:
