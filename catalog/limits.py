@@ -139,6 +139,7 @@ LINKS_CHECK_PERIOD = 10.0
 
 # Following
 MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that they are counted
+MAX_HISTORY = 50_000  # changes of one catalogue that are kept
 MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
 MAX_OPEN_CONFLICTS = 100  # of a catalogue; a snapshot that would leave more is withheld until the user decides
 FOLLOWED_BUDGET = 600.0  # for fetching the index of one catalogue in a sync; what was fetched stays for the next one

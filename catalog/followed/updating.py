@@ -14,7 +14,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from catalog.errors import DcatError, LockedError, RollbackError, VerificationError
+from catalog.errors import DcatError, LockedError, RecordError, RollbackError, VerificationError
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
 from catalog.followed.offering import offer_record
@@ -186,7 +186,12 @@ def _finish(
 def _find_refused(check: RecordCheck, error: DcatError) -> Cid | None:
     """Return the root of a snapshot that is not valid; one that could not be fetched is not refused."""
     record = check.choice.record if check.choice is not None else None
-    return record.snapshot_cid if record is not None and isinstance(error, VerificationError) else None
+    if record is None or not isinstance(error, VerificationError):
+        return None
+    try:
+        return record.snapshot_cid
+    except RecordError:  # the record points to no snapshot at all
+        return None
 
 
 def _take(

@@ -8,6 +8,13 @@ from typing import Literal
 from sqlalchemy import Connection, insert, select
 
 from catalog.index.schema import history
+from catalog.limits import MAX_HISTORY
+
+_FORGET = """
+DELETE FROM history WHERE catalogue = ? AND change_id <= (
+    SELECT change_id FROM history WHERE catalogue = ? ORDER BY change_id DESC LIMIT 1 OFFSET ?
+)
+"""
 
 ChangeKind = Literal[
     "published",  # a new release
@@ -44,7 +51,7 @@ class Change:
 
 
 def add_changes(connection: Connection, changes: Iterable[Change]) -> None:
-    """Append changes to the history."""
+    """Append changes to the history; of each catalogue the newest `MAX_HISTORY` are kept."""
     rows = [
         {
             "catalogue": change.catalogue,
@@ -59,6 +66,8 @@ def add_changes(connection: Connection, changes: Iterable[Change]) -> None:
     ]
     if rows:
         connection.execute(insert(history), rows)
+        for catalogue in {str(row["catalogue"]) for row in rows}:
+            connection.exec_driver_sql(_FORGET, (catalogue, catalogue, MAX_HISTORY))
 
 
 def list_changes(

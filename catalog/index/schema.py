@@ -8,7 +8,7 @@
 - ``releases``: the release's line as in a snapshot (the exact bytes), and the columns of queries. ``sort`` is the version
   as bytes that SQLite can compare (`catalog.index.order`), and unique for each version.
 - ``images``: which release holds an archive, a config, a manifest.
-- ``history``: changes for ``log``, newest last. ``sightings``: which source had which record of a catalogue, and when.
+- ``history``: the newest changes of each catalogue. ``sightings``: which source had which record of a catalogue, and when.
 - ``taken``: which notes of the trust store (``unfinished``) were taken over, so that none is applied twice.
 """
 
@@ -100,6 +100,7 @@ history: Final = Table(
     Column("detail", Text, nullable=False, comment="JSON"),
 )
 Index("history_by_name", history.c.name, history.c.version)
+Index("history_by_catalogue", history.c.catalogue, history.c.change_id)
 
 sightings: Final = Table(
     "sightings",
@@ -123,4 +124,4 @@ def _statements() -> Iterable[str]:
     yield FULL_TEXT
 
 
-SCHEMA: Final = Schema(name="index", revisions=("index_1",), needs="0.1.0", statements=_statements)
+SCHEMA: Final = Schema(name="index", revisions=("index_1", "index_2"), needs="0.1.0", statements=_statements)

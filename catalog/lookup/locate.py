@@ -19,14 +19,17 @@ from catalog.errors import (
     ReleaseNotFoundError,
 )
 from catalog.index.catalogue import CatalogueRow
+from catalog.ipld.cid import Cid
 from catalog.lookup.meaning import describe_catalogues, find_meaning, is_own
 from catalog.lookup.view import Row, View, open_view
+from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import MINE, Reference, nearest, parse_reference
 from catalog.model.release import Image, Release, format_time, parse_time
 from catalog.trust.freshness import Age, judge_freshness
 
 _SHOWN_VERSIONS = 5
+Content = tuple[Cid, ConfigDigest, ManifestDigest]
 
 NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused"]
 
@@ -146,7 +149,7 @@ class Lookup:
         min_age: timedelta | None,
     ) -> Row:
         if reference.digest is not None or reference.cid is not None:
-            for _, row in self._holding(reference, catalogue.catalogue, name):
+            for _, row in self._first_seen_content(self._holding(reference, catalogue.catalogue, name)):
                 return row
             raise ReleaseNotFoundError(
                 f'no release "{reference}" in the catalogue "{catalogue.label}"',
@@ -191,13 +194,34 @@ class Lookup:
         return bool(times) and max(times) <= before
 
     def _find_content(self, reference: Reference) -> tuple[CatalogueRow, Row]:
-        found = self._holding(reference)
+        found = self._first_seen_content(self._holding(reference))
         order = {row.catalogue: place for place, row in enumerate(self.view.catalogues())}
         for catalogue, row in sorted(found, key=lambda pair: order.get(pair[0], len(order))):
             shown = self.view.catalogue(catalogue)
             if shown is not None:
                 return shown, row
         raise ReleaseNotFoundError(f"no release here holds {reference}", why=describe_catalogues(self.view))
+
+    def _first_seen_content(self, found: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+        """Return those of the images found by one digest or CID that have one content: the own catalogue's, else the first seen.
+
+        A digest decides the archive, so lines that disagree cannot all be true, and a later line must not displace an earlier one.
+        """
+        if len(found) < 2:
+            return found
+        places = {row.catalogue: place for place, row in enumerate(self.view.catalogues())}
+        ranks: dict[Content, tuple[bool, str, int]] = {}
+        contents: dict[Content, list[tuple[str, Row]]] = {}
+        for catalogue, row in found:
+            release = row.release
+            image = release.images[parse_platform(row.platform)]
+            shown = self.view.catalogue(catalogue)
+            seen = self.view.images_seen(catalogue, release.name, release.version).get(row.platform, "")
+            rank = (shown is None or not shown.own, seen, places.get(catalogue, len(places)))
+            content = (image.archive, image.config, image.manifest)
+            ranks[content] = min(rank, ranks.get(content, rank))
+            contents.setdefault(content, []).append((catalogue, row))
+        return contents[min(ranks, key=ranks.__getitem__)]
 
     def _holding(self, reference: Reference, catalogue: str | None = None, name: str | None = None) -> list[tuple[str, Row]]:
         if reference.cid is not None:

@@ -19,7 +19,7 @@ from catalog.snapshot.line import decode_line
 from catalog.storage.sqlite import connect, translated
 
 INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
-INDEX_REVISION, TRUST_REVISION = "index_1", "trust_2"
+INDEX_REVISION, TRUST_REVISION = "index_2", "trust_2"
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 

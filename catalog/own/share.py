@@ -129,7 +129,12 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
         raise UnavailableError("no source could be asked", why=_explain(answers) or "none is configured")
     with _exclusive(home, network, name, "recover", progress) as own:
         for record in own.list_new(answer.record for answer in answers):
-            own.merge(record)
+            try:
+                own.merge(record)
+            except UnavailableError:
+                if not own.is_suspicious(record):
+                    raise
+                own.refuse(record)  # nothing of it can be had, and nothing may be signed above it: it ends no publishing
         record, signed = own.sign()
     return _put(home, network, Shared(record, signed, own.merged), progress)
 

@@ -62,8 +62,8 @@ class OwnCatalogue:
         new = self.list_new(found)
         if not new:
             return None
-        held = self.record.sequence if self.record is not None else 0
-        if new[-1].sequence - held > SUSPICIOUS_SEQUENCE_JUMP:
+        if self.is_suspicious(new[-1]):
+            held = self.record.sequence if self.record is not None else 0
             raise RollbackError(
                 f"a record of your catalogue with sequence {new[-1].sequence} was found, and {held} was the last one signed here",
                 why="the key is used elsewhere, or somebody else has it",
@@ -71,14 +71,23 @@ class OwnCatalogue:
             )
         return new[-1]
 
+    def is_suspicious(self, record: Record) -> bool:
+        """Return whether the sequence of a record is too far above this home's newest one to be from another home of the key."""
+        held = self.record.sequence if self.record is not None else 0
+        return record.sequence - held > SUSPICIOUS_SEQUENCE_JUMP
+
+    def refuse(self, record: Record) -> None:
+        """Never take a record: it is not new here any more."""
+        with self._home.trust.write() as connection:
+            refuse_record(connection, str(self.name), floor_of(record))
+
     def merge(self, record: Record) -> None:
         """Merge what a record points to that this home did not sign; the record itself is not new here any more.
 
         Raises `UnavailableError` where its snapshot cannot be fetched.
         """
         report = merge_record(self._home, self._last_root, record, open_store(self._home, self._network))
-        with self._home.trust.write() as connection:
-            refuse_record(connection, str(self.name), floor_of(record))
+        self.refuse(record)
         self._above.append(record.sequence)
         if self.merged is not None:
             report.releases = [*self.merged.releases, *report.releases]

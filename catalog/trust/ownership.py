@@ -244,7 +244,8 @@ def succeed(connection: Connection, old: str, new: str, at: str) -> Subscription
     connection.execute(update(catalogues).where(catalogues.c.catalogue_id == before).values(alias=None))
     values: dict[str, object] = {}
     if row.subscribed is None:
-        values |= {"position": former.position, "subscribed": at, "synced": 0}
+        # Its names rank from now on: with the rank of the former subscription it could take names over from later ones.
+        values |= {"position": former.position, "subscribed": at, "synced": 1}
     if row.alias is None:
         values["alias"] = former.alias
     if values:

@@ -1,0 +1,356 @@
+"""What else was tried as a publisher, each with its outcome. (*fell*: it worked until the change that came with this file.)
+
+====  =========================================================================  ==========================================
+ 1    a line sorted under another key than its own                               refused, nothing changed
+ 2    another number of releases than stated                                     refused, nothing changed
+ 3    one platform under two spellings, a name with .., a time that is none      refused, nothing changed
+ 4    a removed release that still has images                                    refused, nothing changed
+ 5    values that are no snapshot: an IPNS path, no CID, a path, an image        *fell* for a day: one ended the whole sync
+ 6    a record that lives for ever, and one published in the year 9999           taken; age is still shown by the last check
+ 7    a version left out, later back with other content                          a conflict
+ 8    a flood inside of a jump                                                   two questions, one after the other
+ 9    another snapshot between accepting a flood and the sync                    withheld anew
+10    a later version that claims the manifest or config of an earlier one       *fell*: the digest meant the later line
+11    a stranger's line that claims the config of somebody else's image          *fell*: the bare digest meant the stranger's
+12    a successor that takes names over from later subscriptions                 *fell*: its rank was that of the old one
+13    a successor that never answers                                             *fell*: later catalogues' names were unclear
+14    a name that is another subscription's alias, alone and as a first part     the alias keeps its meaning
+15    the same key serving two values to two sources                             the first stays, both are named
+16    a thousand changes with every sync                                         *fell*: the history grew without end
+17    a foreign catalogue's record under the followed name                       refused: another key
+18    a source that replays every older record                                   refused, the newest stays
+19    a planted record of the own key without a snapshot                         *fell*: recover and publish ended for good
+20    a bundle with records of strangers, of the own name, and an old one        only what is followed is taken, nothing goes back
+21    a domain that leads to another catalogue later                             the subscription stays with the first name
+22    conflicts that are refused, over and over                                  one row for each release
+====  =========================================================================  ==========================================
+"""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.errors import (
+    AmbiguousReferenceError,
+    DcatError,
+    ReleaseConflictError,
+    ReleaseNotFoundError,
+    RollbackError,
+    SnapshotError,
+)
+from catalog.followed.target import name_of_target, parse_target
+from catalog.home.records import local_records
+from catalog.limits import MAX_HISTORY, MAX_SEQUENCE
+from catalog.operations.import_ import import_bundle
+from catalog.operations.subscribe import subscribe
+from catalog.own.share import recover_own, share_own
+from catalog.snapshot.line import encode_line
+from catalog.sources.bundle import BundleSource, write_bundle
+from tests.attacks.publisher import Attacker, list_image
+from tests.attacks.victim import Victim
+from tests.factory.platforms import AMD64
+from tests.factory.releases import archive_block, listed_image, make_release, publish_fake
+from tests.factory.times import AT
+from tests.fakes.homes import NOBODY, share
+
+WEB = make_release("web", "1.0", "old")
+
+
+def rewrite(**fields: object) -> bytes:
+    """Return the line of a release with other fields, in canonical JSON."""
+    line = json.loads(encode_line(WEB)) | fields
+    return json.dumps(line, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def lying_lines(lie: str) -> dict[str, Any]:
+    line = encode_line(WEB)
+    image = json.loads(line)["images"]["linux/amd64"]
+    lies: dict[str, dict[str, Any]] = {
+        "another key": {"lines": {("api", "9"): line, ("web", "0"): encode_line(make_release("aaa", "1"))}},
+        "stated number": {"lines": {("web", "1.0"): line}, "stated": 2},
+        "two spellings": {"lines": {("web", "1.0"): rewrite(images={"linux/arm64": image, "linux/arm64/v8": image})}},
+        "removed with images": {"lines": {("web", "1.0"): rewrite(removed=AT)}},
+        "no name": {"lines": {("web", "1.0"): rewrite(name="../web")}},
+        "a time that is none": {"lines": {("web", "1.0"): rewrite(published="yesterday")}},
+    }
+    return lies[lie]
+
+
+LIES = ["another key", "stated number", "two spellings", "removed with images", "no name", "a time that is none"]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_lines_that_lie(mallory: Attacker, ann: Victim, lie: str) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    options = lying_lines(lie)
+    mallory.call("publish_lines", options.pop("lines"), **options)
+    update = ann.sync(mallory)
+    assert isinstance(update.error, SnapshotError), update
+    assert ann.resolve("bob/web@1.0").release == WEB
+
+
+@pytest.mark.parametrize("value", ["/ipns/k51qzi5uqu5dl", "/ipfs/nothing", "nothing", "", "/ipfs/{image}", "/ipfs/{image}/web"])
+def test_values_that_are_no_snapshot(mallory: Attacker, ann: Victim, value: str) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    mallory.sign(value.format(image=WEB.images[AMD64].archive))
+    assert isinstance(ann.sync(mallory).error, DcatError)
+    assert ann.resolve("bob/web@1.0").release == WEB
+
+
+def test_a_record_that_lives_for_ever(mallory: Attacker, ann: Victim) -> None:
+    record = mallory.publish(WEB)
+    mallory.sign(record.value.decode(), validity=253402300799 * 10**9)
+    ann.subscribe(mallory, "bob")
+    ann.wait(timedelta(days=400))
+    assert [notice.kind for notice in ann.resolve("bob/web@1.0").notices] == ["unchecked"]
+
+
+def test_a_version_that_comes_back_changed(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    mallory.publish(gone=[("web", "1.0")])
+    ann.sync(mallory)
+    mallory.publish(make_release("web", "1.0", "new"))
+    assert len(ann.sync(mallory).conflicts) == 1
+    with pytest.raises(ReleaseConflictError):
+        ann.resolve("bob/web@1.0")
+
+
+def test_a_flood_inside_of_a_jump(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(*(make_release("web", str(number), "old") for number in range(120)))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(*(make_release("web", str(number), "new") for number in range(120)), sequence=5_000_000)
+    assert ann.sync(mallory).state == "withheld"
+    (question,) = ann.questions()
+    ann.accept(question.item)
+    assert ann.sync(mallory).state == "suspicious"
+    (question,) = ann.questions()
+    assert question.kind == "jump"
+    mallory.publish(*(make_release("web", str(number), "newer") for number in range(120)))
+    assert ann.sync(mallory).state == "withheld"
+
+
+def test_another_snapshot_between_accepting_a_flood_and_the_sync(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(*(make_release("web", str(number), "old") for number in range(120)))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(*(make_release("web", str(number), "new") for number in range(120)))
+    ann.sync(mallory)
+    ann.accept(ann.questions()[0].item)
+    mallory.publish(*(make_release("web", str(number), "evil") for number in range(120)))
+    assert ann.sync(mallory).state == "withheld"
+    assert ann.resolve("bob/web@3").release == make_release("web", "3", "old")
+
+
+@pytest.mark.parametrize("claimed", ["config", "manifest"])
+def test_a_later_line_that_claims_an_earlier_digest(mallory: Attacker, ann: Victim, claimed: str) -> None:
+    image = listed_image("true")
+    mallory.publish(list_image("web", "1.0", image, AMD64))
+    ann.subscribe(mallory, "bob")
+    ann.wait(timedelta(minutes=1))
+    lie = replace(listed_image("evil"), **{claimed: getattr(image, claimed)})
+    mallory.publish(list_image("web", "2.0", lie, AMD64), list_image("aaa", "1.0", lie, AMD64))
+    ann.sync(mallory)
+    digest = getattr(image, claimed)
+    for reference in (f"bob/web@{digest}", f"web@{digest}", str(digest)):
+        assert ann.resolve(reference).image == image
+
+
+def test_a_stranger_that_claims_somebody_elses_image(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    """The stranger was subscribed to first, and lists it before or after; the own catalogue comes before all."""
+    image = listed_image("true")
+    mallory.publish(make_release("tool", "1.0"))
+    ann.subscribe(mallory, "bob")
+    carol.publish(list_image("web", "1.0", image, AMD64))
+    ann.subscribe(carol, "carol")
+    ann.wait(timedelta(minutes=1))
+    lie = replace(listed_image("evil"), config=image.config)
+    with ann.home() as home:
+        own = publish_fake(home, "app", "1.0", "mine").images[AMD64]
+    stolen = replace(listed_image("evil too"), config=own.config)
+    mallory.publish(list_image("web", "9.0", lie, AMD64), list_image("app", "9.0", stolen, AMD64))
+    ann.sync_all(mallory, carol)
+    assert ann.resolve(str(image.config)).image == image
+    assert ann.resolve(str(own.config)).image == own
+
+
+def test_a_successor_takes_no_name_over(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    mallory.publish(make_release("web", "1.0", "mallory's"))
+    carol.publish(make_release("db", "1.0", "carol's"))
+    ann.subscribe(mallory, "bob")
+    ann.subscribe(carol, "carol")
+    with Attacker(b"successor") as successor:
+        mallory.sign("/ipfs/x", sequence=MAX_SEQUENCE, successor=successor.name)
+        ann.sync_all(mallory, carol)
+        ann.accept(ann.questions()[0].item)
+        assert ann.resolve("db@1.0").catalogue.alias == "carol"  # while the successor does not answer
+        successor.publish(make_release("web", "1.0", "mallory's"), make_release("db", "1.0", "evil"))
+        ann.sync_all(successor, carol)
+        assert ann.resolve("db@1.0").release == make_release("db", "1.0", "carol's")
+        assert ann.resolve("web@1.0").catalogue.catalogue == str(successor.name)
+        assert ann.resolve("bob/db@1.0").release == make_release("db", "1.0", "evil")
+
+
+def test_names_of_other_subscriptions_aliases(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    mallory.publish(make_release("tool", "1.0"))
+    carol.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    ann.subscribe(carol, "carol")
+    mallory.publish(make_release("carol/web", "1.0", "evil"), make_release("carol", "1.0", "evil"), make_release("web", "1.0"))
+    ann.sync_all(mallory, carol)
+    assert ann.resolve("carol/web@1.0").release == WEB
+    assert ann.resolve("web@1.0").release == WEB
+    with pytest.raises(ReleaseNotFoundError):
+        ann.resolve("carol/tool@1.0")
+
+
+def test_one_key_with_two_values(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    with Attacker(b"mallory") as twin:
+        mallory.publish(make_release("web", "2.0"), sequence=7)
+        twin.publish(make_release("web", "3.0"), sequence=7)
+        update = ann.sync(mallory, twin)
+        assert len(update.equivocations) == 1
+        kept = ann.knows("bob/web@2.0")
+        assert ann.knows("bob/web@3.0") is not kept
+        for _ in range(2):
+            ann.sync(twin, mallory)
+            assert ann.knows("bob/web@2.0") is kept
+
+
+def test_a_thousand_changes_with_every_sync(mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The history of a catalogue has an end, and that of others is not pushed out."""
+    assert MAX_HISTORY >= 10_000
+    monkeypatch.setattr("catalog.index.history.MAX_HISTORY", 300)
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    for step in range(4):
+        mallory.publish(*(make_release("web", str(number), annotations={"title": str(step)}) for number in range(150)))
+        ann.sync(mallory)
+    with ann.home() as home, home.index.read() as connection:
+        counts: dict[str, int] = dict(
+            connection.exec_driver_sql("SELECT catalogue, count(*) FROM history GROUP BY catalogue").fetchall()
+        )
+    assert counts[str(mallory.name)] == 300
+    assert len(counts) == 2
+
+
+def test_a_foreign_record_under_a_followed_name(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    record = carol.publish(make_release("web", "2.0"), sequence=9)
+    mallory.call("serve", replace(record, name=mallory.name))
+    assert isinstance(ann.sync(mallory).error, DcatError)
+    assert not ann.knows("bob/web@2.0")
+
+
+def test_replayed_records(mallory: Attacker, ann: Victim) -> None:
+    old = [mallory.publish(make_release("web", str(number))) for number in range(5)]
+    ann.subscribe(mallory, "bob")
+    for record in old[:-1]:
+        mallory.call("serve", record)
+        assert isinstance(ann.sync(mallory).error, RollbackError)
+    assert ann.resolve("bob/web@4")
+
+
+def test_a_planted_record_without_a_snapshot(ann: Victim) -> None:
+    """Who stole the key, or found a signature, must not end publishing for good: one command recovers."""
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+        share(home)
+        key = home.read_key()
+    with Attacker(key.encode()[-64:-32]) as thief:
+        assert thief.name == key.name
+        thief.sign("/ipfs/bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi", sequence=MAX_SEQUENCE - 1)
+        with ann.home() as home, ann.network(thief) as network:
+            publish_fake(home, "app", "1.1")
+            with pytest.raises(RollbackError, match="was found"):
+                share_own(home, network)
+            recovered = recover_own(home, network)
+            assert recovered.signed
+            publish_fake(home, "app", "1.2")
+            shared = share_own(home, network)
+            assert shared is not None
+            assert shared.signed
+            assert shared.record.sequence < 10
+
+
+def test_conflicts_refused_over_and_over(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    for step in range(10):
+        mallory.publish(make_release("web", "1.0", f"new {step}"))
+        ann.sync(mallory)
+        ann.refuse("bob/web@1.0")
+    with ann.home() as home, home.trust.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM conflicts").scalar_one() == 1
+    assert ann.resolve("bob/web@1.0").release == WEB
+
+
+def test_a_bundle_with_records_of_strangers(mallory: Attacker, carol: Attacker, ann: Victim, tmp_path: Path) -> None:
+    """Of the strangers nothing is kept, the own record is not touched, and the old record of a followed one changes nothing."""
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+        own = share(home).record
+    old = mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "2.0"))
+    ann.sync(mallory)
+    stranger = carol.publish(make_release("db", "1.0"))
+    records = {str(record.name): record.encoded for record in (old, stranger, own)}
+    with (tmp_path / "bundle.car").open("wb") as file:
+        block = archive_block("a stranger's")
+        write_bundle(file, [block.cid], [block], records=records)
+    with ann.home() as home, BundleSource(tmp_path / "bundle.car") as bundle:
+        done = import_bundle(home, bundle)
+        assert done.unknown == (str(carol.name),)
+        assert [update.alias for update in done.older] == ["bob"]
+        assert (done.updates, done.images, done.strangers) == ((), (), (block.cid,))
+        assert not home.blocks.has(block.cid)
+        with home.trust.read() as connection:
+            names = connection.exec_driver_sql("SELECT catalogue FROM catalogues").scalars().all()
+        assert set(names) == {str(mallory.name), str(own.name)}
+        assert local_records(home).get(own.name) == own.encoded
+        assert local_records(home).get(stranger.name) is None
+    assert ann.knows("bob/web@2.0")
+    assert not ann.knows("db@1.0")
+
+
+def test_a_domain_that_leads_elsewhere_later(
+    mallory: Attacker, carol: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was followed by its domain is followed by its name from then on."""
+    mallory.publish(make_release("web", "9.0", "evil"))
+    carol.publish(WEB)
+    names = [carol.name, mallory.name]
+    monkeypatch.setattr("catalog.followed.target.resolve_dnslink", lambda domain: names.pop(0))
+    target = parse_target("catalogue.example.org")
+    with ann.home() as home, ann.network(carol, mallory) as network:
+        subscribe(home, network, name_of_target(target, clients={}), "team")
+        with pytest.raises(AmbiguousReferenceError):
+            subscribe(home, network, name_of_target(target, clients={}), "team")
+    ann.sync_all(carol, mallory)
+    assert ann.resolve("team/web@1.0").release == WEB
+    assert not ann.knows("team/web@9.0")
+
+
+def test_an_own_record_that_was_put_back_is_not_signed_below(ann: Victim) -> None:
+    """A backup of the record files alone, or a source that replays them, leads to no second record of one sequence."""
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+        record = share(home).record
+        publish_fake(home, "app", "1.1")
+        newer = share(home).record
+        local_records(home).put(record.name, record.encoded)
+        publish_fake(home, "app", "1.2")
+        shared = share_own(home, NOBODY)
+        assert shared is not None
+        assert shared.record.sequence == newer.sequence + 1
