@@ -28,15 +28,15 @@ class ExportedImage:
     """One complete image of an export: its layers (one for each diffID, in order) are stored and match the config.
 
     ``names`` are its tags in the export, which are never applied. ``platform`` is None if neither the config nor the export's index
-    states one. ``is_oci_only``: the export has no docker ``manifest.json``;
-    podman and skopeo rewrite the config of a docker image when they make such an export.
+    states one. ``may_be_converted``: the export has the form in which skopeo and podman write Docker images after rewriting their
+    configs.
     """
 
     config: bytes
     image: ImageConfig
     layers: tuple[StoredLayer, ...]
     names: tuple[str, ...]
-    is_oci_only: bool
+    may_be_converted: bool
     platform: Platform | None
 
     @property
@@ -49,8 +49,7 @@ class Export:
 
     def __init__(self, members: Members) -> None:
         self._members = members
-        self._is_oci_only = members.document("manifest.json") is None
-        self._candidates, self._others = list_candidates(members)
+        self._candidates, self._others, self._may_be_converted = list_candidates(members)
         self.remarks = tuple(members.remarks)
 
     @property
@@ -115,7 +114,9 @@ class Export:
                     f"layer {position} of image {image.digest} does not match its config",
                     why=f"it has diffID {layer.diff_id}, not {diff_id}",
                 )
-        return ExportedImage(candidate.config, image, tuple(stored), tuple(candidate.names), self._is_oci_only, candidate.platform)
+        return ExportedImage(
+            candidate.config, image, tuple(stored), tuple(candidate.names), self._may_be_converted, candidate.platform
+        )
 
 
 def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platform | None) -> Candidate:

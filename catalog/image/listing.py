@@ -13,8 +13,9 @@ from typing import Final, NamedTuple, Protocol
 from catalog.errors import ArchiveError
 from catalog.image.config import ImageConfig, parse_config
 from catalog.image.dag import StoredLayer
-from catalog.image.document import decode_object
+from catalog.image.document import decode_object, get_text
 from catalog.image.oci import (
+    CONTAINERD_NAME,
     INDEX_TYPES,
     MANIFEST_TYPES,
     Descriptor,
@@ -85,10 +86,15 @@ class Candidate:
 
 
 class Listing(NamedTuple):
-    """The images that an export names, complete or not, and its other content."""
+    """The images that an export names, complete or not, and its other content.
+
+    ``may_be_converted``: the export has the form of skopeo and podman, which rewrite the configs of Docker images for it. Other
+    tools keep the config, and write ``manifest.json``, the media type of the index or containerd's names.
+    """
 
     candidates: list[Candidate]
     others: list[OtherContent]
+    may_be_converted: bool
 
 
 def list_candidates(members: Members) -> Listing:
@@ -112,13 +118,14 @@ def list_candidates(members: Members) -> Listing:
         if layout is not None:
             check_layout(layout)
         lister.add_index(index)
-    return Listing(lister.candidates, lister.others)
+    return Listing(lister.candidates, lister.others, docker is None and lister.index_is_bare)
 
 
 class _Lister:
     def __init__(self, members: Members) -> None:
         self.candidates: list[Candidate] = []
         self.others: list[OtherContent] = []
+        self.index_is_bare = False
         self._members = members
         self._configs: dict[str, _Config] = {}
         self._manifests: dict[Descriptor, ImageManifest | None] = {}
@@ -129,7 +136,10 @@ class _Lister:
             self._add(self._read_config(item.config, None), item.layers, item.tags)
 
     def add_index(self, document: bytes) -> None:
-        for descriptor, names in self._walk(self._parse_index(document)):
+        top = self._parse_index(document)
+        has_type = get_text(decode_object(document, "index.json"), "mediaType", "index.json")
+        self.index_is_bare = not has_type and not any(CONTAINERD_NAME in entry.annotations for entry in top)
+        for descriptor, names in self._walk(top):
             try:
                 manifest = self._read_manifest(descriptor)
             except UnsupportedDigestError as error:

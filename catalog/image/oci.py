@@ -38,7 +38,8 @@ LAYER_TYPES: Final = frozenset(
     [base + suffix for base in _OCI_LAYERS for suffix in ("", "+gzip", "+zstd")]
     + [base + suffix for base in _DOCKER_LAYERS for suffix in ("", ".gzip", ".zstd")]
 )
-NAME_ANNOTATIONS: Final = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+CONTAINERD_NAME: Final = "io.containerd.image.name"
+NAME_ANNOTATIONS: Final = (CONTAINERD_NAME, "org.opencontainers.image.ref.name")
 _ATTESTATION_ANNOTATION = "vnd.docker.reference.type"
 _OTHER_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+", re.ASCII)
 _HELM: Final = "application/vnd.cncf.helm."

@@ -239,7 +239,7 @@ def _may_be_rewritten(exported: ExportedImage) -> bool:
 
     Other tools that make such exports (crane, ko, kaniko, BuildKit) keep the config, or order its keys by name.
     """
-    return exported.is_oci_only and exported.config.lstrip().startswith(b'{"created":')
+    return exported.may_be_converted and exported.config.lstrip().startswith(b'{"created":')
 
 
 def _open_ahead(engine: Engine, image: EngineImage) -> AbstractContextManager[BinaryIO]:

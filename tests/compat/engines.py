@@ -139,13 +139,13 @@ def podman() -> Iterator[PrivateEngine]:
         for driver in ("overlay", "vfs"):
             command = (path, "--root", f"{text}/root", "--runroot", f"{text}/run", "--storage-driver", driver)
             engine = PrivateEngine("podman", folder / "podman.sock", command, environment)
-            process = _start([*command, "system", "service", "--time", "0", engine.host], folder / "log", environment)
+            process = start_process([*command, "system", "service", "--time", "0", engine.host], folder / "log", environment)
             try:
                 if _answers(engine.socket, process):
                     yield engine
                     return
             finally:
-                _stop(process)
+                stop_process(process)
                 _unmount(folder)
         pytest.fail(f"podman does not start: {(folder / 'log').read_text(errors='replace')[-2000:]}", pytrace=False)
 
@@ -191,12 +191,12 @@ def run_registry(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterato
         }
         configuration = Path(text) / "config.yml"
         configuration.write_text(json.dumps(settings), encoding="utf-8")
-        process = _start([*within, path, "serve", str(configuration)], Path(text) / "log", {"PATH": _PROGRAMS})
+        process = start_process([*within, path, "serve", str(configuration)], Path(text) / "log", {"PATH": _PROGRAMS})
         try:
-            _wait_for(lambda: _registry_answers(address, within), process)
+            wait_for(lambda: _registry_answers(address, within), process)
             yield address
         finally:
-            _stop(process)
+            stop_process(process)
 
 
 def _dockerd(
@@ -213,13 +213,13 @@ def _dockerd(
         engine = PrivateEngine(name, folder / "docker.sock", (docker, "--host", f"unix://{folder}/docker.sock"), settings)
         places = ["--data-root", f"{text}/root", "--exec-root", f"{text}/exec", "--pidfile", f"{text}/pid", "--host", engine.host]
         for driver in ([], [f"--storage-driver={fallback}"]):  # overlay file systems do not stack everywhere
-            process = _start([*within, str(dockerd), *places, *_DOCKERD_FLAGS, *driver], folder / "log", settings)
+            process = start_process([*within, str(dockerd), *places, *_DOCKERD_FLAGS, *driver], folder / "log", settings)
             try:
                 if _answers(engine.socket, process):
                     yield engine
                     return
             finally:
-                _stop(process)
+                stop_process(process)
                 _unmount(folder)
         pytest.fail(f"{name} does not start: {(folder / 'log').read_text(errors='replace')[-2000:]}", pytrace=False)
 
@@ -229,12 +229,12 @@ def _need_root(need: str) -> None:
         lacks(need, "a private engine needs root")
 
 
-def _start(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start_process(command: list[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with log.open("ab") as stream:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=environment)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop_process(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -252,7 +252,7 @@ def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
             client.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
             return b" 200 " in client.recv(64)
 
-    return _wait_for(ping, process)
+    return wait_for(ping, process)
 
 
 def _registry_answers(address: str, within: Sequence[str]) -> bool:
@@ -263,7 +263,7 @@ def _registry_answers(address: str, within: Sequence[str]) -> bool:
         return bool(response.status == 200)
 
 
-def _wait_for(answer: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
+def wait_for(answer: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:
     """Wait until ``answer`` gives true; false where the process ends before, or takes too long."""
     end = time.monotonic() + _START_TIMEOUT
     while time.monotonic() < end and process.poll() is None:

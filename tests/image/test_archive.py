@@ -121,7 +121,7 @@ def test_layout_folder(tmp_path: Path, compress: Callable[[bytes], bytes]) -> No
     write_folder(oci_archive(SAMPLE, compress), tmp_path)
     blocks = MemoryBlocks()
     image = read_layout(open_in_folder(tmp_path), lambda: LayerWriter(blocks)).choose()
-    assert image.is_oci_only
+    assert image.may_be_converted
     assert image.names == ("docker.io/library/sample:1",)
     assert str(build_archive(image.config, list(image.layers), blocks).archive) == EXPECTED
 

@@ -160,7 +160,7 @@ def test_manifest_digests_are_references_too() -> None:
     _, manifest = oci_blobs(SAMPLE)
     image = read_images(make_tar(docker_25(SAMPLE)), MemoryBlocks()).choose(f"sha256:{digest(manifest)}")
     assert image.config == SAMPLE.config
-    assert not image.is_oci_only
+    assert not image.may_be_converted
 
 
 def test_both_lists_name_one_image_once() -> None:
