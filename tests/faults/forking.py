@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.faults.watching import watch
 from tests.needs import ROOT, lacks
 
 OPEN, WRITE, READ, SYNC, NAME = 1, 2, 4, 8, 16
@@ -79,12 +80,14 @@ class Forks:
         record: Path | None = None,
         umask: int | None = None,
         stdin: Path | None = None,
+        watched: Path | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> Ended:
         """Run one command in ``home``.
 
         ``kill_after`` seconds, ``end_by`` is sent. ``fail`` names one of `FAILURES`, the operation that fails, and whether all
-        later ones fail too (0: none does, they are counted). ``record`` is where the operations are written down.
+        later ones fail too (0: none does, they are counted). ``record`` is where the operations are written down,
+        ``watched`` where the paths that are changed are (`tests.faults.watching`).
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -103,6 +106,7 @@ class Forks:
             "record": None if record is None else str(record),
             "umask": umask,
             "stdin": None if stdin is None else str(stdin),
+            "watched": None if watched is None else str(watched),
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -182,6 +186,8 @@ def _command(request: dict[str, Any], report: int) -> int:
             library.faults_arm(ctypes.c_long(at), error, kinds, int(lasting))
         if request["record"] is not None:
             library.faults_record(request["record"].encode())
+    if request["watched"] is not None:
+        watch(os.open(request["watched"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before anything began: as if it had not been pressed
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
