@@ -13,6 +13,7 @@ from starlette.routing import Route, Router
 
 from catalog.delta.reader import read_delta
 from catalog.home.deltas import KeptDelta
+from catalog.home.home import open_home
 from catalog.ipld.cid import Cid
 from catalog.server.app import create_app
 from catalog.server.counters import Counters
@@ -222,8 +223,8 @@ def test_the_index_of_the_documents_lists_them_all() -> None:
     assert {name.split("/")[1] for name in tracked() if name.startswith("docs/")} - {"README.md"} <= listed
 
 
-def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table of `http.md` has each route with its methods, and nothing else."""
+def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The tables of `http.md` have each route with its methods, and nothing else."""
     served: set[tuple[str, str]] = set()
 
     class Recording(Router):
@@ -233,12 +234,16 @@ def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("catalog.server.app.Router", Recording)
     settings, workers = ServerSettings(), Workers()
-    site = Site(Blocks(), Records(), lambda: None, lambda: datetime(2026, 11, 24, tzinfo=UTC), NoDeltas())
-    create_app(site, settings, workers, Counters(), HostList(settings), lambda _: None)
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    with open_home(tmp_path / "home", now=now) as home:
+        site = Site(Blocks(), Records(), lambda: None, lambda: now, NoDeltas(), home=home)
+        create_app(site, settings, workers, Counters(), HostList(settings), lambda _: None)
     workers.close()
     text = (FORMATS / "http.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", text, re.MULTILINE)
-    assert {(path, method) for path, methods in rows for method in methods.split(", ")} == served
+    rows = re.findall(r"^\| (`/[^|]*`) \| ([A-Z, ]+) \|", text, re.MULTILINE)
+    assert {
+        (path, method) for paths, methods in rows for path in paths[1:-1].split("`, `") for method in methods.split(", ")
+    } == served
 
 
 class NoDeltas:
