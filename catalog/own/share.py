@@ -134,7 +134,7 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
             except UnavailableError:
                 if not own.is_suspicious(record):
                     raise
-                own.refuse(record)  # nothing of it can be had, and nothing may be signed above it: it ends no publishing
+                own.refuse(record)  # publishing goes on without it: its snapshot cannot be fetched, nothing may be signed above it
         record, signed = own.sign()
     return _put(home, network, Shared(record, signed, own.merged), progress)
 
