@@ -8,7 +8,7 @@ from catalog.limits import MAX_LISTED_CHANGES
 from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.snapshot.difference import ReleaseDifference
-from catalog.trust.contents import Conflict
+from catalog.trust.conflicts import Conflict
 
 
 @dataclass(slots=True)

@@ -17,18 +17,10 @@ from sqlalchemy import Connection
 from catalog.errors import DcatError, LockedError, RecordError, RollbackError, VerificationError
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
+from catalog.followed.fetching import NewSnapshot, chosen, fetch_snapshot, is_current
 from catalog.followed.offering import offer_record
 from catalog.followed.refusing import delete_refused
-from catalog.followed.taking import (
-    NewSnapshot,
-    Taken,
-    chosen,
-    confirm_record,
-    fetch_snapshot,
-    is_current,
-    take_revocation,
-    take_snapshot,
-)
+from catalog.followed.taking import Taken, confirm_record, take_revocation, take_snapshot
 from catalog.home.home import Home
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import Cid
@@ -37,7 +29,7 @@ from catalog.ipns.record import Record
 from catalog.limits import FETCHES_AT_ONCE, FOLLOWED_BUDGET
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
-from catalog.trust.contents import Conflict
+from catalog.trust.conflicts import Conflict
 from catalog.trust.decision import Verdict
 from catalog.trust.ownership import Subscription, reserve_ranks
 from catalog.trust.store import get_floor

@@ -58,7 +58,7 @@ class Journal:
 
     def _apply(self, number: int, update: "IndexUpdate", prepared: "Prepared | None" = None) -> None:
         from catalog.index.update import take_update
-        from catalog.trust.contents import list_conflicts
+        from catalog.trust.conflicts import list_conflicts
         from catalog.trust.store import clear_unfinished
 
         differing = []

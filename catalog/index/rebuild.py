@@ -16,7 +16,7 @@ from catalog.ipns.record import Record, check_record
 from catalog.model.release import format_time
 from catalog.snapshot.reader import open_snapshot
 from catalog.storage.database import Database
-from catalog.trust.contents import list_conflicts
+from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import list_subscriptions, own_catalogue
 from catalog.trust.store import get_floor, list_unshared
 

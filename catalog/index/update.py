@@ -21,7 +21,7 @@ from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.snapshot.reader import open_snapshot
 from catalog.storage.database import Database
-from catalog.trust.contents import Conflict, keep_contents
+from catalog.trust.conflicts import Conflict, keep_contents
 
 _TAKEN_KEPT = 1000
 

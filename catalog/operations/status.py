@@ -11,7 +11,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.model.release import parse_time
 from catalog.own.unshared import find_unshared
-from catalog.trust.contents import list_conflicts
+from catalog.trust.conflicts import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
 from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import get_floor, list_pins, list_unshared

@@ -22,18 +22,9 @@ from catalog.ipns.record import Record, check_record
 from catalog.model.reference import nearest
 from catalog.model.release import format_time
 from catalog.snapshot.reader import open_snapshot
-from catalog.trust.contents import (
-    Comparison,
-    Conflict,
-    accept_conflict,
-    compare_contents,
-    content_of,
-    describe_change,
-    keep_contents,
-    list_conflicts,
-    note_contents,
-    refuse_conflict,
-)
+from catalog.trust.conflicts import Conflict, describe_change, keep_contents, list_conflicts, refuse_conflict
+from catalog.trust.content import content_of
+from catalog.trust.contents import Comparison, accept_conflict, compare_contents, note_contents
 from catalog.trust.decision import Floor, floor_of
 from catalog.trust.ownership import Subscription, check_successor, list_subscriptions, succeed
 from catalog.trust.store import StoredFloor, get_floor, get_note, put_note, raise_floor, refuse_record

@@ -11,16 +11,17 @@ a connection of the trust file's `catalog.storage.database.Database`.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, select
 
 from catalog.errors import NotFoundError, ReleaseConflictError
 from catalog.model.digest import ConfigDigest
-from catalog.model.platform import Platform, parse_platform
-from catalog.model.release import Image, Release
-from catalog.snapshot.line import decode_line, encode_line
-from catalog.trust.schema import catalogues, conflicts, contents
+from catalog.model.platform import Platform
+from catalog.model.release import Release
+from catalog.trust.conflicts import Conflict, NotedConflicts, check_waiting, describe_change, end_conflicts, put_conflict
+from catalog.trust.content import Content, content_of
+from catalog.trust.schema import catalogues, contents
 from catalog.trust.store import catalogue_id
 
 _BATCH = 2000
@@ -47,63 +48,8 @@ _COMPLETE = """
 UPDATE contents SET format = ?, archive = ?, manifest = ?
 WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND archive IS NULL
 """
-_FORGET_CONFLICT = "DELETE FROM conflicts WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?"
 
-ConflictState = Literal["open", "refused"]
 _Key = tuple[str, str, str]
-
-
-class Content(NamedTuple):
-    """What a release holds for one platform, as far as it must not change. Archive and manifest are None where not known."""
-
-    config: bytes
-    format: str
-    archive: bytes | None
-    manifest: bytes | None
-
-    def is_changed_to(self, other: "Content") -> bool:
-        """Return whether ``other`` is another content than this one; one of another format can only differ in its config."""
-        if self.config != other.config:
-            return True
-        if self.format != other.format or self.archive is None:
-            return False
-        return (self.archive, self.manifest) != (other.archive, other.manifest)
-
-
-def content_of(image: Image) -> Content:
-    """Return the content of an image."""
-    return Content(image.config.raw, image.format, image.archive.binary, image.manifest.raw)
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A followed release that came with other content than it was seen with.
-
-    ``release`` is the release in the newest snapshot, ``held`` the release in the index before (None where it had none).
-    """
-
-    catalogue: str
-    name: str
-    version: str
-    platform: Platform
-    old: ConfigDigest
-    release: Release
-    held: Release | None
-    seen: str
-    state: ConflictState
-
-    @property
-    def image(self) -> Image:
-        """The image with the other content."""
-        return self.release.images[self.platform]
-
-    @property
-    def new(self) -> ConfigDigest:
-        return self.image.config
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.name, self.version
 
 
 @dataclass(slots=True)
@@ -147,18 +93,16 @@ def compare_contents(
     """
     number = _find_number(connection, catalogue)
     found = Comparison(catalogue)
-    waiting: dict[tuple[str, str], list[Any]] = {}
-    for row in connection.execute(_select_conflicts(None, catalogue)):
-        waiting.setdefault((row.name, row.version), []).append(row)
-        found.open += row.state == "open"
+    noted = NotedConflicts(connection, catalogue)
+    found.open = noted.open
     for key in gone:
-        _settle(found, key, _conflicts_of(waiting.pop(key, ())), ())
+        _settle(found, key, noted.take(key), ())
     stream = iter(releases)
     while batch := list(islice(stream, _BATCH)):
         keys = [(*_key(release), str(platform)) for release in batch for platform in release.images]
         current = {} if number is None else _read_current(connection, number, keys)
         for release in batch:
-            before = _conflicts_of(waiting.pop(_key(release), ()))
+            before = noted.take(_key(release))
             differing = _compare_release(connection, number, found, release, current, at, held, before)
             _settle(found, _key(release), before, differing)
             if most is not None and found.open > most:
@@ -168,8 +112,8 @@ def compare_contents(
             found.fresh.clear()
             del found.other_formats[_MAX_OTHER_FORMATS:]
     if whole:
-        for key, rows in waiting.items():
-            _settle(found, key, _conflicts_of(rows), ())
+        for key, before in noted.take_rest():
+            _settle(found, key, before, ())
     return found
 
 
@@ -180,12 +124,12 @@ def note_contents(connection: Connection, found: Comparison, at: str) -> None:
         (_INSERT, [(number, *row, at) for row in found.fresh]),
         (_INSERT_FORMER, [(number, *row, at) for row in found.other_formats]),
         (_COMPLETE, [(*row[:3], number, *row[3:]) for row in found.completed]),
-        (_FORGET_CONFLICT, [(number, *key) for key in found.settled]),
     ):
         if rows:
             connection.exec_driver_sql(statement, rows)
+    end_conflicts(connection, found.catalogue, found.settled)
     for conflict in found.changed:
-        _put_conflict(connection, number, conflict)
+        put_conflict(connection, conflict)
 
 
 def check_own_content(connection: Connection, catalogue: str, release: Release, at: str) -> None:
@@ -230,7 +174,7 @@ def accept_images(connection: Connection, catalogue: str, images: Iterable[SeenI
             connection.exec_driver_sql(_KEEP, keys)
             rows = [(number, *row, _seen_before(connection, number, row) or at) for row in changed]
             connection.exec_driver_sql(_REPLACE, rows)
-            connection.exec_driver_sql(_FORGET_CONFLICT, keys)
+            end_conflicts(connection, catalogue, [row[:3] for row in changed])
 
 
 def accept_contents(connection: Connection, catalogue: str, release: Release, at: str) -> None:
@@ -242,62 +186,17 @@ def accept_contents(connection: Connection, catalogue: str, release: Release, at
     accept_images(connection, catalogue, images, at)
 
 
-def keep_contents(release: Release, differing: Iterable[Conflict]) -> Release:
-    """Return the release as the index shows it while its content is in conflict, or was refused.
-
-    It has the old images, and everything else as it is now. A platform whose old image was not held is left out. ``differing`` may
-    hold conflicts of other releases.
-    """
-    images = dict(release.images)
-    for conflict in differing:
-        image = images.get(conflict.platform)
-        if conflict.key != _key(release) or image is None or content_of(image) != content_of(conflict.image):
-            continue
-        if conflict.held is not None and conflict.platform in conflict.held.images:
-            images[conflict.platform] = conflict.held.images[conflict.platform]
-        else:
-            del images[conflict.platform]
-    return replace(release, images=images)
-
-
-def list_conflicts(connection: Connection, *, state: ConflictState | None = "open", catalogue: str | None = None) -> list[Conflict]:
-    """Return the conflicts of a state (None: all), oldest first."""
-    return [_conflict(row) for row in connection.execute(_select_conflicts(state, catalogue))]
-
-
 def accept_conflict(connection: Connection, conflict: Conflict, release: Release) -> None:
     """Make the content of a conflict current; ``release`` is the one that is shown now, and must still have that content.
 
     Raise `NotFoundError` where the conflict is over, or its content or that of ``release`` is another one by now.
     """
-    now = _check_waiting(connection, conflict)
+    now = check_waiting(connection, conflict)
     image = release.images.get(conflict.platform)
     if image is None or content_of(image) != content_of(conflict.image):
         raise NotFoundError(f"{release.reference} has another content for {conflict.platform} by now", why="list what waits again")
     only = replace(release, images={conflict.platform: image})
     accept_contents(connection, conflict.catalogue, only, now.seen)
-
-
-def refuse_conflict(connection: Connection, conflict: Conflict, at: str) -> None:
-    """Keep the old content; raise `NotFoundError` where the conflict is over, or is about another content by now."""
-    _check_waiting(connection, conflict)
-    connection.execute(update(conflicts).where(*_same(connection, conflict)).values(state="refused", decided=at))
-
-
-def forget_conflicts(connection: Connection, catalogue: str) -> None:
-    """Delete the conflicts of a catalogue that is no longer followed; its contents stay."""
-    connection.execute(delete(conflicts).where(conflicts.c.catalogue_id == catalogue_id(connection, catalogue)))
-
-
-def describe_change(conflict: Conflict) -> str:
-    """Return what changed, as ``OLD became NEW``."""
-    if conflict.old != conflict.new:
-        return f"{conflict.old} became {conflict.new}"
-    before = conflict.held.images.get(conflict.platform) if conflict.held is not None else None
-    was = f"{before.archive} (manifest {before.manifest})" if before is not None else "the archive it was seen with"
-    return (
-        f"{was} became {conflict.image.archive} (manifest {conflict.image.manifest}), although its config is still {conflict.new}"
-    )
 
 
 def _compare_release(
@@ -386,76 +285,5 @@ def _find_number(connection: Connection, catalogue: str) -> int | None:
     return connection.execute(select(catalogues.c.catalogue_id).where(catalogues.c.catalogue == catalogue)).scalar()
 
 
-def _put_conflict(connection: Connection, number: int, conflict: Conflict) -> None:
-    """Write a conflict in place of an earlier one about the same release and platform: only the newest is kept."""
-    key = (number, *conflict.key, str(conflict.platform))
-    connection.exec_driver_sql(_FORGET_CONFLICT, key)
-    connection.execute(
-        insert(conflicts).values(
-            catalogue_id=number,
-            name=conflict.name,
-            version=conflict.version,
-            platform=str(conflict.platform),
-            old_config=conflict.old.raw,
-            old_line=None if conflict.held is None else encode_line(conflict.held)[:-1],
-            new_line=encode_line(conflict.release)[:-1],
-            seen=conflict.seen,
-            state=conflict.state,
-        )
-    )
-
-
-def _select_conflicts(state: ConflictState | None, catalogue: str | None) -> Select[Any]:
-    statement = (
-        select(conflicts, catalogues.c.catalogue)
-        .join(catalogues, catalogues.c.catalogue_id == conflicts.c.catalogue_id)
-        .order_by(conflicts.c.seen, conflicts.c.conflict_id)
-    )
-    if state is not None:
-        statement = statement.where(conflicts.c.state == state)
-    if catalogue is not None:
-        statement = statement.where(catalogues.c.catalogue == catalogue)
-    return statement
-
-
-def _conflicts_of(rows: Iterable[Any]) -> dict[Platform, Conflict]:
-    return {conflict.platform: conflict for conflict in map(_conflict, rows)}
-
-
-def _check_waiting(connection: Connection, conflict: Conflict) -> Conflict:
-    """Return the stored conflict; raise `NotFoundError` where there is none, or one about another content."""
-    row = connection.execute(select(conflicts, catalogues.c.catalogue).join(catalogues).where(*_same(connection, conflict))).first()
-    stored = None if row is None else _conflict(row)
-    if stored is None or content_of(stored.image) != content_of(conflict.image):
-        raise NotFoundError(
-            f"nothing about this content of {conflict.name}@{conflict.version} waits for a decision any more",
-            why="a sync, or another command, changed it meanwhile",
-        )
-    return stored
-
-
-def _same(connection: Connection, conflict: Conflict) -> tuple[Any, ...]:
-    return (
-        conflicts.c.catalogue_id == catalogue_id(connection, conflict.catalogue),
-        conflicts.c.name == conflict.name,
-        conflicts.c.version == conflict.version,
-        conflicts.c.platform == str(conflict.platform),
-    )
-
-
 def _key(release: Release) -> tuple[str, str]:
     return release.name, release.version
-
-
-def _conflict(row: Any) -> Conflict:
-    return Conflict(
-        row.catalogue,
-        row.name,
-        row.version,
-        parse_platform(row.platform),
-        ConfigDigest(row.old_config),
-        decode_line(row.new_line),
-        None if row.old_line is None else decode_line(row.old_line),
-        row.seen,
-        row.state,
-    )

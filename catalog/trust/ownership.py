@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, InvalidNameError
 from catalog.model.reference import MINE, check_name
-from catalog.trust.contents import forget_conflicts
+from catalog.trust.conflicts import forget_conflicts
 from catalog.trust.schema import aliases, catalogues, owners
 from catalog.trust.store import catalogue_id, get_floor, get_note, put_note
 from catalog.trust.withheld import forget_withheld

@@ -94,7 +94,7 @@ def race(tmp_path: Path, rounds: int) -> None:
 @pytest.mark.parametrize("whole", [False, True], ids=["differences", "loaded whole"])
 def test_each_read_sees_one_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
     if whole:
-        monkeypatch.setattr("catalog.followed.taking.MAX_DIFFERENCES", 3)
+        monkeypatch.setattr("catalog.followed.fetching.MAX_DIFFERENCES", 3)
     race(tmp_path, 8)
 
 
@@ -102,5 +102,5 @@ def test_each_read_sees_one_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("whole", [False, True], ids=["differences", "loaded whole"])
 def test_each_of_many_reads_sees_one_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
     if whole:
-        monkeypatch.setattr("catalog.followed.taking.MAX_DIFFERENCES", 3)
+        monkeypatch.setattr("catalog.followed.fetching.MAX_DIFFERENCES", 3)
     race(tmp_path, 500)

@@ -17,7 +17,7 @@ from catalog.limits import MAX_SEQUENCE
 from catalog.model.digest import ConfigDigest
 from catalog.model.release import Release
 from catalog.sources.network import Network
-from catalog.trust.contents import list_conflicts
+from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import follow, list_subscriptions, owner_of
 from catalog.trust.store import get_floor
 from tests.factory.platforms import AMD64, ARM64
@@ -343,6 +343,6 @@ def test_a_loaded_catalogue_is_what_differences_would_have_made(bob: Home, ann: 
     for number in range(2, 9):
         publish_fake(bob, "web", str(number))
     share(bob)
-    monkeypatch.setattr("catalog.followed.taking.MAX_DIFFERENCES", 3)
+    monkeypatch.setattr("catalog.followed.fetching.MAX_DIFFERENCES", 3)
     assert sync_one(ann, network_of(bob)).state == "updated"
     assert releases(ann, name_of(bob)) == releases(bob, name_of(bob))

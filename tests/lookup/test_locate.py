@@ -25,7 +25,8 @@ from catalog.lookup import view
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.release import parse_time
 from catalog.trust import ownership
-from catalog.trust.contents import accept_conflict, list_conflicts, refuse_conflict
+from catalog.trust.conflicts import list_conflicts, refuse_conflict
+from catalog.trust.contents import accept_conflict
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import make_release
