@@ -163,7 +163,7 @@ def test_content_that_changes_with_every_sync_leaves_one_question(mallory: Attac
 
 
 def flood(mallory: Attacker, ann: Victim, number: int, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float, int]:
-    """Change the content of every release; return the processor time of the sync, the longest lock, and the trust store's growth."""
+    """Change the content of every release; return processor seconds, the longest lock, and the trust store's growth."""
     longest = 0.0
     mallory.publish(*many("old", number))
     ann.subscribe(mallory, "bob")
