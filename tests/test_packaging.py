@@ -1,6 +1,7 @@
 """The wheel holds the whole program: it works from an installed copy, away from the clone."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -32,6 +33,27 @@ def test_the_wheel_holds_library_commands_and_migrations_and_no_tests(wheel: Pat
     assert {name.split("/")[0].split("-")[0] for name in names} == {"catalog", "cli", "migrations", "dcat_ipfs"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("share/man/man1/dcat-publish.1") for name in names)
+
+
+def test_two_builders_make_the_same_wheel(tmp_path: Path) -> None:
+    """Nothing of the machine goes into it: neither times and modes of files, nor folder, time zone and language."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    built = []
+    for place, mode, moment, zone in (("one", 0o644, 1_000_000_000, "UTC"), ("a/second", 0o664, 1_700_000_000, "Pacific/Apia")):
+        copy = tmp_path / place
+        for name in tracked:
+            if (ROOT / name).is_file():
+                target = copy / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / name, target)
+                target.chmod(mode)
+                os.utime(target, (moment, moment))
+        build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(copy / "built")]
+        environment = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"} | {"TZ": zone}
+        subprocess.run(build, cwd=copy, env=environment, check=True, capture_output=True)
+        (wheel,) = (copy / "built").glob("*.whl")
+        built.append(wheel.read_bytes())
+    assert built[0] == built[1]
 
 
 def test_an_installed_copy_does_the_main_job(wheel: Path, tmp_path: Path) -> None:
