@@ -137,7 +137,8 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         others = list_releases(connection, row.catalogue, found.name, limit=_NEIGHBOURS)
         older = list_releases(connection, row.catalogue, found.name, before=found.version, limit=_NEIGHBOURS)
         changes = list_changes(connection, catalogue=row.catalogue, name=found.name, version=found.version, limit=20)
-    before = next((entry for entry in older if entry.removed is None and (chosen is None or chosen in entry.images)), None)
+    usable = [entry for entry in older if entry.removed is None and (chosen is None or chosen in entry.images)]
+    before = next((entry for entry in usable if entry.yanked is None), usable[0] if usable else None)
     whole = image is not None and is_whole_here(visit, image.archive)
     view = _open(visit, image)
     old_image = before.images.get(chosen) if before is not None and chosen is not None else None

@@ -1,0 +1,54 @@
+"""Debian's chromium under playwright: headless, with a new profile, without any request of its own."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Literal
+
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.needs import lacks
+
+PROGRAM = "/usr/bin/chromium"
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WIDE, NARROW = (1280, 900), (360, 780)
+Scheme = Literal["light", "dark"]
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser; a test that needs it skips where there is none."""
+    if shutil.which(PROGRAM) is None:
+        lacks("browser", f"no {PROGRAM}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def window(
+    browser: Browser, address: str, *, size: tuple[int, int] = WIDE, scheme: Scheme = "light", script: bool = True
+) -> Iterator[BrowserContext]:
+    """Open a window without history, at a server's address."""
+    context = browser.new_context(
+        base_url=address,
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        java_script_enabled=script,
+        reduced_motion="reduce",
+    )
+    try:
+        yield context
+    finally:
+        context.close()

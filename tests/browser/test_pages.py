@@ -1,0 +1,202 @@
+"""Every page in a real browser: light and dark, wide and narrow, by keyboard alone, without JavaScript, checked by axe."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.chromium import NARROW, WIDE, Scheme, window
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PAGES = {
+    "front": "/",
+    "search": "/search?q=shop",
+    "nothing found": "/search?q=nothing",
+    "own catalogue": "/c/mine",
+    "followed catalogue": "/c/ann",
+    "name": "/r/mine/shop",
+    "name with a slash": "/r/mine/team/etl",
+    "release": "/r/mine/shop@1.2",
+    "other platform": "/r/mine/shop@1.2?platform=linux/arm64",
+    "yanked": "/r/mine/shop@1.1",
+    "removed": "/r/mine/old@0.1",
+    "followed and held": "/r/ann/api@3.1",
+    "followed and not held": "/r/ann/gateway@3.1",
+    "files": "/r/mine/shop@1.2/files",
+    "directory": "/r/mine/shop@1.2/files/usr/bin",
+    "found files": "/r/mine/shop@1.2/files?q=jinja2",
+    "text": "/r/mine/shop@1.2/files/srv/app/main.py",
+    "program": "/r/mine/shop@1.2/files/usr/bin/bash",
+    "difference": "/diff/mine/shop@1.0/mine/shop@1.2",
+    "storage": "/storage",
+    "status": "/status",
+    "error": "/r/mine/shop@9",
+}
+_AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+_RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
+
+
+def open_page(page: Page, address: str, path: str) -> list[str]:
+    """Open a page; return what it asked for elsewhere, and what the browser's console said."""
+    found: list[str] = []
+    page.on("request", lambda request: None if request.url.startswith(f"{address}/") else found.append(request.url))
+    page.on("console", lambda message: found.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.goto(path)
+    return [entry for entry in found if "404 (Not Found)" not in entry]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, address: str, scheme: Scheme, size: tuple[int, int]) -> None:
+    found: dict[str, Any] = {}
+    with window(browser, address, size=size, scheme=scheme) as opened:
+        for name, path in PAGES.items():
+            page = opened.new_page()
+            said = open_page(page, address, path)
+            page.evaluate(_AXE)
+            result = page.evaluate(f"axe.run({_RULES})")
+            problems = [(entry["id"], [node["target"] for node in entry["nodes"]]) for entry in result["violations"]]
+            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                problems.append(("overflow", []))
+            if problems or said:
+                found[name] = (problems, said)
+            page.close()
+    assert found == {}
+
+
+@pytest.mark.parametrize("name", list(PAGES))
+def test_a_page_is_complete_without_javascript(browser: Browser, address: str, name: str) -> None:
+    with window(browser, address, script=False) as without, window(browser, address) as with_script:
+        bare, full = without.new_page(), with_script.new_page()
+        bare.goto(PAGES[name])
+        full.goto(PAGES[name])
+        assert words(bare) == words(full)
+        assert bare.locator("button.copy:visible").count() == 0
+
+
+def words(page: Page) -> list[str]:
+    """Return what can be read on a page, apart from what only a script can do; ages may differ by a minute."""
+    text = page.locator("main").inner_text()
+    return re.sub(r"just now|\d+ (?:s|min|h|d) ago|sha256\b(?!:)", "", text).split()
+
+
+def test_each_tab_shows_its_own_lines_without_javascript(browser: Browser, address: str) -> None:
+    with window(browser, address, script=False) as opened:
+        page = opened.new_page()
+        page.goto("/r/mine/shop@1.2")
+        labels = page.locator(".tabs > label")
+        shown = []
+        for number in range(labels.count()):
+            labels.nth(number).click()
+            visible = page.locator(".tab:visible")
+            assert visible.count() == 1
+            shown.append(visible.inner_text())
+        assert len(set(shown)) == labels.count() >= 5
+
+
+def test_the_main_way_goes_by_keyboard_alone(browser: Browser, address: str) -> None:
+    """From the first page to a file of an image and to the difference of two releases, without a pointer."""
+    with window(browser, address) as opened:
+        page = opened.new_page()
+        page.goto("/")
+        page.keyboard.type("shop")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search?q=shop")
+        follow(page, "shop")
+        follow(page, "1.2")
+        page.wait_for_url("**/r/mine/shop@1.2")
+        reach(page, "input", "tab-dcat")
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#tab-docker").is_checked()
+        follow(page, "Browse the files")
+        follow(page, "srv/")
+        follow(page, "app/")
+        follow(page, "main.py")
+        assert "shop 1.2" in page.locator("pre.content").inner_text()
+        page.goto("/r/mine/shop@1.2")
+        follow(page, "What changed since 1.0")
+        assert "5.1-2" in page.locator("main").inner_text()
+
+
+def follow(page: Page, text: str) -> None:
+    """Move the focus by Tab to the link with a text, and press Enter."""
+    page.locator("body").evaluate("document.activeElement.blur()")
+    for _ in range(400):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName === 'A' && document.activeElement.innerText.trim()") == text:
+            with page.expect_navigation():
+                page.keyboard.press("Enter")
+            return
+    raise AssertionError(f"no link {text!r} can be reached by Tab on {page.url}")
+
+
+def reach(page: Page, tag: str, identity: str) -> None:
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("[document.activeElement.tagName.toLowerCase(), document.activeElement.id]") == [tag, identity]:
+            return
+    raise AssertionError(f"{identity} cannot be reached by Tab")
+
+
+def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) -> None:
+    with window(browser, address) as opened:
+        opened.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        page = opened.new_page()
+        page.goto("/r/mine/shop@1.2")
+        button = page.locator("button.copy[aria-label='Copy the archive’s CID']")
+        button.click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator(".ident code").first.inner_text()
+
+
+def test_the_theme_is_switched_and_kept(browser: Browser, address: str) -> None:
+    with window(browser, address, scheme="light") as opened:
+        page = opened.new_page()
+        page.goto("/")
+        before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.locator("button.theme").click()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        page.goto("/storage")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        assert opened.cookies() == []
+
+
+def test_names_are_filtered_while_typing(browser: Browser, address: str) -> None:
+    with window(browser, address) as opened:
+        page = opened.new_page()
+        page.goto("/c/mine")
+        page.locator("input[data-filter]").fill("etl")
+        assert page.locator("#names tbody tr:visible").all_inner_texts()[0].startswith("team/etl")
+        assert page.locator("#names tbody tr:visible").count() == 1
+
+
+def test_a_page_prints_all_lines_and_no_buttons(browser: Browser, address: str) -> None:
+    with window(browser, address) as opened:
+        page = opened.new_page()
+        page.goto("/r/mine/shop@1.2")
+        page.emulate_media(media="print")
+        assert page.locator(".tab:visible").count() == page.locator(".tab").count()
+        assert page.locator("button:visible").count() == 0
+
+
+def test_a_token_is_asked_for_and_taken(homes: tuple[Any, Any], browser: Browser, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-of-the-team\n")
+    token.chmod(0o600)
+    with homes[1].serving("--token-file", str(token)) as url:
+        with window(browser, url) as opened:
+            page = opened.new_page()
+            answer = page.request.get(f"{url}/")
+            assert answer.status == 401
+        context = browser.new_context(base_url=url, http_credentials={"username": "any", "password": "a-token-of-the-team"})
+        page = context.new_page()
+        page.goto("/r/mine/shop@1.2")
+        assert page.locator("h1").inner_text().startswith("shop")
+        assert "$DCAT_TOKEN" in page.content()
+        assert "a-token-of-the-team" not in page.content()
+        context.close()
