@@ -105,7 +105,7 @@ def show_rest(variables: Mapping[str, str]) -> None:
 
 
 def dcat(variables: Mapping[str, str], *arguments: str, show: bool = True) -> str:
-    """Run dcat as a user would, shown with all that it prints; give that, or, where it is not shown, its standard output."""
+    """Run dcat as a user would, shown with all that it prints; return that, or, where it is not shown, its standard output."""
     if show:
         say(f"\n$ {shlex.join(['dcat', *arguments])}")
     errors = subprocess.STDOUT if show else None

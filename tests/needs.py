@@ -16,7 +16,7 @@ GOLDEN = ROOT / "tests" / "golden"
 
 
 def lacks(need: str, reason: str) -> NoReturn:
-    """End the running test: ``need`` is not to be had here."""
+    """End the running test: this machine lacks ``need``."""
     required = {entry.strip() for entry in os.environ.get("DCAT_TEST_REQUIRE", "").split(",")}
     if need in required or "all" in required:
         pytest.fail(f"{need} is required here, but: {reason}", pytrace=False)
@@ -24,7 +24,7 @@ def lacks(need: str, reason: str) -> NoReturn:
 
 
 def vectors(folder: str) -> Path:
-    """Give a folder of the IPFS projects' own fixtures, which stand beside the clone and are not committed."""
+    """Return a folder of the IPFS projects' own fixtures, which stand beside the clone and are not committed."""
     path = Path(os.environ.get("DCAT_VECTORS", ROOT.parent / "shared" / "vectors")) / folder
     if not path.is_dir():
         lacks("vectors", f"no folder {path}")

@@ -42,7 +42,7 @@ class NewSnapshot:
 def fetch_snapshot(
     home: Home, network: Network, check: RecordCheck, alias: str, *, deadline: float | None = None, progress: Progress
 ) -> NewSnapshot:
-    """Bring the snapshot of the chosen record here, as far as it is read. Raise what reading a snapshot raises.
+    """Fetch the snapshot of the chosen record, as far as it is read. Raise what reading a snapshot raises.
 
     ``deadline`` is the moment (`time.monotonic`) at which fetching ends, done or not; what was fetched stays for the next time.
     """

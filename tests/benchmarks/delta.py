@@ -225,7 +225,7 @@ def _images(home: Home, name: str) -> tuple[Image, Image]:
 
 
 def _step(verb: str, path: Path, name: str, level: int, folder: Path) -> float:
-    """Do one step; give the seconds without what starting a process costs."""
+    """Do one step; return the seconds without what starting a process costs."""
     with open_home(path, now=datetime.now(UTC)) as home:
         base, target = _images(home, name)
         if verb != "apply":

@@ -59,7 +59,7 @@ def _publish(home: Path, size: int, version: int) -> Run:
 
 
 def _layer_pieces(files: int, version: int) -> Iterator[bytes]:
-    """Give files of hexadecimal noise, in the middle of each the version."""
+    """Yield files of hexadecimal noise, in the middle of each the version."""
     noise = Cipher(AES(b"dcat, benchmarks"), CTR(bytes(16))).encryptor()
     for number in range(files):
         member = tarfile.TarInfo(f"data/{number // 1000:03d}/{number % 1000:03d}")

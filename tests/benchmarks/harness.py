@@ -66,7 +66,7 @@ def format_figure(figure: Figure) -> str:
 
 
 def surroundings(**variables: str) -> dict[str, str]:
-    """Give an environment with nothing in it of the user's own dcat and Docker."""
+    """Return an environment with nothing in it of the user's own dcat and Docker."""
     passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**passed, "PYTHONPATH": str(ROOT), "HOME": variables.get("HOME", "/nonexistent"), **variables}
 
@@ -112,12 +112,12 @@ def by_turns(cases: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, l
 
 
 def median(runs: Sequence[Run]) -> float:
-    """Give the median of the seconds."""
+    """Return the median of the seconds."""
     return statistics.median(one.seconds for one in runs)
 
 
 def ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
-    """Give the median of the ratios of runs that stood beside each other."""
+    """Return the median of the ratios of runs that stood beside each other."""
     return statistics.median(one.seconds / other.seconds for one, other in zip(runs, others, strict=True))
 
 

@@ -69,7 +69,7 @@ class Pair:
 
 
 def image_pairs(folder: Path = FOLDER) -> dict[str, Pair]:
-    """Give the pairs by name (``web``, ``sci``), building what ``folder`` lacks."""
+    """Return the pairs by name (``web``, ``sci``), building what ``folder`` lacks."""
     folder.mkdir(parents=True, exist_ok=True)
     pairs = {name: Pair(*(ImageFile(name, version, folder / f"{name}-{version}.tar") for version in VERSIONS)) for name in PACKAGES}
     for name, pair in pairs.items():
@@ -105,7 +105,7 @@ def _base_layer(folder: Path) -> Path:
 
 
 def _mirror() -> str:
-    """Give the mirror that this host's apt uses for the suite itself (its security updates come from another)."""
+    """Return the mirror that this host's apt uses for the suite itself (its security updates come from another)."""
     listing = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages", f"Codename: {SUITE}"])
     sites = listing.split()
     if not sites:

@@ -69,7 +69,7 @@ def measure_home(report: Report, folder: Path, releases: int) -> None:
 
 
 def _publish_one(path: Path, number: int) -> float:
-    """Publish a release and share the catalogue, as ``dcat publish`` does when the image is stored; give the seconds."""
+    """Publish a release and share the catalogue, as ``dcat publish`` does when the image is stored; return the seconds."""
     with open_home(path, now=datetime.now(UTC)) as home:
         for opened in (home.index, home.trust):  # as a publish has them by then
             with opened.read():

@@ -60,7 +60,7 @@ class Relayed:
     process: "subprocess.Popen[bytes]"
 
     def passed(self) -> Passed:
-        """Give what passed since this was asked last."""
+        """Return what passed since this was asked last."""
         assert self.process.stdin
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
@@ -99,7 +99,7 @@ def started(command: Sequence[str], **variables: str) -> Iterator["subprocess.Po
 
 
 def read_line(stream: IO[bytes] | None) -> str:
-    """Give the next line that a process prints; it must print one."""
+    """Return the next line that a process prints; it must print one."""
     assert stream
     line = stream.readline()
     if not line:

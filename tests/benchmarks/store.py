@@ -38,7 +38,7 @@ def _publish(environment: dict[str, str], image: ImageFile) -> dict[str, int]:
 
 
 def _compress_layers(path: Path, held: dict[str, int]) -> int:
-    """Give the size of those layers, compressed as Docker's push does (gzip, default level), that are not ``held`` yet."""
+    """Return the size of those layers, compressed as Docker's push does (gzip, default level), that are not ``held`` yet."""
     new = 0
     with tarfile.open(path) as archive:
         manifest = json.load(archive.extractfile("manifest.json") or _absent("manifest.json"))

@@ -113,7 +113,7 @@ for number in range(1000):
 
 
 def kill_writer(path: Path, run: int, after: int) -> int:
-    """Kill a writing process behind its line ``after``; give the number of the last acknowledged set of blocks."""
+    """Kill a writing process behind its line ``after``; return the number of the last acknowledged set of blocks."""
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(path), str(run)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

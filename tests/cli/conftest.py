@@ -28,7 +28,7 @@ Dcat = Callable[..., Ran]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give an empty home of its own, and settings of its own; no engine, no colour, no variable of the machine's own dcat."""
+    """Return an empty home of its own, and settings of its own; no engine, no colour, no variable of the machine's own dcat."""
     for variable in list(os.environ):
         if variable.startswith(("DCAT_", "DOCKER_")) and not variable.startswith("DCAT_TEST"):
             monkeypatch.delenv(variable)

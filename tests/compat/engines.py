@@ -32,12 +32,12 @@ ENGINE_FIXTURES = frozenset({"docker20", "docker29", "podman", "skopeo", "local_
 
 
 def program(name: str) -> str | None:
-    """Give the path of a program that Debian installs."""
+    """Return the path of a program that Debian installs."""
     return shutil.which(name, path=_PROGRAMS) or shutil.which(name)
 
 
 def built_engines(pattern: str) -> Path | None:
-    """Give the folder that ``.ci/engines`` made for an engine, complete."""
+    """Return the folder that ``.ci/engines`` made for an engine, complete."""
     cache = os.environ.get("DCAT_ENGINES") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dcat-engines"
     return next((folder for folder in sorted(Path(cache).glob(pattern)) if (folder / "complete").exists()), None)
 
@@ -76,7 +76,7 @@ class PrivateEngine:
         return image_id
 
     def images(self) -> dict[str, list[str]]:
-        """Give the tags of every image, by ID; untagged ones too, but not what a build left between."""
+        """Return the tags of every image, by ID; untagged ones too, but not what a build left between."""
         listing = self.run("images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").decode()
         found: dict[str, list[str]] = {}
         for line in listing.splitlines():

@@ -59,7 +59,7 @@ class KuboNode:
 
 
 def find_kubo() -> Path:
-    """Give the program, or end the test."""
+    """Return the program, or end the test."""
     folder = built_engines("kubo-*")
     if folder is None:
         lacks("kubo", "it is not built (.ci/engines builds it)")

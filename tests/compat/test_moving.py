@@ -40,7 +40,7 @@ def rows(home: Path, select: str) -> int:
 
 
 def stored(home: Path) -> int:
-    """Give the bytes of the blocks that are here."""
+    """Return the bytes of the blocks that are here."""
     return rows(home, "SELECT sum(length(data)) FROM payloads")
 
 

@@ -223,7 +223,7 @@ def test_an_archive_out_of_blocks_is_loaded_without_what_is_there(
 
 
 def hostile_archives(count: int, victims: list[str]) -> Iterator[tuple[SampleImage, bytes]]:
-    """Give archives that try to move tags, in docker's list and in the index, and to bring a second image."""
+    """Yield archives that try to move tags, in docker's list and in the index, and to bring a second image."""
     for place in range(count):
         wanted = make_image([make_layer({"wanted": b"%d" % place})])
         hidden = make_image([make_layer({"hidden": b"%d" % place})])

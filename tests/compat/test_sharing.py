@@ -20,7 +20,7 @@ Dcat = Callable[..., Ran]
 
 
 def person(tmp_path: Path, name: str, node: KuboNode | None) -> Dcat:
-    """Give the dcat of one person: a process, a home, settings and a node of their own."""
+    """Return the dcat of one person: a process, a home, settings and a node of their own."""
     settings = tmp_path / f"{name}.toml"
 
     def run(*arguments: str) -> Ran:

@@ -66,7 +66,7 @@ class Pair:
         )
 
     def try_read(self, data: bytes, *, blocks: MemoryBlocks | None = None) -> tuple[list[Block], DeltaError | None]:
-        """Give what came, each of it checked, and how it ended."""
+        """Return what came, each of it checked, and how it ended."""
         rebuilt: list[Block] = []
         try:
             for block in self.read(data, blocks=blocks):

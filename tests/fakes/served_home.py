@@ -15,7 +15,7 @@ from catalog.server.site.site import HeldBlocks
 
 @contextlib.contextmanager
 def served_home(path: Path, node: HeldBlocks | None = None) -> Iterator[str]:
-    """Serve the home at ``path``, with its archives in ``node``, until the block ends; give the URL."""
+    """Serve the home at ``path``, with its archives in ``node``, until the block ends; yield the URL."""
     started = threading.Event()
     found: list[RunningServer] = []
     failed: list[BaseException] = []

@@ -120,7 +120,7 @@ class Forks:
 
 
 def build_faults(folder: Path) -> Path:
-    """Compile ``faults.c``; give the library."""
+    """Compile ``faults.c``; return the library."""
     library = folder / "faults.so"
     try:
         source = Path(__file__).with_name("faults.c")

@@ -28,7 +28,7 @@ def check_files(path: Path) -> None:
 
 
 def check_home(path: Path, acknowledged: Mapping[str, str]) -> set[str]:
-    """The home opens; what was ``acknowledged`` (reference to CID) is there; nothing is there by half; give the own releases.
+    """The home opens; what was ``acknowledged`` (reference to CID) is there; nothing is there by half; return the own releases.
 
     The record of the own catalogue points to a snapshot that is whole; everything that is published is in it or noted for the next.
     """

@@ -17,7 +17,7 @@ MOST_POINTS = 400
 
 
 def publish(forks: Forks, home: Path, images: dict[str, str], *versions: str) -> dict[str, str]:
-    """Publish; give what is promised from now on."""
+    """Publish; return what is promised from now on."""
     acknowledged = {}
     for version in versions:
         done = forks.run("publish", "-q", "web", version, "--from", images[version], home=home)
@@ -34,7 +34,7 @@ def crash_everywhere(
     check: Callable[[Path], object],
     every: int = 1,
 ) -> int:
-    """Kill the command at each of its points, or ``every`` n-th, each time in a copy of the home; give how many were tried."""
+    """Kill the command at each of its points, or ``every`` n-th, each time in a copy of the home; return how many were tried."""
     for point in range(1, MOST_POINTS, every):
         home = start.with_name(f"{start.name}-{point}")
         if start.exists():

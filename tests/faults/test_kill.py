@@ -81,7 +81,7 @@ def large_image(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def interrupt(forks: Forks, home: Path, *command: str, runs: int) -> list[Ended]:
-    """Press Ctrl-C at moments all over a command's time, each time going on in the same home; give how it ended."""
+    """Press Ctrl-C at moments all over a command's time, each time going on in the same home; return how it ended."""
     started = time.monotonic()
     whole = home.with_name("whole")
     shutil.copytree(home, whole) if home.exists() else None
@@ -100,7 +100,7 @@ def check_interrupted(ended: list[Ended]) -> None:
 
 @contextmanager
 def serving(home: Path) -> Iterator[str]:
-    """Serve a home by a process of its own, which does not mind clients that vanish; give the URL."""
+    """Serve a home by a process of its own, which does not mind clients that vanish; yield the URL."""
     command = [sys.executable, "-m", "cli.main", "--json", "serve", "--port", "0"]
     environment = {**os.environ, "DCAT_HOME": str(home), "DCAT_CONFIG": str(home.with_name("served.toml"))}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment) as process:

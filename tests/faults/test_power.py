@@ -18,7 +18,7 @@ from tests.faults.recording import Disk, Operation, read_recording
 
 @pytest.fixture(scope="module")
 def recorded(images: dict[str, str]) -> Iterator[tuple[Path, Path, list[Operation], dict[str, str]]]:
-    """Record a home's life; give where to work, the recorded folder, the operations, and the CID that each release has."""
+    """Record a home's life; yield where to work, the recorded folder, the operations, and the CID that each release has."""
     with in_memory() as folder:
         watched = folder / "watched" / "user"
         watched.mkdir(parents=True)

@@ -31,7 +31,7 @@ def mark_all(bob: Home, mark: str) -> None:
 
 
 def read_marks(ann: Home, catalogue: str) -> tuple[str, set[str]]:
-    """Give the root that is shown and the marks of the releases beside it, in one view."""
+    """Return the root that is shown and the marks of the releases beside it, in one view."""
     with ann.index.read() as connection:
         root = get_catalogue(connection, catalogue).root or ""
         found = [release.annotations.get("title", "") for release in iterate_releases(connection, catalogue)]

@@ -73,7 +73,7 @@ def test_layers_that_the_engine_has_are_left_out_unread() -> None:
 
 
 def take(pieces: Iterator[bytes]) -> tuple[bytes, VerificationError]:
-    """Give what comes out before the error, and the error."""
+    """Return what comes out before the error, and the error."""
     taken = b""
     try:
         for piece in pieces:
@@ -84,7 +84,7 @@ def take(pieces: Iterator[bytes]) -> tuple[bytes, VerificationError]:
 
 
 def rebuild(archive: StoredArchive, blocks: MemoryBlocks, position: int, content: bytes) -> Cid:
-    """Give the archive with the child at ``position`` replaced by a file of ``content``."""
+    """Return the archive with the child at ``position`` replaced by a file of ``content``."""
     links = list(decode_file_node(archive.archive, blocks.blocks[archive.archive]).links)
     links[position] = put_file(content, blocks)
     block, link = file_node(links)

@@ -132,7 +132,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Home, Network, Stage], None]]] = {
 
 
 def attack(stage: Stage, command: str, behaviour: str, folder: Path, *, seed: int, beside: bool = False) -> DcatError | None:
-    """Run a command through a lying source; give the error that it declared."""
+    """Run a command through a lying source; return the error that it declared."""
     template, run = COMMANDS[command]
     path = folder / f"{command}-{behaviour}-{seed}"
     if template:

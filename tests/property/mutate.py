@@ -146,7 +146,7 @@ def check_memory(module: str, name: str, count: int, most: float = MAX_TIME) -> 
 
 
 def mutations(target: Target, count: int) -> Iterator[bytes]:
-    """Give ``count`` inputs: each a seed with one to four changes."""
+    """Yield ``count`` inputs: each a seed with one to four changes."""
     source = random.Random(target.name)
     pick, choose = source.random, source.choice
     tokens = tuple(target.tokens) or (b"\0",)

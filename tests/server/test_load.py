@@ -53,7 +53,7 @@ def serving_process() -> Iterator[tuple[int, int]]:
 
 
 def time_of_a_request(port: int, content: bytes = BLOCK, status: int = 200) -> float:
-    """Ask for one block again and again; give the time that it normally takes, in seconds."""
+    """Ask for one block again and again; return the time that it normally takes, in seconds."""
     times: list[float] = []
     for _ in range(51):
         began = time.monotonic()

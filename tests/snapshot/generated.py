@@ -27,7 +27,7 @@ def dag_size(cid: Cid) -> int:
 
 
 def golden_lines(name: str) -> list[bytes]:
-    """Give the lines of one of the golden catalogues, without LF."""
+    """Return the lines of one of the golden catalogues, without LF."""
     if name == "empty":
         return []
     return read_golden(CATALOGUES / ("small.ndjson" if name == "small" else f"{name}.ndjson.zst")).split(b"\n")[:-1]

@@ -51,7 +51,7 @@ class TestKuboRouting(RoutingContract):
 
 
 class TestKuboGateway(RoutingContract):
-    """What a node knows is to be had from its gateway too, without the rights of its RPC."""
+    """A node's gateway answers what the node knows, too, without the rights of its RPC."""
 
     @pytest.fixture
     def routing(self, kubo: KuboNode) -> Iterator["_ThroughBoth"]:

@@ -12,7 +12,7 @@ from tests.needs import vectors
 
 
 def profile(name: str) -> dict[str, Any]:
-    """Give the vectors of one profile."""
+    """Return the vectors of one profile."""
     profile: dict[str, Any] = described()[name]
     return profile
 
@@ -23,19 +23,19 @@ def described() -> dict[str, Any]:
 
 
 def keystream(seed: str, sizes: Iterator[int]) -> Iterator[bytes]:
-    """Give consecutive pieces of a seed's keystream."""
+    """Yield consecutive pieces of a seed's keystream."""
     encryptor = Cipher(ChaCha20(hashlib.sha256(seed.encode()).digest(), bytes(16)), None).encryptor()
     for size in sizes:
         yield encryptor.update(bytes(size))
 
 
 def chunks(seed: str, size: int, chunk: int) -> Iterator[bytes]:
-    """Give a file's chunks."""
+    """Return a file's chunks."""
     return keystream(seed, (min(chunk, size - offset) for offset in range(0, size, chunk)))
 
 
 def names(directory: dict[str, Any]) -> list[str]:
-    """Give a directory's names."""
+    """Return a directory's names."""
     alphabet = described()["alphabet"]
     length = directory["name_len"]
     lengths = [length] * (directory["files"] - 1) + [directory.get("last_len", length)]

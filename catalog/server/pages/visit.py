@@ -21,7 +21,7 @@ _REMEMBERED = 128
 
 
 class Memory:
-    """Answers that are dear to make and hold until the home changes; for several threads."""
+    """Answers that are expensive to compute, kept until the home changes. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,7 +1,7 @@
 """``/v2``: the home as a read-only registry (OCI distribution 1.1, pull), for clients that know nothing of dcat.
 
 Names are ``NAME`` of the own catalogue, of others what a reference here means, and ``ALIAS/NAME``; tags are versions. What is
-served, to everybody, is the canonical manifest, whose layers are plain tars named by their diffIDs. The wire is made small by
+served, to everybody, is the canonical manifest, whose layers are plain tars named by their diffIDs. Fewer bytes are sent by
 ``Content-Encoding``: the stored zstd frames as they are, or gzip made while it streams.
 
 Considered: a second manifest with zstd layers, or an index of both: Docker 20.10 cannot read it, image IDs become others', and five

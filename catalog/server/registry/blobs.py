@@ -95,7 +95,7 @@ class Blobs:
             self._note_checked(layer)
 
     def read_range(self, layer: ArchivedLayer, start: int, stop: int) -> Iterator[bytes]:
-        """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before are read, not inflated."""
+        """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before them are read but not inflated."""
         with self._lock:
             index = self._indexes.setdefault(layer.cid, _LayerIndex())
             self._indexes.move_to_end(layer.cid)

@@ -29,7 +29,7 @@ def as_bob(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 
 @pytest.fixture
 def bob(as_bob: Dcat, tmp_path: Path) -> Iterator[str]:
-    """Serve a catalogue with one release; give the URL."""
+    """Serve a catalogue with one release; yield the URL."""
     ok(as_bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar"), "--title", "A web server"))
     with served_home(tmp_path / "bob") as url:
         yield url

@@ -76,7 +76,7 @@ class StoragePage:
 
 
 def storage(visit: Visit) -> StoragePage:
-    """Make the page; what is dear to count is counted once for each state of the home."""
+    """Make the page; what is expensive to count is counted once for each state of the home."""
     return visit.remember("storage", lambda: _count(visit))
 
 
