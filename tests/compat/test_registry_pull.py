@@ -1,10 +1,14 @@
 """Real clients pull from `dcat serve`: by tag and by digest, with the image IDs that the catalogue states, and few bytes."""
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -165,3 +169,78 @@ def test_ctr(engine: str, registry: RegistryServer, reference: str, request: pyt
     run(*command, "pull", "--plain-http", target, home=running.socket.parent)
     listed = run(*command, "list", f"name=={target}", home=running.socket.parent)
     assert str(view.manifest_digest) in listed
+
+
+def test_the_conformance_suite_of_the_distribution_specification(registry: RegistryServer, tmp_path: Path) -> None:
+    """Its groups of pull and discovery; this version panics after its verdict, while it writes a report."""
+    suite, view = built("conformance", "conformance"), registry.view("tool@1.0")
+    settings = {
+        "REGISTRY": f"localhost:{registry.port}",
+        "TLS": "disabled",
+        "REPO1": "tool",
+        "API_PUSH": "false",
+        "API_BLOBS_DELETE": "false",
+        "API_MANIFESTS_DELETE": "false",
+        "API_TAGS_DELETE": "false",
+        "API_BLOBS_DIGEST_HEADER": "false",
+        "API_MANIFESTS_DIGEST_HEADER": "false",
+        "RO_DATA_TAGS": "1.0",
+        "RO_DATA_MANIFESTS": str(view.manifest_digest),
+        "RO_DATA_BLOBS": str(view.layers[-1].diff_id),
+        "RO_DATA_REFERRERS": str(view.manifest_digest),
+    }
+    environment = {f"OCI_{name}": value for name, value in settings.items()}
+    done = subprocess.run([suite], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert "OCI Conformance Result: Pass" in done.stdout
+    assert re.search(r"^  FAIL\.+: +0$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  Error\.+: +0$", done.stdout, re.MULTILINE)
+
+
+def test_a_cut_is_resumed_or_ends_clearly(registry: RegistryServer, docker29: PrivateEngine, podman: PrivateEngine) -> None:
+    """The connection breaks off once, after 40 % of a layer: each ends with the right image, or with a plain error."""
+    view = registry.view("tool@1.0")
+    with cutting_proxy(registry.port, sorted(layer.stored_size for layer in view.layers)[-1] * 2 // 5) as port:
+        for engine, arguments, wanted in (
+            (docker29, (), view.manifest_digest),
+            (podman, ("--tls-verify=false",), view.config_digest),
+        ):
+            command = [*engine.command, "pull", *arguments, f"localhost:{port}/tool:1.0"]
+            done = subprocess.run(command, env=engine.environment, capture_output=True, text=True, check=False, timeout=120)
+            if done.returncode == 0:
+                assert image_id(engine, f"localhost:{port}/tool:1.0") == str(wanted)
+            else:
+                assert "EOF" in done.stderr or "reset" in done.stderr or "unexpected" in done.stderr, done.stderr
+
+
+@contextmanager
+def cutting_proxy(port: int, after: int) -> Iterator[int]:
+    """Relay to ``port``; the first connection that brings more than ``after`` bytes is cut there."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    cuts = [1]
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", port)) as server, contextlib.suppress(OSError):
+            threading.Thread(target=pump, args=(client, server), daemon=True).start()
+            sent = 0
+            while data := server.recv(4096):
+                sent += len(data)
+                client.sendall(data)
+                if sent > after and cuts:
+                    cuts.pop()
+                    return
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        listener.close()
