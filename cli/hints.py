@@ -23,7 +23,6 @@ COMMAND_HINTS: dict[str, str] = {
     "block-not-found": "dcat verify",
     "home-corrupt": "dcat verify --repair",
     "encoder-mismatch": "dcat doctor",
-    "storage": "dcat gc",
     "engine-unavailable": "dcat doctor",
     "invalid-config": "dcat config list",
     "invalid-name": "dcat help references",
@@ -40,6 +39,8 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
         for place, argument in enumerate(typed):
             if f'"{argument}"' in error.message:
                 return to_command([*typed[:place], error.nearest[0], *typed[place + 1 :]])
+    if error.code == "storage" and error.message.startswith("no space left"):
+        return error.hint or "dcat gc --yes"
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
     return instead or error.hint or COMMAND_HINTS.get(error.code, "")
 

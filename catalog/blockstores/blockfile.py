@@ -11,14 +11,15 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 
 from catalog.errors import StorageError
 from catalog.ipld.cid import Cid, cid_from_digest
+from catalog.limits import WAL_LIMIT
 from catalog.storage.database import Schema, open_schema
-from catalog.storage.files import CrashPoint, no_crash
+from catalog.storage.files import CrashPoint, free_space, no_crash
 from catalog.storage.sqlite import bound_log, connect, translated
 
 PAGE_SIZE: Final = 16384
@@ -136,6 +137,30 @@ class BlockFile:
             after = rows[-1][0]
             yield from (cid_from_digest(digest, codec) for digest, codec in rows)
 
+    @property
+    def is_short_of_room(self) -> bool:
+        """Whether the disk may not hold the log of a compacting transaction."""
+        return free_space(self.path.parent) < 2 * WAL_LIMIT
+
+    def compact_slowly(self) -> None:
+        """Return free pages to the file system in pieces that the disk has room for, however little; stop when it has none."""
+        with suppress(StorageError):
+            self.truncate_log()
+            while True:
+                pages = max(1, free_space(self.path.parent) // 4 // PAGE_SIZE)
+                with self.transaction() as connection:
+                    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+                    (left,) = connection.execute("PRAGMA freelist_count").fetchone()
+                self.truncate_log()
+                if not left:
+                    return
+
+    def finish_deleting(self) -> None:
+        """Let the file be as short as it can be, after a transaction that deleted."""
+        self.truncate_log()
+        if self.is_short_of_room:
+            self.compact_slowly()
+
     def truncate_log(self) -> None:
         """Move the write-ahead log into the file, so that a file that shrank takes less space at once."""
         with self._write_lock, translated(self.path):
@@ -143,11 +168,11 @@ class BlockFile:
 
     def close(self) -> None:
         """Close all connections; no other thread may be using them."""
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
         while self._readers:
             self._readers.pop().close()
+        if self._writer is not None:  # last: it empties the log, which a reader cannot
+            self._writer.close()
+            self._writer = None
 
     def _set_compacting(self, connection: sqlite3.Connection, compact: bool) -> None:
         """Set whether commits return freed pages to the file system.

@@ -21,7 +21,7 @@ from catalog.limits import BLOCK_BATCH_SIZE, WAL_LIMIT
 from catalog.storage.files import CrashPoint, no_crash
 
 _DELETES_A_TRANSACTION: Final = 10_000
-_FREED_A_TRANSACTION: Final = WAL_LIMIT // 3
+_FREED_A_TRANSACTION: Final = WAL_LIMIT // 3  # compacting sends as much through the log
 
 
 class NewBlock(NamedTuple):
@@ -174,12 +174,15 @@ class EmbeddedBlockstore:
         digests = iter([cid.digest for cid in cids])
         taken = 1
         while taken:
-            with self.file.transaction(compact=True) as connection:
+            with self.file.transaction(compact=not self.file.is_short_of_room) as connection:
                 taken, _ = delete_some(connection, digests)
-        self.file.truncate_log()
+        self.file.finish_deleting()
 
     def shrink(self) -> None:
         """Return the free pages of the file to the file system. Deleting and sweeping do that by themselves."""
+        if self.file.is_short_of_room:
+            self.file.compact_slowly()
+            return
         with self.file.transaction(compact=True) as connection:
             connection.execute("UPDATE flushes SET flushes = flushes + 1")  # a commit without a change moves no page
         self.file.truncate_log()
@@ -221,7 +224,7 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
 
 
 def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False) -> tuple[int, int]:
-    """Delete the blocks of the next ``digests``, until a bounded number of bytes is freed. Call it in a compacting transaction.
+    """Delete the blocks of the next ``digests``, until a bounded number of bytes is freed.
 
     With ``forget`` their rows in ``moved`` are deleted too. Return how many digests were taken (0: there are no more), and how many
     of them had a block.

@@ -84,7 +84,7 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
     digests = iter([cid.digest for cid in cids])
     total, taken = 0, 1
     while taken:
-        with blocks.file.transaction(compact=True) as connection:
+        with blocks.file.transaction(compact=not blocks.file.is_short_of_room) as connection:
             holding = _holding(connection, now)
             for lease in holding:
                 if lease.lease_id != own.lease_id:
@@ -100,7 +100,7 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
                 )
             taken, deleted = delete_some(connection, digests, forget=forget)
         total += deleted
-    blocks.file.truncate_log()
+    blocks.file.finish_deleting()
     return total
 
 

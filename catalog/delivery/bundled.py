@@ -45,7 +45,8 @@ class CarriedDeltas:
             return
         progress(Step("phase", "Making a delta for the bundle"))
         try:
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=self._home.path, prefix=".delta-")))
+            place = None if self._home.read_only else self._home.path
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix=".delta-")))
             path = folder / "made.delta"
             written = make_delta(base, image.archive, self._store, path, BUNDLED_DELTA, new_bytes=sizes[base])
             file = _link_of(path)

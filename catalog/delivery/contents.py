@@ -4,7 +4,6 @@ Only blocks that are needed are read; what is not here is fetched by the store t
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from catalog.blockstores.holding import is_whole
@@ -74,11 +73,6 @@ class ImageFiles:
             if size >= MAX_PACKAGE_FILE_SIZE:
                 break
         return b"".join(parts)[:MAX_PACKAGE_FILE_SIZE].decode("utf-8", "replace")
-
-
-def reading(home: Home, purpose: str) -> AbstractContextManager[object]:
-    """Keep every block until this ends; a home that is read-only loses none."""
-    return nullcontext() if home.read_only else home.lease(purpose)
 
 
 def open_image_files(

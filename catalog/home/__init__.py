@@ -10,6 +10,7 @@
         records/<name>.ipns-record  last record of the own and of each followed catalogue           home/records
         deltas/<pair>.delta         deltas made for others; a cache                                 home/deltas
         files/<layer CID>.files     listings of layers, of files inside images; a cache             home/listings
+        reserve                     4 MiB of room for a collection on a full disk                   home/reserve
 
         own.lock                    the own catalogue's releases are being changed                  home/locks
         key.lock                    the key is being created                                        home/locks

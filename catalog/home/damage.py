@@ -13,7 +13,7 @@ from pathlib import Path
 
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.moved import copy_moved
-from catalog.errors import CodecError, CorruptHomeError, DcatError
+from catalog.errors import CodecError, CorruptHomeError, DcatError, StorageError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
@@ -21,7 +21,7 @@ from catalog.ipld.dag_pb import decode_node
 from catalog.limits import BLOCK_BATCH_SIZE, MAX_BLOCK_SIZE
 from catalog.snapshot.line import decode_line
 from catalog.storage.files import sync_directory
-from catalog.storage.sqlite import connect
+from catalog.storage.sqlite import connect, require_room, translated
 
 _LINES = {"releases", "unshared"}
 _MOST_PAYLOADS_A_PAGE = 64
@@ -45,7 +45,11 @@ class DamagedFile:
 
 
 def find_damaged_files(home: Home) -> list[DamagedFile]:
-    """Return the damaged files of the home. None of its files needs to be open, or possible to open."""
+    """Return the damaged files of the home. None of its files needs to be open, or possible to open.
+
+    Raise `StorageError` if the disk is full: SQLite cannot check files then, and what it says is not damage.
+    """
+    require_room(home.path)
     found = []
     for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE):
         path = home.path / file
@@ -83,7 +87,7 @@ def salvage_blocks(home: Home) -> int:
 
 def _find_problem(path: Path, *, contents: bool) -> str:
     try:
-        with closing(connect(path, read_only=True)) as connection:
+        with translated(path), closing(connect(path, read_only=True)) as connection:
             (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if said != "ok":
                 return str(said).splitlines()[-1]
@@ -91,6 +95,10 @@ def _find_problem(path: Path, *, contents: bool) -> str:
                 _read_all(connection)
             elif connection.execute(_COUNT_ODD, (RAW, DAG_PB)).fetchone() != (0, 0):
                 return "blocks and their bytes do not agree"
+    except StorageError:
+        raise
+    except CorruptHomeError as error:
+        return error.why or error.message
     except (sqlite3.Error, DcatError) as error:
         return str(error)
     return ""

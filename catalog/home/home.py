@@ -4,8 +4,8 @@ Each file is opened on first use, so that a command pays only for what it needs.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from catalog.blockstores.leasing import Lease, hold_lease
 from catalog.errors import CatalogueNotFoundError, StorageError
 from catalog.home.journal import Journal
 from catalog.home.locks import HomeLock, hold_lock
+from catalog.home.reserve import keep_reserve
 from catalog.model.release import Release, format_time
 from catalog.storage.database import Database
 from catalog.storage.files import CrashPoint, make_directory, no_crash
@@ -79,6 +80,18 @@ class Home:
     def lease(self, purpose: str) -> AbstractContextManager[Lease]:
         """Keep every block until this ends: for commands that write blocks or rely on some."""
         return hold_lease(self.blocks, purpose, self.now)
+
+    @contextmanager
+    def reading(self, purpose: str) -> Iterator[None]:
+        """Keep every block until this ends, if that can be written down: for commands that only read.
+
+        On a read-only mount and on a full disk they work without a lease; what a collection deletes meanwhile is then missing.
+        """
+        with ExitStack() as stack:
+            if not self.read_only:
+                with suppress(StorageError):
+                    stack.enter_context(self.lease(purpose))
+            yield
 
     def lock(self, lock: HomeLock) -> AbstractContextManager[None]:
         """Hold one of the locks of the home (`catalog.home.locks`); raise `LockedError` if it is not released in time."""
@@ -205,6 +218,7 @@ def open_home(
             raise CatalogueNotFoundError(f"there is no home at {path}", why="nothing was published or subscribed to yet")
         try:
             make_directory(path)
+            keep_reserve(path)
         except OSError as error:
             raise StorageError(f"the home {path} cannot be created", why=error.strerror or str(error)) from error
     elif not read_only and not os.access(path, os.W_OK):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from catalog.delivery.archive import explain_absence
-from catalog.delivery.contents import fetch_image_files, reading
+from catalog.delivery.contents import fetch_image_files
 from catalog.errors import InvalidReferenceError, UnavailableError
 from catalog.home.home import Home
 from catalog.index.entry import IndexedRelease
@@ -50,7 +50,7 @@ def open_file(home: Home, place: str, *, platform: Platform, network: Network, p
         resolved = lookup.resolve(reference, now=home.now, platform=platform)
     image = resolved.image
     assert image is not None
-    with reading(home, f"cat {reference}"):
+    with home.reading(f"cat {reference}"):
         try:
             files = fetch_image_files(home, image, network, progress=progress, catalogue=resolved.catalogue.catalogue)
             node = files.find(path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from catalog.delivery.archive import explain_absence
-from catalog.delivery.contents import ImageFiles, fetch_image_files, reading
+from catalog.delivery.contents import ImageFiles, fetch_image_files
 from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.home.home import Home
 from catalog.image.difference import (
@@ -71,7 +71,7 @@ def diff_files(
     """
     before, after = _resolve(home, old, platform), _resolve(home, new, platform)
     sides = []
-    with reading(home, f"diff {old} {new}"):
+    with home.reading(f"diff {old} {new}"):
         for reference, side in ((old, before), (new, after)):
             try:
                 catalogue = side.entry.catalogue.catalogue

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +13,13 @@ import zstandard
 
 from catalog.clients.docker import Engine
 from catalog.clients.kubo import KuboClient
-from catalog.errors import DcatError, UnavailableError
+from catalog.errors import DcatError, StorageError, UnavailableError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.encoder import check_encoder
 from catalog.limits import GIB
 from catalog.own.inspecting import inspect_node
 from catalog.sources.network import Network
-from catalog.storage.sqlite import connect
+from catalog.storage.sqlite import connect, require_room, translated
 
 State = Literal["ok", "note", "failed"]
 _LITTLE_SPACE = 2 * GIB
@@ -61,7 +62,11 @@ def _check_home(home: Home) -> Iterator[Finding]:
         return
     free = shutil.disk_usage(home.path).free
     state: State = "note" if free < _LITTLE_SPACE else "ok"
-    yield Finding("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
+    try:
+        require_room(home.path)
+        yield Finding("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
+    except StorageError as error:
+        yield Finding("home", "failed", error.message, "free some space", error)
     for name in (INDEX_FILE, TRUST_FILE, BLOCKS_FILE):
         if (home.path / name).exists():
             yield _check_file(home.path / name)
@@ -77,11 +82,8 @@ def _check_home(home: Home) -> Iterator[Finding]:
 
 def _check_file(path: Path) -> Finding:
     try:
-        connection = connect(path, read_only=True)
-        try:
+        with translated(path), closing(connect(path, read_only=True)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
-        finally:
-            connection.close()
     except (sqlite3.Error, DcatError) as error:
         return Finding(path.name, "failed", f"cannot be read: {error}", error=error if isinstance(error, DcatError) else None)
     if found != ["ok"]:

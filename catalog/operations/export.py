@@ -120,7 +120,7 @@ def _write(
 ) -> Exported:
     store = open_store(home, network)
     records = _records(home, content.catalogues)
-    with home.lease("export"), CarriedDeltas(home, home.blocks) as carried:
+    with home.reading("export"), CarriedDeltas(home, home.blocks) as carried:
         for archive, (platform, image) in content.archives.items():
             try:
                 store.fetch_dag([archive], size=image.size, progress=progress)

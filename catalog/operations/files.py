@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.delivery.archive import explain_absence
-from catalog.delivery.contents import ImageFiles, fetch_image_files, reading
+from catalog.delivery.contents import ImageFiles, fetch_image_files
 from catalog.errors import UnavailableError
 from catalog.home.home import Home
 from catalog.index.entry import IndexedRelease
@@ -64,7 +64,7 @@ def list_files(
         resolved = lookup.resolve(reference, now=home.now, platform=platform)
     image = resolved.image
     assert image is not None
-    with reading(home, f"files {reference}"):
+    with home.reading(f"files {reference}"):
         try:
             files = fetch_image_files(home, image, network, progress=progress, catalogue=resolved.catalogue.catalogue)
         except UnavailableError as error:

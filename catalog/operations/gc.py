@@ -6,6 +6,7 @@ from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
 from catalog.home.deltas import open_delta_cache
 from catalog.home.home import Home
+from catalog.home.reserve import keep_reserve, release_reserve
 from catalog.home.roots import list_roots, mark
 from catalog.own.signing import offer_accepted
 from catalog.progress import Progress, Step, silent
@@ -47,11 +48,13 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
 
     Raises `LockedError` while another command runs that may rely on a block: nothing, or less, is deleted then.
     """
+    if delete:
+        release_reserve(home.path)
     before = home.blocks.size()
     cache = open_delta_cache(home)
     cached = cache.clear() if delete else cache.size()
-    with home.lease(COLLECTING) as own:
-        if delete:
+    with home.lease(COLLECTING) if delete else home.reading("gc") as own:
+        if own is not None:
             refuse_others(home.blocks, home.now, own)
             offer_accepted(home)  # an offered record keeps no snapshot: only the newest ones are kept
         progress(Step("phase", "Finding what is kept"))
@@ -61,13 +64,15 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
         size = sum(
             sum(home.blocks.sizes(garbage[at : at + _SIZES_A_QUERY]).values()) for at in range(0, len(garbage), _SIZES_A_QUERY)
         )
-        if delete and garbage:
+        if own is not None and garbage:
             progress(Step("phase", f"Deleting {len(garbage)} blocks"))
             sweep(home.blocks, garbage, home.now, own=own)
             home.blocks.shrink()
         gone = [cid for cid in list_moved(home.blocks) if cid.digest not in marked] if delete else []
-        if gone:
+        if own is not None and gone:
             sweep(home.blocks, gone, home.now, own=own)
+    if delete:
+        keep_reserve(home.path)
     after = home.blocks.size().file_size if delete else before.file_size
     return Swept(tuple(kept), len(garbage), size, delete and bool(garbage or cached), before.file_size, after, cached)
 

@@ -51,7 +51,7 @@ def save(
     image = resolved.image
     assert image is not None
     store = open_store(home, network, resolved.catalogue.catalogue)
-    with home.lease(f"save {reference}"):
+    with home.reading(f"save {reference}"):
         try:
             view = open_archive(image, resolved.platform or platform, store)
             fetch_archive(home, view, store, progress=progress, catalogue=resolved.catalogue.catalogue)

@@ -103,7 +103,7 @@ def free_space(path: Path) -> int:
     """Return how many bytes can still be written where ``path`` is; 0 if that is unknown."""
     try:
         status = os.statvfs(path)
-        return status.f_bavail * status.f_frsize
+        return (status.f_bavail if os.geteuid() else status.f_bfree) * status.f_frsize  # root may use what is reserved
     except OSError:
         return 0
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
-from catalog.limits import BUSY_TIMEOUT, MIN_FREE_SPACE, WAL_LIMIT
+from catalog.limits import BUSY_TIMEOUT, KIB, MIN_FREE_SPACE, WAL_LIMIT
 from catalog.storage.files import free_space
 
+_ROOM_TO_OPEN = 64 * KIB  # for what SQLite creates beside a file: 32 KiB of memory shared by processes, and a log
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
@@ -20,10 +21,11 @@ _NO_SPACE_OR_IO = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CAN
 def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
     """Return a connection to an existing file, in autocommit mode: transactions are begun and ended by statements.
 
-    Any thread may use the connection, one at a time. A file in a directory that cannot be written is read as immutable.
+    Any thread may use the connection, one at a time. A file beside which nothing can be created, since its directory cannot be
+    written or the disk is full, is read as immutable; writing to it raises an error.
     """
     mode = "ro" if read_only else "rw"
-    if read_only and not os.access(path.parent, os.W_OK) and _is_empty(path.with_name(path.name + "-wal")):
+    if _must_be_immutable(path, read_only):
         mode = "ro&immutable=1"
     connection = sqlite3.connect(
         f"file:{_quote(path.absolute())}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
@@ -71,9 +73,23 @@ def translated(path: Path, needs: int | None = None) -> Iterator[None]:
         raise
 
 
+def require_room(directory: Path) -> None:
+    """Raise `StorageError` if the disk is too full for SQLite to open a file in ``directory`` as usual."""
+    if (free := free_space(directory)) < _ROOM_TO_OPEN:
+        raise StorageError(f"no space left for {directory}", why=f"needs {_ROOM_TO_OPEN} bytes, has {free}")
+
+
 def _quote(path: Path) -> str:
     """Return a path as part of a URI. Only these three characters end a path there; importing urllib would cost 2 ms."""
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _must_be_immutable(path: Path, read_only: bool) -> bool:
+    if not _is_empty(path.with_name(path.name + "-wal")):
+        return False  # what is in the log would be missed
+    if read_only and not os.access(path.parent, os.W_OK):
+        return True
+    return _is_empty(path.with_name(path.name + "-shm")) and free_space(path.parent) < _ROOM_TO_OPEN
 
 
 def _is_empty(path: Path) -> bool:
@@ -91,6 +107,8 @@ def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> D
         return LockedError(f"{path} is held by another process", why=f"waited {BUSY_TIMEOUT:.0f} s for its lock")
     if primary in _CORRUPT:
         return CorruptHomeError(f"{path} is damaged", why=str(error))
+    if primary in _NOT_WRITABLE and (free := free_space(path.parent)) < _ROOM_TO_OPEN:
+        return StorageError(f"no space left for {path}", why=f"needs {needs or MIN_FREE_SPACE} bytes, has {free}")
     if primary in _NOT_WRITABLE:
         return StorageError(f"{path} cannot be written", why=str(error))
     if primary in _NO_SPACE_OR_IO:

@@ -1,9 +1,11 @@
 """Disks that a publish does not fit on: a clean end, nothing half visible, and with room it goes on (docs/safety.md B15)."""
 
+import os
 import random
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,13 @@ class SmallDisk:
 
     def resize(self, kib: int) -> None:
         subprocess.run(["mount", "-o", f"remount,size={kib}k", self.place], check=True)
+
+    def fill(self) -> None:
+        """Write a file until nothing more fits."""
+        with suppress(OSError), (self.place / "fill").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        assert os.statvfs(self.place).f_bfree == 0
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +108,101 @@ def test_first_publish_on_a_full_disk(disk: SmallDisk, forks: Forks, images: dic
         disk.resize(LARGEST)
         assert forks.run("publish", "web", "1.0", "--from", images["1.0"], home=home).code == 0
         assert check_home(home, {}) == {"web@1.0"}
+
+
+READING = [
+    ["list"],
+    ["list", "--json"],
+    ["show", "web@1.0"],
+    ["resolve", "web@1.0"],
+    ["search", "web"],
+    ["log"],
+    ["status"],
+    ["files", "web@1.0"],
+    ["diff", "web@1.0", "web@1.1"],
+    ["gc"],
+    ["save", "web@1.0", "-o", "OUT"],
+    ["export", "web@1.0", "-o", "OUT"],
+]
+
+
+def read_everything(forks: Forks, home: Path, output: Path) -> None:
+    for command in READING:
+        ended = forks.run(*(str(output) if word == "OUT" else word for word in command), home=home)
+        assert ended.code == 0, (command, ended)
+
+
+@pytest.fixture
+def full(disk: SmallDisk, forks: Forks, images: dict[str, str], large_image: str) -> Iterator[Path]:
+    """A home with two releases and garbage on a disk on which nothing more fits."""
+    shutil.rmtree(disk.place / "home", ignore_errors=True)
+    disk.resize(64 * 1024)
+    home = disk.place / "home"
+    for version in ("1.0", "1.1"):
+        assert forks.run("publish", "-q", "web", version, "--from", images[version], home=home).code == 0
+    assert forks.run("publish", "-q", "large", "1.0", "--from", large_image, home=home).code == 0
+    assert forks.run("remove", "large@1.0", home=home).code == 0
+    disk.fill()
+    yield home
+    (disk.place / "fill").unlink()
+
+
+def test_reading_needs_no_room(full: Path, forks: Forks, tmp_path: Path) -> None:
+    read_everything(forks, full, tmp_path / "out")
+
+
+def test_nothing_is_called_damaged_on_a_full_disk(full: Path, forks: Forks) -> None:
+    for command in (["verify"], ["verify", "web@1.0"], ["doctor"]):
+        ended = forks.run(*command, home=full)
+        assert ended.code == 41, ended
+        assert "no space left" in ended.out + ended.err
+        assert "damaged" not in ended.out + ended.err
+
+
+def test_what_writes_says_that_the_disk_is_full(full: Path, forks: Forks, images: dict[str, str]) -> None:
+    for command in (["publish", "web", "2.0", "--from", images["old"]], ["pin", "web@1.0"], ["yank", "web@1.0", "--reason", "bad"]):
+        ended = forks.run(*command, home=full)
+        assert ended.code == 41, ended
+        assert "no space left" in ended.err
+        assert "dcat gc --yes" in ended.err
+
+
+def test_a_collection_frees_room_on_a_full_disk(full: Path, forks: Forks, images: dict[str, str]) -> None:
+    ended = forks.run("gc", "--yes", home=full)
+    assert ended.code == 0, ended
+    assert "freed" in ended.out
+    assert os.statvfs(full).f_bfree * 4096 > 3 * KIB * KIB
+    check_files(full)
+    assert forks.run("publish", "web", "2.0", "--from", images["old"], home=full).code == 0
+    assert check_home(full, {}) == {"web@1.0", "web@1.1", "web@2.0", "large@1.0"}  # which is shown as removed
+
+
+@contextmanager
+def read_only_mount(home: Path, place: Path) -> Iterator[Path]:
+    place.mkdir()
+    try:
+        subprocess.run(["mount", "--bind", str(home), str(place)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        lacks("tmpfs", f"nothing can be mounted: {error}")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(place)], check=True)
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_home_on_a_read_only_mount(forks: Forks, images: dict[str, str], tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for version in ("1.0", "1.1"):
+        assert forks.run("publish", "-q", "web", version, "--from", images[version], home=home).code == 0
+    with read_only_mount(home, tmp_path / "mount") as mounted:
+        read_everything(forks, mounted, tmp_path / "out")
+        for command in (["verify"], ["export", "--catalogue", "mine", "-o", str(tmp_path / "out")]):
+            assert forks.run(*command, home=mounted).code == 0
+        since = ["export", "web@1.1", "--since", "web@1.0", "-o", str(tmp_path / "out")]
+        assert forks.run(*since, home=mounted).code == 0
+        for command in (["publish", "web", "2.0", "--from", images["old"]], ["gc", "--yes"], ["pin", "web@1.0"]):
+            ended = forks.run(*command, home=mounted)
+            assert ended.code == 41, ended
+            assert "cannot be written" in ended.err
+            assert "dcat gc" not in ended.err
