@@ -1,7 +1,6 @@
 """The Typer app: the verbs of `cli.verbs`, each imported on use, and usage errors in dcat's own form."""
 
 import importlib
-import shlex
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -121,11 +120,23 @@ def unknown_verb(verb: str, rest: Sequence[str]) -> UsageError:
     """Return the error for an unknown verb, with dcat's verb for the same thing or with the nearest one."""
     message = f'dcat has no command "{escape(verb)}"'
     if verb in FOREIGN:
-        ours = FOREIGN[verb]
-        why = f'"{verb}" of other tools is {" or ".join(ours)} here'
-        return UsageError(message, why=why, hint=f"dcat {ours[0]} {shlex.join(rest)}".rstrip())
+        from cli.foreign import answer_foreign
+
+        return answer_foreign(verb, rest, accepts)
     near = nearest(verb, VERBS)
     return UsageError(message, why=f'the nearest is "{near[0]}"' if near else "", hint="dcat --help", nearest=near)
+
+
+def accepts(words: Sequence[str]) -> bool:
+    """Return whether the parser accepts a command line; nothing is run."""
+    if words == ["--version"]:
+        return True
+    try:
+        command = load_verb(words[0])
+        command.make_context(words[0], list(words[1:]))
+    except (PARSER_ERROR, typer.Exit):
+        return False
+    return True
 
 
 def _usage_error(error: Any) -> UsageError:

@@ -7,9 +7,11 @@ A command's module holds ``app = command_app()`` and functions under ``@app.comm
 import inspect
 import os
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cli.context import Context, Options, limit_time, make_context
 from cli.failures import UsageError
@@ -37,9 +39,31 @@ COMMON: dict[str, tuple[Any, Any]] = {
 }
 
 
+class Command(TyperCommand):
+    """A command that does not take an option for the value of another: ``--catalogue -o FILE`` lacks the catalogue."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        values = {name: option for option in self.params if not getattr(option, "is_flag", True) for name in option.opts}
+        names = {name for option in self.params if option.param_type_name == "option" for name in option.opts}
+        typed = args[: args.index("--")] if "--" in args else args
+        for word, following in pairwise(typed):
+            if word in values and following in names:
+                metavar = str(values[word].metavar or "a value").replace("|", " or ")
+                raise UsageError(f"{word} wants {metavar}", why=f"{following} is an option", hint=f"{ctx.command_path} --help")
+        return list(super().parse_args(ctx, args))
+
+
+class VerbApp(typer.Typer):
+    """The Typer app of one verb's module."""
+
+    def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **settings: Any) -> Any:
+        """Register a command."""
+        return super().command(name, cls=cls, **settings)
+
+
 def command_app() -> typer.Typer:
     """Make the Typer app of one verb's module."""
-    return typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False)
+    return VerbApp(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=False)
 
 
 def command(function: Callable[..., Document | None] | None = None, *, long: bool = False) -> Callable[..., Any]:

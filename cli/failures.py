@@ -1,5 +1,7 @@
 """Errors that only a command line has."""
 
+from collections.abc import Sequence
+
 from catalog.errors import InvalidInputError
 
 
@@ -15,3 +17,16 @@ class UsageError(InvalidInputError):
     """The command line is wrong."""
 
     code = "usage"
+
+
+class OptionValueError(UsageError):
+    """An option has a value that another spelling means: the typed command runs with ``instead`` in place of the option.
+
+    ``before`` goes before the command, such as a program whose output it reads.
+    """
+
+    def __init__(self, message: str, *, option: str, instead: Sequence[str], before: str = "", why: str = "") -> None:
+        super().__init__(message, why=why)
+        self.option = option
+        self.instead = instead
+        self.before = before

@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Callable, Sequence
 
-from catalog.errors import DcatError, PlatformNotFoundError
+from catalog.errors import AmbiguousReferenceError, DcatError, PlatformNotFoundError
+from cli.failures import OptionValueError
 
 # By the error's code, made from the arguments that were typed; used before the error's own hint.
 _INSTEAD: dict[str, Callable[[Sequence[str]], str]] = {
@@ -33,8 +34,12 @@ COMMAND_HINTS: dict[str, str] = {
 
 def hint_for(error: DcatError, typed: Sequence[str]) -> str:
     """Return what to try: the typed command with the likely correction, the error's own hint, or a command that shows more."""
+    if isinstance(error, OptionValueError):
+        return error.before + to_command([*_without_option(typed, error.option), *error.instead])
     if isinstance(error, PlatformNotFoundError) and error.nearest:
         return to_command([*_without_option(typed, "--platform"), "--platform", error.nearest[0]])
+    if isinstance(error, AmbiguousReferenceError) and error.nearest and "--from" in typed and "--image" not in typed:
+        return to_command([*typed, "--image", error.nearest[0]])  # one of several images in an export
     if error.nearest:
         for place, argument in enumerate(typed):
             if f'"{argument}"' in error.message:
@@ -42,6 +47,9 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
     if error.code == "storage" and error.message.startswith("no space left"):
         return error.hint or "dcat gc --yes"
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
+    if error.code == "storage" and not error.hint:
+        text = f"{error.message} {error.why}".lower()
+        return "dcat gc" if "no space" in text or "full" in text else ""  # for a file that may not be written, gc is no help
     return instead or error.hint or COMMAND_HINTS.get(error.code, "")
 
 

@@ -3,6 +3,7 @@
 import os
 
 from catalog.model.platform import Platform, host_platform, read_platform_text
+from cli.failures import OptionValueError
 
 
 def this_host() -> Platform:
@@ -12,4 +13,19 @@ def this_host() -> Platform:
 
 def wanted_platform(text: str) -> Platform:
     """Return the platform that ``--platform`` names, or the host's where it is empty."""
-    return read_platform_text(text) if text else this_host()
+    return read_platform(text) or this_host()
+
+
+def read_platform(text: str) -> Platform | None:
+    """Return the platform that ``--platform`` names; None where it is empty."""
+    if not text:
+        return None
+    first, comma, _ = text.partition(",")
+    if comma:
+        raise OptionValueError(
+            f'--platform: "{text}" names several platforms',
+            why="this command takes one",
+            option="--platform",
+            instead=["--platform", str(read_platform_text(first))],
+        )
+    return read_platform_text(text)

@@ -1,5 +1,6 @@
 """The images that ``--from``, ``--image`` and ``--copy`` name."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,10 +13,14 @@ from catalog.lookup.locate import open_lookup
 from catalog.model.platform import read_platform_text
 from catalog.model.reference import parse_reference
 from cli.context import Context
-from cli.failures import UsageError
+from cli.failures import OptionValueError, UsageError
 from cli.platforms import this_host
 from cli.quantities import parse_size
 from cli.streams import binary_input
+from cli.text import has_secret
+
+_FILE_TRANSPORTS = {"docker-archive", "oci-archive", "oci", "file"}
+_ENGINE_TRANSPORTS = {"docker", "docker-daemon", "containers-storage"}
 
 if TYPE_CHECKING:
     from catalog.intake.intake import ImageSource
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str = "") -> catalog.Wanted:
     """Return which images ``--platform`` (repeatable, or ``all``) and ``--max-size`` ask for."""
+    platforms = [part for text in platforms for part in text.split(",")]  # as docker buildx and podman take them
     every = "all" in platforms
     if every and len(platforms) > 1:
         raise UsageError("--platform all and another --platform exclude each other")
@@ -65,6 +71,7 @@ def file_source(context: Context, origin: str) -> "ImageSource":
     if path.is_dir():
         return catalog.FolderSource(path)
     if not path.exists():
+        _refuse_other_spelling(origin)
         raise NotFoundError(f"--from: file not found: {origin}")
     if not path.is_file() and not path.is_fifo() and not path.is_char_device():
         raise UsageError(f"--from: {origin} is not a file, a folder or a pipe")
@@ -72,8 +79,33 @@ def file_source(context: Context, origin: str) -> "ImageSource":
     def open_file() -> AbstractContextManager[BinaryIO]:
         return path.open("rb")
 
-    # A FIFO, <(command) or /dev/stdin is read as a stream of unknown size.
-    return catalog.StreamSource(origin, open_file, path.stat().st_size if path.is_file() else None)
+    size = path.stat().st_size if path.is_file() else None  # a pipe, such as <(docker save IMAGE), has none
+    return catalog.StreamSource(origin, open_file, size)
+
+
+def _refuse_other_spelling(origin: str) -> None:
+    """Raise an error whose hint runs for a URL, and for a source in the form that skopeo and buildah use."""
+    transport, _, rest = origin.partition(":")
+    if transport in {"http", "https"} and not has_secret(origin):
+        raise OptionValueError(
+            f"--from: {origin} is a URL",
+            why="dcat downloads nothing that it cannot verify by a CID or digest; curl can",
+            option="--from",
+            instead=["--from", "-"],
+            before=f"curl -fsSL {shlex.quote(origin)} | ",
+        )
+    message = f'--from: "{origin}" is not a file'
+    if transport in _FILE_TRANSPORTS:
+        path = rest
+        while ":" in path and not Path(path).exists():
+            path = path.rpartition(":")[0]  # docker-archive:PATH:NAME:TAG
+        if path and Path(path).exists():
+            why = f"dcat recognises the kind of an export by itself, without {transport}:"
+            raise OptionValueError(message, why=why, option="--from", instead=["--from", path])
+    elif transport in _ENGINE_TRANSPORTS:
+        pull = ["--pull"] if transport == "docker" else []
+        why = "images of an engine or a registry are named by --image"
+        raise OptionValueError(message, why=why, option="--from", instead=["--image", rest.removeprefix("//"), *pull])
 
 
 def engine_source(context: Context, reference: str, wanted: catalog.Wanted, *, pull: bool = False) -> catalog.EngineSource:

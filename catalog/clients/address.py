@@ -84,7 +84,9 @@ def resolve_host(host: str, port: int, timeout: float, look_up_host: LookUp = lo
         if thread.is_alive():
             raise UnavailableError(f"{host} could not be resolved", why=f"the name server did not answer within {timeout:g} s")
     if not found:
-        raise UnavailableError(f"{host} has no address", why=str(failure[0]) if failure else "the name server knows none")
+        error = failure[0] if failure else None
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error or "the name server knows none")
+        raise UnavailableError(f"{host} has no address", why=why)
     return found
 
 

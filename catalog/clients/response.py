@@ -176,8 +176,15 @@ def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError
         return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {why}", hint="name its CA with ca-file")
     if isinstance(error, requests.ConnectionError):
         hint = PROXY_LOGIN_HINT if str(why).startswith("Tunnel connection failed: 407") else ""
-        return UnavailableError(f"{name} cannot be reached", why=str(why), hint=hint)
-    return UnavailableError(f"{name} broke off", why=str(why))
+        return UnavailableError(f"{name} cannot be reached", why=_text_of(why), hint=hint)
+    return UnavailableError(f"{name} broke off", why=_text_of(why))
+
+
+def _text_of(error: BaseException) -> str:
+    """Return the text of an error without its number, and without the names of objects in front of it."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).rpartition("object at 0x")[2].partition(">: ")[2] or str(error) or type(error).__name__
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -88,8 +88,9 @@ class Export:
             raise ArchiveError(f"the export holds {other.what}, and no image that dcat can read", hint=other.hint)
         if not meant:
             what = "holds no image" if reference is None else f'holds no image "{reference[:200]}"'
-            hint = f"it holds {_list(self.names)}" if self.names else "docker save IMAGE writes an export with an image"
-            raise ImageNotFoundError(f"the export {what}", hint=hint)
+            held = f"it holds {_list(self.names)}" if self.names else ""
+            hint = "" if self.names else "docker save IMAGE writes an export with an image"
+            raise ImageNotFoundError(f"the export {what}", why=held, hint=hint, nearest=tuple(self.names))
         return self._complete(_choose_one(meant, platform, host))
 
     def _complete(self, candidate: Candidate) -> ExportedImage:
@@ -134,11 +135,15 @@ def _choose_one(meant: list[Candidate], platform: Platform | None, host: Platfor
         fitting = [candidate for candidate in fitting if _fits(candidate, platform)]
     if not fitting:
         listed = platforms or sorted({candidate.platform for candidate in meant if candidate.platform})
-        raise PlatformNotFoundError(f"the export holds no image for {platform}", hint=f"it holds {_list(map(str, listed))}")
+        held = [str(entry) for entry in listed]
+        raise PlatformNotFoundError(f"the export holds no image for {platform}", why=f"it holds {_list(held)}", nearest=held)
     if len(fitting) > 1 and complete:
+        names = [name for candidate in fitting for name in candidate.names or [candidate.label]]
         raise AmbiguousReferenceError(
             "the export holds several images",
-            hint=f"choose one of {_list([name for candidate in fitting for name in candidate.names or [candidate.label]])}",
+            why=f"they are {_list(names)}",
+            hint=f"choose one of {_list(names)}",
+            nearest=names,
         )
     return fitting[0]
 

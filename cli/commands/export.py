@@ -1,20 +1,19 @@
 """``dcat export``: write a bundle for machines without a network."""
 
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from catalog import operations
-from catalog.errors import StorageError
-from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
+from cli.platforms import read_platform
 from cli.quantities import format_count, format_size
 from cli.streams import binary_output
+from cli.targets import output_file
 
 app = command_app()
 
@@ -47,10 +46,7 @@ def export(
     if catalogue and platform:
         raise UsageError("--platform goes with releases, not with --catalogue")
     to_stdout = output == "-"
-
-    if not to_stdout and Path(output).is_dir():
-        raise StorageError(f'"{output}" is a folder', hint=f"dcat export REF -o {Path(output) / 'bundle.car'}")
-    target = binary_output("a bundle", "dcat export REF -o FILE") if to_stdout else Path(output)
+    target = binary_output("a bundle", "dcat export REF -o FILE") if to_stdout else output_file(output, "bundle.car")
     if catalogue:
         done = operations.export_catalogue(
             context.home, catalogue, target, network=context.network, since=since or [], progress=context.progress
@@ -61,7 +57,7 @@ def export(
             references or [],
             target,
             network=context.network,
-            platform=read_platform_text(platform) if platform else None,
+            platform=read_platform(platform),
             since=since or [],
             progress=context.progress,
         )

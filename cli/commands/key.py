@@ -15,6 +15,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document, Table, fields
+from cli.targets import output_file
 
 app = command_app()
 
@@ -86,9 +87,10 @@ def export(
         raise UsageError("missing option --output", why="a key is written to a file", hint="dcat key export -o FILE")
     if format_ == "protobuf" and not plain:
         raise UsageError("libp2p's form of a key cannot be encrypted", hint="dcat key export --format protobuf --plain -o FILE")
+    target = output_file(output, "dcat.key")
     passphrase = None if plain else _read_passphrase(context, passphrase_file, again=True)
     content = operations.export_key(context.home, "protobuf" if format_ == "protobuf" else "pem", passphrase)
-    operations.write_secret(Path(output), content)
+    operations.write_secret(target, content)
     body = {"file": output, "format": format_, "encrypted": passphrase is not None}
     warnings = () if passphrase is not None else (f"{output} is not encrypted: whoever reads it can publish in your name",)
     return Document("key-export", body, [output], [f"Wrote {output}"], "To read it elsewhere: dcat key import FILE", warnings)
@@ -117,8 +119,9 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
     """
     if not output:
         raise UsageError("missing option --output", why="a revocation is written to a file", hint="dcat key revocation -o FILE")
+    target = output_file(output, "dcat.revocation")
     record = operations.create_revocation(context.home, parse_ipns_name(successor) if successor else None)
-    operations.write_secret(Path(output), record.encoded)
+    operations.write_secret(target, record.encoded)
     body = {"file": output, "catalogue": str(record.name), "successor": successor or None}
     quoted = shlex.quote(output)
     return Document("key-revocation", body, [output], [f"Wrote {output}"], f"If the key is lost: dcat key revoke {quoted}")

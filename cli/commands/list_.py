@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from catalog import operations
-from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
+from cli.platforms import read_platform
 from cli.quantities import age_of
 from cli.releases import platforms_of, release_body, sizes_of, state_of
 
@@ -74,7 +74,7 @@ def list_(
 
 def _list_releases(context: Context, names: list[str], catalogue: str, platform: str, removed: bool, limit: int | None) -> Document:
 
-    wanted = read_platform_text(platform) if platform else None
+    wanted = read_platform(platform)
     listed = operations.list_releases(context.home, names, catalogue=catalogue, platform=wanted, removed=removed, limit=limit)
     body = [
         release_body(

@@ -1,23 +1,34 @@
 """``dcat save``: write a release as an archive."""
 
-from pathlib import Path
+import shlex
 from typing import Annotated
 
 import typer
 
 from catalog import operations
-from catalog.errors import StorageError
 from cli.command import command, command_app
 from cli.context import Context
+from cli.failures import UsageError
 from cli.output import Document
 from cli.platforms import wanted_platform
 from cli.quantities import format_size
 from cli.streams import binary_output
+from cli.targets import output_file
 
 app = command_app()
 
+_COMPRESSORS = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bzip2", ".tbz2": "bzip2", ".xz": "xz", ".txz": "xz"}
+
 ReferenceArgument = Annotated[str, typer.Argument(metavar="REF", help="A release; see dcat help references.")]
-OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="The file to write; - is standard output.")]
+OutputOption = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE|-",
+        help="The file to write (.tar: uncompressed); - is standard output.",
+    ),
+]
 PlainOption = Annotated[bool, typer.Option("--uncompressed", help="Write a .tar, which Docker before 23 needs, not a .tar.zst.")]
 PlatformOption = Annotated[
     str, typer.Option("--platform", metavar="OS/ARCH", help="Save the image for this platform; default: the host's.")
@@ -41,13 +52,12 @@ def save(
     """
     to_stdout = output == "-"
     stdout = binary_output("an archive", f"dcat save {reference} -o FILE") if to_stdout else None
-    path = Path(output)
-    if not to_stdout and path.is_dir():
-        raise StorageError(f'"{output}" is a folder', hint=f"dcat save {reference} -o {path / 'image.tar.zst'}")
+    if stdout is None:
+        uncompressed = _check_name(reference, output) or uncompressed
     done = operations.save(
         context.home,
         reference,
-        stdout or path,
+        stdout or output_file(output, "image.tar.zst"),
         platform=wanted_platform(platform),
         network=context.network,
         uncompressed=uncompressed,
@@ -60,14 +70,24 @@ def save(
         "reference": done.resolved.release.reference,
         "platform": str(done.platform),
         "archive": str(done.image.archive),
-        "path": str(path),
+        "path": output,
         "size": done.size,
         "uncompressed": done.uncompressed,
     }
-    load = (
-        f"docker load -i {output}"
-        if uncompressed
-        else f"docker load -i {output}   (Docker before 23: zstd -dc {output} | docker load)"
-    )
+    quoted = shlex.quote(output)
+    load = f"docker load -i {quoted}" + ("" if uncompressed else f"   (Docker before 23: zstd -dc {quoted} | docker load)")
     warnings = [notice.text for notice in done.resolved.notices if notice.warns]
-    return Document("save", body, [str(path)], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}", warnings)
+    return Document("save", body, [output], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}", warnings)
+
+
+def _check_name(reference: str, output: str) -> bool:
+    """Return whether the file's name asks for an uncompressed tar; raise `UsageError` where it promises another compression."""
+    lower = output.lower()
+    for ending, program in _COMPRESSORS.items():
+        if lower.endswith(ending):
+            raise UsageError(
+                f"-o: {output} would not be what its name says",
+                why="an archive is written as .tar.zst or as .tar",
+                hint=f"dcat save {shlex.quote(reference)} --uncompressed -o - | {program} > {shlex.quote(output)}",
+            )
+    return lower.endswith(".tar")

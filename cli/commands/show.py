@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from catalog import operations
-from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
+from cli.platforms import read_platform
 from cli.quantities import age_of, format_size
 from cli.releases import image_fields, release_body, state_of
 
@@ -25,7 +25,7 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
 
     Layers are listed where the first blocks of the archive are here.
     """
-    shown = operations.show(context.home, reference, platform=read_platform_text(platform) if platform else None)
+    shown = operations.show(context.home, reference, platform=read_platform(platform))
     entry = shown.entry
     body = release_body(
         entry.release, reference=entry.reference, catalogue=entry.catalogue.catalogue, alias=entry.catalogue.alias or ""

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from catalog import operations
-from catalog.model.platform import read_platform_text
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
 from cli.output import Document
+from cli.platforms import read_platform
 from cli.quantities import parse_span
 
 app = command_app()
@@ -30,7 +30,7 @@ def unpin(
     """
     if bool(references) == bool(older_than):
         raise UsageError("name releases, or use --older-than", hint="dcat unpin --older-than 90d")
-    wanted = read_platform_text(platform) if platform else None
+    wanted = read_platform(platform)
     if references:
         pins = [pin for reference in references for pin in operations.unpin(context.home, reference, wanted).pins]
     else:
