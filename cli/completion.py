@@ -90,6 +90,7 @@ VALUE_OPTIONS = {
     *_REFERENCE_OPTIONS,
     *(
         "--allowed-host",
+        "--ca-file",
         "--annotation",
         "--from",
         "--host",

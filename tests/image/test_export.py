@@ -76,7 +76,7 @@ def test_platforms(platform: str | None, host: str | None, expected: SampleImage
     with pytest.raises(PlatformNotFoundError) as caught:
         export.choose(None, wanted, host=own)
     for text in ("linux/amd64", "linux/arm64", "linux/arm/v7"):
-        assert text in caught.value.hint
+        assert text in caught.value.why
 
 
 def test_several_platforms_need_a_choice() -> None:
@@ -99,7 +99,7 @@ def test_platforms_whose_blobs_are_absent_are_not_available() -> None:
     for architecture in ("arm64", "s390x", "riscv64"):
         with pytest.raises(PlatformNotFoundError) as caught:
             export.choose(None, Platform("linux", architecture))
-        assert "linux/amd64" in caught.value.hint
+        assert "linux/amd64" in caught.value.why
 
 
 def test_an_export_of_absent_platforms_only_is_incomplete() -> None:
@@ -145,7 +145,7 @@ def test_references(reference: str, expected: SampleImage | None) -> None:
         return
     with pytest.raises(ImageNotFoundError) as caught:
         export.choose(reference)
-    assert "a:1" in caught.value.hint
+    assert "a:1" in caught.value.why
 
 
 def test_several_images_need_a_choice() -> None:
@@ -153,7 +153,7 @@ def test_several_images_need_a_choice() -> None:
     assert export.names == ("a:1", "docker.io/library/b:1", "localhost:5000/team/c:2")
     with pytest.raises(AmbiguousReferenceError) as caught:
         export.choose()
-    assert "localhost:5000/team/c:2" in caught.value.hint
+    assert "localhost:5000/team/c:2" in caught.value.why
 
 
 def test_manifest_digests_are_references_too() -> None:
