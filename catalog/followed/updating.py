@@ -4,11 +4,12 @@ Fetching needs no lock, so a slow catalogue holds up no other one; taking holds 
 order of subscription, whatever the order in which catalogues are ready.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from threading import Lock
+from queue import Empty, Queue
+from threading import Lock, Thread
 from time import monotonic
 from typing import Literal
 
@@ -108,28 +109,43 @@ def _asking(
     home: Home, network: Network, subscriptions: Sequence[Subscription], progress: Progress
 ) -> Iterator[Iterator[tuple[Subscription, RecordCheck, _Fetched]]]:
     """Ask for the records of catalogues and fetch their snapshots, side by side; yield an iterator over those that are ready."""
+    waiting = deque(subscriptions)
+    done: Queue[tuple[Subscription, RecordCheck, _Fetched] | BaseException] = Queue()
 
-    def ask(subscription: Subscription) -> tuple[RecordCheck, _Fetched]:
-        check = ask_for_record(home, network, parse_ipns_name(subscription.catalogue))
-        return check, _fetch(home, network, check, subscription.alias, monotonic() + FOLLOWED_BUDGET, progress)
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                subscription = waiting.popleft()
+                try:
+                    check = ask_for_record(home, network, parse_ipns_name(subscription.catalogue))
+                    deadline = monotonic() + FOLLOWED_BUDGET
+                    done.put((subscription, check, _fetch(home, network, check, subscription.alias, deadline, progress)))
+                except BaseException as error:
+                    done.put(error)
 
-    with ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="follow") as pool:
-        entries = {pool.submit(ask, subscription): subscription for subscription in subscriptions}
+    def ready() -> Iterator[tuple[Subscription, RecordCheck, _Fetched]]:
+        left = len(subscriptions)
+        while left:
+            some = [done.get()]
+            with suppress(Empty):
+                while True:
+                    some.append(done.get_nowait())
+            left -= len(some)
+            for entry in some:
+                if isinstance(entry, BaseException):
+                    raise entry
+            yield from sorted((entry for entry in some if isinstance(entry, tuple)), key=lambda entry: entry[0].position)
 
-        def ready() -> Iterator[tuple[Subscription, RecordCheck, _Fetched]]:
-            pending = set(entries)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=lambda future: entries[future].position):
-                    yield entries[future], *future.result()
-
-        try:
-            yield ready()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for source in network.sources:
-                source.abort()
-            raise
+    # Daemons, which nobody waits for: after Ctrl-C the command ends at once, and a home survives an end at any moment.
+    for _ in range(min(len(waiting), FETCHES_AT_ONCE)):
+        Thread(target=work, name="follow", daemon=True).start()
+    try:
+        yield ready()
+    except BaseException:
+        waiting.clear()
+        for source in network.sources:
+            source.abort()
+        raise
 
 
 def _fetch(home: Home, network: Network, check: RecordCheck, alias: str, deadline: float | None, progress: Progress) -> _Fetched:

@@ -144,7 +144,7 @@ class Database:
             from sqlalchemy import create_engine, event
             from sqlalchemy.pool import QueuePool
 
-            engine = create_engine("sqlite+pysqlite://", creator=self._open, poolclass=QueuePool)
+            engine = create_engine("sqlite+pysqlite://", creator=self._open, poolclass=QueuePool, max_overflow=-1)
 
             @event.listens_for(engine, "begin")
             def begin(connection: "Connection") -> None:

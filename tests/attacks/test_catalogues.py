@@ -1,16 +1,22 @@
 """A4, A21, A23: jumps, successors, and catalogues that hold up others."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from catalog.errors import AmbiguousReferenceError, NotFoundError, RollbackError
+from catalog.errors import AmbiguousReferenceError, NotFoundError, RollbackError, UnavailableError
 from catalog.limits import MAX_SEQUENCE
 from tests.attacks.publisher import Attacker
 from tests.attacks.victim import Victim
 from tests.factory.releases import make_release, publish_fake
 from tests.fakes.homes import share
+from tests.needs import ROOT
 
 
 def test_a_second_jump_does_not_go_back(mallory: Attacker, ann: Victim) -> None:
@@ -142,3 +148,49 @@ def _timed(ann: Victim, *good: Attacker) -> float:
     began = time.monotonic()
     ann.sync_all(*good)
     return time.monotonic() - began
+
+
+def test_a_slow_catalogue_ends_with_its_budget_and_goes_on_where_it_stopped(
+    mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A23: a budget for each catalogue, and what was fetched in it does not travel again."""
+    mallory.publish(make_release("slow", "0"))
+    ann.subscribe(mallory, "bob")
+    releases = [make_release("slow", str(number), annotations={"title": "x" * 300}) for number in range(400)]
+    mallory.publish(*releases)
+    mallory.call("behave", "slow-line", 48 << 10)
+    monkeypatch.setattr("catalog.followed.updating.FOLLOWED_BUDGET", 3.0)
+    began = time.monotonic()
+    update = ann.sync(mallory)
+    assert isinstance(update.error, UnavailableError)
+    assert time.monotonic() - began < 20
+    assert ann.resolve("slow@0").release == make_release("slow", "0")
+    for _ in range(20):
+        update = ann.sync(mallory)
+        if update.error is None:
+            break
+    assert update.state == "updated"
+    assert ann.resolve("slow@59").release == releases[59]
+
+
+def test_ctrl_c_ends_a_sync_that_waits_for_a_slow_catalogue(mallory: Attacker, ann: Victim, tmp_path: Path) -> None:
+    mallory.publish(make_release("slow", "0"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(*(make_release("slow", str(number), annotations={"title": "x" * 4000}) for number in range(100)))
+    mallory.call("behave", "slow-line", 24 << 10)
+    settings = {"DCAT_HOME": str(ann.path), "DCAT_CONFIG": str(tmp_path / "none.toml"), "DCAT_SOURCES": mallory.url}
+    command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "sync", "--progress", "plain"]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"Fetching the index" in line:
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+        assert process.returncode == 130, rest
+        assert time.monotonic() - began <= 3  # a second, and what a busy machine adds
+    finally:
+        process.kill()
+        process.wait()
