@@ -12,7 +12,16 @@ from catalog.errors import ArchiveError
 HEAD_SIZE: Final = 4096
 _SAVE: Final = "docker save IMAGE writes an export of an image"
 _TITLE: Final = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
+_POWERSHELL: Final = (b"\xff\xfe", b"\xfe\xff")
+_LFS: Final = b"version https://git-lfs.github.com/"
 _FORMATS: Final = {
+    b"\x1f\x8b\x08": "compressed twice (gzip)",
+    b"\x28\xb5\x2f\xfd": "compressed twice (zstd)",
+    b"\xfd7zXZ\x00": "compressed twice (xz)",
+    b"LZIP": "an lzip file",
+    b"\x04\x22\x4d\x18": "an lz4 file",
+    b"Rar!": "a RAR file",
+    b"%PDF-": "a PDF file",
     b"PK\x03\x04": "a ZIP file",
     b"\x7fELF": "a program",
     b"hsqs": "a SquashFS image",
@@ -55,6 +64,14 @@ def refuse_foreign(head: bytes) -> None:
     for magic, what in _FORMATS.items():
         if head.startswith(magic):
             raise ArchiveError(f"the input is {what}, not an export of an image", hint=_SAVE)
+    if head.startswith(_POWERSHELL):
+        raise ArchiveError(
+            "the input was rewritten as text, and is damaged",
+            why="PowerShell's > and | change the bytes that a program writes",
+            hint="docker save -o FILE IMAGE",
+        )
+    if head.startswith(_LFS):
+        raise ArchiveError("the input is a Git LFS pointer, not the file itself", hint="git lfs pull")
     if b"\0" in head[:512]:  # every header of a tar has some
         return
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")

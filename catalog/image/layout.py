@@ -30,6 +30,9 @@ class LayoutMembers:
         self._reader = reader
         self._layers: dict[str, StoredLayer] = {}
 
+    def find_inside(self) -> str:
+        return ""
+
     def document(self, name: str) -> bytes | None:
         opened = self._open(name)
         if opened is None:

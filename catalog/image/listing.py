@@ -6,6 +6,7 @@ engines export indexes of platforms that they never had. Each document is read o
 """
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -41,6 +42,10 @@ class Members(Protocol):
     @property
     def remarks(self) -> Sequence[str]:
         """What is unusual about the export, for people."""
+        ...
+
+    def find_inside(self) -> str:
+        """Return the folder that holds ``index.json`` or ``manifest.json``, if it is not the top one; else an empty text."""
         ...
 
     def document(self, name: str) -> bytes | None:
@@ -107,9 +112,10 @@ def list_candidates(members: Members) -> Listing:
                 why="it has no manifest.json, and its images have no configuration of today's form",
                 hint="load it into an engine and save it again: docker load, docker save",
             )
-        raise ArchiveError(
-            "this is not an image export", why="it has neither manifest.json nor index.json", hint="docker save IMAGE writes one"
-        )
+        hint = "docker save IMAGE writes one"
+        if folder := members.find_inside():
+            hint = f"pack the contents of the folder, not the folder: tar -C {shlex.quote(folder)} -cf FILE ."
+        raise ArchiveError("this is not an image export", why="it has neither manifest.json nor index.json", hint=hint)
     lister = _Lister(members)
     if docker is not None:
         lister.add_docker(docker)

@@ -49,6 +49,10 @@ class StreamedMembers:
                 raise
             raise better from error
 
+    def find_inside(self) -> str:
+        names = (name.rpartition("/") for name in self._held)
+        return next((folder for folder, _, name in names if folder and name in ("index.json", "manifest.json")), "")
+
     def document(self, name: str) -> bytes | None:
         name = self._resolve(normalise_name(name))
         if name in self._layers:

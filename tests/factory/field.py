@@ -11,6 +11,8 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import zstandard
+
 from tests.factory.exports import (
     DOCKER_CONFIG,
     DOCKER_LAYER,
@@ -260,6 +262,56 @@ def partial_index() -> bytes:
     platform = {"os": "linux", "architecture": "arm64"}
     absent = {"mediaType": OCI_MANIFEST, "digest": "sha256:" + "ab" * 32, "size": 500, "platform": platform}
     layout.top = [layout.add_index(held, absent)]
+    return layout.tar()
+
+
+def in_a_folder() -> bytes:
+    """A layout that was packed with its folder: tar cf image.tar layout/."""
+    layout = Layout()
+    layout.top = [layout.add_image(make_image([layer_of("folder")]))]
+    return make_tar({f"my layout/{name}": data for name, data in layout.members().items()})
+
+
+def with_dots() -> bytes:
+    """A layout that was packed from inside: tar -C layout -cf image.tar . (names begin with ./, macOS adds ._ files)."""
+    layout = Layout()
+    layout.top = [layout.add_image(make_image([layer_of("dots")]))]
+    members = {f"./{name}": data for name, data in layout.members().items()}
+    return make_tar({"./._index.json": b"\0\5\x16\7", **members}, folders=["./", "./blobs"])
+
+
+def jib(compress: Callable[[bytes], bytes] = gzipped) -> tuple[SampleImage, bytes]:
+    """Jib, apko, Bazel: Docker's form with compressed layers, and a config named ``config.json``."""
+    image = make_image([layer_of("jib"), make_layer({"data": bytes(range(256)) * 1000})])
+    layers = [compress(layer) for layer in image.layers]
+    names = [f"{digest(layer)}.tar.gz" for layer in layers]
+    manifest = [{"Config": "config.json", "RepoTags": ["jib:1"], "Layers": names}]
+    return image, make_tar({"config.json": image.config, **dict(zip(names, layers, strict=True)), "manifest.json": dump(manifest)})
+
+
+def nix() -> tuple[SampleImage, bytes]:
+    """Nix's dockerTools: folders of layers, times of 1970, gzip around all."""
+    image = make_image([layer_of("nix")], created="1970-01-01T00:00:01+00:00")
+    config = f"{image.config_hex}.json"
+    name = f"{digest(image.layers[0])}/layer.tar"
+    manifest = [{"Config": config, "RepoTags": ["nix:abc"], "Layers": [name]}]
+    members = {config: image.config, name: image.layers[0], "manifest.json": dump(manifest)}
+    return image, gzipped(make_tar(members, folders=[name.partition("/")[0]]))
+
+
+def zstd_chunked(data: bytes) -> bytes:
+    """podman push --compression-format zstd:chunked: several frames, and skippable ones with an index between and behind them."""
+    compressor = zstandard.ZstdCompressor()
+    skippable = b"\x50\x2a\x4d\x18" + (64).to_bytes(4, "little") + bytes(range(64))
+    half = len(data) // 2
+    return compressor.compress(data[:half]) + skippable + compressor.compress(data[half:]) + skippable
+
+
+def one_config_twice() -> bytes:
+    """An index that lists one image under two tags, and Docker's list beside it."""
+    image = make_image([layer_of("tags")])
+    layout = Layout()
+    layout.top = [layout.add_image(image, annotations={"org.opencontainers.image.ref.name": tag}) for tag in ("1", "latest")]
     return layout.tar()
 
 

@@ -14,8 +14,8 @@ from catalog.intake.intake import FolderSource, StreamSource, TakenImage, Wanted
 from catalog.model.platform import Platform
 from catalog.progress import silent
 from tests.factory import field
-from tests.factory.archives import MemoryBlocks
-from tests.factory.exports import OCI_LAYER, index_of, stream_of
+from tests.factory.archives import MemoryBlocks, store_image
+from tests.factory.exports import OCI_LAYER, gzipped, index_of, stream_of
 from tests.factory.images import make_image
 from tests.factory.platforms import AMD64, ARM, ARM64
 from tests.factory.tars import make_layer, write_folder
@@ -173,6 +173,9 @@ def test_content_that_is_not_an_image_is_named(data: bytes, what: str) -> None:
         (b"\n<HTML><body>" + b"x" * 5000, "the input is HTML", ""),
         (b"Error response from daemon: no such image\n", "the input is text", "Error response from daemon"),
         (b"PK\x03\x04" + bytes(600), "the input is a ZIP file", ""),
+        (gzipped(gzipped(b"x" * 5000)), "compressed twice (gzip)", ""),
+        ("\ufeff./manifest.json".encode("utf-16-le"), "rewritten as text", "PowerShell"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "a Git LFS pointer", ""),
     ],
 )
 def test_an_input_that_is_no_archive_is_named(data: bytes, message: str, why: str) -> None:
@@ -181,6 +184,37 @@ def test_an_input_that_is_no_archive_is_named(data: bytes, message: str, why: st
     assert message in error.message
     assert why in error.why
     assert error.hint
+
+
+def test_a_layout_that_was_packed_with_its_folder_is_named() -> None:
+    error = refused(field.in_a_folder())
+    assert "not an image export" in error.message
+    assert error.hint == "pack the contents of the folder, not the folder: tar -C 'my layout' -cf FILE ."
+
+
+def test_a_layout_that_was_packed_from_inside() -> None:
+    assert take_one(field.with_dots()).archive.config == make_image([field.layer_of("dots")]).config_digest
+
+
+@pytest.mark.parametrize("compress", [bytes, gzipped, field.zstd_chunked, lambda data: gzipped(data[:100]) + gzipped(data[100:])])
+def test_layers_of_jib_in_any_compression(compress: Callable[[bytes], bytes]) -> None:
+    image, data = field.jib(compress)
+    assert take_one(data).archive.archive == store_image(image, MemoryBlocks()).archive
+
+
+def test_an_export_of_nix() -> None:
+    image, data = field.nix()
+    taken = take_one(data)
+    assert (taken.archive.config, taken.archive.created) == (image.config_digest, "1970-01-01T00:00:01Z")
+
+
+def test_an_export_in_zstd_chunked() -> None:
+    data = field.docker_archive(make_image([make_layer({"data": bytes(range(256)) * 4000})]))
+    assert take_one(field.zstd_chunked(data)).archive.archive == take_one(data).archive.archive
+
+
+def test_one_image_under_two_tags_is_one() -> None:
+    assert take_one(field.one_config_twice()).archive.layers
 
 
 def test_a_folder_of_skopeos_dir_form_is_named(tmp_path: Path) -> None:
