@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 
-.PHONY: env check format test test-long bench demo docs lock clean
+.PHONY: env check format test test-long bench demo docs sbom lock clean
 
 env: $(VENV)/.complete
 
 $(VENV)/.complete: requirements.lock pyproject.toml
 	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -40,6 +40,9 @@ demo: env
 
 docs: env
 	$(BIN)/python -m tests.cli.reference
+
+sbom: env
+	$(BIN)/python -m tests.sbom
 
 lock:
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock
