@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import catalog
@@ -64,6 +65,7 @@ class Context:
         self.surroundings = surroundings
         self.now = now
         self.progress = progress
+        self._warned: set[Path] = set()
 
     @cached_property
     def settings(self) -> "Settings":
@@ -103,7 +105,17 @@ class Context:
         """Return the network that settings and environment configure, with ``extra`` sources added."""
         from cli.reach import open_configured_network
 
+        self._warn_of_shared_tokens()
         return open_configured_network(self.settings, self.surroundings.variables, home, extra)
+
+    def _warn_of_shared_tokens(self) -> None:
+        from cli.secrets import warn_if_shared
+
+        files = [source.token_file for source in self.settings.sources] + [self.settings.kubo_token_file]
+        for path in files:
+            if path is not None and path not in self._warned:
+                self._warned.add(path)
+                warn_if_shared(self.output, path, "a token")
 
     @property
     def interactive(self) -> bool:

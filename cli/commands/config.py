@@ -1,5 +1,6 @@
 """``dcat config``: read and change settings."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from catalog.errors import InvalidConfigError
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
+from cli.secrets import warn_if_shared
 from cli.settings import Setting
 from cli.settings.file import set_in_file, unset_in_file
 from cli.settings.keys import find_key
@@ -63,6 +65,8 @@ def set_(
     if key == "kubo" and not _is_confirmed(context, context.settings.find_kubo(setting.text)):
         closing = f"Not confirmed, so nothing is shared there yet. To confirm: dcat config set kubo {setting.text} --yes"
     set_in_file(path, {key: setting.value})
+    if key.endswith("token-file"):
+        warn_if_shared(context.output, Path(setting.text), "a token")
     if known.variable and context.surroundings.variables.get(known.variable):
         context.output.warn(f"{known.variable} is set in the environment and overrides {path}")
     body = {"settings": [_as_json(setting)]}

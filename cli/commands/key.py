@@ -15,6 +15,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document, Table, fields
+from cli.secrets import warn_if_shared
 from cli.targets import output_file
 
 app = command_app()
@@ -160,6 +161,7 @@ def _read(path: Path) -> bytes:
 
 def _read_passphrase(context: Context, file: Path | None, *, again: bool) -> bytes:
     if file is not None:
+        warn_if_shared(context.output, file, "a passphrase")
         passphrase = _read(file).split(b"\n", 1)[0].rstrip(b"\r")
     elif context.interactive:
         passphrase = getpass.getpass("Passphrase: ", stream=sys.stderr).encode()

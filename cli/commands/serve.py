@@ -12,6 +12,7 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
+from cli.secrets import warn_if_shared
 from cli.streams import write_error
 from cli.text import escape
 
@@ -66,7 +67,7 @@ def serve(
         port=port,
         public=public,
         allowed_hosts=tuple(allowed_host or ()),
-        token=_read_token(token_file) if token_file else None,
+        token=_read_token(context, token_file) if token_file else None,
         compress=_read_compress(compress),
     )
     if public:
@@ -128,7 +129,8 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
         confirm_target(connection, _PUBLIC_TARGET, context.home.time)
 
 
-def _read_token(path: Path) -> str:
+def _read_token(context: Context, path: Path) -> str:
+    warn_if_shared(context.output, path, "a token")
     with path.open("rb") as file:
         content = file.read(_MAX_TOKEN_SIZE + 1)
     token = content.strip()
