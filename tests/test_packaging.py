@@ -23,19 +23,6 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_two_builds_are_equal_whatever_the_clock_and_the_times_of_files_are(wheel: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in tracked:
-        if name and (ROOT / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((ROOT / name).read_bytes())
-            os.utime(copy / name, (1_000_000_000, 1_000_000_000))
-    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
-    subprocess.run(build, cwd=copy, check=True, capture_output=True, umask=0o027)
-    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
-
-
 def test_the_wheel_holds_library_commands_and_migrations_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tracked = subprocess.run(
