@@ -20,7 +20,7 @@ _ARCHIVE_ENDINGS = (b".tar.zst", b".delta")
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """The root of a DAG that is kept. ``reason`` is own, pinned, pulled, mirrored or snapshot; ``label`` names it for users."""
+    """The root of a kept DAG. ``reason`` is own, pinned, pulled, mirrored, fetched or snapshot; ``label`` names it for users."""
 
     cid: Cid
     reason: str

@@ -40,7 +40,7 @@ class Swept:
     cached: int = 0
 
 
-_REASONS = ("own", "pinned", "pulled", "mirrored", "snapshot")
+_REASONS = ("own", "pinned", "pulled", "mirrored", "fetched", "snapshot")
 
 
 def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) -> Swept:

@@ -24,6 +24,8 @@ from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
 from catalog.server.site.site import Site
 
+_FEEDING_THREADS = 64
+
 
 class Part(Protocol):
     """A part of the server that answers some paths."""
@@ -46,7 +48,8 @@ def create_app(
         parts.append(DeltaRoutes(site.deltas, workers, counters))
     if site.home is not None:
         releases = HomeReleases(site.home.path, site.now)
-        parts.append(RegistryRoutes(releases, site.blocks, workers, compress=settings.compress))
+        hands = workers if site.feeder is None else workers.branch(_FEEDING_THREADS)  # they wait for what is being fetched
+        parts.append(RegistryRoutes(releases, site.blocks, hands, compress=settings.compress, feeder=site.feeder))
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
         parts.append(PageRoutes(site, site.home, workers, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)

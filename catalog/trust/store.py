@@ -46,7 +46,7 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """An archive that this home holds for its user. ``reason`` is ``pulled``, ``pinned`` or ``mirrored``."""
+    """An archive that this home holds for its user. ``reason`` is ``pulled``, ``pinned``, ``mirrored`` or ``fetched``."""
 
     archive: str
     catalogue: str

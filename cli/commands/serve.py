@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog import operations
+from catalog.model.release import format_time
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
@@ -34,6 +35,7 @@ TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE"
 AllowedOption = Annotated[
     list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Accept this Host header too (repeatable).")
 ]
+FetchOption = Annotated[bool, typer.Option("--fetch", help="Fetch releases of followed catalogues when an engine pulls them.")]
 CompressOption = Annotated[
     str,
     typer.Option("--compress", metavar="WHEN", help="Compress layers for engines: auto (not for this machine), always, never."),
@@ -49,14 +51,16 @@ def serve(
     public: PublicOption = False,
     token_file: TokenOption = None,
     allowed_host: AllowedOption = None,
+    fetch: FetchOption = False,
     compress: CompressOption = "auto",
 ) -> None:
     """Serve the catalogues and images of this home over HTTP.
 
-    Read-only, and only what this home holds. Subscribers need only the URL. Ends at Ctrl-C or SIGTERM.
+    Read-only, and only what this home holds, or with --fetch follows. Subscribers need only the URL. Ends at Ctrl-C or SIGTERM.
     """
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
+    from catalog.server.feeding import Feeder
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
     from catalog.server.site.opening import open_site
@@ -74,8 +78,13 @@ def serve(
         _confirm_public(context, settings)
     chores = [Chore("renewal", RECORD_CHECK_PERIOD, lambda: _renew(context))]
     with context.open_network(context.home) as network:
-        site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None)
-        run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
+        feeder = Feeder(lambda: context.open_home(_now()), context.open_network, _write_fetch) if fetch else None
+        site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None, feeder)
+        try:
+            run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
+        finally:
+            if feeder is not None:
+                feeder.close()
 
 
 def _read_compress(text: str) -> "Compress":
@@ -141,6 +150,11 @@ def _read_token(context: Context, path: Path) -> str:
             hint=f"(umask 077; openssl rand -hex 32 > {shlex.quote(str(path))})",
         )
     return token.decode("ascii")
+
+
+def _write_fetch(text: str, error: Exception | None) -> None:
+    why = "" if error is None else f" failed: {error}"
+    write_error(escape(f"{format_time(_now())} {text}{why}") + "\n")
 
 
 def _write_log(line: str) -> None:

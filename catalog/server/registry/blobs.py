@@ -21,7 +21,7 @@ from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.release import Image
 from catalog.server.registry.images import Images
-from catalog.server.registry.names import NamedReleases
+from catalog.server.registry.names import NamedRelease, NamedReleases
 from catalog.unixfs.file import read_file
 
 _MAX_KNOWN = 8192
@@ -32,10 +32,11 @@ _STRIDE = 16  # frames between two entries of a layer's index
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A config's bytes (``data``), or a layer of an archive."""
+    """A config's bytes (``data``), or a layer of ``archive``."""
 
     digest: str
     size: int
+    archive: Cid
     data: bytes | None = None
     layer: ArchivedLayer | None = None
 
@@ -54,8 +55,8 @@ class Blobs:
 
     def note(self, name: str, view: ArchiveView) -> None:
         """Remember the blobs of an archive whose manifest was served under ``name``: they are asked for next."""
-        blobs = [Blob(str(view.config_digest), len(view.config), data=view.config)]
-        blobs += [Blob(str(layer.diff_id), layer.size, layer=layer) for layer in view.layers]
+        blobs = [Blob(str(view.config_digest), len(view.config), view.cid, data=view.config)]
+        blobs += [Blob(str(layer.diff_id), layer.size, view.cid, layer=layer) for layer in view.layers]
         with self._lock:
             for blob in blobs:
                 self._known[name, blob.digest] = blob
@@ -71,38 +72,41 @@ class Blobs:
             return known
         found = self._releases.find_image(name, digest)
         candidates = iter([found]) if found is not None else self._images_of(name)
-        for platform, image in candidates:
-            view = self._images.open(image, platform)
+        for _, platform, image in candidates:
+            view = self._images.find_held(image, platform)
             if view is not None and (view.config_digest.raw == digest.raw or self._images.find_layer(view, digest.raw)):
                 self.note(name, view)
                 with self._lock:
                     return self._known.get((name, str(digest)))
         return None
 
-    def read(self, layer: ArchivedLayer) -> Iterator[bytes]:
+    def read(self, blob: Blob) -> Iterator[bytes]:
         """Yield the content of a layer; its last piece only once all of it matched the diffID."""
-        yield from read_layer(layer, self._blocks)
+        layer = layer_of(blob)
+        yield from read_layer(layer, self._images.source(blob.archive))
         self._note_checked(layer)
 
-    def read_stored(self, layer: ArchivedLayer) -> Iterator[bytes]:
+    def read_stored(self, blob: Blob) -> Iterator[bytes]:
         """Yield the zstd frames of a layer, ``stored_size`` bytes. The first time its content is checked on the way."""
+        layer = layer_of(blob)
         with self._lock:
             is_checked = layer.cid in self._checked
         if is_checked:
             yield from read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
         else:
-            yield from read_layer_frames(layer, self._blocks)
+            yield from read_layer_frames(layer, self._images.source(blob.archive))
             self._note_checked(layer)
 
-    def read_range(self, layer: ArchivedLayer, start: int, stop: int) -> Iterator[bytes]:
+    def read_range(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before them are read but not inflated."""
+        layer, source = layer_of(blob), self._images.source(blob.archive)
         with self._lock:
             index = self._indexes.setdefault(layer.cid, _LayerIndex())
             self._indexes.move_to_end(layer.cid)
             if len(self._indexes) > _MAX_INDEXED:
                 self._indexes.popitem(last=False)
         offset, stored = index.find(start)
-        frames = read_file(layer.cid, self._blocks, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
+        frames = read_file(layer.cid, source, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
         for number, frame in enumerate(frames):
             size = frame_content_size(frame)
             if number % _STRIDE == 0:
@@ -115,15 +119,23 @@ class Blobs:
                 return
         raise EOFError(f"layer {layer.diff_id} ends after {offset} bytes, before {stop}")
 
-    def _images_of(self, name: str) -> Iterator[tuple[Platform, Image]]:
+    def _images_of(self, name: str) -> Iterator[tuple[NamedRelease, Platform, Image]]:
         for release in self._releases.iterate(name):
-            yield from release.images.items()
+            for platform, image in release.images.items():
+                yield release, platform, image
 
     def _note_checked(self, layer: ArchivedLayer) -> None:
         with self._lock:
             self._checked[layer.cid] = None
             if len(self._checked) > _MAX_KNOWN:
                 self._checked.popitem(last=False)
+
+
+def layer_of(blob: Blob) -> ArchivedLayer:
+    """Return the layer of a blob that is one."""
+    if blob.layer is None:
+        raise ValueError(f"{blob.digest} is not a layer")
+    return blob.layer
 
 
 class _LayerIndex:

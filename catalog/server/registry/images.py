@@ -12,6 +12,8 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image
+from catalog.server.feeding import Feeder, Wish
+from catalog.server.registry.names import NamedRelease
 
 _MAX_OPEN = 256
 _HELD_FOR = 30.0  # seconds for which an archive that was found whole is not looked at again
@@ -26,13 +28,29 @@ class Blocks(BlockSource, Protocol):
 class Images:
     """The archives of a site, the last ones kept open. Thread-safe."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, feeder: Feeder | None = None) -> None:
         self._blocks = blocks
+        self._feeder = feeder
         self._lock = Lock()
         self._open: OrderedDict[tuple[Cid, Platform], ArchiveView] = OrderedDict()
         self._whole: OrderedDict[Cid, float] = OrderedDict()
 
-    def open(self, image: Image, platform: Platform) -> ArchiveView | None:
+    def open(self, release: NamedRelease, platform: Platform) -> ArchiveView | None:
+        """Return the archive of a release's image if all of it is held, or is being fetched, and it is what the release lists.
+
+        Raise `FeederBusyError` where it would be fetched, and too much is.
+        """
+        image = release.images[platform]
+        view = self.find_held(image, platform)
+        if view is not None or self._feeder is None or release.followed is None or image.format != IMAGE_FORMAT:
+            return view
+        return self._feeder.open(Wish(release.followed, release.release.name, release.release.version, platform, image))
+
+    def source(self, archive_cid: Cid) -> BlockSource:
+        """Return where the blocks of an archive are read: one that waits, while they are being fetched."""
+        return self._blocks if self._feeder is None else self._feeder.waiting(archive_cid, self._blocks)
+
+    def find_held(self, image: Image, platform: Platform) -> ArchiveView | None:
         """Return the archive of an image if all of it is held and it is what its release lists, else None."""
         if image.format != IMAGE_FORMAT:
             return None

@@ -23,11 +23,15 @@ _MAX_INDEXES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The bytes of a manifest or index, their type and digest; ``warning`` tells of a yanked release."""
+    """The bytes of a manifest or index, their type and digest; ``warning`` tells of a yanked release.
+
+    ``views`` are the archives whose blobs it leads to.
+    """
 
     data: bytes
     media_type: str
     digest: str
+    views: tuple[ArchiveView, ...]
     warning: str | None = None
 
 
@@ -49,8 +53,8 @@ class Manifests:
         """Return the manifest or index of this digest, if it belongs to a release under ``name``."""
         found = self._releases.find_image(name, digest)
         if found is not None:
-            platform, image = found
-            view = self._images.open(image, platform)
+            release, platform, _ = found
+            view = self._images.open(release, platform)
             # A config digest finds an image too, and is the digest of a blob.
             return None if view is None or str(view.manifest_digest) != str(digest) else _manifest_of(view)
         with self._lock:
@@ -66,7 +70,10 @@ class Manifests:
         return None
 
     def _build(self, found: NamedRelease) -> Manifest | None:
-        views = {platform: self._images.open(image, platform) for platform, image in sorted(found.images.items())}
+        # Of several platforms only what is held is listed, unless none is: a client needs one of them, not all.
+        views = {platform: self._images.find_held(image, platform) for platform, image in sorted(found.images.items())}
+        if not any(views.values()):
+            views = {platform: self._images.open(found, platform) for platform in views}
         held = {platform: view for platform, view in views.items() if view is not None}
         if not held:
             return None
@@ -75,7 +82,7 @@ class Manifests:
             (view,) = held.values()
             return _manifest_of(view, warning)
         data = build_platform_index(held)
-        index = Manifest(data, INDEX_TYPE, f"sha256:{hashlib.sha256(data).hexdigest()}", warning)
+        index = Manifest(data, INDEX_TYPE, f"sha256:{hashlib.sha256(data).hexdigest()}", tuple(held.values()), warning)
         with self._lock:
             self._indexes[found.name, index.digest] = found.release.version
             if len(self._indexes) > _MAX_INDEXES:
@@ -103,4 +110,4 @@ def build_platform_index(views: dict[Platform, ArchiveView]) -> bytes:
 
 
 def _manifest_of(view: ArchiveView, warning: str | None = None) -> Manifest:
-    return Manifest(view.manifest, MANIFEST_TYPE, str(view.manifest_digest), warning)
+    return Manifest(view.manifest, MANIFEST_TYPE, str(view.manifest_digest), (view,), warning)

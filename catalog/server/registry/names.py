@@ -22,10 +22,14 @@ _PAGE = 256
 
 @dataclass(frozen=True, slots=True)
 class NamedRelease:
-    """A release under the name that it was asked for; ``yanked`` is the reason, if it was."""
+    """A release under the name that it was asked for.
+
+    ``yanked`` is the reason, if it was yanked; ``followed`` is the catalogue that it belongs to, unless that is the own one.
+    """
 
     name: str
     release: Release
+    followed: str | None = None
 
     @property
     def images(self) -> Mapping[Platform, Image]:
@@ -43,8 +47,8 @@ class NamedReleases(Protocol):
         """Return the release of a version; None where there is none, or it is removed or in conflict."""
         ...
 
-    def find_image(self, name: str, digest: Digest) -> tuple[Platform, Image] | None:
-        """Return the image with this config or manifest digest under ``name``."""
+    def find_image(self, name: str, digest: Digest) -> tuple[NamedRelease, Platform, Image] | None:
+        """Return the image with this config or manifest digest under ``name``, with its release."""
         ...
 
     def iterate(self, name: str) -> Iterator[NamedRelease]:
@@ -70,14 +74,14 @@ class HomeReleases:
     def find_tag(self, name: str, tag: str) -> NamedRelease | None:
         with open_lookup(self._home) as lookup:
             resolved = self._resolve(lookup, f"{name}:{tag}")
-        return NamedRelease(name, resolved.release) if resolved is not None and resolved.release.version == tag else None
+        return _name(name, resolved) if resolved is not None and resolved.release.version == tag else None
 
-    def find_image(self, name: str, digest: Digest) -> tuple[Platform, Image] | None:
+    def find_image(self, name: str, digest: Digest) -> tuple[NamedRelease, Platform, Image] | None:
         with open_lookup(self._home) as lookup:
             resolved = self._resolve(lookup, f"{name}@{digest}")
         if resolved is None or resolved.platform is None or resolved.image is None:
             return None
-        return resolved.platform, resolved.image
+        return _name(name, resolved), resolved.platform, resolved.image
 
     def iterate(self, name: str) -> Iterator[NamedRelease]:
         with open_lookup(self._home) as lookup:
@@ -88,7 +92,7 @@ class HomeReleases:
             rows = lookup.view.releases(catalogue.catalogue, there, MAX_LISTED_TAGS)
             for release in (row.release for row in rows):
                 if release.removed is None and release.images and not _is_contested(lookup.view, catalogue.catalogue, release):
-                    yield NamedRelease(name, release)
+                    yield NamedRelease(name, release, None if catalogue.own else catalogue.catalogue)
 
     def list_tags(self, name: str) -> list[str] | None:
         with open_lookup(self._home) as lookup:
@@ -113,6 +117,11 @@ class HomeReleases:
             return lookup.resolve(parse_reference(text), now=self._now())
         except (DcatError, InvalidReferenceError):
             return None
+
+
+def _name(name: str, resolved: Resolved) -> NamedRelease:
+    catalogue = resolved.catalogue
+    return NamedRelease(name, resolved.release, None if catalogue.own else catalogue.catalogue)
 
 
 def _is_contested(view: View, catalogue: str, release: Release) -> bool:

@@ -9,10 +9,10 @@ from starlette.routing import Route
 
 from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableError
 from catalog.image.canonical import INDEX_TYPE
-from catalog.image.reader import ArchivedLayer
 from catalog.limits import MAX_LISTED_TAGS
 from catalog.model.digest import Digest
-from catalog.server.registry.blobs import Blob, Blobs
+from catalog.server.feeding import Feeder, FeederBusyError
+from catalog.server.registry.blobs import Blob, Blobs, layer_of
 from catalog.server.registry.encoding import Encoding, choose_encoding, compress_gzip
 from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.images import Images
@@ -37,11 +37,19 @@ _CONFIG_HEADERS = {"cache-control": f"{FOREVER}, no-transform"}
 class RegistryRoutes:
     """The handlers of ``/v2``."""
 
-    def __init__(self, releases: NamedReleases, blocks: HeldBlocks, workers: Workers, *, compress: Compress) -> None:
+    def __init__(
+        self,
+        releases: NamedReleases,
+        blocks: HeldBlocks,
+        workers: Workers,
+        *,
+        compress: Compress,
+        feeder: Feeder | None = None,
+    ) -> None:
         self._releases = releases
         self._workers = workers
         self._compress = compress
-        self._images = Images(blocks)
+        self._images = Images(blocks, feeder)
         self._manifests = Manifests(releases, self._images)
         self._blobs = Blobs(releases, self._images, blocks)
 
@@ -73,6 +81,8 @@ class RegistryRoutes:
             return await self._send_manifest(request, name, reference)
         except (BlockNotFoundError, EOFError):
             return refuse_registry(404, "not held here", code="BLOB_UNKNOWN")
+        except FeederBusyError:
+            return refuse_registry(429, "being fetched: try again in a moment", headers={"retry-after": "5"})
         except UnavailableError:  # never 503: one ends the pull of most clients, where 429 is waited for
             return refuse_registry(429, "the store behind this registry does not answer", headers={"retry-after": "5"})
 
@@ -88,6 +98,8 @@ class RegistryRoutes:
             manifest = await self._workers.run(self._manifests.find_tag, name, reference)
         if manifest is None:
             return refuse_registry(404, "no such manifest is held here", code="MANIFEST_UNKNOWN")
+        for view in manifest.views:
+            self._blobs.note(name, view)
         kept = _CONFIG_HEADERS if ":" in reference else {"cache-control": "no-cache, no-transform"}
         headers = {
             "content-type": manifest.media_type,
@@ -134,7 +146,7 @@ class RegistryRoutes:
         headers |= {"accept-ranges": "bytes", "etag": etag, **_CONFIG_HEADERS}
         if part is None:
             headers["content-length"] = str(blob.size)
-            pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(_layer(blob))
+            pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(blob)
             return StreamedResponse(self._workers, pieces, 200, headers)
         start, stop = part
         if start >= stop:
@@ -142,19 +154,18 @@ class RegistryRoutes:
         headers |= {"content-length": str(stop - start), "content-range": f"bytes {start}-{stop - 1}/{blob.size}"}
         if blob.data is not None:
             return Response(blob.data[start:stop], 206, headers)
-        return StreamedResponse(self._workers, self._blobs.read_range(_layer(blob), start, stop), 206, headers)
+        return StreamedResponse(self._workers, self._blobs.read_range(blob, start, stop), 206, headers)
 
     def _send_encoded(self, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
-        layer = _layer(blob)
         headers |= {
             "content-encoding": encoding,
             "etag": f'"{blob.digest};{encoding}"',
             "cache-control": "private, max-age=29030400, immutable, no-transform",
         }
         if encoding == "zstd":
-            headers["content-length"] = str(layer.stored_size)
-            return StreamedResponse(self._workers, self._blobs.read_stored(layer), 200, headers)
-        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(layer)), 200, headers)
+            headers["content-length"] = str(layer_of(blob).stored_size)
+            return StreamedResponse(self._workers, self._blobs.read_stored(blob), 200, headers)
+        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(blob)), 200, headers)
 
     def _choose(self, request: Request) -> Encoding:
         """Return the encoding of a layer: on loopback identity is quicker than gzip, unless a proxy is in between."""
@@ -214,8 +225,3 @@ def _list_page(request: Request, path: str, document: dict[str, object], shown: 
         count = request.query_params.get("n", str(MAX_LISTED_TAGS))
         headers["link"] = f'<{path}?last={quote(shown[-1], safe="")}&n={count}>; rel="next"'
     return JSONResponse(document, headers=headers)
-
-
-def _layer(blob: Blob) -> ArchivedLayer:
-    assert blob.layer is not None
-    return blob.layer

@@ -26,11 +26,12 @@ _THREADS = 8
 class Workers:
     """The threads in which a server reads. ``in_hand`` bounds the chunks that are read and not sent: reading is faster."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="dcat-serve")
+    def __init__(self, threads: int = _THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dcat-serve")
         self._others: list[ThreadPoolExecutor] = []
+        self._branches: list[Workers] = []
         self._closed = threading.Event()
-        self.in_hand = asyncio.Semaphore(2 * _THREADS)
+        self.in_hand = asyncio.Semaphore(2 * threads)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a worker thread."""
@@ -42,6 +43,12 @@ class Workers:
         self._others.append(pool)
         return pool
 
+    def branch(self, threads: int) -> "Workers":
+        """Return further workers, for requests that wait; they close with these."""
+        other = Workers(threads)
+        self._branches.append(other)
+        return other
+
     def closed(self) -> bool:
         """Return whether the server has ended."""
         return self._closed.is_set()
@@ -51,6 +58,8 @@ class Workers:
         self._closed.set()
         for pool in (self._pool, *self._others):
             pool.shutdown(wait=False, cancel_futures=True)
+        for other in self._branches:
+            other.close()
 
 
 class Pieces:

@@ -20,6 +20,7 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
+from catalog.server.feeding import Feeder
 
 
 class HeldBlocks(BlockSource, Protocol):
@@ -68,7 +69,7 @@ class Site:
 
     ``catalogue`` returns the own catalogue's name, None before the first publish; ``chores`` keep the site itself up to date.
     ``home`` is what the pages for people read, None where there are none; ``state`` returns a value that differs whenever the home
-    changed.
+    changed. ``feeder`` fetches for clients of the registry, where that was asked for.
     """
 
     blocks: HeldBlocks
@@ -79,3 +80,4 @@ class Site:
     home: Home | None = None
     state: Callable[[], object] = object
     chores: tuple[Chore, ...] = ()
+    feeder: Feeder | None = None

@@ -12,6 +12,7 @@ from catalog.home.home import Home, open_home
 from catalog.image.reader import ArchiveView, read_archive
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
+from catalog.server.feeding import Feeder
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
@@ -35,7 +36,7 @@ class RegistryServer(Served):
 
 
 @contextlib.contextmanager
-def serving_registry(home: Home, settings: ServerSettings | None = None) -> Iterator[RegistryServer]:
+def serving_registry(home: Home, settings: ServerSettings | None = None, feeder: Feeder | None = None) -> Iterator[RegistryServer]:
     started = threading.Event()
     found: list[RunningServer] = []
     log: list[str] = []
@@ -44,7 +45,7 @@ def serving_registry(home: Home, settings: ServerSettings | None = None) -> Iter
         found.append(server)
         started.set()
 
-    site = open_site(home, lambda: NOW)
+    site = open_site(home, lambda: NOW, feeder=feeder)
     arguments = {"ready": ready, "log": log.append}
     thread = threading.Thread(target=run_server, args=(site, settings or ServerSettings(port=0)), kwargs=arguments)
     thread.start()

@@ -1,0 +1,172 @@
+"""`serve --fetch`: what is followed and not held is fetched when a client pulls it, once, by delta, and read while it arrives."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from catalog.home.home import Home, open_home
+from catalog.ipld.block import Block
+from catalog.ipld.cid import Cid
+from catalog.operations.gc import collect_garbage
+from catalog.server import feeding
+from catalog.server.feeding import Feeder
+from catalog.server.settings import ServerSettings
+from catalog.sources.network import Network
+from catalog.trust.store import list_pins
+from tests.delivery.versions import follower, open_at, publish_version
+from tests.factory.times import NOW
+from tests.fakes.homes import HomeRouting, HomeSource
+from tests.server.registry.conftest import RegistryServer, serving_registry
+
+
+class GatedSource(HomeSource):
+    """A home's blocks; after ``free`` of them it waits for the gate."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(home)
+        self.free = 1 << 30
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        for block in super().get_many(list(cids)):
+            if len(self.given) > self.free:
+                assert self.gate.wait(20)
+            yield block
+
+
+class World:
+    """A team with ``web`` in two versions, and a home that follows it, holds 1.0, and serves with ``--fetch``."""
+
+    def __init__(self, path: Path, *, deltas: bool) -> None:
+        self.path = path
+        for version in ("1.0", "1.1"):
+            publish_version(path / "team", version, deltas=deltas)
+        publish_version(path / "home", "1.3", name="mine", deltas=False)
+        self.team = open_at(path / "team")
+        with follower(path / "home", self.team):
+            pass
+        self.source = GatedSource(self.team)
+        self.log: list[str] = []
+
+    @contextmanager
+    def serving(self) -> Iterator[RegistryServer]:
+        network = Network((self.source,), (HomeRouting(self.team),))
+        feeder = Feeder(
+            lambda: open_home(self.path / "home", now=NOW),
+            lambda _: network,
+            lambda text, error: self.log.append(f"{text} {error or ''}"),
+        )
+        with open_home(self.path / "home", now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeder) as served:
+            yield served
+            self.source.gate.set()
+        feeder.close()
+
+
+@pytest.fixture(params=[True, False], ids=["by delta", "by blocks"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    made = World(tmp_path, deltas=request.param)
+    yield made
+    made.team.close()
+
+
+def pull(served: RegistryServer, name: str, tag: str) -> list[bytes]:
+    """Pull an image as a client does; return its blobs, each of which has its digest."""
+    answer = served.ask(f"/v2/{name}/manifests/{tag}")
+    assert answer.status == 200, answer.body
+    manifest = json.loads(answer.body)
+    blobs = []
+    for blob in (manifest["config"], *manifest["layers"]):
+        body = served.ask(f"/v2/{name}/blobs/{blob['digest']}").body
+        assert f"sha256:{hashlib.sha256(body).hexdigest()}" == blob["digest"]
+        blobs.append(body)
+    return blobs
+
+
+def test_a_pull_brings_what_is_missing_once(world: World) -> None:
+    with world.serving() as served, ThreadPoolExecutor(8) as pool:
+        pulls = [pool.submit(pull, served, "team/web", "1.1") for _ in range(8)]
+        assert len({tuple(one.result()) for one in pulls}) == 1
+        assert len(world.source.given) == len(set(world.source.given))
+        with served.home.trust.read() as connection:
+            assert [pin.reason for pin in list_pins(connection) if pin.version == "1.1"] == ["fetched"]
+    (line,) = world.log
+    assert "fetched web@1.1 (linux/amd64)" in line
+    with open_home(world.path / "home", now=NOW) as home:
+        assert "fetched" in {kept.reason for kept in collect_garbage(home, delete=True).kept}
+    asked = len(world.source.given)
+    with world.serving() as served:
+        pull(served, "team/web", "1.1")
+    assert len(world.source.given) == asked
+
+
+def test_a_delta_is_what_travels(tmp_path: Path) -> None:
+    sizes = []
+    for deltas in (True, False):
+        world = World(tmp_path / str(deltas), deltas=deltas)
+        with world.serving() as served:
+            pull(served, "team/web", "1.1")
+        blocks = world.team.blocks
+        sizes.append(sum(len(blocks.get(cid)) for cid in world.source.given))
+        world.team.close()
+    assert sizes[0] < sizes[1] / 2
+
+
+def test_the_manifest_is_there_before_the_layers(tmp_path: Path) -> None:
+    world = World(tmp_path, deltas=False)
+    with world.serving() as served:
+        world.source.free = 2  # root and metadata
+        world.source.gate.clear()
+        answer = served.ask("/v2/team/web/manifests/1.1")
+        assert answer.status == 200
+        digest = json.loads(answer.body)["layers"][-1]["digest"]
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(served.ask, f"/v2/team/web/blobs/{digest}")
+            assert served.ask("/health").status == 200  # nobody else waits
+            assert not waiting.done()
+            world.source.gate.set()
+            assert f"sha256:{hashlib.sha256(waiting.result(30).body).hexdigest()}" == digest
+    world.team.close()
+
+
+def test_nothing_else_is_fetched(world: World) -> None:
+    with world.serving() as served:
+        for path in ("team/web/manifests/9", "other/web/manifests/1.1", f"team/web/blobs/sha256:{'0' * 64}", "mine/manifests/1.1"):
+            assert served.ask(f"/v2/{path}").status == 404
+        assert served.ask("/v2/mine/manifests/1.3").status == 200
+        with served.home.blocks.file.transaction() as connection:
+            connection.execute("DELETE FROM blocks")
+        assert world.source.given == []
+
+
+def test_what_cannot_be_had_is_404_and_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "FEEDER_RETRY", 0.0)
+    world.source.reachable = False
+    with world.serving() as served:
+        answer = served.ask("/v2/team/web/manifests/1.1")
+        assert answer.status == 404
+        assert b"MANIFEST_UNKNOWN" in answer.body
+        assert "fetching web@1.1 (linux/amd64)" in world.log[0]
+        assert "asleep" in world.log[0] or "no source" in world.log[0]
+        world.source.reachable = True
+        pull(served, "team/web", "1.1")
+
+
+def test_more_than_a_few_at_once_are_told_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "FEEDER_PATIENCE", 0.2)
+    monkeypatch.setattr(feeding, "FEEDER_JOBS", 1)
+    world = World(tmp_path, deltas=False)
+    world.source.free = 0
+    world.source.gate.clear()
+    with world.serving() as served:
+        for _ in range(2):
+            answer = served.ask("/v2/team/web/manifests/1.1")
+            assert (answer.status, answer.headers["retry-after"]) == (429, "5")
+        world.source.gate.set()
+    world.team.close()
