@@ -110,9 +110,10 @@ def fill(folder: Path) -> tuple[CommandHome, CommandHome]:
 
 def _list_debian(packages: Sequence[str]) -> list[Path]:
     listing = subprocess.run(["dpkg", "-L", *packages], capture_output=True, text=True, check=True).stdout
-    files = {Path(line) for line in listing.splitlines() if line.startswith("/")}
+    # Debian merged /bin and its like into /usr: a file is where its real directory is.
+    files = {Path(line).parent.resolve() / Path(line).name for line in listing.splitlines() if line.startswith("/")}
     lists = {Path(f"/var/lib/dpkg/info/{name}.list") for name in packages}
-    return sorted(path for path in files | lists if path.is_symlink() or path.is_file())
+    return sorted(path for path in files | lists if path.is_file())
 
 
 def _list_python() -> list[Path]:

@@ -31,7 +31,7 @@ def list_clients(visit: Visit, row: CatalogueRow, release: Release, image: Image
         return ()
     found = [_dcat(visit, row, release, whole=whole)]
     if whole:
-        found += _registry(visit, release, image) if visit.registry and row.own else _archives(visit, release, image)
+        found += _registry(visit, row, release, image) if visit.registry else _archives(visit, release, image)
         found += [_ipfs(visit, release, image), _curl(visit, release, image)]
     return tuple(found)
 
@@ -54,15 +54,16 @@ def _suggest_alias(visit: Visit, row: CatalogueRow) -> str:
     return host if _ALIAS.fullmatch(host) and host not in ("localhost", "mine", "host") else "team"
 
 
-def _registry(visit: Visit, release: Release, image: Image) -> list[Client]:
+def _registry(visit: Visit, row: CatalogueRow, release: Release, image: Image) -> list[Client]:
     host = visit.server.partition("//")[2]
+    name = release.name if row.own else f"{row.label}/{release.name}"
     plain = visit.server.startswith("http:")
-    pinned = f"{host}/{release.name}:{release.version}@{image.manifest}"
     local = _LOCAL.fullmatch(host) is not None
     insecure = "" if local or not plain else f' Without TLS the engine needs "insecure-registries": ["{host}"].'
     tls = " --tls-verify=false" if plain else ""
     login = f" First: docker login {host} (any user, the token as password)." if visit.token else ""
-    reference = f"{host}/{release.name}:{release.version}"
+    reference = f"{host}/{name}:{release.version}"
+    pinned = f"{reference}@{image.manifest}"
     service = ("services:", f"  {_service(release.name)}:", f"    image: {pinned}")
     return [
         Client("docker", "docker", (f"docker pull {reference}",), f"From the registry of this server.{insecure}{login}"),
