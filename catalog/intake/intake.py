@@ -6,7 +6,7 @@ Every source ends in the same `TakenImage`, so the same image has the same archi
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -18,6 +18,7 @@ from catalog.image.config import ImageConfig
 from catalog.image.dag import ChunkSink, LayerWriter, StoredArchive, build_archive
 from catalog.image.encoder import check_encoder
 from catalog.image.layout import OpenMember, open_in_folder
+from catalog.intake.push import Push, PushRefusedError, start_push
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MIB
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
@@ -71,16 +72,16 @@ class EngineSource:
     def __init__(self, engine: Engine, reference: str) -> None:
         self.engine = engine
         self.reference = reference
-        self._ahead: tuple[list[EngineImage], AbstractContextManager[BinaryIO]] | None = None
+        self._ahead: tuple[list[EngineImage], Push | AbstractContextManager[BinaryIO]] | None = None
 
     def begin(self, wanted: Wanted) -> None:
-        """Start the engine's export while the caller prepares; a call of `take` must follow.
+        """Start the engine's push or export while the caller prepares; a call of `take` must follow.
 
         A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
         there whole.
         """
         images = self._find_complete(wanted)
-        self._ahead = images, _open_ahead(self.engine, images[0])
+        self._ahead = images, start_push(self.engine, images) or _open_ahead(self.engine, images[0])
 
     @property
     def has_begun(self) -> bool:
@@ -98,24 +99,47 @@ class EngineSource:
         return [self.engine.find(self.reference, platform) for platform in complete]
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
-        """Let the engine export each image by its ID, so that the export has no tag, and store it as a stream."""
+        """Let the engine push the images, or export each by its ID without a tag, and store them as they come."""
         check_encoder()
-        product = "podman" if self.engine.info().store == "podman" else "Docker"
-        images, first = self._ahead or (self._find_complete(wanted), None)
+        images, ahead = self._ahead or (self._find_complete(wanted), None)
         self._ahead = None
         notes = self._note_absent(wanted)
+        push = ahead if isinstance(ahead, Push) else start_push(self.engine, images) if ahead is None else None
+        pushed = None
+        if push is not None:
+            with push, suppress(PushRefusedError):
+                self._announce(images[0], progress)
+                pushed = push.take(sink, wanted.max_size, progress)
+        first = None if isinstance(ahead, Push) else ahead
         taken = []
         for image in images:
-            layers = f"{len(image.diff_ids)} layer{'' if len(image.diff_ids) == 1 else 's'}"
-            progress(Step("phase", f"Reading {self.reference} from {product} ({image.platform}, {layers})"))
-            opening, first = first or self.engine.save(image), None
-            with opening as stream:
-                pieces = _report(_pieces_of(stream), image.size, progress)
-                export = read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
+            if pushed is None:
+                self._announce(image, progress)
+                export = self._read_export(first or self.engine.save(image), image, wanted, sink, progress)
+                first = None
+            else:
+                export = pushed
             exported = export.choose() if _is_unknown(image.platform) else export.choose(platform=image.platform)
             assumed = wanted.host if _is_unknown(image.platform) else image.platform
             taken.append(_store(exported, wanted, assumed, sink, notes=notes, registry=image.registry))
         return taken
+
+    def _announce(self, image: EngineImage, progress: Progress) -> None:
+        product = "podman" if self.engine.info().store == "podman" else "Docker"
+        layers = f"{len(image.diff_ids)} layer{'' if len(image.diff_ids) == 1 else 's'}"
+        progress(Step("phase", f"Reading {self.reference} from {product} ({image.platform}, {layers})"))
+
+    def _read_export(
+        self,
+        opening: AbstractContextManager[BinaryIO],
+        image: EngineImage,
+        wanted: Wanted,
+        sink: ChunkSink,
+        progress: Progress,
+    ) -> Export:
+        with opening as stream:
+            pieces = _report(_pieces_of(stream), image.size, progress)
+            return read_export(pieces, lambda: LayerWriter(sink), max_size=wanted.max_size, progress=progress)
 
     def _note_absent(self, wanted: Wanted) -> tuple[str, ...]:
         """Return a remark on platforms of the image that the engine names and does not hold, if all are wanted."""

@@ -1,12 +1,14 @@
 """One engine: what it holds, and the few changes that dcat makes to it."""
 
+import base64
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
 from catalog.clients.docker.api import EngineApi
-from catalog.clients.docker.export import open_export, read_config_digest
+from catalog.clients.docker.export import open_export, platform_json, read_config_digest
 from catalog.clients.docker.feeding import Feeding
 from catalog.clients.docker.holdings import Holdings, check_reference, split_reference
 from catalog.clients.docker.inspection import has_shape, manifests, read_tags
@@ -18,6 +20,7 @@ from catalog.errors import (
     ImageIncompleteError,
     ImageNotFoundError,
     InvalidReferenceError,
+    UnavailableError,
 )
 from catalog.limits import ENGINE_IDLE_TIMEOUT
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
@@ -116,6 +119,27 @@ class Engine:
                 if said := events.failure_of(event):
                     raise events.pull_failed(reference, said)
                 events.report(event, progress)
+
+    @property
+    def pushes_platforms(self) -> bool:
+        """Whether the engine can push a single platform of an image (API 1.46)."""
+        return self._api.at_least(1, 46)
+
+    def push(self, name: str, version: str, login: tuple[str, str], platform: Platform | None = None) -> None:
+        """Push ``name:version`` to the registry that its name begins with, with user name and password ``login``.
+
+        Raise `UnavailableError` if the engine or the registry refuses.
+        """
+        user, password = login
+        settings = json.dumps({"username": user, "password": password, "serveraddress": name.partition("/")[0]})
+        headers = {"X-Registry-Auth": base64.urlsafe_b64encode(settings.encode()).decode()}
+        params = {"tag": version} | ({"platform": platform_json(platform)} if platform is not None else {})
+        with self._api.open("POST", f"/images/{name}/push", params=params, headers=headers) as response:
+            if response.status_code != 200:
+                raise self._api.refused(self._api.read(response), f'to push "{name}:{version}"')
+            for event in self._api.events(response):
+                if said := events.failure_of(event):
+                    raise UnavailableError(f'the engine could not push "{name}:{version}"', why=said)
 
     def spare_layers(self, diff_ids: Sequence[DiffID], canonical: Collection[ManifestDigest] = ()) -> frozenset[DiffID]:
         """Return the layers that a load of an image with these layers may leave out, if it follows at once.

@@ -1,0 +1,171 @@
+"""An image out of an engine by ``docker push`` into a private endpoint: for the containerd store, whose ``docker save`` is slow.
+
+The engine tags the image under ``127.0.0.1:PORT/dcat/x`` while the push lasts; the tag names this process and its start, so that a
+later publish removes what a killed one left. Where this engine cannot reach the endpoint, or nothing arrives within seconds, the
+caller exports the image instead.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from catalog.clients.docker import Engine, EngineImage
+from catalog.clients.docker.local import is_local
+from catalog.errors import DcatError, UnavailableError
+from catalog.image.archive import Export
+from catalog.image.dag import ChunkSink
+from catalog.intake.endpoint import REPOSITORY, USER, PushEndpoint
+from catalog.intake.pushed import PushedImages
+from catalog.model.platform import Platform
+from catalog.progress import Progress, Step
+
+_PATIENCE: Final = 2.0  # seconds until something must have arrived
+_TAG: Final = re.compile(rf"127\.0\.0\.1:\d+/{REPOSITORY}:p(\d+)-(\d+)(?:-\d+)?", re.ASCII)
+_POLL: Final = 0.05
+
+
+class PushRefusedError(DcatError):
+    """The engine did not push, and nothing was received: the image can be exported instead."""
+
+    code = "push-refused"
+
+
+class Push:
+    """A push of images that is under way. Use it as a context manager: leaving it ends it and removes its tags."""
+
+    def __init__(self, engine: Engine, images: list[EngineImage], endpoint: PushEndpoint) -> None:
+        self._engine = engine
+        self._images = images
+        self._endpoint = endpoint
+        self._failure: DcatError | None = None
+        self._tags: list[str] = []
+        self._thread = threading.Thread(target=self._run, name="engine-push", daemon=True)
+        self._thread.start()
+
+    def receive(self, pushed: PushedImages, report: Callable[[], None]) -> None:
+        """Let ``pushed`` receive everything, and call ``report`` meanwhile, again and again.
+
+        Raise `PushRefusedError` where nothing arrived; after the first blob that was accepted a failure is that of the image.
+        """
+        endpoint = self._endpoint
+        endpoint.attach(pushed)
+        deadline = monotonic() + _PATIENCE
+        while self._thread.is_alive():
+            self._thread.join(_POLL)
+            report()
+            if not endpoint.asked.is_set() and monotonic() > deadline:
+                raise PushRefusedError("the engine did not push in time")
+        if endpoint.failure is not None:
+            raise endpoint.failure
+        if self._failure is not None:
+            if not endpoint.accepted.is_set():
+                raise PushRefusedError(self._failure.message) from self._failure
+            raise self._failure
+
+    def take(self, sink: ChunkSink, max_size: int, progress: Progress) -> Export:
+        """Store the images as they are pushed; return them to be selected from. Raises what `receive` does."""
+        pushed = PushedImages(sink, max_size=max_size, progress=progress)
+        size = sum(image.size for image in self._images)
+
+        def report() -> None:
+            with pushed.exclusively():
+                progress(Step("total", "read", pushed.received, size if pushed.received <= size else None))
+
+        self.receive(pushed, report)
+        return pushed.export()
+
+    def close(self) -> None:
+        """End the push, and remove its tags."""
+        self._endpoint.close()
+        self._thread.join(10)
+        for tag in self._tags:
+            with suppress(DcatError):
+                self._engine.untag(self._endpoint.repository, tag)
+
+    def __enter__(self) -> "Push":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        try:
+            for number, image in enumerate(self._images):
+                tag = f"{_own_tag()}-{number}"
+                self._tags.append(tag)
+                self._engine.tag(image.id, self._endpoint.repository, tag)
+                by_platform = image.platform if _knows(image.platform) else None
+                self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform)
+        except DcatError as error:
+            self._failure = error
+
+
+def start_push(engine: Engine, images: list[EngineImage]) -> Push | None:
+    """Have the engine push images; None where it has to export them instead (see `why_not`)."""
+    endpoint = PushEndpoint()
+    try:
+        if why_not(engine, endpoint):
+            endpoint.close()
+            return None
+    except BaseException:
+        endpoint.close()
+        raise
+    remove_left_tags(engine)
+    return Push(engine, images, endpoint)
+
+
+def describe_road(engine: Engine) -> str:
+    """Return how a publish reads the images of an engine, and why, for users."""
+    endpoint = PushEndpoint()
+    try:
+        why = why_not(engine, endpoint)
+    finally:
+        endpoint.close()
+    return f"exported images: {why}" if why else "pushed images"
+
+
+def why_not(engine: Engine, endpoint: PushEndpoint) -> str:
+    """Return why an engine has to export its images; empty where it can push them to the endpoint."""
+    info = engine.info()
+    if info.store != "containerd":
+        return "its store compresses layers for a push, which takes longer than an export"
+    if not engine.pushes_platforms:
+        return "it is too old to push a single platform"
+    if not is_local(info.target, endpoint.listener):
+        return "it is not certain that it runs on this machine"
+    return ""
+
+
+def remove_left_tags(engine: Engine) -> list[str]:
+    """Remove the temporary tags of processes that have ended; return them."""
+    left = []
+    with suppress(UnavailableError):
+        for tag in engine.tags():
+            match = _TAG.fullmatch(tag)
+            if match is not None and _started(int(match[1])) != match[2]:
+                name, _, version = tag.rpartition(":")
+                engine.untag(name, version)
+                left.append(tag)
+    return left
+
+
+def _own_tag() -> str:
+    pid = os.getpid()
+    return f"p{pid}-{_started(pid) or 0}"
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process started, in clock ticks since the machine's start; None where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _knows(platform: Platform) -> bool:
+    return platform.architecture != "unknown"

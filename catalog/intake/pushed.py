@@ -1,0 +1,182 @@
+"""Images that are pushed blob by blob, as the members of an OCI layout: `Export` selects and verifies them as those of a file.
+
+Layers are hashed, inflated by their first bytes, cut and stored as they come; small blobs and JSON are kept until a manifest tells
+what they are. Memory is bounded whatever the sizes: two layers are read at a time, and what waits is not read.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from catalog.errors import ArchiveError, InvalidDigestError
+from catalog.image.archive import Export
+from catalog.image.canonical import INDEX_TYPE
+from catalog.image.compression import CompressionError
+from catalog.image.dag import ChunkSink, FrameRef, LayerWriter, StoredLayer
+from catalog.image.layers import LayerReader, hash_pieces
+from catalog.image.stream import Budget, ByteStream, Piece
+from catalog.ipld.block import Block
+from catalog.limits import MAX_HELD_JSON_SIZE, MAX_JSON_SIZE
+from catalog.model.digest import DiffID, Digest
+from catalog.progress import Progress, Step
+
+_SMALL: Final = 64 * 1024
+_MARGIN: Final = 64  # white space allowed before a document
+_LAYERS_AT_ONCE: Final = 2
+
+KnownLayers = Callable[[Digest], StoredLayer | None]
+"""Returns the stored layer of a blob that was verified before and is held whole, by the blob's digest."""
+
+
+class PushedImages:
+    """The blobs and manifests that were pushed. Blobs may be added from several threads at once."""
+
+    remarks: Sequence[str] = ()
+
+    def __init__(self, sink: ChunkSink, *, max_size: int, progress: Progress, known: KnownLayers | None = None) -> None:
+        self._lock = threading.RLock()
+        self._sink = _LockedSink(sink, self._lock)
+        self._budget = _LockedBudget(max_size)
+        self._progress = progress
+        self._known = known
+        self._reader = LayerReader(lambda: LayerWriter(self._sink), self._budget, self._report)
+        self._slots = threading.BoundedSemaphore(_LAYERS_AT_ONCE)
+        self._held: dict[str, bytes] = {}
+        self._layers: dict[str, StoredLayer | CompressionError] = {}
+        self._tagged: list[tuple[str, str, int]] = []
+        self.received = 0
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Keep the sink and the progress to the caller meanwhile."""
+        with self._lock:
+            yield
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Return whether the blob need not be sent: it was received, or is known from before."""
+        name = _name(digest)
+        if name in self._held or isinstance(self._layers.get(name), StoredLayer):
+            return True
+        layer = self._known(digest) if self._known is not None else None
+        if layer is None:
+            return False
+        self._layers[name] = layer
+        return True
+
+    def add_blob(self, digest: Digest, size: int, pieces: Iterable[Piece]) -> None:
+        """Receive a blob of ``size`` bytes; raise `InvalidDigestError` where the bytes do not match ``digest``.
+
+        Damaged compression is no error yet: the blob may be no layer.
+        """
+        name = _name(digest)
+        with self._slots:
+            sha256 = hashlib.sha256()
+            stream = ByteStream(hash_pieces(self._reader.spend(self._count(pieces)), sha256.update))
+            if self._keeps(size, stream):
+                data = stream.read(size + 1)
+                _check(digest, sha256.digest(), len(data) == size)
+                self._held[name] = data
+                return
+            try:
+                layer: StoredLayer | CompressionError = self._reader.read(name, size, stream.rest())
+            except CompressionError as error:
+                layer = error
+            for _ in stream.rest():
+                pass
+            _check(digest, sha256.digest(), complete=True)
+            self._layers[name] = layer
+
+    def add_manifest(self, data: bytes, media_type: str, *, tagged: bool) -> Digest:
+        """Keep a manifest or index, byte for byte, and return its digest; a ``tagged`` one is what `export` selects from."""
+        if len(data) > MAX_JSON_SIZE:
+            raise ArchiveError("a manifest is too large", why=f"it has more than {MAX_JSON_SIZE} bytes")
+        digest = Digest(hashlib.sha256(data).digest())
+        self._held[_name(digest)] = data
+        if tagged:
+            self._tagged.append((media_type, str(digest), len(data)))
+        return digest
+
+    def export(self) -> Export:
+        """Return what was pushed, to select images from."""
+        return Export(self)
+
+    def find_inside(self) -> str:
+        return ""
+
+    def document(self, name: str) -> bytes | None:
+        if name == "index.json":
+            manifests = [{"mediaType": kind, "digest": digest, "size": size} for kind, digest, size in self._tagged]
+            return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).encode()
+        return self._held.get(name)
+
+    def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
+        layer = self._layers.get(name)
+        if layer is None and name in self._held:
+            data = self._held[name]
+            plain = hashlib.sha256(data).digest() == diff_id.raw
+            layer = self._layers[name] = self._reader.read(name, len(data), (data,), plain=plain)
+        if isinstance(layer, CompressionError):
+            raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
+        return layer
+
+    def _keeps(self, size: int, stream: ByteStream) -> bool:
+        """Return whether a blob is kept in memory until its role is known."""
+        with self._lock:
+            held = sum(map(len, self._held.values()))
+        if held + size > MAX_HELD_JSON_SIZE:
+            return False
+        return size <= _SMALL or (size <= MAX_JSON_SIZE and stream.peek(_MARGIN).lstrip()[:1] in (b"{", b"["))
+
+    def _count(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        for piece in pieces:
+            with self._lock:
+                self.received += len(piece)
+            yield piece
+
+    def _report(self, step: Step) -> None:
+        with self._lock:
+            self._progress(step)
+
+
+class _LockedSink:
+    """A sink that several threads use in turn."""
+
+    def __init__(self, sink: ChunkSink, lock: "threading.RLock") -> None:
+        self._sink = sink
+        self._lock = lock
+
+    def find_frame(self, content_digest: bytes) -> FrameRef | None:
+        with self._lock:
+            return self._sink.find_frame(content_digest)
+
+    def put_frame(self, content_digest: bytes, block: Block) -> None:
+        with self._lock:
+            self._sink.put_frame(content_digest, block)
+
+    def put_node(self, block: Block) -> None:
+        with self._lock:
+            self._sink.put_node(block)
+
+
+class _LockedBudget(Budget):
+    """One budget for all layers."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._guard = threading.Lock()
+
+    def spend(self, size: int) -> None:
+        with self._guard:
+            super().spend(size)
+
+
+def _name(digest: Digest) -> str:
+    return f"blobs/sha256/{digest.hex}"
+
+
+def _check(digest: Digest, actual: bytes, complete: bool) -> None:
+    if not complete or actual != digest.raw:
+        raise InvalidDigestError(f"a blob does not match {digest}", why=f"it has sha256:{actual.hex()}")

@@ -1,0 +1,167 @@
+"""Publishing from an engine with the containerd store by a push: the same image as by an export, and nothing left in the engine."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.clients.docker import Engine
+from catalog.clients.docker.local import is_local
+from catalog.errors import UnavailableError
+from catalog.home.home import Home, open_home
+from catalog.intake import intake
+from catalog.intake.endpoint import PushEndpoint
+from catalog.intake.intake import EngineSource, Wanted
+from catalog.intake.push import describe_road, remove_left_tags
+from catalog.operations.publish import Published, publish
+from tests.compat.engines import PrivateEngine
+from tests.compat.registry import push_compressed
+from tests.factory.images import APP, BASE, make_image
+from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
+from tests.factory.times import NOW
+from tests.needs import ROOT
+
+IMAGE = make_image([BASE, make_layer({"data": bytes(range(256)) * 4000}), APP])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    with open_home(tmp_path / "home", now=NOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def by_save(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Have images exported from now on."""
+    return lambda: monkeypatch.setattr(intake, "start_push", lambda *_: None)
+
+
+def take(home: Home, engine: Engine, reference: str, version: str) -> Published:
+    return publish(home, "pushed", version, EngineSource(engine, reference), Wanted(HOST))
+
+
+def shown(engine: PrivateEngine) -> bytes:
+    """Return all that the engine shows of its images."""
+    return engine.run("images", "--all", "--digests", "--no-trunc")
+
+
+@pytest.mark.parametrize("origin", ["loaded", "pulled"])
+def test_a_push_takes_what_an_export_takes(
+    docker29: PrivateEngine, local_registry: str, home: Home, by_save: Callable[[], None], origin: str
+) -> None:
+    docker29.clear()
+    if origin == "loaded":
+        docker29.put(IMAGE.archive(), "pushed:1")
+        reference = "pushed:1"
+    else:
+        push_compressed(local_registry, "pushed", "1", IMAGE)
+        reference = f"{local_registry}/pushed:1"
+        docker29.run("pull", reference)
+    before = shown(docker29)
+    with docker29.connect() as engine:
+        assert describe_road(engine) == "pushed images"
+        pushed = take(home, engine, reference, "1.0")
+        assert shown(docker29) == before
+        by_save()
+        exported = take(home, engine, reference, "1.1")
+    assert pushed.release.images[HOST].archive == exported.release.images[HOST].archive
+    assert pushed.release.images == exported.release.images
+    assert pushed.warnings == exported.warnings
+
+
+def test_other_stores_export(docker20: PrivateEngine, podman: PrivateEngine) -> None:
+    for engine in (docker20, podman):
+        with engine.connect() as connected:
+            assert describe_road(connected).startswith("exported images: its store compresses")
+
+
+def test_twenty_publishes_leave_nothing_in_the_engine(docker29: PrivateEngine, home: Home) -> None:
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    before = shown(docker29)
+    with docker29.connect() as engine:
+        for number in range(20):
+            take(home, engine, "pushed:1", f"2.{number}")
+    assert shown(docker29) == before
+
+
+def test_an_engine_that_does_not_push_is_asked_for_an_export(
+    docker29: PrivateEngine, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silent, refusing, or told a wrong password: nothing arrives, and the image is exported."""
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    before = shown(docker29)
+
+    def refuse(*_: object) -> None:
+        raise UnavailableError("the engine could not push")
+
+    def hang(*_: object) -> None:
+        time.sleep(4)
+
+    push = Engine.push
+
+    def mistake(engine: Engine, name: str, version: str, login: tuple[str, str], platform: object) -> None:
+        push(engine, name, version, (login[0], "guess"), HOST)
+
+    with docker29.connect() as engine:
+        for number, stand_in in enumerate((refuse, hang, mistake)):
+            monkeypatch.setattr(Engine, "push", stand_in)
+            done = take(home, engine, "pushed:1", f"3.{number}")
+            assert done.changed
+            assert shown(docker29) == before
+
+
+def test_a_killed_publish_leaves_a_tag_that_the_next_one_removes(docker29: PrivateEngine, home: Home, tmp_path: Path) -> None:
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    before = shown(docker29)
+    code = (
+        "import os, sys, time\n"
+        "from catalog.clients.docker import Engine, connect\n"
+        "from catalog.intake.push import start_push\n"
+        "Engine.push = lambda *_: os.kill(os.getpid(), 9)\n"
+        "engine = connect(sys.argv[1], environment={'HOME': sys.argv[2]})\n"
+        "start_push(engine, [engine.find('pushed:1')])\n"
+        "time.sleep(60)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, docker29.host, str(tmp_path)], check=False, cwd=ROOT)
+    assert killed.returncode == -9
+    assert shown(docker29) != before
+    with docker29.connect() as engine:
+        take(home, engine, "pushed:1", "4.0")
+        assert shown(docker29) == before
+        assert remove_left_tags(engine) == []
+
+
+def test_only_an_engine_of_this_network_is_trusted_with_a_push(docker29: PrivateEngine, tmp_path: Path) -> None:
+    """A socket that is forwarded, as ssh does, is not the engine: what listens on 127.0.0.1 there is somebody else's."""
+    endpoint = PushEndpoint()
+    try:
+        assert is_local(docker29.host, endpoint.listener)
+        assert not is_local("tcp://127.0.0.1:2375", endpoint.listener)
+        assert not is_local(f"unix://{tmp_path}/absent.sock", endpoint.listener)
+        forwarded = tmp_path / "forwarded.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(forwarded))
+            listener.listen()
+            assert not is_local(f"unix://{forwarded}", endpoint.listener)
+        # A process of the engine's name: it is the network that decides.
+        program = tmp_path / "dockerd"
+        program.symlink_to(Path(sys.executable).resolve())
+        for number, (within, is_ours) in enumerate((((), True), (("unshare", "--net"), False))):
+            path = tmp_path / f"{number}.sock"
+            listen = f"s = socket.socket(socket.AF_UNIX); s.bind({str(path)!r}); s.listen()"
+            code = f"import socket; {listen}; print('x', flush=True); input()"
+            with subprocess.Popen([*within, program, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                assert is_local(f"unix://{path}", endpoint.listener) is is_ours
+                process.terminate()
+    finally:
+        endpoint.close()
