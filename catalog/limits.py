@@ -143,6 +143,7 @@ LINKS_CHECK_PERIOD = 10.0
 
 # Following
 MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that they are counted
+MAX_SEEN_CONTENTS = 4 * 10**6  # of one catalogue that are remembered: more than any one snapshot can list
 MAX_HISTORY = 50_000  # changes of one catalogue that are kept
 MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
 MAX_OPEN_CONFLICTS = 100  # of a catalogue; a snapshot that would leave more is withheld until the user decides

@@ -29,7 +29,7 @@ def compare_differences(home: Home, record: Record, differences: list[ReleaseDif
 
 
 def compare_whole(home: Home, record: Record, releases: Iterable[Release]) -> Comparison:
-    """Compare all releases of a catalogue; new contents are not kept in memory: `see_first_contents` takes them from the index."""
+    """Compare all releases of a catalogue; new contents are not kept in memory: `see_contents` takes them from the index."""
     catalogue = str(record.name)
     with home.trust.read() as connection:
         if not has_contents(connection, catalogue):

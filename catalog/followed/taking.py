@@ -35,7 +35,7 @@ from catalog.trust.contents import (
     Comparison,
     accept_images,
     note_contents,
-    see_first_contents,
+    see_contents,
 )
 from catalog.trust.decision import RecordChoice, Verdict, floor_of
 from catalog.trust.ownership import claim_names, finish_first_sync, next_tick, see_names
@@ -134,10 +134,10 @@ def commit(
 
 
 def note_names(connection: Connection, catalogue: str, releases: Iterable[Release], rank: int | None, tick: int) -> None:
-    """Note the names of new and changed releases of a followed catalogue."""
-    some = list(releases)
-    claim_names(connection, catalogue, sorted({release.name for release in some}), rank=rank)
-    see_names(connection, catalogue, sorted({release.name for release in some if release.images}), tick)
+    """Note the names of new and changed releases of a followed catalogue; a name without any image is claimed by nobody."""
+    names = sorted({release.name for release in releases if release.images})
+    claim_names(connection, catalogue, names, rank=rank)
+    see_names(connection, catalogue, names, tick)
 
 
 def confirm_record(home: Home, check: RecordCheck, alias: str) -> None:
@@ -222,16 +222,15 @@ def _note_prepared(home: Home, connection: Connection, plan: Plan, prepared: Pre
     """Note contents and names of a catalogue that was loaded whole; current contents are replaced only where the user said so."""
     catalogue = plan.update.catalogue
     with home.index.read() as index:
-        names = prepared.names(index)
-        while some := list(islice(names, _BATCH)):
-            claim_names(connection, catalogue, some, rank=rank)
         images = prepared.contents(index)
         while batch := list(islice(images, _BATCH)):
+            names = list(dict.fromkeys(name for name, *_ in batch))
+            claim_names(connection, catalogue, names, rank=rank)
+            see_names(connection, catalogue, names, tick)
             if plan.comparison is None:
                 accept_images(connection, catalogue, batch, home.time)
             else:
-                see_first_contents(connection, catalogue, batch, home.time)
-            see_names(connection, catalogue, dict.fromkeys(name for name, *_ in batch), tick)
+                see_contents(connection, catalogue, batch, home.time)
 
 
 def _withhold(home: Home, record: Record, first: Callable[[Connection], None] | None) -> WithheldState:

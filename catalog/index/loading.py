@@ -41,11 +41,6 @@ class Prepared:
             name, version, platform, config, image_format, archive, manifest = row
             yield name, version, platform, config, image_format, parse_cid(archive).binary, manifest
 
-    def names(self, connection: Connection) -> Iterator[str]:
-        """Yield every name once."""
-        for (name,) in connection.exec_driver_sql("SELECT name FROM names WHERE generation = ? ORDER BY name", (self.generation,)):
-            yield name
-
 
 def load_catalogue(database: Database, row: CatalogueRow, entries: Iterable[tuple[Release, bytes]]) -> int:
     """Show ``entries`` (releases with their lines, best in the order of snapshots, each once) as the whole catalogue.

@@ -15,17 +15,18 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from catalog.errors import NotFoundError, ReleaseConflictError
+from catalog.errors import NotFoundError, ReleaseConflictError, SnapshotError
+from catalog.limits import MAX_SEEN_CONTENTS
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.trust.conflicts import Conflict, NotedConflicts, check_waiting, describe_change, end_conflicts, put_conflict
 from catalog.trust.content import Content, content_of
 from catalog.trust.schema import catalogues, contents
-from catalog.trust.store import catalogue_id
+from catalog.trust.store import catalogue_id, get_note, put_note
 
 _BATCH = 2000
-_MAX_OTHER_FORMATS = 20_000  # of one snapshot that is read whole
+_MAX_NOTED = 20_000  # of a snapshot that is read whole: contents in other formats, and completed ones
 _RANGE_FROM = 200  # changed releases, from which one scan over their names costs less than a look-up for each
 _COLUMNS = "config, format, archive, manifest"
 _FIND = f"SELECT {_COLUMNS} FROM contents WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?"  # noqa: S608
@@ -88,7 +89,7 @@ def compare_contents(
     """Compare new and changed releases of a catalogue with the contents they were seen with. Only reads.
 
     ``held`` returns the release of a name and version from the index; ``gone`` are the names and versions that the catalogue no
-    longer has. With ``whole``, ``releases`` are all that the catalogue has, and new contents are left to `see_first_contents`:
+    longer has. With ``whole``, ``releases`` are all that the catalogue has, and new contents are left to `see_contents`:
     there may be millions. The comparison ends early once more than ``most`` conflicts would be open (``Comparison.flooded``).
     """
     number = _find_number(connection, catalogue)
@@ -110,7 +111,7 @@ def compare_contents(
                 return found
         if whole:
             found.fresh.clear()
-            del found.other_formats[_MAX_OTHER_FORMATS:]
+            del found.other_formats[_MAX_NOTED:], found.completed[_MAX_NOTED:]
     if whole:
         for key, before in noted.take_rest():
             _settle(found, key, before, ())
@@ -120,8 +121,8 @@ def compare_contents(
 def note_contents(connection: Connection, found: Comparison, at: str) -> None:
     """Write what a comparison found: new contents, conflicts, and that other conflicts are over."""
     number = catalogue_id(connection, found.catalogue)
+    see_contents(connection, found.catalogue, found.fresh, at)
     for statement, rows in (
-        (_INSERT, [(number, *row, at) for row in found.fresh]),
         (_INSERT_FORMER, [(number, *row, at) for row in found.other_formats]),
         (_COMPLETE, [(*row[:3], number, *row[3:]) for row in found.completed]),
     ):
@@ -154,12 +155,22 @@ SeenImage = tuple[str, str, str, bytes, str, bytes, bytes]
 """Name, version, platform, config, format, archive and manifest."""
 
 
-def see_first_contents(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
-    """Note the contents of images that have none yet; current ones stay."""
+def see_contents(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
+    """Note the contents of images that have none yet; current ones stay.
+
+    Raise `SnapshotError` where the catalogue has shown more contents than are remembered of one: lines are never deleted, so no
+    honest publisher comes near that.
+    """
     number = catalogue_id(connection, catalogue)
     stream = iter(images)
+    added = 0
     while batch := list(islice(stream, _BATCH)):
-        connection.exec_driver_sql(_INSERT, [(number, *row, at) for row in batch])
+        added += connection.exec_driver_sql(_INSERT, [(number, *row, at) for row in batch]).rowcount
+    if added and _count_seen(connection, number, added) > MAX_SEEN_CONTENTS:
+        raise SnapshotError(
+            f"the catalogue {catalogue} has shown more than {MAX_SEEN_CONTENTS} contents",
+            why="all that it ever showed is remembered, so that none of it can change",
+        )
 
 
 def accept_images(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
@@ -275,6 +286,18 @@ def _read_current(connection: Connection, number: int, keys: Sequence[_Key]) -> 
             if row is not None:
                 known[key] = Content(*row)
     return known
+
+
+def _count_seen(connection: Connection, number: int, added: int) -> int:
+    """Return how many contents of a catalogue were ever noted, ``added`` ones just now among them."""
+    key = f"contents {number}"
+    known = get_note(connection, key)
+    if known is None:
+        count = int(connection.exec_driver_sql("SELECT count(*) FROM contents WHERE catalogue_id = ?", (number,)).scalar_one())
+    else:
+        count = int(known) + added
+    put_note(connection, key, str(count))
+    return count
 
 
 def _seen_before(connection: Connection, number: int, image: SeenImage) -> str | None:

@@ -23,6 +23,8 @@
 20    a bundle with records of strangers, of the own name, and an old one        only what is followed is taken, nothing goes back
 21    a domain that leads to another catalogue later                             the subscription stays with the first name
 22    conflicts that are refused, over and over                                  one row for each release
+23    other releases, or other platforms, with every sync                        *fell*: the trust store grew without end
+24    names claimed by lines without images                                      *fell*: they were owned
 ====  =========================================================================  ==========================================
 """
 
@@ -45,6 +47,7 @@ from catalog.errors import (
 from catalog.followed.target import name_of_target, parse_target
 from catalog.home.records import local_records
 from catalog.limits import MAX_HISTORY, MAX_SEQUENCE
+from catalog.model.platform import parse_platform
 from catalog.operations.import_ import import_bundle
 from catalog.operations.subscribe import subscribe
 from catalog.own.share import recover_own, share_own
@@ -241,6 +244,40 @@ def test_a_thousand_changes_with_every_sync(mallory: Attacker, ann: Victim, monk
         )
     assert counts[str(mallory.name)] == 300
     assert len(counts) == 2
+
+
+@pytest.mark.parametrize("way", ["releases", "platforms"])
+def test_everything_new_with_every_sync(mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """What was shown once is remembered for ever, so what one catalogue may show has an end."""
+    monkeypatch.setattr("catalog.trust.contents.MAX_SEEN_CONTENTS", 300)
+    states = []
+    for step in range(5):
+        platform = parse_platform(f"linux/amd{step}")
+        kept = {"releases": f"{step}.", "platforms": ""}[way]
+        images = {platform if way == "platforms" else AMD64: listed_image(f"{step}")}
+        some = [make_release("web", f"{kept}{number}", images=images) for number in range(80)]
+        mallory.publish(*some, gone=[("web", f"{step - 1}.{number}") for number in range(80)] if kept and step else [])
+        if step == 0:
+            ann.subscribe(mallory, "bob")
+        update = ann.sync(mallory)
+        states.append(update.error is None)
+    assert states == [True, True, True, False, False]
+    with ann.home() as home, home.trust.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM contents").scalar_one() == 240
+    assert ann.resolve(
+        f"bob/web@{'2.5' if way == 'releases' else '5'}", platform=AMD64 if way == "releases" else parse_platform("linux/amd2")
+    )
+
+
+def test_names_without_images(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    mallory.publish(make_release("tool", "1.0"), make_release("nginx", "1", removed=AT), make_release("redis", "1", images={}))
+    ann.subscribe(mallory, "bob")
+    carol.publish(make_release("nginx", "1.25"), make_release("redis", "7"))
+    ann.subscribe(carol, "carol")
+    for reference in ("nginx@1.25", "redis@7"):
+        assert ann.resolve(reference).catalogue.alias == "carol"
+    with pytest.raises(ReleaseNotFoundError, match="removed"):
+        ann.resolve("bob/nginx@1")
 
 
 def test_a_foreign_record_under_a_followed_name(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
