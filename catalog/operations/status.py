@@ -15,13 +15,15 @@ from catalog.trust.conflicts import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
 from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import get_floor, list_pins, list_unshared
+from catalog.trust.withheld import get_withheld
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogueStatus:
     """One catalogue. ``freshness`` is None for a followed one that was never synced; ``seen`` names where its record was seen.
 
-    ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed; ``unshared``
+    ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed,
+    ``withheld`` that its newest snapshot waits for a decision; ``unshared``
     counts the releases of the own one that changed since it was last signed, or was last put into the Kubo node. ``shared`` names
     where the own one was put as it is now.
     """
@@ -34,6 +36,7 @@ class CatalogueStatus:
     seen: tuple[str, ...] = ()
     revoked: bool = False
     unconfirmed: bool = False
+    withheld: bool = False
     unshared: int = 0
     shared: tuple[str, ...] = ()
 
@@ -66,6 +69,7 @@ def status(home: Home, *, kubo: str = "") -> Status:
         for followed in list_subscriptions(connection):
             rows.setdefault(followed.catalogue, CatalogueRow(followed.catalogue, alias=followed.alias))
         floors = {name: get_floor(connection, name) for name in rows}
+        withheld = {name for name in rows if (entry := get_withheld(connection, name)) is not None and entry.state == "open"}
     catalogues = []
     for name, row in rows.items():
         names, releases = counts.get(name, (0, 0))
@@ -81,6 +85,7 @@ def status(home: Home, *, kubo: str = "") -> Status:
                 seen=seen.get(name, ()),
                 revoked=floor is not None and floor.floor.revoked,
                 unconfirmed=floor is not None and floor.shown is not None,
+                withheld=name in withheld,
                 unshared=max(unshared, there) if row.own else 0,
                 shared=("kubo",) if row.own and kubo and row.root is not None and not there else (),
             )

@@ -35,6 +35,7 @@ def status(context: Context) -> Document:
                 "seen": list(entry.seen),
                 "revoked": entry.revoked,
                 "unconfirmed": entry.unconfirmed,
+                "withheld": entry.withheld,
                 "unshared": entry.unshared,
                 "shared": list(entry.shared),
                 "state": _state(entry),
@@ -135,6 +136,8 @@ def _state(entry: "operations.CatalogueStatus") -> str:
         words.append(entry.freshness.age.value)
     if entry.unconfirmed:
         words.append("unconfirmed jump: dcat trust list")
+    if entry.withheld:
+        words.append("snapshot withheld: dcat trust list")
     if entry.conflicts:
         words.append(f"{format_count(entry.conflicts, 'conflict')}: dcat trust list")
     return ", ".join(words)

@@ -17,6 +17,7 @@ from catalog.operations.pin import pin
 from catalog.operations.pull import pull
 from catalog.operations.save import save
 from catalog.operations.show import show
+from catalog.operations.status import status
 from catalog.operations.sync import sync
 from catalog.operations.verify import verify
 from tests.attacks.publisher import Attacker, list_image
@@ -109,6 +110,8 @@ def test_a_flood_of_conflicts_is_one_question(mallory: Attacker, ann: Victim) ->
     for _ in range(2):
         update = ann.sync(mallory)
         assert (update.state, update.conflicts, update.error) == ("withheld", (), None)
+    with ann.home() as home:
+        assert [entry.withheld for entry in status(home).catalogues if entry.row.alias == "bob"] == [True]
     old = ann.resolve("bob/app07@7").image
     assert old == make_release("app07", "7", ("old", 7)).images[AMD64]
     (question,) = ann.questions()

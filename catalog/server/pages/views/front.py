@@ -82,6 +82,8 @@ def _judge(entry: CatalogueStatus) -> tuple[str, str]:
         return "revoked", "its owner gave it up: nothing new comes from it"
     if entry.unconfirmed:
         return "unconfirmed", "it jumped ahead suspiciously; dcat trust list says more"
+    if entry.withheld:
+        return "withheld", "its newest snapshot changes too many contents and was not taken; dcat trust list says more"
     if entry.conflicts:
         return "conflict", "a release came with other content than it had; dcat trust list says more"
     if entry.row.own:

@@ -70,6 +70,7 @@ def _advise(cards: tuple[CatalogueCard, ...]) -> list[Advice]:
             "clock looks wrong": "date",
             "conflict": "dcat trust list",
             "unconfirmed": "dcat trust list",
+            "withheld": "dcat trust list",
             "revoked": f"dcat unsubscribe {card.label}",
         }.get(card.state)
         if command is not None:
