@@ -6,6 +6,7 @@ it fetches them; the layers are checked against their diffIDs and the leaves bet
 are read. How a layer was cut, and by which encoder its frames were made, is not checked: a reader accepts any file of zstd frames.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -132,18 +133,28 @@ def check_listed_archive(view: ArchiveView, image: Image, platform: Platform) ->
             )
 
 
-def read_layer(layer: ArchivedLayer, source: BlockSource) -> Iterator[bytes]:
-    """Yield a layer's content, the last piece only after all of it matched the diffID: `VerificationError`."""
-    with _Inflater() as inflater:
-        for batch in _read_layer(layer, FileLink(layer.cid, layer.stored_size, 0), source, inflater):
-            yield batch.content
+def read_layer(layer: ArchivedLayer, source: BlockSource, *, read_ahead: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the frames of a layer with their contents, the last one only after all of them matched the diffID.
 
-
-def read_layer_frames(layer: ArchivedLayer, source: BlockSource) -> Iterator[bytes]:
-    """Yield a layer's frames as they are stored, verified as in `read_layer`."""
-    with _Inflater() as inflater:
-        for batch in _read_layer(layer, FileLink(layer.cid, layer.stored_size, 0), source, inflater):
-            yield b"".join(batch.frames)
+    No threads, and no more memory than ``read_ahead`` and two frames: a server has many of these under way. Raise
+    `VerificationError`, `BlockNotFoundError`.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    last: tuple[bytes, bytes] | None = None
+    for frame in read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=read_ahead):
+        content = inflate_frame(frame)
+        size += len(content)
+        if size > layer.size:
+            raise VerificationError(f"layer {layer.diff_id} inflates to more than the {layer.size} bytes it should have")
+        digest.update(content)
+        if last is not None:
+            yield last
+        last = frame, content
+    if size != layer.size or digest.digest() != layer.diff_id.raw:
+        raise VerificationError(f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes")
+    if last is not None:
+        yield last
 
 
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:

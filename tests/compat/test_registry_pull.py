@@ -227,7 +227,9 @@ def cutting_proxy(port: int, after: int) -> Iterator[int]:
                 client.sendall(data)
                 if sent > after and cuts:
                     cuts.pop()
-                    return
+                    break
+            for end in (client, server):  # closing alone does not end a socket that another thread reads
+                end.shutdown(socket.SHUT_RDWR)
 
     def pump(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -55,6 +56,12 @@ class World:
         self.source = GatedSource(self.team)
         self.log: list[str] = []
 
+    def wait_for_log(self) -> None:
+        """Wait for the end of a job: its last layer may have been read before."""
+        deadline = time.monotonic() + 20
+        while not self.log and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     @contextmanager
     def serving(self) -> Iterator[RegistryServer]:
         network = Network((self.source,), (HomeRouting(self.team),))
@@ -94,6 +101,7 @@ def test_a_pull_brings_what_is_missing_once(world: World) -> None:
         pulls = [pool.submit(pull, served, "team/web", "1.1") for _ in range(8)]
         assert len({tuple(one.result()) for one in pulls}) == 1
         assert len(world.source.given) == len(set(world.source.given))
+        world.wait_for_log()
         with served.home.trust.read() as connection:
             assert [pin.reason for pin in list_pins(connection) if pin.version == "1.1"] == ["fetched"]
     (line,) = world.log

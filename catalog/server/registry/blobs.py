@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from threading import Lock
 
 from catalog.image.encoder import frame_content_size, inflate_frame
-from catalog.image.reader import ArchivedLayer, ArchiveView, read_layer, read_layer_frames
+from catalog.image.reader import ArchivedLayer, ArchiveView, read_layer
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
-from catalog.limits import MIB
+from catalog.limits import KIB
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.release import Image
@@ -26,7 +26,7 @@ from catalog.unixfs.file import read_file
 
 _MAX_KNOWN = 8192
 _MAX_INDEXED = 256
-_READ_AHEAD = MIB
+_READ_AHEAD = 128 * KIB  # for each of many streams
 _STRIDE = 16  # frames between two entries of a layer's index
 
 
@@ -83,7 +83,8 @@ class Blobs:
     def read(self, blob: Blob) -> Iterator[bytes]:
         """Yield the content of a layer; its last piece only once all of it matched the diffID."""
         layer = layer_of(blob)
-        yield from read_layer(layer, self._images.source(blob.archive))
+        for _, content in read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD):
+            yield content
         self._note_checked(layer)
 
     def read_stored(self, blob: Blob) -> Iterator[bytes]:
@@ -94,7 +95,8 @@ class Blobs:
         if is_checked:
             yield from read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
         else:
-            yield from read_layer_frames(layer, self._images.source(blob.archive))
+            for frame, _ in read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD):
+                yield frame
             self._note_checked(layer)
 
     def read_range(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
