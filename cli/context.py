@@ -4,6 +4,7 @@ Nothing below `cli` reads the environment; values are passed down from here.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import catalog
 from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
+from catalog.storage.files import open_to_everybody
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
 from cli.streams import write_error
@@ -77,7 +79,11 @@ class Context:
     @cached_property
     def home(self) -> "Home":
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
-        return self.open_home(self.now)
+        home = self.open_home(self.now)
+        exposed = open_to_everybody(home.path)
+        if "changed" in exposed:
+            self.output.warn(f"{home.path} {exposed}: chmod 700 {shlex.quote(str(home.path))}")
+        return home
 
     @cached_property
     def engine(self) -> "Engine":

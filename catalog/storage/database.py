@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, cast
 
 from catalog.errors import CorruptHomeError, NewerHomeError, StorageError
 from catalog.limits import KIB, MIB
-from catalog.storage.files import CrashPoint, no_crash, sync_directory, sync_file, system_translated
+from catalog.storage.files import PRIVATE, CrashPoint, no_crash, sync_directory, sync_file, system_translated
 from catalog.storage.locks import locked
-from catalog.storage.sqlite import bound_log, connect, translated
+from catalog.storage.sqlite import bound_log, connect, refuse_link, translated
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
@@ -56,6 +56,7 @@ def open_schema(path: Path, schema: Schema, *, read_only: bool = False, crash_po
 
     Any number of processes may do this at once. Raise `NewerHomeError`, `CorruptHomeError`, `StorageError`, `LockedError`.
     """
+    refuse_link(path)
     with translated(path), system_translated(path):
         revision = read_revision(path)
         if revision == schema.head:
@@ -170,7 +171,7 @@ def table_statements(metadata: "MetaData") -> Iterator[str]:
 
 
 def _create(path: Path, schema: Schema, crash_point: CrashPoint) -> None:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE))
     crash_point(f"{schema.name}: file made")
     connection = connect(path)
     try:

@@ -7,6 +7,7 @@ target holds the old bytes or the new ones, whole; at worst a file with a leadin
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,6 +98,17 @@ def sync_file(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def open_to_everybody(path: Path) -> str:
+    """Return what everybody on this machine may do with a file or directory, for a warning; empty if it is nothing."""
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return ""
+    if mode & stat.S_IWOTH:
+        return f"can be changed by everybody on this machine (mode {mode:04o})"
+    return f"can be read by everybody on this machine (mode {mode:04o})" if mode & stat.S_IROTH else ""
 
 
 def free_space(path: Path) -> int:

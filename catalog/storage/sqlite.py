@@ -22,8 +22,9 @@ def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOU
     """Return a connection to an existing file, in autocommit mode: transactions are begun and ended by statements.
 
     Any thread may use the connection, one at a time. A file beside which nothing can be created, since its directory cannot be
-    written or the disk is full, is read as immutable; writing to it raises an error.
+    written or the disk is full, is read as immutable; writing to it raises an error. Raise `StorageError` for a symbolic link.
     """
+    refuse_link(path)
     mode = "ro" if read_only else "rw"
     if _must_be_immutable(path, read_only):
         mode = "ro&immutable=1"
@@ -71,6 +72,16 @@ def translated(path: Path, needs: int | None = None) -> Iterator[None]:
         if isinstance(cause, sqlite3.DatabaseError) and (known := _translate(cause, path, needs)) is not None:
             raise known from error
         raise
+
+
+def refuse_link(path: Path) -> None:
+    """Raise `StorageError` if the file is a symbolic link: whoever made it chose which file is written to."""
+    if path.is_symlink():
+        raise StorageError(
+            f"{path} is a symbolic link",
+            why="the files of a home are in it, and nowhere else",
+            hint="move the file back; to keep a home elsewhere, set DCAT_HOME to a directory there",
+        )
 
 
 def require_room(directory: Path) -> None:
