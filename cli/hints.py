@@ -8,7 +8,6 @@ from cli.failures import OptionValueError
 
 # By the error's code, made from the arguments that were typed; used before the error's own hint.
 _INSTEAD: dict[str, Callable[[Sequence[str]], str]] = {
-    "engine-conflict": lambda typed: to_command([*typed, "--force"]) if "pull" in typed and "--force" not in typed else "",
     "record-expired": lambda typed: to_command([*typed, "--allow-stale"]) if "--latest" in typed else "",
     "unavailable": lambda typed: "dcat config set sources.NAME.url URL" if {"pull", "save", "pin"} & set(typed) else "",
 }
@@ -46,6 +45,8 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
                 return to_command([*typed[:place], error.nearest[0], *typed[place + 1 :]])
     if error.code == "storage" and error.message.startswith("no space left"):
         return error.hint or "dcat gc --yes"
+    if error.code == "engine-conflict" and "pull" in typed and "--force" not in typed and "has a tag" in error.message:
+        return to_command([*typed, "--force"])
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
     if error.code == "storage" and not error.hint:
         text = f"{error.message} {error.why}".lower()

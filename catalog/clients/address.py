@@ -7,6 +7,7 @@ Sources: RFC 1918, 4193, 6598, 6052, 3056, 4380; docs/safety.md B6.
 """
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from catalog.errors import UnavailableError
 
 AddressKind = Literal["public", "private", "loopback", "link-local", "unspecified", "multicast"]
 
+_NOISE = re.compile(r"\[SSL[^\]]*\] | ?\(_ssl\.c:[0-9]+\)")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
@@ -53,6 +55,13 @@ def classify_address(text: str) -> AddressKind:
     return "public"
 
 
+def explain(error: BaseException) -> str:
+    """Return what an exception of the system or of TLS says, without its numbers and places in code."""
+    text = str(getattr(error, "verify_message", "") or getattr(error, "strerror", "") or error)
+    text = text.rpartition("object at 0x")[2].partition(">: ")[2] or text
+    return _NOISE.sub("", text) or type(error).__name__
+
+
 def look_up(host: str, port: int) -> list[Address]:
     """Resolve a host by the system's resolver; names below ``localhost`` are this machine (RFC 6761)."""
     if host.lower().rstrip(".").endswith(".localhost"):
@@ -84,9 +93,7 @@ def resolve_host(host: str, port: int, timeout: float, look_up_host: LookUp = lo
         if thread.is_alive():
             raise UnavailableError(f"{host} could not be resolved", why=f"the name server did not answer within {timeout:g} s")
     if not found:
-        error = failure[0] if failure else None
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error or "the name server knows none")
-        raise UnavailableError(f"{host} has no address", why=why)
+        raise UnavailableError(f"{host} has no address", why=explain(failure[0]) if failure else "the name server knows none")
     return found
 
 

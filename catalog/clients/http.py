@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from catalog import limits
-from catalog.clients.address import AddressRule, LookUp, SocketRule, look_up
+from catalog.clients.address import AddressRule, LookUp, SocketRule, explain, look_up
 from catalog.clients.proxy import Proxies
 from catalog.clients.response import PROXY_LOGIN_HINT, HttpResponse, read_failure
 from catalog.clients.timeouts import Timeouts
@@ -235,7 +235,7 @@ class HttpClient:
             with self._token_file.open(encoding="ascii") as file:
                 token = file.read(8192).strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidConfigError(f"the token file {self._token_file} cannot be read", why=str(error)) from error
+            raise InvalidConfigError(f"the token file {self._token_file} cannot be read", why=explain(error)) from error
         if not _TOKEN.fullmatch(token):
             raise InvalidConfigError(
                 f"the token file {self._token_file} holds no token", why="one line of printable ASCII is expected"

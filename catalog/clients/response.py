@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from catalog import limits
+from catalog.clients.address import explain
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import DcatError, SourceTimeoutError, UnavailableError
 
@@ -173,18 +174,11 @@ def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError
             f"{name} does not answer in time", why="no connection" if "onnect" in type(error).__name__ else "silent"
         )
     if isinstance(error, requests.exceptions.SSLError):
-        return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {why}", hint="name its CA with ca-file")
+        return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {explain(why)}", hint="name its CA with ca-file")
     if isinstance(error, requests.ConnectionError):
         hint = PROXY_LOGIN_HINT if str(why).startswith("Tunnel connection failed: 407") else ""
-        return UnavailableError(f"{name} cannot be reached", why=_text_of(why), hint=hint)
-    return UnavailableError(f"{name} broke off", why=_text_of(why))
-
-
-def _text_of(error: BaseException) -> str:
-    """Return the text of an error without its number, and without the names of objects in front of it."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).rpartition("object at 0x")[2].partition(">: ")[2] or str(error) or type(error).__name__
+        return UnavailableError(f"{name} cannot be reached", why=explain(why), hint=hint)
+    return UnavailableError(f"{name} broke off", why=explain(why))
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -36,7 +36,7 @@ class LocalRouting:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StorageError(f"the record of {name} cannot be read", why=str(error)) from error
+            raise StorageError(f"the record of {name} cannot be read", why=error.strerror or str(error)) from error
         return record if len(record) <= MAX_RECORD_SIZE else None
 
     def put(self, name: IpnsName, record: bytes) -> None:
@@ -46,14 +46,14 @@ class LocalRouting:
             with replace_file(self._path(name), mode=PRIVATE, label="records", crash_point=self._crash_point) as file:
                 file.write(record)
         except OSError as error:
-            raise StorageError(f"the record of {name} cannot be kept", why=str(error)) from error
+            raise StorageError(f"the record of {name} cannot be kept", why=error.strerror or str(error)) from error
 
     def delete(self, name: IpnsName) -> None:
         """Delete the record, if there is one."""
         try:
             self._path(name).unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"the record of {name} cannot be deleted", why=str(error)) from error
+            raise StorageError(f"the record of {name} cannot be deleted", why=error.strerror or str(error)) from error
 
     def names(self) -> Iterator[IpnsName]:
         """Yield the names that have a record here, in any order."""

@@ -70,6 +70,8 @@ class EngineApi:
                 why=f'its scheme "{target.host.partition(":")[0]}" is unknown',
                 hint="set DOCKER_HOST to unix:///path/to/docker.sock or tcp://host:port",
             )
+        if target.host.startswith("ssh:"):
+            raise _unreachable(target, ValueError("dcat makes no SSH connections itself"), elsewhere)
         try:
             docker.utils.parse_host(target.host)
             _knock(target.host, idle_timeout)

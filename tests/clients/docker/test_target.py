@@ -218,3 +218,15 @@ def certificates(folder: Path) -> ssl.SSLContext:
     context.load_verify_locations(folder / "ca.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+@pytest.mark.parametrize(
+    "host", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "tcp://nowhere.invalid:2375", "ssh://h", "nonsense://x", "x"]
+)
+def test_why_an_engine_does_not_answer_is_said_plainly(host: str) -> None:
+    with pytest.raises(EngineUnavailableError) as caught:
+        connect(host, environment={}, idle_timeout=5)
+    said = f"{caught.value.message} {caught.value.why} {caught.value.hint}"
+    assert caught.value.why
+    for noise in ("Errno", "HTTPConnectionPool", "object at 0x", "Adapter", "Error("):
+        assert noise not in said
