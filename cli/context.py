@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import catalog
 from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
-from catalog.storage.files import open_to_everybody
+from catalog.storage.files import open_mode
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
 from cli.streams import write_error
@@ -80,9 +80,11 @@ class Context:
     def home(self) -> "Home":
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
         home = self.open_home(self.now)
-        exposed = open_to_everybody(home.path)
-        if "changed" in exposed:
-            self.output.warn(f"{home.path} {exposed}: chmod 700 {shlex.quote(str(home.path))}")
+        if (mode := open_mode(home.path)) is not None:
+            self.output.warn(
+                f"{home.path} can be changed by everybody on this machine (mode {mode:04o}). "
+                f"To fix it: chmod 700 {shlex.quote(str(home.path))}"
+            )
         return home
 
     @cached_property

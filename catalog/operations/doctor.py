@@ -20,7 +20,7 @@ from catalog.intake.push import describe_road, remove_left_tags
 from catalog.limits import GIB
 from catalog.own.inspecting import inspect_node
 from catalog.sources.network import Network
-from catalog.storage.files import open_to_everybody
+from catalog.storage.files import open_mode
 from catalog.storage.sqlite import connect, require_room, translated
 
 State = Literal["ok", "note", "failed"]
@@ -66,8 +66,8 @@ def _check_home(home: Home) -> Iterator[Finding]:
     state: State = "note" if free < _LITTLE_SPACE else "ok"
     try:
         require_room(home.path)
-        if "changed" in (exposed := open_to_everybody(home.path)):
-            yield Finding("home", "note", f"{home.path} {exposed}", f"chmod 700 {home.path}")
+        if (mode := open_mode(home.path)) is not None:
+            yield Finding("home", "note", f"everybody on this machine can change it (mode {mode:04o})", f"chmod 700 {home.path}")
         yield Finding("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
     except StorageError as error:
         yield Finding("home", "failed", error.message, "free some space", error)

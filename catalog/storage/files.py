@@ -100,15 +100,13 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_to_everybody(path: Path) -> str:
-    """Return what everybody on this machine may do with a file or directory, for a warning; empty if it is nothing."""
+def open_mode(directory: Path) -> int | None:
+    """Return the mode of a directory that everybody on this machine can change; None for any other."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        mode = stat.S_IMODE(directory.stat().st_mode)
     except OSError:
-        return ""
-    if mode & stat.S_IWOTH:
-        return f"can be changed by everybody on this machine (mode {mode:04o})"
-    return f"can be read by everybody on this machine (mode {mode:04o})" if mode & stat.S_IROTH else ""
+        return None
+    return mode if mode & stat.S_IWOTH else None
 
 
 def free_space(path: Path) -> int:

@@ -13,7 +13,7 @@ def test_a_home_that_everybody_can_change(dcat: Dcat, tmp_path: Path, mode: int,
     home.mkdir()
     home.chmod(mode)
     ran = dcat("status")
-    assert (f"can be changed by everybody on this machine (mode {mode:04o}): chmod 700" in ran.err) == is_warned
+    assert (f"can be changed by everybody on this machine (mode {mode:04o}). To fix it: chmod 700" in ran.err) == is_warned
 
 
 @pytest.mark.parametrize("name", ["blocks.sqlite", "trust.sqlite", "index.sqlite"])
