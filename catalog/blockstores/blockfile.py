@@ -3,8 +3,9 @@
 Rows and bytes of blocks are in two tables, so that listing, counting and looking for missing blocks never read the bytes. Blocks
 are found by their 32-byte digest: CIDv0, CIDv1 and any codec name the same bytes. ``content`` is the digest of the chunk whose
 frame a block is (the frame memo), and is deleted with the block. ``moved`` lists the blocks that another place holds for this home
-(`catalog.blockstores.moved`), with their memo; ``here`` is 1 for those that were put here again. ``leases`` are in this file so
-that one transaction can check them and delete blocks.
+(`catalog.blockstores.moved`), with their memo; ``here`` is 1 for those that were put here again. ``layers`` says which layer a
+blob of a registry was (`catalog.blockstores.layers`). ``leases`` are in this file so that one transaction can check them and delete
+blocks.
 """
 
 import sqlite3
@@ -54,13 +55,22 @@ CREATE TABLE leases (
     expires TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE flushes (flush_id INTEGER PRIMARY KEY, flushes INTEGER NOT NULL);
-INSERT INTO flushes VALUES (1, 0)
+INSERT INTO flushes VALUES (1, 0);
+CREATE TABLE layers (
+    blob BLOB NOT NULL PRIMARY KEY,
+    diff_id BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    codec INTEGER NOT NULL,
+    stored_size INTEGER NOT NULL,
+    dag_size INTEGER NOT NULL
+) WITHOUT ROWID
 """
 
 # Set in another order, auto_vacuum would have no effect, and the file would never shrink.
 SCHEMA: Final = Schema(
     name="blocks",
-    revisions=("blocks_1",),
+    revisions=("blocks_1", "blocks_2"),
     needs="0.1.0",
     statements=lambda: _STATEMENTS.split(";"),
     pragmas=(f"page_size = {PAGE_SIZE}", "auto_vacuum = INCREMENTAL"),

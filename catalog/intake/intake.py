@@ -4,7 +4,7 @@ Every source ends in the same `TakenImage`, so the same image has the same archi
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,12 +15,13 @@ from catalog.clients.docker import Engine, EngineImage, require_complete
 from catalog.errors import PlatformNotFoundError
 from catalog.image.archive import Export, ExportedImage, read_export, read_layout
 from catalog.image.config import ImageConfig
-from catalog.image.dag import ChunkSink, LayerWriter, StoredArchive, build_archive
+from catalog.image.dag import ChunkSink, LayerWriter, StoredArchive, StoredLayer, build_archive
 from catalog.image.encoder import check_encoder
 from catalog.image.layout import OpenMember, open_in_folder
 from catalog.intake.push import Push, PushRefusedError, start_push
+from catalog.intake.pushed import KnownLayers
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MIB
-from catalog.model.digest import ConfigDigest
+from catalog.model.digest import ConfigDigest, Digest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
@@ -67,11 +68,17 @@ class ImageSource(Protocol):
 
 
 class EngineSource:
-    """An image that an engine holds, by reference or ID."""
+    """An image that an engine holds, by reference or ID.
+
+    ``known`` finds layers that an engine which pushes need not send; ``verified`` are the layers of the images that were pushed, by
+    their blobs, to be found so the next time.
+    """
 
     def __init__(self, engine: Engine, reference: str) -> None:
         self.engine = engine
         self.reference = reference
+        self.known: KnownLayers | None = None
+        self.verified: Mapping[Digest, StoredLayer] = {}
         self._ahead: tuple[list[EngineImage], Push | AbstractContextManager[BinaryIO]] | None = None
 
     def begin(self, wanted: Wanted) -> None:
@@ -109,7 +116,7 @@ class EngineSource:
         if push is not None:
             with push, suppress(PushRefusedError):
                 self._announce(images[0], progress)
-                pushed = push.take(sink, wanted.max_size, progress)
+                pushed = push.take(sink, wanted.max_size, progress, self.known)
         first = None if isinstance(ahead, Push) else ahead
         taken = []
         for image in images:
@@ -118,10 +125,11 @@ class EngineSource:
                 export = self._read_export(first or self.engine.save(image), image, wanted, sink, progress)
                 first = None
             else:
-                export = pushed
+                export = pushed.export()
             exported = export.choose() if _is_unknown(image.platform) else export.choose(platform=image.platform)
             assumed = wanted.host if _is_unknown(image.platform) else image.platform
             taken.append(_store(exported, wanted, assumed, sink, notes=notes, registry=image.registry))
+        self.verified = pushed.verified if pushed is not None else {}
         return taken
 
     def _announce(self, image: EngineImage, progress: Progress) -> None:

@@ -17,10 +17,9 @@ from typing import Final
 from catalog.clients.docker import Engine, EngineImage
 from catalog.clients.docker.local import is_local
 from catalog.errors import DcatError, UnavailableError
-from catalog.image.archive import Export
 from catalog.image.dag import ChunkSink
 from catalog.intake.endpoint import REPOSITORY, USER, PushEndpoint
-from catalog.intake.pushed import PushedImages
+from catalog.intake.pushed import KnownLayers, PushedImages
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
@@ -67,9 +66,9 @@ class Push:
                 raise PushRefusedError(self._failure.message) from self._failure
             raise self._failure
 
-    def take(self, sink: ChunkSink, max_size: int, progress: Progress) -> Export:
-        """Store the images as they are pushed; return them to be selected from. Raises what `receive` does."""
-        pushed = PushedImages(sink, max_size=max_size, progress=progress)
+    def take(self, sink: ChunkSink, max_size: int, progress: Progress, known: KnownLayers | None = None) -> PushedImages:
+        """Store the images as they are pushed, but for ``known`` layers; return them. Raises what `receive` does."""
+        pushed = PushedImages(sink, max_size=max_size, progress=progress, known=known)
         size = sum(image.size for image in self._images)
 
         def report() -> None:
@@ -77,7 +76,7 @@ class Push:
                 progress(Step("total", "read", pushed.received, size if pushed.received <= size else None))
 
         self.receive(pushed, report)
-        return pushed.export()
+        return pushed
 
     def close(self) -> None:
         """End the push, and remove its tags."""

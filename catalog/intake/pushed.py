@@ -32,7 +32,10 @@ KnownLayers = Callable[[Digest], StoredLayer | None]
 
 
 class PushedImages:
-    """The blobs and manifests that were pushed. Blobs may be added from several threads at once."""
+    """The blobs and manifests that were pushed. Blobs may be added from several threads at once.
+
+    ``received`` counts bytes; ``verified`` are the layers that matched the config of a selected image, by their blobs.
+    """
 
     remarks: Sequence[str] = ()
 
@@ -48,6 +51,7 @@ class PushedImages:
         self._layers: dict[str, StoredLayer | CompressionError] = {}
         self._tagged: list[tuple[str, str, int]] = []
         self.received = 0
+        self.verified: dict[Digest, StoredLayer] = {}
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -120,6 +124,8 @@ class PushedImages:
             layer = self._layers[name] = self._reader.read(name, len(data), (data,), plain=plain)
         if isinstance(layer, CompressionError):
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
+        if layer is not None and layer.diff_id == diff_id:
+            self.verified[Digest(bytes.fromhex(name.rpartition("/")[2]))] = layer
         return layer
 
     def _keeps(self, size: int, stream: ByteStream) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from catalog.blockstores.layers import forget_layers
 from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
 from catalog.home.deltas import open_delta_cache
@@ -71,6 +72,8 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
         gone = [cid for cid in list_moved(home.blocks) if cid.digest not in marked] if delete else []
         if own is not None and gone:
             sweep(home.blocks, gone, home.now, own=own)
+        if own is not None:
+            forget_layers(home.blocks)
     if delete:
         keep_reserve(home.path)
     after = home.blocks.size().file_size if delete else before.file_size

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
+from catalog.blockstores.layers import find_layer, note_layers
 from catalog.blockstores.writing import BlockCounter, BlockWriter, FrameStore, WriteCount
 from catalog.errors import DcatError, ReleaseNotFoundError
 from catalog.home.home import Home
@@ -134,8 +135,12 @@ def _store(
     """Store the images, and put the release into the own catalogue, which is made where there is none."""
     with home.lease(f"publish {name}@{version}"):
         home.index  # noqa: B018  # making the file takes a while, in which the engine stages the image
+        if isinstance(source, EngineSource):
+            source.known = lambda blob: find_layer(home.blocks, held, blob)
         with BlockWriter(held) as writer:
             taken = source.take(wanted, _ReportingSink(writer, progress), progress)
+        if isinstance(source, EngineSource):
+            note_layers(home.blocks, source.verified)
         images = _make_images(taken)
         catalogue, created = home.create_own_catalogue()
         with home.lock("own"):

@@ -4,19 +4,23 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.holding import is_whole
 from catalog.clients.docker import Engine
 from catalog.clients.docker.local import is_local
 from catalog.errors import UnavailableError
 from catalog.home.home import Home, open_home
+from catalog.image.walk import walk
 from catalog.intake import intake
 from catalog.intake.endpoint import PushEndpoint
 from catalog.intake.intake import EngineSource, Wanted
 from catalog.intake.push import describe_road, remove_left_tags
+from catalog.intake.pushed import PushedImages
+from catalog.model.digest import Digest
 from catalog.operations.publish import Published, publish
 from tests.compat.engines import PrivateEngine
 from tests.compat.registry import push_compressed
@@ -72,6 +76,39 @@ def test_a_push_takes_what_an_export_takes(
     assert pushed.release.images[HOST].archive == exported.release.images[HOST].archive
     assert pushed.release.images == exported.release.images
     assert pushed.warnings == exported.warnings
+
+
+def test_layers_that_are_held_are_not_sent_again(
+    docker29: PrivateEngine, local_registry: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker29.clear()
+    received: list[int] = []
+    add_blob = PushedImages.add_blob
+
+    def count(pushed: PushedImages, digest: Digest, size: int, pieces: Iterable[bytes]) -> None:
+        received.append(size)
+        add_blob(pushed, digest, size, pieces)
+
+    monkeypatch.setattr(PushedImages, "add_blob", count)
+    for version in ("1", "2"):
+        image = make_image([*IMAGE.layers, make_layer({"version": version.encode()})], labels={"version": version})
+        push_compressed(local_registry, "again", version, image)
+        docker29.run("pull", f"{local_registry}/again:{version}")
+    with docker29.connect() as engine:
+        first = take(home, engine, f"{local_registry}/again:1", "5.0").release.images[HOST]
+        assert len(received) == len(IMAGE.layers) + 2
+        received.clear()
+        take(home, engine, f"{local_registry}/again:2", "5.1")
+        assert len(received) == 2  # the config, and the layer that is new
+        # What was swept in between is sent again.
+        leaf = [block.cid for block in walk(first.archive, home.blocks) if block.is_leaf][-3]
+        home.blocks.delete([leaf])
+        received.clear()
+        image = make_image([*IMAGE.layers, make_layer({"version": b"3"})])
+        push_compressed(local_registry, "again", "3", image)
+        docker29.run("pull", f"{local_registry}/again:3")
+        again = take(home, engine, f"{local_registry}/again:3", "5.2").release.images[HOST]
+        assert is_whole(again.archive, home.blocks)
 
 
 def test_other_stores_export(docker20: PrivateEngine, podman: PrivateEngine) -> None:

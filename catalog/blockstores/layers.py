@@ -1,0 +1,47 @@
+"""Which stored layer a compressed or plain blob of a registry was, so that it need not be read again.
+
+A row is written only after the layer was verified against its image's config and is durable. It is only a note: a layer counts as
+known while every block of it is held. Rows of layers that are gone are deleted with the next garbage collection.
+"""
+
+from collections.abc import Mapping
+
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.holding import is_whole
+from catalog.image.dag import StoredLayer
+from catalog.ipld.block import Blockstore
+from catalog.ipld.cid import cid_from_digest
+from catalog.model.digest import DiffID, Digest
+
+
+def find_layer(store: EmbeddedBlockstore, held: Blockstore, blob: Digest) -> StoredLayer | None:
+    """Return the layer that a blob was when it was read, if ``held`` has all of it."""
+    with store.file.reading() as connection:
+        row = connection.execute(
+            "SELECT diff_id, size, root, codec, stored_size, dag_size FROM layers WHERE blob = ?", (blob.raw,)
+        ).fetchone()
+    if row is None:
+        return None
+    diff_id, size, root, codec, stored_size, dag_size = row
+    layer = StoredLayer(DiffID(bytes(diff_id)), size, cid_from_digest(bytes(root), codec), stored_size, dag_size)
+    return layer if is_whole(layer.cid, held) else None
+
+
+def note_layers(store: EmbeddedBlockstore, layers: Mapping[Digest, StoredLayer]) -> None:
+    """Remember verified layers by the digests of their blobs."""
+    if not layers:
+        return
+    rows = [
+        (blob.raw, layer.diff_id.raw, layer.size, layer.cid.digest, layer.cid.codec, layer.stored_size, layer.dag_size)
+        for blob, layer in layers.items()
+    ]
+    with store.file.transaction() as connection:
+        connection.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def forget_layers(store: EmbeddedBlockstore) -> None:
+    """Delete the notes of layers whose root is not here any more, nor moved elsewhere."""
+    with store.file.transaction() as connection:
+        connection.execute(
+            "DELETE FROM layers WHERE root NOT IN (SELECT digest FROM blocks) AND root NOT IN (SELECT digest FROM moved)"
+        )
