@@ -82,22 +82,31 @@ class Blobs:
 
     def read(self, blob: Blob) -> Iterator[bytes]:
         """Yield the content of a layer; its last piece only once all of it matched the diffID."""
-        layer = layer_of(blob)
-        for _, content in read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD):
-            yield content
-        self._note_checked(layer)
+        for frame, content in self._read_frames(blob):
+            yield inflate_frame(frame) if content is None else content
 
     def read_stored(self, blob: Blob) -> Iterator[bytes]:
-        """Yield the zstd frames of a layer, ``stored_size`` bytes. The first time its content is checked on the way."""
+        """Yield the zstd frames of a layer, ``stored_size`` bytes."""
+        for frame, _ in self._read_frames(blob):
+            yield frame
+
+    def _read_frames(self, blob: Blob) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield the frames of a layer, with their contents the first time, when the content is compared with the diffID.
+
+        Afterwards the CIDs of the frames are enough: they are compared each time.
+        """
         layer = layer_of(blob)
         with self._lock:
             is_checked = layer.cid in self._checked
         if is_checked:
-            yield from read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
+            for frame in read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD):
+                yield frame, None
         else:
-            for frame, _ in read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD):
-                yield frame
-            self._note_checked(layer)
+            yield from read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD)
+            with self._lock:
+                self._checked[layer.cid] = None
+                if len(self._checked) > _MAX_KNOWN:
+                    self._checked.popitem(last=False)
 
     def read_range(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before them are read but not inflated."""
@@ -125,12 +134,6 @@ class Blobs:
         for release in self._releases.iterate(name):
             for platform, image in release.images.items():
                 yield release, platform, image
-
-    def _note_checked(self, layer: ArchivedLayer) -> None:
-        with self._lock:
-            self._checked[layer.cid] = None
-            if len(self._checked) > _MAX_KNOWN:
-                self._checked.popitem(last=False)
 
 
 def layer_of(blob: Blob) -> ArchivedLayer:
