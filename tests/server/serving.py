@@ -41,6 +41,9 @@ class Blocks:
     def has(self, cid: Cid) -> bool:
         return convert_to_v1(cid).binary in self.kept
 
+    def missing(self, cids: Iterable[Cid]) -> list[Cid]:
+        return [cid for cid in dict.fromkeys(cids) if not self.has(cid)]
+
     def get(self, cid: Cid) -> bytes:
         data = self.kept.get(convert_to_v1(cid).binary)
         if data is None:

@@ -2,8 +2,8 @@
 
 import time
 from collections import OrderedDict
+from itertools import islice
 from threading import Lock
-from typing import Protocol
 
 from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_listed_archive
@@ -14,21 +14,17 @@ from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image
 from catalog.server.feeding import Feeder, Wish
 from catalog.server.registry.names import NamedRelease
+from catalog.server.site.site import HeldBlocks
 
 _MAX_OPEN = 256
+_A_QUERY = 2000  # blocks that are looked up at once
 _HELD_FOR = 30.0  # seconds for which an archive that was found whole is not looked at again
-
-
-class Blocks(BlockSource, Protocol):
-    """The blocks of a site."""
-
-    def has(self, cid: Cid) -> bool: ...
 
 
 class Images:
     """The archives of a site, the last ones kept open. Thread-safe."""
 
-    def __init__(self, blocks: Blocks, feeder: Feeder | None = None) -> None:
+    def __init__(self, blocks: HeldBlocks, feeder: Feeder | None = None) -> None:
         self._blocks = blocks
         self._feeder = feeder
         self._lock = Lock()
@@ -83,8 +79,10 @@ class Images:
             if time.monotonic() - self._whole.get(archive_cid, float("-inf")) < _HELD_FOR:
                 return True
         try:
-            if not all(self._blocks.has(block.cid) for block in walk(archive_cid, self._blocks)):
-                return False
+            blocks = walk(archive_cid, self._blocks)
+            while some := [block.cid for block in islice(blocks, _A_QUERY)]:
+                if self._blocks.missing(some):
+                    return False
         except UnavailableError:
             return False
         with self._lock:

@@ -51,6 +51,9 @@ class LinkedBlocks:
     def has(self, cid: Cid) -> bool:
         return self._local.has(cid) or (cid.digest in self._linked and self._shared.has(cid))
 
+    def missing(self, cids: Iterable[Cid]) -> list[Cid]:
+        return [cid for cid in self._local.missing(cids) if not (cid.digest in self._linked and self._shared.has(cid))]
+
     def get(self, cid: Cid) -> bytes:
         try:
             return self._local.get(cid)

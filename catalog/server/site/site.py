@@ -9,7 +9,7 @@ need a second index of all blocks that must never disagree with the first. Of a 
 things too) only blocks are shown that something which this home keeps links (`catalog.server.site.linked`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -28,6 +28,10 @@ class HeldBlocks(BlockSource, Protocol):
 
     def has(self, cid: Cid) -> bool:
         """Return whether the block is here, without reading it."""
+        ...
+
+    def missing(self, cids: Iterable[Cid]) -> list[Cid]:
+        """Return the CIDs whose blocks are not here, each once."""
         ...
 
 
