@@ -91,6 +91,7 @@ VALUE_OPTIONS = {
     *(
         "--allowed-host",
         "--ca-file",
+        "--compress",
         "--annotation",
         "--from",
         "--host",
