@@ -4,11 +4,16 @@ Every error ends here as one exit code and one message (`cli.exits`). Imports ar
 for its own.
 """
 
+from __future__ import annotations
+
 import atexit
 import gc
 import os
 import sys
-from collections.abc import Sequence
+
+TYPE_CHECKING = False  # as `typing` has it, whose import would be a third of the start of ``dcat --version``
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 QUICK_VERSION = (("--version",), ("-V",))
 

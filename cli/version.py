@@ -1,16 +1,17 @@
-"""``dcat --version``."""
+"""``dcat --version``. The build reads the version from here, so that printing it needs no metadata of the installation."""
 
-from importlib import metadata
+import sys
 
-from cli.output import Output
-
-
-def version() -> str:
-    """Return the installed version."""
-    return metadata.version("dcat-ipfs")
+VERSION = "0.1.0"
 
 
 def show_version() -> int:
     """Print ``dcat 0.1.0``."""
-    Output().print_text(f"dcat {version()}")
+    try:
+        sys.stdout.write(f"dcat {VERSION}\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        from cli.streams import ClosedOutputError
+
+        raise ClosedOutputError from error
     return 0

@@ -5,7 +5,6 @@ refused except the empty one, with which gateways are probed.
 Source: multiformats/cid; boxo's verifcid (which hashes and lengths are safe).
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +67,7 @@ class Cid:
 
 def cid_of(data: bytes | bytearray | memoryview, codec: int = RAW) -> Cid:
     """Name a block: CIDv1, sha2-256, of the given codec."""
-    return Cid(bytes((1, codec)) + _SHA2_256 + hashlib.sha256(data).digest())
+    return Cid(bytes((1, codec)) + _SHA2_256 + _hash(data))
 
 
 def cid_from_digest(digest: bytes, codec: int = RAW) -> Cid:
@@ -146,8 +145,14 @@ def convert_to_v1(cid: Cid) -> Cid:
 
 def verify_block(cid: Cid, data: bytes | bytearray | memoryview) -> None:
     """Raise `BlockMismatchError` unless ``data`` is the block that ``cid`` names. All bytes from outside pass this check."""
-    if hashlib.sha256(data).digest() != cid.binary[-32:]:
+    if _hash(data) != cid.binary[-32:]:
         raise BlockMismatchError(f"block {cid} does not match its CID", why=f"{len(data)} bytes with another sha2-256")
+
+
+def _hash(data: bytes | bytearray | memoryview) -> bytes:
+    import hashlib  # loads OpenSSL, which `resolve` does not need
+
+    return hashlib.sha256(data).digest()
 
 
 def _name_hash(multihash: bytes) -> str:

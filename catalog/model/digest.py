@@ -3,7 +3,6 @@
 Source: OCI image-spec, descriptor.md ("Digests") and config.md ("Layer DiffID", "Layer ChainID", "ImageID").
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,6 +34,8 @@ class Digest:
     @classmethod
     def of(cls, data: bytes) -> Self:
         """Digest ``data``."""
+        import hashlib  # loads OpenSSL, which `resolve` does not need
+
         return cls(hashlib.sha256(data).digest())
 
     @property

@@ -6,9 +6,7 @@ target holds the old bytes or the new ones, whole; at worst a file with a leadin
 
 import errno
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,6 +171,9 @@ def spooled(stream: BinaryIO, directory: Path, name: str) -> Iterator[Path]:
 
     For what has to be read at random. Raises `StorageError` where the disk cannot hold it.
     """
+    import shutil
+    import tempfile  # both are slow to import, and most commands copy nothing
+
     try:
         folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=directory))
     except OSError as error:

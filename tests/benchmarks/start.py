@@ -49,3 +49,5 @@ def measure_start(report: Report, home: Path, reference: str, name: str, release
     for case, of_case in runs.items():
         if case != bare:
             report.add(f"{case}, over that", 1000 * (median(of_case) - floor), "ms", "≤ 120" if case == "dcat --help" else "≤ 60")
+            ratio = min(one.cpu for one in of_case) / min(one.cpu for one in runs[bare])
+            report.add(f"{case} / {bare}, processor time", ratio, "×", "" if case == "dcat --help" else "≤ 3")
