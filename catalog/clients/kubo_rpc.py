@@ -8,6 +8,7 @@ Source: kubo's go-ipfs-cmds, http/; docs/reference/kubo/rpc.
 import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator
+from time import monotonic
 from typing import Any, Final
 
 from catalog import limits
@@ -91,10 +92,18 @@ class KuboRpc:
         body: Body | None = None,
         first_byte: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Run a command and yield the lines of its answer as they arrive; raise the error that a line reports."""
+        """Run a command and yield the lines of its answer as they arrive; raise the error that a line reports.
+
+        Whatever the node sends, the answer ends within ``timeout`` seconds, and those that an answer may take to begin.
+        """
         with self.open(command, arguments, options or {}, timeout=timeout, body=body, first_byte=first_byte) as response:
             pending = b""
+            end = monotonic() + timeout + self.timeouts.first_byte
             for piece in itertools.chain(response.chunks(_MAX_REPLY, paced=False), (b"\n",)):
+                if monotonic() > end:
+                    raise SourceTimeoutError(
+                        f"the Kubo node at {self.name} did not end {command} in time", why=f"it still answers after {timeout:g} s"
+                    )
                 *whole, pending = (pending + piece).split(b"\n")
                 for text in whole:
                     if text.strip():

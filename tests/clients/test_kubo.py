@@ -1,7 +1,9 @@
 """What is said of a Kubo node that cannot be used."""
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -178,3 +180,32 @@ def test_records_on_an_older_node(kubo_fake: FakeKubo) -> None:
 def test_no_record(kubo_fake: FakeKubo) -> None:
     kubo_fake.refuse("name/get", "routing: not found")
     assert kubo_fake.client.get_record("k51", timeout=1) is None
+
+
+def test_a_node_that_answers_for_ever() -> None:
+    """A wait for a node has a bound, and its end names the node and the command."""
+    stopped = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not stopped.wait(0.02):
+                    self.wfile.write(b'c\r\n{"Keys":{}}\n\r\n')
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        client = KuboClient(f"http://127.0.0.1:{server.server_port}", timeouts=FAST)
+        started = time.monotonic()
+        with pytest.raises(SourceTimeoutError, match=r"did not end (version|pin/update) in time"):
+            client.update_pin(str(BLOCK.cid), BLOCK.cid, timeout=0.3)
+        assert time.monotonic() - started < 10
+        stopped.set()
+        server.shutdown()
+        client.close()
