@@ -15,7 +15,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from catalog.errors import DcatError, LockedError, RecordError, RollbackError, VerificationError
+from catalog.errors import CatalogueNotFoundError, DcatError, LockedError, RecordError, RollbackError, VerificationError
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
 from catalog.followed.fetching import NewSnapshot, chosen, fetch_snapshot, is_current
@@ -32,7 +32,7 @@ from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
 from catalog.trust.conflicts import Conflict
 from catalog.trust.decision import Verdict
-from catalog.trust.ownership import Subscription, reserve_ranks
+from catalog.trust.ownership import Subscription, get_subscription, reserve_ranks
 from catalog.trust.store import get_floor
 
 State = Literal["new", "updated", "unchanged", "suspicious", "withheld", "revoked", "failed"]
@@ -176,6 +176,8 @@ def _finish(
             if isinstance(fetched, DcatError):
                 raise fetched
             with home.lock("sync"):
+                if first is None:
+                    _check_followed(home, check.name, alias)
                 if _is_unchanged(home, check) and (fetched is None or is_current(home, fetched)):
                     update = _take(home, check, alias, fetched, first, rank)
             if update is not None:
@@ -238,6 +240,13 @@ def _brings_snapshot(home: Home, check: RecordCheck) -> bool:
         return False
     # A late source must not decide what the user was asked about.
     return not (verdict is Verdict.SAME and check.stored is not None and check.stored.shown is not None)
+
+
+def _check_followed(home: Home, name: IpnsName, alias: str) -> None:
+    """Raise `CatalogueNotFoundError` where a catalogue was unsubscribed from while it was fetched."""
+    with home.trust.read() as connection:
+        if get_subscription(connection, str(name)).since is None:
+            raise CatalogueNotFoundError(f'the catalogue "{alias}" is no longer followed', why="it was unsubscribed from meanwhile")
 
 
 def _is_unchanged(home: Home, check: RecordCheck) -> bool:

@@ -25,13 +25,13 @@ from catalog.lookup.view import Row, View, open_view
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import MINE, Reference, nearest, parse_reference
-from catalog.model.release import Image, Release, format_time, parse_time
+from catalog.model.release import IMAGE_FORMAT, Image, Release, format_time, parse_time
 from catalog.trust.freshness import Age, judge_freshness
 
 _SHOWN_VERSIONS = 5
 Content = tuple[Cid, ConfigDigest, ManifestDigest]
 
-NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused"]
+NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,9 @@ class Lookup:
         if release.yanked is not None:
             notices.append(Notice("yanked", f"{release.reference} was yanked: {release.yanked or 'no reason given'}"))
         image = None if chosen is None else self._image_for(release, chosen)
+        if image is not None and image.format != IMAGE_FORMAT:
+            text = f'the archive of {release.reference} has the format "{image.format[:60]}", which this dcat cannot check'
+            notices.append(Notice("format", text))
         times = self.view.images_seen(catalogue.catalogue, release.name, release.version)
         seen = min(times.values(), default=None) if chosen is None else times.get(str(chosen))
         return Resolved(reference, catalogue, release, chosen, image, seen, tuple(notices))

@@ -24,12 +24,14 @@ def unsubscribe(home: Home, alias: str) -> Unsubscribed:
 
     Its floor, the contents seen of its releases, its alias and its names stay: following it again continues from there.
     """
-    with home.trust.write() as connection:
-        subscription = _find(connection, alias)
-        unfollow(connection, subscription.catalogue)
-    with home.index.write() as connection:
-        hide_catalogue(connection, subscription.catalogue)
-        add_changes(connection, [Change(subscription.catalogue, home.time, "unsubscribed", detail={"alias": subscription.alias})])
+    with home.lock("sync"):  # a sync that is fetching it must not show it again
+        with home.trust.write() as connection:
+            subscription = _find(connection, alias)
+            unfollow(connection, subscription.catalogue)
+        change = Change(subscription.catalogue, home.time, "unsubscribed", detail={"alias": subscription.alias})
+        with home.index.write() as connection:
+            hide_catalogue(connection, subscription.catalogue)
+            add_changes(connection, [change])
     sweep_generations(home.index)
     return Unsubscribed(subscription)
 

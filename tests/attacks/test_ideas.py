@@ -25,10 +25,17 @@
 22    conflicts that are refused, over and over                                  one row for each release
 23    other releases, or other platforms, with every sync                        *fell*: the trust store grew without end
 24    names claimed by lines without images                                      *fell*: they were owned
+25    another home of the own key publishes names of a subscription              the name means what it meant; mine/NAME is new
+26    recover while a source replays older own records                           nothing goes back, one record a sequence
+27    an archive moved under another format's label                              *fell*: in silence; resolve warns now
+28    a catalogue unsubscribed from while it is fetched                          *fell*: the index showed it again
+29    aliases, names and versions that differ by case, dots, dashes only         distinct or refused; none is taken for another
 ====  =========================================================================  ==========================================
 """
 
 import json
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +45,7 @@ import pytest
 
 from catalog.errors import (
     AmbiguousReferenceError,
+    CatalogueNotFoundError,
     DcatError,
     ReleaseConflictError,
     ReleaseNotFoundError,
@@ -45,7 +53,9 @@ from catalog.errors import (
     SnapshotError,
 )
 from catalog.followed.target import name_of_target, parse_target
+from catalog.followed.updating import Update
 from catalog.home.records import local_records
+from catalog.index.subscriptions import list_catalogues
 from catalog.limits import MAX_HISTORY, MAX_SEQUENCE
 from catalog.model.platform import parse_platform
 from catalog.operations.import_ import import_bundle
@@ -391,3 +401,87 @@ def test_an_own_record_that_was_put_back_is_not_signed_below(ann: Victim) -> Non
         shared = share_own(home, NOBODY)
         assert shared is not None
         assert shared.record.sequence == newer.sequence + 1
+
+
+def test_another_home_of_the_own_key_and_names_of_a_subscription(mallory: Attacker, ann: Victim, tmp_path: Path) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    with ann.home() as home:
+        publish_fake(home, "app", "1.0")
+        share(home)
+        key = home.read_key()
+    with Attacker(key.encode()[-64:-32]) as twin:
+        twin.call("put", archive_block("the twin's"))
+        theirs = make_release("web", "1.0", images={AMD64: listed_image("the twin's")})
+        twin.publish(theirs, sequence=5)
+        done = ann.sync_all(twin, mallory)
+        assert done.shared is not None
+        assert done.shared.merged is not None
+    assert ann.resolve("web@1.0").release == WEB
+    assert ann.resolve("mine/web@1.0").release == theirs
+    with ann.home() as home, pytest.raises(AmbiguousReferenceError):
+        publish_fake(home, "web", "2.0")
+
+
+def test_recover_while_older_own_records_are_replayed(ann: Victim) -> None:
+    with ann.home() as home:
+        records = []
+        for number in range(4):
+            publish_fake(home, "app", str(number))
+            records.append(share(home).record)
+        key = home.read_key()
+    with Attacker(key.encode()[-64:-32]) as replay:
+        for record in records[:-1]:
+            replay.call("serve", record)
+            with ann.home() as home, ann.network(replay) as network:
+                recovered = recover_own(home, network)
+                assert (recovered.record, recovered.signed) == (records[-1], False)
+    assert all(ann.knows(f"app@{number}") for number in range(4))
+
+
+def test_an_archive_moved_under_another_formats_label(mallory: Attacker, ann: Victim) -> None:
+    """Another format of the same config is no conflict; but nothing here can hold it against the config, and that is said."""
+    image = listed_image("app")
+    mallory.publish(list_image("web", "1.0", image, AMD64))
+    ann.subscribe(mallory, "bob")
+    assert ann.resolve("bob/web@1.0").notices == ()
+    moved = replace(image, archive=listed_image("evil").archive, format="dcat-image/9")
+    mallory.publish(list_image("web", "1.0", moved, AMD64))
+    ann.sync(mallory)
+    (notice,) = ann.resolve("bob/web@1.0").notices
+    assert (notice.kind, notice.warns) == ("format", True)
+    mallory.publish(list_image("web", "1.0", replace(moved, archive=listed_image("worse").archive), AMD64))
+    assert len(ann.sync(mallory).conflicts) == 1
+
+
+def test_unsubscribed_from_while_it_is_fetched(mallory: Attacker, ann: Victim) -> None:
+    mallory.publish(WEB)
+    ann.subscribe(mallory, "bob")
+    mallory.publish(*(make_release("web", str(number), annotations={"title": "x" * 300}) for number in range(200)))
+    mallory.call("behave", "slow-line", 24 << 10)
+    updates: list[Update] = []
+    syncing = threading.Thread(target=lambda: updates.append(ann.sync(mallory)))
+    asked = len(mallory.call("paths"))
+    syncing.start()
+    while len(mallory.call("paths")) < asked + 3:
+        time.sleep(0.02)
+    ann.unsubscribe("bob")
+    mallory.call("behave", "honest")
+    syncing.join(120)
+    assert isinstance(updates[0].error, CatalogueNotFoundError)
+    with ann.home() as home, home.index.read() as connection:
+        assert list_catalogues(connection) == []
+
+
+def test_look_alikes(mallory: Attacker, carol: Attacker, ann: Victim) -> None:
+    carol.publish(WEB, make_release("we-b", "1.0"), make_release("web", "1.0.0"))
+    ann.subscribe(carol, "carol")
+    mallory.publish(make_release("we_b", "1.0", "evil"), make_release("we.b", "1.0", "evil"), make_release("web", "01.0", "evil"))
+    ann.subscribe(mallory, "caro1")
+    assert ann.resolve("web@1.0").release == WEB
+    assert ann.resolve("we-b@1.0").catalogue.alias == "carol"
+    assert ann.resolve("we_b@1.0").catalogue.alias == "caro1"
+    assert ann.resolve("web", latest=True).catalogue.alias == "carol"
+    for alias in ("Carol", "carol/", "ca rol", "cаrol"):  # the last one has a Cyrillic letter
+        with pytest.raises(DcatError):
+            ann.subscribe(mallory, alias)
