@@ -1,5 +1,6 @@
 """What all tests share: the private engines, each a fixture, held by one process of a parallel run."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ from hypothesis import settings
 
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, local_registry, podman, skopeo
 from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
+from tests.needs import QUICK
 
 __all__ = ["docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
 
@@ -17,7 +19,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine makes no test wrong: nothing here is asserted by the clock.
 settings.register_profile("dcat", deadline=None)
-settings.load_profile("dcat")
+settings.register_profile("quick", deadline=None, max_examples=10)
+settings.load_profile("quick" if os.environ.get(QUICK) else "dcat")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+QUICK = "DCAT_TEST_QUICK"  # set by `make test-quick`: fewer examples
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 

@@ -169,5 +169,5 @@ def _why_refused(binary: bytes) -> str:
     if len(binary) >= 4 and binary[0] == 1 and binary[2] == 0:
         return "identity CIDs are refused"
     if binary[:1] == b"\x01" and len(binary) >= 4 and binary[2:4] != _SHA2_256:
-        return f"hash {_name_hash(binary[2:])} is not supported: only sha2-256 is"
+        return f"hash {_name_hash(binary[2:])} is not supported: only CIDs of sha2-256 are read"
     return "not a CID of a kind that dcat reads (CIDv0, or CIDv1 raw, dag-pb, dag-cbor with sha2-256)"

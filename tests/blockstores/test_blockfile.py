@@ -122,6 +122,7 @@ def test_newer_file_names_the_version_needed(store: EmbeddedBlockstore) -> None:
     assert "9.1.0" in caught.value.why
 
 
+@pytest.mark.slow
 def test_log_stays_bounded_while_blocks_are_deleted(tmp_path: Path) -> None:
     """Returning space moves pages through the log; it is done a piece at a time."""
     path = tmp_path / "blocks.sqlite"

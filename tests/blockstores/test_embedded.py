@@ -141,6 +141,7 @@ def check_killed(path: Path, runs: int) -> None:
         store.close()
 
 
+@pytest.mark.slow
 def test_acknowledged_blocks_survive_kill(tmp_path: Path) -> None:
     check_killed(tmp_path / "blocks.sqlite", 4)
 

@@ -96,6 +96,7 @@ def check_pairs(seeds: Iterable[int]) -> set[int]:
     return numbers
 
 
+@pytest.mark.slow
 def test_no_size_makes_two_deltas_of_the_same_archives() -> None:
     numbers = check_pairs(range(150))
     assert min(numbers) == 1

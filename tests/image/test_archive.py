@@ -257,6 +257,7 @@ def test_the_trap_of_the_containerd_store() -> None:
     assert "config" in caught.value.why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compress", [gzipped, zstandard.ZstdCompressor().compress, lzma.compress, bz2.compress, bytes])
 @pytest.mark.parametrize("outer", [False, True])
 def test_bombs_end_at_the_limit(compress: Callable[[bytes], bytes], outer: bool) -> None:
@@ -277,6 +278,7 @@ def test_bombs_end_at_the_limit(compress: Callable[[bytes], bytes], outer: bool)
     assert taken <= limit + (1 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", ["zstd", *(pytest.param(name, marks=pytest.mark.long) for name in ("gzip", "xz", "bzip2"))])
 def test_a_bomb_of_ten_gib_in_little_memory(compression: str) -> None:
     command = [sys.executable, "-m", "tests.image.bomb", compression]

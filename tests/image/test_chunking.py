@@ -96,6 +96,7 @@ def build(members: list[tuple[bytes, bytes, int]]) -> bytes:
     return bytes(out)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(MEMBERS, max_size=6), st.binary(max_size=1500), st.lists(st.integers(1, 900_000), min_size=1, max_size=4))
 def test_cutter_is_the_text(members: list[tuple[bytes, bytes, int]], rest: bytes, sizes: list[int]) -> None:

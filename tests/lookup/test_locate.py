@@ -304,6 +304,7 @@ def everything(world: World) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_a_new_subscription_changes_nothing_that_resolved(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
     """A8, over 1,000 random sets of catalogues: aliases that are names, names that begin with aliases, all of it."""
     monkeypatch.setattr("catalog.lookup.meaning.near_names", lambda *arguments, **options: [])  # nine tenths of the time

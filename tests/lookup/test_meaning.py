@@ -82,6 +82,7 @@ def run(worlds: Worlds, monkeypatch: pytest.MonkeyPatch, sequences: int) -> None
     assert found > 5 * sequences
 
 
+@pytest.mark.slow
 def test_no_edit_changes_what_a_reference_means(worlds: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
     run(worlds, monkeypatch, 400)
 

@@ -195,6 +195,7 @@ def check_small_trees(seeds: Iterable[int]) -> None:
                 raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_small_trees(part: int) -> None:
     check_small_trees(range(part, EXAMPLES, PARTS))
@@ -231,6 +232,7 @@ def check_large_lines(seeds: Iterable[int]) -> None:
                 raise
 
 
+@pytest.mark.slow
 def test_large_lines() -> None:
     assert len(padded_line(1, 1, 8000)[1]) < MAX_LINE_SIZE
     decode_line(padded_line(1, 1, 8000)[1][:-1])
@@ -262,6 +264,7 @@ def test_a_first_node_that_ends_by_its_cid(number: int) -> None:
     check_update(source, root, lines, dict([bare_line(number, 10**6)]))
 
 
+@pytest.mark.slow
 def test_a_node_whose_last_leaf_was_cut_by_its_size() -> None:
     """With the real limits: the first leaf, alone in a node, takes in the next line when that becomes shorter."""
     source = CountingSource()

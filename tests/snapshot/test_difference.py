@@ -64,6 +64,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edit, "MAX_SNAPSHOT_LEAF_SIZE", 700)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_limits")
 @settings(max_examples=80, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(1, 300), st.sampled_from([3, 20, 300]))
@@ -74,6 +75,7 @@ def test_what_differs_is_given(chance: random.Random, span: int, most: int) -> N
     assert difference(source, snapshot(source, old), snapshot(source, new)) == expected(old, new)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(0, 120), st.integers(30, 900), st.integers(2, 9))
 def test_any_shape_is_compared(chance: random.Random, span: int, size: int, fanout: int) -> None:

@@ -61,6 +61,7 @@ def test_golden_catalogues(name: str) -> None:
     assert written.dag_size == len(source.get(written.root)) + sum(entry.dag_size for entry in list_directory(written.root, source))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small", "large"])
 def test_golden_catalogues_by_way_of_edits(name: str) -> None:
     """Publishing a catalogue in many steps gives the root of one: images/ becomes sharded on the way."""
@@ -134,6 +135,7 @@ def test_edits_in_any_order_give_the_snapshot_of_a_whole_write(edits: list[list[
             assert new[-1].cid == root  # the root comes last, so that it never points to what is not there
 
 
+@pytest.mark.slow
 def test_publishing_one_more_reads_and_writes_its_paths_only() -> None:
     source = CountingSource()
     root = golden("large", source).root

@@ -253,6 +253,7 @@ print(sum(os.waitpid(child, 0)[1] for child in children))
 """
 
 
+@pytest.mark.slow
 def test_fifty_processes_make_one_home_and_none_is_locked_out(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", STORM, str(tmp_path), "50", "10"], cwd=ROOT, capture_output=True, text=True, check=True

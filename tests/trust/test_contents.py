@@ -252,6 +252,7 @@ def test_own_content_never_changes(trust: Database) -> None:
         check_own_content(connection, "k51mine", make_release("web", "1.0", "a"), AT)
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_edits_change_nothing_silently(trust: Database) -> None:
     """Against a model: what is shown is what was first seen, or what the user accepted; of the whole of config and archive."""
     choices = random.Random(7)
@@ -279,6 +280,7 @@ def test_ten_thousand_random_edits_change_nothing_silently(trust: Database) -> N
                         shown[key] = offered[key]
 
 
+@pytest.mark.slow
 def test_ten_thousand_edits_of_the_triple_are_all_found(trust: Database) -> None:
     """Safety A17: config, archive and manifest of two platforms, edited at random; 0 silent changes."""
     choices = random.Random(17)

@@ -168,6 +168,7 @@ def test_names_of_one_run_rank_in_the_order_of_subscription(connection: Connecti
     assert owner_of(connection, "db") == "k51carol"
 
 
+@pytest.mark.slow
 def test_a_new_catalogue_never_takes_a_name_over(connection: Connection) -> None:
     """Safety A8: 1,000 sets of catalogues; each added subscription leaves every earlier owner as it was."""
     randomness = random.Random(8)

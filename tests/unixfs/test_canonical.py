@@ -84,6 +84,7 @@ def check_directories(seeds: Iterable[int]) -> None:
                 raise
 
 
+@pytest.mark.slow
 def test_no_edit_makes_two_directories_of_the_same_entries() -> None:
     check_directories(range(1000))
 

@@ -119,6 +119,7 @@ def check_update(before: Mapping[str, Entry], changes: Mapping[str, Entry | None
 entries = st.dictionaries(st.integers(0, 400), st.integers(1, 1 << 40) | st.none(), max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 400), entries)
 def test_an_update_gives_what_a_whole_build_gives(count: int, changes: dict[int, int | None]) -> None:

@@ -80,6 +80,7 @@ def test_small_files_of_the_profile_have_kubos_cids() -> None:
         assert whole(link.cid, source) == content
 
 
+@pytest.mark.slow
 def test_large_files_of_the_profile_have_kubos_cids() -> None:
     for described in profile("unixfs-v1-2025")["files"]:
         if described.get("size", 0) > GIB // 2:
