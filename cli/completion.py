@@ -73,6 +73,7 @@ _TAKE_NAMES = {"list", "publish", "outdated", "prefer"}
 _TAKE_WORDS = {
     "config": ("get", "list", "set", "unset"),
     "completion": ("install", "show"),
+    "docker-plugin": ("install", "remove"),
     "key": ("export", "import", "revocation", "revoke", "show"),
     "trust": ("accept", "list", "refuse"),
     "help": (*VERBS, "environment", "exit-codes", "references", "settings"),

@@ -47,6 +47,11 @@ def _run(typed: list[str]) -> int:
         from cli.version import show_version
 
         return show_version()
+    if typed[:1] == ["__docker_plugin"]:
+        from cli.docker_plugin import answer_docker
+
+        words = answer_docker(typed[1:])
+        return 0 if words is None else _run(words)
     if typed[:1] == ["__complete"]:
         from cli.completion import show_candidates
 

@@ -45,6 +45,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "gc": "Show what can be freed; with --yes, free it.",
         "doctor": "Check the engine, the home, the keys and the versions.",
         "config": "Read and change settings.",
+        "docker-plugin": "Install or remove the plugin for docker dcat.",
         "completion": "Install or show completion for bash, zsh or fish.",
         "help": "Explain a command or a topic.",
     },
@@ -83,4 +84,4 @@ FOREIGN: dict[str, tuple[str, ...]] = {
 
 def module_of(verb: str) -> str:
     """Return the name of the module that holds a verb's command."""
-    return "cli.commands." + (f"{verb}_" if verb in {"list", "help", "import"} else verb)
+    return "cli.commands." + (f"{verb}_" if verb in {"list", "help", "import"} else verb.replace("-", "_"))
