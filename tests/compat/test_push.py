@@ -21,11 +21,13 @@ from catalog.intake.intake import EngineSource, Wanted
 from catalog.intake.push import describe_road, remove_left_tags
 from catalog.intake.pushed import PushedImages
 from catalog.model.digest import Digest
+from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
 from tests.compat.engines import PrivateEngine
 from tests.compat.registry import push_compressed
+from tests.factory.exports import index_archive
 from tests.factory.images import APP, BASE, make_image
-from tests.factory.platforms import HOST
+from tests.factory.platforms import ARM64, HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.needs import ROOT
@@ -202,3 +204,25 @@ def test_only_an_engine_of_this_network_is_trusted_with_a_push(docker29: Private
                 process.terminate()
     finally:
         endpoint.close()
+
+
+@pytest.mark.parametrize("attested", [False, True])
+def test_several_platforms_are_pushed_as_they_are_exported(
+    docker29: PrivateEngine, home: Home, by_save: Callable[[], None], attested: bool
+) -> None:
+    """An index with two platforms, and with the attestations that BuildKit puts beside them."""
+    docker29.clear()
+    arm = make_image([BASE, make_layer({"arm": b"64" * 40_000})], ARM64)
+    images = {HOST: IMAGE, ARM64: arm} | ({Platform("unknown", "unknown"): make_image([APP])} if attested else {})
+    docker29.load(index_archive(images, "docker.io/library/several:1"))
+    before = shown(docker29)
+    taken = []
+    with docker29.connect() as engine:
+        for number in range(2):
+            wanted = Wanted(HOST, all_platforms=True)
+            done = publish(home, "several", f"6.{number}", EngineSource(engine, "several:1"), wanted)
+            assert shown(docker29) == before
+            taken.append((done.release.images, done.warnings))
+            by_save()
+    assert taken[0] == taken[1]
+    assert set(taken[0][0]) == {HOST, ARM64}
