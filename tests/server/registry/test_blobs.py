@@ -5,17 +5,24 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
 import zstandard
 
+from catalog.blockstores.writing import BlockWriter
 from catalog.home.home import open_home
+from catalog.image.encoder import compress_chunk
 from catalog.image.walk import walk
+from catalog.index.releases import get_release
 from catalog.ipld.cid import Cid
+from catalog.limits import MAX_CHUNK_SIZE
 from catalog.server.settings import ServerSettings
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file import file_node, raw_leaf, read_file
+from tests.delivery.versions import publish_version
+from tests.factory.platforms import HOST
 from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
@@ -158,3 +165,35 @@ def _take(registry: RegistryServer, digest: str, accepted: str, headers: dict[st
     except (IncompleteRead, ConnectionError):
         return 200, False
     return answer.status, True
+
+
+def test_an_archive_that_lies_about_a_layer_never_completes(tmp_path: Path) -> None:
+    """Its frames match their CIDs and its metadata is canonical, but the layer's content is not that of the diffID."""
+    publish_version(tmp_path / "home", "1.0", name="tool", deltas=False)
+    with open_home(tmp_path / "home", now=NOW) as home, serving_registry(home) as registry:
+        view = registry.view("tool@1.0")
+        layer = view.layers[-1]
+        with BlockWriter(home.blocks) as writer:
+            leaves = []
+            for start in range(0, layer.size, MAX_CHUNK_SIZE):
+                block, leaf = raw_leaf(compress_chunk(bytes(min(MAX_CHUNK_SIZE, layer.size - start))))
+                writer.put_node(block)
+                leaves.append(leaf)
+            block, fake = file_node(leaves)
+            writer.put_node(block)
+            links = [fake if link.cid == layer.cid else link for link in view.links]
+            block, root = file_node(links)
+            writer.put_node(block)
+        name = str(home.own_catalogue())
+        with home.index.read() as connection:
+            release = get_release(connection, name, "tool", "1.0")
+        image = replace(release.images[HOST], archive=root.cid)
+        home.put_own([replace(release, version="6.6", images={HOST: image})], [])
+        assert registry.ask("/v2/tool/manifests/6.6").status == 200  # the same manifest: nothing in it is false
+        other = f"sha256:{'0' * 64}"
+        with open_home(tmp_path / "home", now=NOW) as again, serving_registry(again) as fresh:
+            assert fresh.ask("/v2/tool/manifests/6.6").status == 200
+            for accepted in ("zstd", "gzip", "identity"):
+                status, whole = _take(fresh, str(layer.diff_id), accepted, {})
+                assert not (status == 200 and whole), accepted
+            assert fresh.ask(f"/v2/tool/blobs/{other}").status == 404
