@@ -138,6 +138,7 @@ FEEDER_RETRY = 10.0  # until one that failed is tried again
 MAX_FETCHED_SIZE = 32 * GIB  # of the archives that clients had fetched; then the oldest are let go of
 REGISTRY_PATIENCE = 5.0  # for which a request to the registry waits for a free slot
 SHUTDOWN_TIMEOUT = 3.0
+DOWNLOAD_TIMEOUT = 30.0  # after which a stopping server ends pulls from the registry too
 RECORD_CHECK_PERIOD = 3600.0
 LINKS_CHECK_PERIOD = 10.0
 

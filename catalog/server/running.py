@@ -26,7 +26,7 @@ from catalog.server.counters import Counters
 from catalog.server.guard.hosts import HostList
 from catalog.server.log import escape
 from catalog.server.response.streaming import Workers
-from catalog.server.settings import ServerSettings
+from catalog.server.settings import ServerLimits, ServerSettings
 from catalog.server.site.site import Site
 from catalog.server.transport.crowd import Stalled, Waiting
 from catalog.server.transport.protocol import LimitedProtocol
@@ -97,7 +97,7 @@ def run_server(
         timeout_graceful_shutdown=cast(int, settings.limits.shutdown_timeout),
     )
     try:
-        asyncio.run(_serve(_Server(config), listener, site, ready, log, chores))
+        asyncio.run(_serve(_Server(config, workers, settings.limits), listener, site, ready, log, chores))
     finally:
         listener.close()
         workers.close()
@@ -113,7 +113,23 @@ def _give_memory_back() -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers, which raise the signal again once it ended; `_serve` handles them."""
+    """uvicorn's server without its signal handlers, which raise the signal again once it ended; `_serve` handles them.
+
+    When it stops, pulls from the registry get more time to end than other requests: many engines cannot resume one.
+    """
+
+    def __init__(self, config: uvicorn.Config, workers: Workers, limits: ServerLimits) -> None:
+        super().__init__(config)
+        self._workers = workers
+        self._limits = limits
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        seconds = self._limits.download_timeout if self._workers.count_downloads() else self._limits.shutdown_timeout
+        self.config.timeout_graceful_shutdown = cast(int, seconds)
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # whose requests were cancelled: what was written is not waited for
+            cast(LimitedProtocol, connection).cut_off()
+        await asyncio.sleep(0)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ class ServerLimits:
     body_timeout: float = limits.BODY_TIMEOUT
     idle_timeout: float = limits.IDLE_TIMEOUT
     shutdown_timeout: float = limits.SHUTDOWN_TIMEOUT
+    download_timeout: float = limits.DOWNLOAD_TIMEOUT
     header_size: int = limits.MAX_HEADER_SIZE
     body_size: int = limits.MAX_WRITE_BODY
     buffered_bodies: int = limits.MAX_BUFFERED_BODIES

@@ -147,14 +147,14 @@ class RegistryRoutes:
         if part is None:
             headers["content-length"] = str(blob.size)
             pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(blob)
-            return StreamedResponse(self._workers, pieces, 200, headers)
+            return StreamedResponse(self._workers, pieces, 200, headers, download=True)
         start, stop = part
         if start >= stop:
             return refuse_registry(416, "outside the blob", headers={"content-range": f"bytes */{blob.size}"})
         headers |= {"content-length": str(stop - start), "content-range": f"bytes {start}-{stop - 1}/{blob.size}"}
         if blob.data is not None:
             return Response(blob.data[start:stop], 206, headers)
-        return StreamedResponse(self._workers, self._blobs.read_range(blob, start, stop), 206, headers)
+        return StreamedResponse(self._workers, self._blobs.read_range(blob, start, stop), 206, headers, download=True)
 
     def _send_encoded(self, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
         headers |= {
@@ -164,8 +164,8 @@ class RegistryRoutes:
         }
         if encoding == "zstd":
             headers["content-length"] = str(layer_of(blob).stored_size)
-            return StreamedResponse(self._workers, self._blobs.read_stored(blob), 200, headers)
-        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(blob)), 200, headers)
+            return StreamedResponse(self._workers, self._blobs.read_stored(blob), 200, headers, download=True)
+        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(blob)), 200, headers, download=True)
 
     def _choose(self, request: Request) -> Encoding:
         """Return the encoding of a layer: on loopback identity is quicker than gzip, unless a proxy is in between."""

@@ -30,6 +30,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dcat-serve")
         self._others: list[ThreadPoolExecutor] = []
         self._branches: list[Workers] = []
+        self.downloads = 0  # under way, of clients that cannot resume
         self._closed = threading.Event()
         self.in_hand = asyncio.Semaphore(2 * threads)
 
@@ -48,6 +49,10 @@ class Workers:
         other = Workers(threads)
         self._branches.append(other)
         return other
+
+    def count_downloads(self) -> int:
+        """Return how many downloads are under way."""
+        return self.downloads + sum(other.downloads for other in self._branches)
 
     def closed(self) -> bool:
         """Return whether the server has ended."""
@@ -90,20 +95,33 @@ class Pieces:
 
 
 class StreamedResponse(Response):
-    """A response whose body is read while it is sent. Without a Content-Length among ``headers`` it is sent in chunks."""
+    """A response whose body is read while it is sent. Without a Content-Length among ``headers`` it is sent in chunks.
 
-    def __init__(self, workers: Workers, pieces: Iterator[bytes], status: int, headers: Mapping[str, str]) -> None:
+    A ``download`` may end when the server stops: its client cannot resume.
+    """
+
+    def __init__(
+        self, workers: Workers, pieces: Iterator[bytes], status: int, headers: Mapping[str, str], *, download: bool = False
+    ) -> None:
         super().__init__(status_code=status, headers=headers)
         if "content-length" not in headers:
             del self.headers["content-length"]
         self._workers = workers
         self._pieces = Pieces(pieces)
+        self._download = download
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         if scope["method"] == "HEAD":
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
+        self._workers.downloads += self._download
+        try:
+            await self._stream(send)
+        finally:
+            self._workers.downloads -= self._download
+
+    async def _stream(self, send: Send) -> None:
         began = False
         more = True
         while more:

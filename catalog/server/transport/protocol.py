@@ -22,6 +22,7 @@ from catalog.server.settings import ServerLimits
 from catalog.server.transport.crowd import Stalled, Waiting
 
 _PIECE = 16 * 1024
+_CLIENT_HELLO = b"\x16\x03"
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
 
@@ -116,13 +117,17 @@ class LimitedProtocol(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause if isinstance(cause, _RefusedError) else _RefusedError(400, "malformed request"))
         except httptools.HttpParserError:
-            self._refuse(_RefusedError(400, "malformed request"))
+            is_hello = not self._completed and piece.startswith(_CLIENT_HELLO)
+            self._refuse(
+                _RefusedError(400, "this port speaks HTTP, not TLS" if is_hello else "malformed request"), is_hello=is_hello
+            )
         except _RefusedError as refused:
             self._refuse(refused)
 
-    def _refuse(self, refused: _RefusedError) -> None:
+    def _refuse(self, refused: _RefusedError, *, is_hello: bool = False) -> None:
         self._done = True
-        self._on_refusal(refused.status)
+        if not is_hello:  # engines try TLS first, and go on in plain HTTP if the answer is HTTP
+            self._on_refusal(refused.status)
         running = self._running
         if running is not None and not running.response_complete:
             unread = self.cycle is running and not self._message_complete and not running.response_started

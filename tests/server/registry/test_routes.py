@@ -1,7 +1,10 @@
 """Manifests, tags, names, errors: what any client of a registry sees."""
 
+import contextlib
 import hashlib
 import json
+import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,7 @@ from catalog.server.settings import ServerLimits, ServerSettings
 from tests.factory.exports import source_of
 from tests.factory.images import make_image
 from tests.factory.platforms import ARM64, HOST
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
@@ -172,4 +176,26 @@ def test_a_full_registry_waits_then_says_429(registry_home: Path, monkeypatch: p
 
 def test_a_client_hello_is_answered_in_http_at_once(registry: RegistryServer) -> None:
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500)
+    before = registry.ask("/metrics").body
     assert registry.converse(hello).startswith(b"HTTP/1.1 400 ")
+    assert b"malformed" not in before
+    assert b"malformed" not in registry.ask("/metrics").body  # engines do this: it is no abuse
+
+
+@pytest.mark.parametrize("seconds", [0.5, 20.0])
+def test_a_pull_under_way_may_end_when_the_server_stops(tmp_path: Path, seconds: float) -> None:
+    limits = replace(ServerLimits(), shutdown_timeout=0.2, download_timeout=seconds)
+    with open_home(tmp_path / "home", now=NOW) as home:
+        image = make_image([make_layer({"big": random.Random(1).randbytes(16 << 20)})])
+        publish(home, "tool", "1.0", source_of(image), Wanted(HOST))
+        with serving_registry(home, ServerSettings(port=0, limits=limits)) as served, served.connect() as connection:
+            layer = served.view("tool@1.0").layers[-1]
+            connection.sendall(f"GET /v2/tool/blobs/{layer.diff_id} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            received = connection.recv(1000)
+            served.server.stop()
+            time.sleep(1.5)
+            with contextlib.suppress(ConnectionError):
+                while data := connection.recv(65536):
+                    received += data
+        body = received.partition(b"\r\n\r\n")[2]
+        assert (len(body) == layer.size) is (seconds > 1)
