@@ -38,7 +38,7 @@ _LATER_FACTOR: Final = 3
 _CID_SIZE: Final = 36
 
 
-class Output(Protocol):
+class FrameOutput(Protocol):
     """A binary file that is written to."""
 
     def write(self, data: bytes, /) -> object: ...
@@ -90,7 +90,7 @@ class _NewBlocks:
 
 
 def write_delta(
-    base: Cid, target: Cid, source: BlockSource, frames: Output, *, level: int = WIRE_LEVEL, max_size: int | None = None
+    base: Cid, target: Cid, source: BlockSource, frames: FrameOutput, *, level: int = WIRE_LEVEL, max_size: int | None = None
 ) -> WrittenDelta:
     """Make the delta that rebuilds archive ``target`` from archive ``base``; its frames go to ``frames``.
 

@@ -9,7 +9,7 @@ Read: names are compared byte by byte, the first of two equal ones counts; names
 Sources: ipfs/specs, src/unixfs.md ("Directory"); ipip-0499; boxo, ipld/unixfs/io/directory.go (the threshold).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from catalog.errors import CodecError
 from catalog.ipld.block import Block, BlockSource
@@ -17,10 +17,9 @@ from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, decode_node, encode_node
 from catalog.limits import MAX_DIRECTORY_BLOCK_SIZE
 from catalog.unixfs import hamt
+from catalog.unixfs.file import Put
 from catalog.unixfs.hamt import DirectoryLink, Entry, Shard, check_entry_name, decode_name
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data
-
-Put = Callable[[Block], None]
 
 _MESSAGE = encode_data(UnixFSData(UnixFSType.DIRECTORY))
 _EMPTY_SIZE = len(encode_node((), _MESSAGE))

@@ -19,14 +19,13 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, encode_node
 from catalog.limits import MAX_FANOUT
+from catalog.unixfs.file import Put
 from catalog.unixfs.murmur3 import hash_name
 from catalog.unixfs.node import MURMUR3_X64_64, UnixFSData, UnixFSType, encode_data
 
 FANOUT: Final = 256
 _WIDTH: Final = 2
 _BATCH = 64  # shards fetched in one request
-
-Put = Callable[[Block], None]
 
 
 class Entry(NamedTuple):

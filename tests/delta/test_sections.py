@@ -12,7 +12,7 @@ from catalog.delta.writer import WIRE_LEVEL, write_delta
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.ipld.varint import decode_varint, encode_varint
-from tests.delta.test_delta import Pair
+from tests.delta.pairs import Pair
 from tests.factory.archives import MemoryBlocks, store_image
 from tests.factory.images import SampleImage, make_image
 from tests.factory.tars import make_layer
