@@ -1,7 +1,8 @@
 """Which catalogue a name means in this home, and which name there.
 
 1. A name whose first part is an alias means that catalogue's name without it, or its name as a whole: the one under which contents
-   were seen first here, also when it is gone. ``mine/`` means the own catalogue.
+   were seen first here, also when it is gone; what was seen before the alias was taken counts as of then, but for a name that
+   meant the catalogue as a whole already. ``mine/`` means the own catalogue.
 2. Any other name belongs to its owner. A name without an owner is the own catalogue's, where that has it.
 3. Nothing falls through to another catalogue.
 """
@@ -95,8 +96,14 @@ def _behind_alias(view: View, holder: AliasHolder, alias: str, rest: str, typed:
         raise ReleaseNotFoundError(
             f'no release "{typed}" here', why=f'the catalogue "{alias}" is no longer followed, or was never synced'
         )
-    names = (rest, f"{alias}/{rest}")
-    return [Meaning(row, name, view.seen_since(row.catalogue, name), view.has_name(row.catalogue, name)) for name in names]
+    whole = f"{alias}/{rest}"
+    owner = view.owner(whole)
+    since = {name: view.seen_since(row.catalogue, name) for name in (rest, whole)}
+    for name, tick in since.items():
+        # What was written so before the alias was taken meant the name as a whole, and only where that was the catalogue's.
+        if tick is not None and (name == rest or owner is None or owner.catalogue != row.catalogue):
+            since[name] = max(tick, holder.tick)
+    return [Meaning(row, name, tick, view.has_name(row.catalogue, name)) for name, tick in since.items()]
 
 
 def _judge_alias(view: View, candidates: list[Meaning], alias: str, typed: str) -> Meaning:

@@ -36,10 +36,11 @@ class Owner(NamedTuple):
 
 
 class AliasHolder(NamedTuple):
-    """Which catalogue an alias means, and whether that is still followed."""
+    """Which catalogue an alias means, since which tick, and whether that is still followed."""
 
     catalogue: str
     followed: bool
+    tick: int
 
 
 class Row(NamedTuple):
@@ -91,10 +92,11 @@ class View:
 
     def alias_holder(self, alias: str) -> AliasHolder | None:
         rows = self._ask_trust(
-            "SELECT catalogue, subscribed IS NOT NULL FROM aliases JOIN catalogues USING (catalogue_id) WHERE aliases.alias = ?",
+            "SELECT catalogue, subscribed IS NOT NULL, tick FROM aliases JOIN catalogues USING (catalogue_id) "
+            "WHERE aliases.alias = ?",
             alias,
         )
-        return AliasHolder(rows[0][0], bool(rows[0][1])) if rows else None
+        return AliasHolder(rows[0][0], bool(rows[0][1]), rows[0][2]) if rows else None
 
     def aliases(self) -> list[tuple[str, str]]:
         """Return (alias, catalogue) of the followed catalogues, with every alias of each; the displayed one comes first."""

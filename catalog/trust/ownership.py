@@ -76,7 +76,8 @@ def follow(connection: Connection, catalogue: str, alias: str, at: str) -> Subsc
     if row.subscribed is None:
         values |= {"subscribed": at, "position": next_tick(connection), "synced": 0}
     connection.execute(update(catalogues).where(catalogues.c.catalogue_id == number).values(values))
-    connection.execute(upsert(aliases).values(alias=alias, catalogue_id=number).on_conflict_do_nothing())
+    taken = {"alias": alias, "catalogue_id": number, "tick": next_tick(connection)}
+    connection.execute(upsert(aliases).values(taken).on_conflict_do_nothing())
     return get_subscription(connection, catalogue)
 
 

@@ -43,6 +43,7 @@ aliases: Final = Table(
     metadata,
     Column("alias", Text, primary_key=True),
     Column("catalogue_id", Integer, ForeignKey(_CATALOGUE), nullable=False),
+    Column("tick", Integer, nullable=False, comment="when it was taken"),
     sqlite_with_rowid=False,
 )
 

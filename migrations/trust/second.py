@@ -117,12 +117,13 @@ STATEMENTS = (
     CREATE TABLE aliases (
         alias TEXT NOT NULL,
         catalogue_id INTEGER NOT NULL,
+        tick INTEGER NOT NULL,
         PRIMARY KEY (alias),
         FOREIGN KEY(catalogue_id) REFERENCES catalogues (catalogue_id)
     )
      WITHOUT ROWID
     """,
-    "INSERT INTO aliases SELECT alias, catalogue_id FROM catalogues WHERE alias IS NOT NULL",
+    "INSERT INTO aliases SELECT alias, catalogue_id, -4611686018427387904 FROM catalogues WHERE alias IS NOT NULL",
 )
 
 

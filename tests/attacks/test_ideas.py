@@ -29,7 +29,8 @@
 26    recover while a source replays older own records                           nothing goes back, one record a sequence
 27    an archive moved under another format's label                              *fell*: in silence; resolve warns now
 28    a catalogue unsubscribed from while it is fetched                          *fell*: the index showed it again
-29    aliases, names and versions that differ by case, dots, dashes only         distinct or refused; none is taken for another
+29    names that begin with what becomes a second alias of their catalogue        *fell*: the reference moved to another name
+30    aliases, names and versions that differ by case, dots, dashes only         distinct or refused; none is taken for another
 ====  =========================================================================  ==========================================
 """
 

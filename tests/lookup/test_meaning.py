@@ -92,6 +92,16 @@ def test_ten_thousand_edit_sequences_change_no_meaning(worlds: Worlds, monkeypat
     run(worlds, monkeypatch, 10_000)
 
 
+def test_a_second_alias_changes_no_name_that_begins_with_it(worlds: Worlds) -> None:
+    with worlds.world() as world:
+        world.subscribe("bob", make_release("web", "1"))
+        world.sync("bob", make_release("a/web", "1"), make_release("a/db", "1"))
+        ownership.follow(world.trust, "k51bob", "a", AT)
+        world.sync("bob", make_release("db", "1"), make_release("new", "1"))
+        view = world.lookup.view
+        assert [find_meaning(view, name).name for name in ("a/web", "a/db", "a/new", "bob/web")] == ["a/web", "a/db", "new", "web"]
+
+
 def test_own_names_that_belong_to_another_catalogue_wait_for_the_users_act(worlds: Worlds) -> None:
     """A merge may bring a name of a subscription into the own catalogue: the name goes on to mean the subscription's."""
     with worlds.world() as world:
