@@ -6,10 +6,12 @@ keep them small.
 """
 
 import json
+import queue
 import re
 import socket
+import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -121,10 +123,14 @@ class EngineApi:
         limits = (self.idle_timeout if data is not None else min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout + patience)
         version = ".".join(str(part) for part in self.version)
         url = f"{self._client.base_url}/v{version}{quote(path, safe='/:@')}"
-        with self._translated():
+
+        def send() -> requests.Response:
             return self._client.request(
                 method, url, params=params, data=data, headers=headers, stream=True, timeout=limits, allow_redirects=False
             )
+
+        with self._translated():
+            return send() if data is not None else self._within(2 * sum(limits), send)
 
     def read(self, response: requests.Response) -> Reply:
         """Return the complete answer of an opened response; raise `EngineUnavailableError` if it is too large or too slow."""
@@ -222,6 +228,29 @@ class EngineApi:
         """Close all connections."""
         self._client.close()
 
+    def _within(self, seconds: float, send: Callable[[], requests.Response]) -> requests.Response:
+        """Return what ``send`` returns or raises, if it does within ``seconds``: a limit for each read does not end a drip."""
+        ended: queue.SimpleQueue[requests.Response | BaseException] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                ended.put(send())
+            except BaseException as error:  # raised again below
+                ended.put(error)
+
+        threading.Thread(target=run, name="engine-request", daemon=True).start()
+        try:
+            answer = ended.get(timeout=seconds)
+        except queue.Empty:
+            raise EngineUnavailableError(
+                f"the engine at {self.target.address} did not answer within {seconds:g} s",
+                why="it sends its answer byte by byte",
+                hint=_RESTART,
+            ) from None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
     def _parse_event(self, line: bytes | bytearray) -> Iterator[dict[str, Any]]:
         if not line.strip():
             return
@@ -240,13 +269,11 @@ class EngineApi:
         )
 
     def _newest_version(self) -> tuple[int, ...]:
-        response = self._client.get(
-            f"{self._client.base_url}/version",
-            timeout=(min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout),
-            stream=True,
-            allow_redirects=False,
-        )
-        with response:
+        limits = min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout
+        url = f"{self._client.base_url}/version"
+        with self._within(
+            2 * sum(limits), lambda: self._client.get(url, timeout=limits, stream=True, allow_redirects=False)
+        ) as response:
             answer = self.json_of(self.read(response))
         text = str(answer.get("ApiVersion")) if isinstance(answer, dict) else ""
         if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text, re.ASCII):

@@ -238,3 +238,26 @@ def test_a_compressed_answer_that_explodes(fake: FakeEngine, path: str) -> None:
     fake.behaviours[path] = send
     with pytest.raises(EngineUnavailableError), connect(fake.host, environment={}) as engine:
         engine.find("web:1")
+
+
+@pytest.mark.parametrize("path", ["/version", "/info", "/json", "/tag", "/get", "/create"])
+def test_headers_that_drip(fake: FakeEngine, path: str) -> None:
+    def drip_headers(request: Request) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+        while not request.fake.released.wait(0.1):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+
+    fake.behaviours[path] = drip_headers
+    started = time.monotonic()
+    with (
+        pytest.raises(EngineUnavailableError, match="did not answer within"),
+        connect(fake.host, environment={}, idle_timeout=IDLE) as engine,
+    ):
+        {
+            "/json": lambda: engine.find("web:1"),
+            "/tag": lambda: engine.tag(IMAGE_ID, "web", "1"),
+            "/get": lambda: engine.save(EngineImage(IMAGE_ID, (), (), engine.info().platform)).__enter__(),
+            "/create": lambda: engine.pull("web:1"),
+        }.get(path, engine.tags)()
+    assert time.monotonic() - started < 20 * IDLE

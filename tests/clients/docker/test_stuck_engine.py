@@ -224,7 +224,7 @@ def test_an_interrupt_stops_feeding_where_a_blob_ends(fake: FakeEngine) -> None:
     def slowly() -> Iterator[bytes]:
         for start in range(0, len(archive), 30_000):
             if start > 2_000_000:
-                cut.wait(0.02)  # about a blob in half a second: the interrupt comes in the middle of one
+                cut.wait(0.005)  # a blob in about 0.2 s: the interrupt comes in the middle of one
             yield archive[start : start + 30_000]
 
     fake.behaviours["/images/load"] = answer
