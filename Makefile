@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/pytest
 QUICK := $(addprefix tests/,model ipld unixfs ipns image snapshot delta intake rootfs storage blockstores trust index lookup)
 
-.PHONY: env check format test test-quick test-long bench demo docs sbom lock clean
+.PHONY: env check format test test-quick test-long bench demo screenshots docs sbom lock clean
 
 env: $(VENV)/.complete
 
@@ -42,6 +42,9 @@ bench: env
 
 demo: env
 	$(BIN)/python -m tests.demo
+
+screenshots: env
+	$(BIN)/python -m tests.browser.screenshots
 
 docs: env
 	$(BIN)/python -m tests.cli.reference

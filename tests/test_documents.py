@@ -229,7 +229,7 @@ def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch, 
 
     class Recording(Router):
         def __init__(self, routes: Sequence[Route], *, redirect_slashes: bool) -> None:
-            served.update((route.path.replace(":path}", "}"), method) for route in routes for method in route.methods or ())
+            served.update((re.sub(r":\w+}", "}", route.path), method) for route in routes for method in route.methods or ())
             super().__init__(routes, redirect_slashes=redirect_slashes)
 
     monkeypatch.setattr("catalog.server.app.Router", Recording)

@@ -5,12 +5,14 @@ state, so a browser that has the page gets 304 without it being made again. Page
 Nothing is written but listings of files, into a cache of the home.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import unquote
 
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,7 +32,7 @@ from catalog.server.pages import feed
 from catalog.server.pages.document import to_json
 from catalog.server.pages.links import encode_query, link
 from catalog.server.pages.openapi import describe
-from catalog.server.pages.pagelist import FILES, Call, find_pages
+from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
 from catalog.server.pages.rendering import render, static_files
 from catalog.server.pages.views.files import Download, download
 from catalog.server.pages.visit import Memory, Visit, home_at
@@ -52,6 +54,7 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+_THREADS = 2
 _AGES = 300  # seconds after which the ages on a page are written anew
 _SAFE = {
     "cross-origin-opener-policy": "same-origin",
@@ -59,6 +62,7 @@ _SAFE = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+_SLOW = (FILES, DIFF, STORAGE)
 _LIFETIME = "private, no-cache"
 _HTML, _JSON, _ATOM = "text/html; charset=utf-8", "application/json", "application/atom+xml; charset=utf-8"
 _STATUS: tuple[tuple[type[DcatError], int], ...] = (
@@ -69,6 +73,15 @@ _STATUS: tuple[tuple[type[DcatError], int], ...] = (
     (LockedError, 503),
     (StorageError, 503),
 )
+
+
+class _TextConvertor(PathConvertor):
+    """Any rest of a path, line breaks too."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("text", _TextConvertor())
 
 
 @dataclass(frozen=True)
@@ -90,10 +103,13 @@ class PageRoutes:
         self._registry = registry
         self._token = token
         self._memory = Memory()
+        # Few threads: more of them only wait for each other. What takes longer holds up nothing else.
+        self._quick = workers.open_pool(_THREADS)
+        self._slow = workers.open_pool(_THREADS)
 
     def routes(self) -> list[Route]:
         pages = ("/", "/index.json", "/search", "/search.json", "/storage", "/storage.json", "/status", "/status.json")
-        below = ("/c/{rest:path}", "/r/{rest:path}", "/diff/{rest:path}", "/cid/{rest:path}")
+        below = ("/c/{rest:text}", "/r/{rest:text}", "/diff/{rest:text}", "/cid/{rest:text}")
         return [
             *(Route(path, self.send_page, methods=["GET"]) for path in (*pages, *below)),
             Route("/api/openapi.json", self.send_description, methods=["GET"]),
@@ -135,7 +151,9 @@ class PageRoutes:
         headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto", **_SAFE}
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
-        made = await self._workers.run(self._make, request, state, path, calls, as_json=prefers_json)
+        pool = self._slow if calls and calls[0].page in _SLOW else self._quick
+        loop = asyncio.get_running_loop()
+        made = await loop.run_in_executor(pool, lambda: self._make(request, state, path, calls, as_json=prefers_json))
         if isinstance(made, DcatError):
             return self._fail(made, as_json=fails_as_json)
         headers |= {"content-type": made.kind, "content-security-policy": _POLICY}
@@ -147,7 +165,7 @@ class PageRoutes:
         def open_file() -> Download | DcatError:
             return self._with_visit(request, self._site.state(), lambda visit: download(visit, *call.arguments))
 
-        found = await self._workers.run(open_file)
+        found = await asyncio.get_running_loop().run_in_executor(self._slow, open_file)
         if isinstance(found, DcatError):
             return self._fail(found, as_json=_prefers_json(request))
         headers = content_headers("application/octet-stream", found.name, None)

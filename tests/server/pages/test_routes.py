@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalog.home.home import open_home
+from catalog.ipld.cid import DAG_PB, RAW, cid_of
 from tests.factory.times import NOW
 from tests.server.pages.conftest import Pages, showing
 
@@ -169,3 +170,10 @@ def test_the_description_names_every_page(pages: Pages) -> None:
     assert description["openapi"] == "3.1.0"
     assert len(description["paths"]) == 12
     assert "ReleasePage" in description["components"]["schemas"]
+
+
+def test_a_page_fetches_nothing_for_its_visitor(pages: Pages) -> None:
+    """A CID that is not here, of any kind, is 404 at once (docs/safety.md, E8)."""
+    for number in range(50):
+        unknown = cid_of(b"block %d" % number, DAG_PB if number % 2 else RAW)
+        assert pages.get(f"/cid/{unknown}").status == 404
