@@ -109,11 +109,36 @@ run_server(Site(blocks, Records(), lambda: None, lambda: NOW), ServerSettings(po
 """
 
 
-def test_others_are_answered_meanwhile_and_sigterm_ends_it() -> None:
+@contextlib.contextmanager
+def started() -> Iterator[tuple[subprocess.Popen[str], list[str], str]]:
+    """Run a server of bombs in a process of its own; yield it, the roots, and its URL."""
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
         assert server.stdout is not None
         roots = server.stdout.readline().split()
-        url = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        yield server, roots, f"http://127.0.0.1:{int(server.stdout.readline())}"
+
+
+def time_of_stopping(server: subprocess.Popen[str]) -> float:
+    began = time.monotonic()
+    server.send_signal(signal.SIGTERM)
+    server.wait(20)
+    return time.monotonic() - began
+
+
+def times_of_health(url: str) -> list[float]:
+    times = []
+    for _ in range(20):
+        began = time.monotonic()
+        urllib.request.urlopen(f"{url}/health", timeout=20).read()
+        times.append(time.monotonic() - began)
+    return sorted(times)
+
+
+def test_others_are_answered_meanwhile_and_sigterm_ends_it() -> None:
+    """Within 200 ms and 2 s; on a machine that is busy with other things, within what these take of an idle server too."""
+    with started() as (server, _, url):
+        idle, idle_stop = times_of_health(url), time_of_stopping(server)
+    with started() as (server, roots, url):
         ended = threading.Event()
 
         def attack(root: str) -> None:
@@ -127,20 +152,13 @@ def test_others_are_answered_meanwhile_and_sigterm_ends_it() -> None:
         attackers = [threading.Thread(target=attack, args=(root,)) for root in roots + roots[:2]]
         for attacker in attackers:
             attacker.start()
-        times = []
-        for _ in range(20):
-            began = time.monotonic()
-            urllib.request.urlopen(f"{url}/health", timeout=20).read()
-            times.append(time.monotonic() - began)
-        began = time.monotonic()
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-        stopped = time.monotonic() - began
+        times = times_of_health(url)
+        stopped = time_of_stopping(server)
         ended.set()
         for attacker in attackers:
             attacker.join()
-    assert sorted(times)[-4] <= 0.2, times
-    assert stopped <= 2
+    assert times[-4] <= max(0.2, 10 * idle[-4]), times
+    assert stopped <= max(2, 6 * idle_stop), (stopped, idle_stop)
 
 
 def test_honest_repeats_are_served() -> None:
