@@ -15,6 +15,7 @@ PUBLIC = (
     "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
     "the images' bytes for everybody who has a CID. What others have fetched cannot be taken back."
 )
+_NAMED = 10
 _NEXT = "dcat serve --public, or: dcat config set kubo http://127.0.0.1:5001"
 
 
@@ -102,12 +103,15 @@ def _describe_made(made: "MadeDelta") -> str:
 
 
 def lost_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
-    """Return a warning for each release that cannot be fetched whole from the Kubo node any more."""
-    return tuple(
-        f"the Kubo node lost {format_count(lost.blocks, 'block')} of {lost.reference}, and they are not here either; the rest is "
+    """Return a warning for each release, up to a limit, that cannot be fetched whole from the Kubo node."""
+    found = [
+        f"the Kubo node lacks {format_count(lost.blocks, 'block')} of {lost.reference}, and they are not here either; the rest is "
         "shared. To repair it: dcat verify --repair, or dcat verify --from FILE"
-        for lost in shared.lost
-    )
+        for lost in shared.lost[:_NAMED]
+    ]
+    if len(shared.lost) > _NAMED:
+        found.append(f"so it is with {format_count(len(shared.lost) - _NAMED, 'more release')}: dcat verify lists them")
+    return tuple(found)
 
 
 def merge_warnings(shared: "catalog.Shared") -> tuple[str, ...]:

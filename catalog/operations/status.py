@@ -10,6 +10,7 @@ from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.model.release import parse_time
+from catalog.own.nodes import kubo_state
 from catalog.own.unshared import find_unshared
 from catalog.trust.conflicts import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
@@ -25,7 +26,7 @@ class CatalogueStatus:
     ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed,
     ``withheld`` that its newest snapshot waits for a decision; ``unshared``
     counts the releases of the own one that changed since it was last signed, or was last put into the Kubo node. ``shared`` names
-    where the own one was put as it is now.
+    where the own one was put as it is now; ``incomplete`` says that the Kubo node lacks blocks of it.
     """
 
     row: CatalogueRow
@@ -39,6 +40,7 @@ class CatalogueStatus:
     withheld: bool = False
     unshared: int = 0
     shared: tuple[str, ...] = ()
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def status(home: Home, *, kubo: str = "") -> Status:
                 unconfirmed=floor is not None and floor.shown is not None,
                 withheld=name in withheld,
                 unshared=max(unshared, there) if row.own else 0,
+                incomplete=row.own and bool(kubo) and bool(kubo_state(home, kubo).substitute),
                 shared=("kubo",) if row.own and kubo and row.root is not None and not there else (),
             )
         )

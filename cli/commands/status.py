@@ -128,6 +128,8 @@ def _state(entry: "operations.CatalogueStatus") -> str:
         else:
             places = list(dict.fromkeys([*entry.shared, *entry.seen]))
             words.append(f"shared ({', '.join(places)})" if places else "signed, seen nowhere else yet")
+            if entry.incomplete:
+                words[-1] += " without blocks that were lost: dcat verify"
     elif entry.freshness is None:
         words.append("never synced")
     elif entry.freshness.latest_refused:

@@ -56,7 +56,7 @@ class PrivateEngine:
         return f"unix://{self.socket}"
 
     def run(self, *arguments: str, data: bytes | None = None) -> bytes:
-        """Run the engine's own command (``docker …``, ``podman …``) and give what it prints; it must succeed."""
+        """Run the engine's own command (``docker …``, ``podman …``) and return what it prints; it must succeed."""
         done = subprocess.run([*self.command, *arguments], env=self.environment, input=data, capture_output=True, check=False)
         assert done.returncode == 0, f"{self.name} {' '.join(arguments)}: {done.stderr.decode(errors='replace')[-2000:]}"
         return done.stdout
@@ -66,11 +66,11 @@ class PrivateEngine:
         return connect(self.host, environment={"HOME": str(self.socket.parent)}, idle_timeout=idle_timeout)
 
     def load(self, archive: bytes) -> str:
-        """Load an archive by the engine's own command and give the reference or ID it names."""
+        """Load an archive by the engine's own command and return the reference or ID it names."""
         return self.run("load", data=archive).decode().strip().rpartition(": ")[2]
 
     def put(self, archive: bytes, tag: str) -> str:
-        """Load an archive without tags, tag its image, and give its ID."""
+        """Load an archive without tags, tag its image, and return its ID."""
         image_id = self.load(archive)
         self.run("tag", image_id, tag)
         return image_id

@@ -35,7 +35,7 @@ class KuboNode:
     gateway: str
 
     def run(self, *arguments: str, data: bytes | None = None, timeout: float = 60) -> bytes:
-        """Run ``ipfs …`` against the node and give what it prints; it must succeed."""
+        """Run ``ipfs …`` against the node and return what it prints; it must succeed."""
         done = subprocess.run(
             [self.program, *arguments],
             env={"IPFS_PATH": str(self.repository), "HOME": str(self.repository), "IPFS_TELEMETRY": "off"},

@@ -12,7 +12,7 @@ _KIND = "application/vnd.oci.image."
 
 
 def push_compressed(address: str, name: str, tag: str, image: SampleImage) -> str:
-    """Push an image with gzip layers and give its manifest's digest there."""
+    """Push an image with gzip layers and return its manifest's digest there."""
     layers = []
     for content in image.layers:
         blob = gzip.compress(content, mtime=0)

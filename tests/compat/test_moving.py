@@ -190,9 +190,12 @@ def test_a_node_that_lost_blocks_of_one_release_gets_the_rest(kubo: KuboNode, tm
     assert (document["shared"]["targets"], document["shared"]["pending"]) == (["kubo"], None)
     assert document["shared"]["lost"] == [{"release": "old@1.0", "blocks": 2}]
     for err in (published.err, synced.err):
-        assert "lost 2 blocks of old@1.0" in err
+        assert "lacks 2 blocks of old@1.0" in err
         assert "dcat verify --repair" in err
     assert "mine: shared (kubo)" in ok(synced)
+
+    (own,) = json.loads(ok(bob("status", "--json")))["catalogues"]
+    assert own["state"] == "shared (kubo) without blocks that were lost: dcat verify"
 
     # Everything else is pinned: GC frees none of it, and people follow the catalogue through the node.
     kubo.run("repo", "gc")
