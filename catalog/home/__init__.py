@@ -1,4 +1,4 @@
-"""A user's home directory: every file that dcat keeps for a user, except the settings file.
+"""A user's home directory: every file that dcat keeps for a user.
 
 ::
 
@@ -11,6 +11,7 @@
         deltas/<pair>.delta         deltas made for others; a cache                                 home/deltas
         files/<layer CID>.files     listings of layers, of files inside images; a cache             home/listings
         reserve                     4 MiB of room for a collection on a full disk                   home/reserve
+        config.toml                 settings, in a home that DCAT_HOME names                        cli/settings
 
         own.lock                    the own catalogue's releases are being changed                  home/locks
         key.lock                    the key is being created                                        home/locks

@@ -45,6 +45,7 @@ class Home:
         self.now = now
         self.read_only = read_only
         self.crash_point = crash_point
+        self._is_behind = False
 
     @property
     def time(self) -> str:
@@ -58,7 +59,7 @@ class Home:
 
         opened = Database(self.path / INDEX_FILE, SCHEMA, read_only=self.read_only, crash_point=self.crash_point)
         if not self.read_only:
-            self._journal(opened).finish()
+            self._is_behind = not self._journal(opened).finish(required=False)
         return opened
 
     @cached_property
@@ -167,7 +168,11 @@ class Home:
         ``trust`` runs in the trust store's transaction; when it raises, nothing is changed. ``prepared`` are the releases of a
         whole snapshot that the index holds already, not visible yet.
         """
-        self._journal(self.index).commit(update, trust, prepared)
+        journal = self._journal(self.index)
+        if self._is_behind:  # commits are applied in their order
+            journal.finish()
+            self._is_behind = False
+        journal.commit(update, trust, prepared)
 
     def rebuild_index(self) -> Path:
         """Put a damaged index aside, build a new one, and return the path of the old one.

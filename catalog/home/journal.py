@@ -8,7 +8,7 @@ one that the index has applied already is only cleared.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from catalog.errors import UnavailableError, VerificationError
+from catalog.errors import StorageError, UnavailableError, VerificationError
 from catalog.ipld.block import Blockstore
 from catalog.storage.database import Database
 from catalog.storage.files import CrashPoint
@@ -40,8 +40,11 @@ class Journal:
         self._crash_point("home: between trust and index")
         self._apply(number, update, prepared)
 
-    def finish(self) -> None:
-        """Rebuild an index that was lost, and apply what earlier commits left undone."""
+    def finish(self, *, required: bool = True) -> bool:
+        """Rebuild an index that was lost, and apply what earlier commits left undone; return whether all of it is done.
+
+        Without ``required``, what the disk has no room for is left to the next opening, so that a full disk can be read.
+        """
         from catalog.index.rebuild import is_lost, rebuild_index
         from catalog.index.update import decode_update
         from catalog.trust.store import list_unfinished
@@ -55,6 +58,11 @@ class Journal:
                 self._apply(note.unfinished_id, decode_update(note.catalogue, note.update))
             except (UnavailableError, VerificationError):
                 continue  # a snapshot whose blocks are gone or damaged; the next sync fetches them
+            except StorageError:
+                if required:
+                    raise
+                return False
+        return True
 
     def _apply(self, number: int, update: "IndexUpdate", prepared: "Prepared | None" = None) -> None:
         from catalog.index.update import take_update

@@ -7,6 +7,7 @@ import pytest
 from catalog.errors import (
     ReleaseConflictError,
     ReleaseNotFoundError,
+    StorageError,
 )
 from catalog.home.home import open_home
 from catalog.index.history import list_changes
@@ -114,3 +115,29 @@ def test_index_that_was_lost_is_made_again(tmp_path: Path) -> None:
             assert get_catalogue(connection, own).own
         with pytest.raises(ReleaseConflictError):
             publish(home, make_release("web", "1.0", "other"))
+
+
+def test_what_a_full_disk_has_no_room_for_is_left_to_the_next_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(label: str) -> None:
+        if label == "home: between trust and index":
+            raise CrashError
+
+    def refuse(*_: object) -> None:
+        raise StorageError("no space left")
+
+    with open_home(tmp_path, now=NOW) as home:
+        publish(home, make_release("web", "1.0"))
+    with open_home(tmp_path, now=NOW, crash_point=crash) as home, pytest.raises(CrashError):
+        publish(home, make_release("web", "1.1"))
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.index.update.take_update", refuse)
+        with open_home(tmp_path, now=NOW) as home:
+            assert shown(home) == ["web@1.0"]
+            with pytest.raises(StorageError):
+                publish(home, make_release("web", "1.2"))  # nothing may be applied before what is left
+            with home.trust.read() as connection:
+                assert len(list_unfinished(connection)) == 1
+    with open_home(tmp_path, now=NOW) as home:
+        assert shown(home) == ["web@1.1"]
+        publish(home, make_release("web", "1.2"))
+        assert shown(home) == ["web@1.2"]
