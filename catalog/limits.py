@@ -147,6 +147,7 @@ MAX_LISTED_CHANGES = 1000  # of one sync, in history and output; beyond that the
 MAX_SEEN_CONTENTS = 4 * 10**6  # of one catalogue that are remembered: more than any one snapshot can list
 MAX_HISTORY = 50_000  # changes of one catalogue that are kept
 MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
+MAX_LOCKED_RELEASES = 10_000  # of one dcat.lock
 MAX_OPEN_CONFLICTS = 100  # of a catalogue; a snapshot that would leave more is withheld until the user decides
 FOLLOWED_BUDGET = 600.0  # for fetching the index of one catalogue in a sync; what was fetched stays for the next one
 FETCHES_AT_ONCE = 16  # catalogues whose records and indexes are fetched at the same time

@@ -54,6 +54,7 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 # Verbs whose arguments are references, and those whose arguments are names; the shell completes all other words.
 _TAKE_REFERENCES = {
+    "lock",
     "files",
     "cat",
     "resolve",
@@ -105,6 +106,7 @@ VALUE_OPTIONS = {
     ),
     *(
         "--every",
+        "--file",
         "--fingerprint",
         "--format",
         "--name",

@@ -11,6 +11,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "save": "Write a release as an archive for docker load.",
         "pin": "Keep the bytes of releases here.",
         "unpin": "Stop keeping the bytes of releases; they stay in the index.",
+        "lock": "Write the digests of releases to a file, and compare it later.",
         "outdated": "List pulled releases and engine tags that have a newer version.",
     },
     "Look around": {

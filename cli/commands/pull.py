@@ -7,6 +7,7 @@ import typer
 from catalog import operations
 from catalog.errors import DcatError, EngineUnavailableError
 from cli.command import command, command_app
+from cli.commands.lock import DEFAULT_FILE, read_lock
 from cli.context import Context
 from cli.deltas import delta_body, describe_delta, fetched_body
 from cli.exits import report
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-ReferencesArgument = Annotated[list[str], typer.Argument(metavar="REF...", help="Releases; see dcat help references.")]
+ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="Releases; see dcat help references.")]
 TagOption = Annotated[
     str, typer.Option("--tag", metavar="NAME:VERSION", help="The tag to set; default: NAME:VERSION of the release.")
 ]
@@ -35,13 +36,15 @@ MinAgeOption = Annotated[
     str, typer.Option("--min-age", metavar="3d", help="With --latest: only versions first seen here this long ago.")
 ]
 StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: accept a catalogue whose record has expired.")]
+LockedOption = Annotated[bool, typer.Option("--locked", help="Pull what dcat.lock names, and nothing else (dcat lock).")]
+FileOption = Annotated[str, typer.Option("--file", metavar="FILE", help="With --locked: the lock; default: dcat.lock.")]
 
 
 @app.command()
 @command(long=True)
 def pull(
     context: Context,
-    references: ReferencesArgument,
+    references: ReferencesArgument = None,
     tag: TagOption = "",
     force: ForceOption = False,
     platform: PlatformOption = "",
@@ -50,18 +53,25 @@ def pull(
     latest: LatestOption = False,
     min_age: MinAgeOption = "",
     allow_stale: StaleOption = False,
+    locked: LockedOption = False,
+    file: FileOption = DEFAULT_FILE,
 ) -> None:
     """Fetch images, verify them, and load each under exactly one tag.
 
     Only missing blocks are fetched, and only layers that the engine lacks are loaded. What was pulled stays pinned here. Several
     images are pulled one by one; the exit code is that of the first failure.
     """
+    if locked == bool(references):
+        raise UsageError("name releases, or use --locked", hint="dcat pull REF")
+    if locked and latest:
+        raise UsageError("--locked and --latest exclude each other")
+    references = references or [operations.locked_reference(context.home, entry) for entry in read_lock(file)]
     if tag and len(references) > 1:
         raise UsageError("--tag needs a single image", why=f"{len(references)} images were named")
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
     choice = operations.VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
-    engine = None if no_load else _engine(context, references[0])
+    engine = None if no_load or not references else _engine(context, references[0])
     status = 0
     for reference in references:
         try:

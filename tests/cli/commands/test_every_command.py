@@ -24,6 +24,7 @@ def test_every_command_has_a_json_form_with_a_schema(stocked: Dcat, tmp_path: Pa
         "unpin": ["web@1.0"],
         "files": ["web@1.0"],
         "cat": ["web@1.0:/app/version"],
+        "lock": ["web@1.0", "--file", str(tmp_path / "dcat.lock")],
         "list": [],
         "show": ["web@1.0"],
         "search": ["web"],
