@@ -75,6 +75,7 @@ _TAKE_WORDS = {
     "config": ("get", "list", "set", "unset"),
     "completion": ("install", "show"),
     "docker-plugin": ("install", "remove"),
+    "service": ("install", "remove", "status"),
     "key": ("export", "import", "revocation", "revoke", "show"),
     "trust": ("accept", "list", "refuse"),
     "help": (*VERBS, "environment", "exit-codes", "references", "settings"),
@@ -85,6 +86,7 @@ _VALUES: dict[str, tuple[str, ...]] = {
     "--platform": ("linux/amd64", "linux/arm64", "linux/arm/v7"),
     "--progress": ("auto", "plain", "json", "none"),
     "--catalogue": ("mine",),
+    "--compress": ("auto", "always", "never"),
 }
 _REFERENCE_OPTIONS = {"--copy", "--since"}
 VALUE_OPTIONS = {

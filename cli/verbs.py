@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "Check the engine, the home, the keys and the versions.",
         "config": "Read and change settings.",
         "docker-plugin": "Install or remove the plugin for docker dcat.",
+        "service": "Install or remove dcat as a service of systemd.",
         "completion": "Install or show completion for bash, zsh or fish.",
         "help": "Explain a command or a topic.",
     },

@@ -15,9 +15,13 @@ import pytest
 
 from catalog.home.home import open_home
 from catalog.image.reader import ArchiveView
+from catalog.server.feeding import Feeder
 from catalog.server.settings import ServerSettings
+from catalog.sources.network import Network
 from tests.compat.engines import PrivateEngine, built_engines, program
+from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.times import NOW
+from tests.fakes.homes import HomeRouting, HomeSource
 from tests.needs import lacks
 from tests.server.registry.conftest import RegistryServer, registry_home, serving_registry
 
@@ -246,3 +250,26 @@ def cutting_proxy(port: int, after: int) -> Iterator[int]:
         yield int(listener.getsockname()[1])
     finally:
         listener.close()
+
+
+def test_docker_upgrades_by_delta_through_the_feeder(tmp_path: Path, docker20: PrivateEngine, docker29: PrivateEngine) -> None:
+    """`docker pull` of a version that the server does not hold: it fetches the delta, and the engine gets the right image."""
+    for version in ("1.0", "1.1"):
+        publish_version(tmp_path / "team", version)
+    with open_at(tmp_path / "team") as team:
+        for engine in (docker20, docker29):
+            with follower(tmp_path / engine.name, team):
+                pass
+            source = HomeSource(team)
+            feeder = Feeder(
+                lambda path=tmp_path / engine.name: open_home(path, now=NOW),  # type: ignore[misc]
+                lambda _, source=source: Network((source,), (HomeRouting(team),)),  # type: ignore[misc]
+                lambda text, error: None,
+            )
+            with open_home(tmp_path / engine.name, now=NOW) as home, serving_registry(home, None, feeder) as served:
+                image = f"localhost:{served.port}/team/web:1.1"
+                engine.run("pull", image)
+                view = view_of(served, "team/web:1.1")
+                assert image_id(engine, image) in {str(view.config_digest), str(view.manifest_digest)}
+            feeder.close()
+            assert sum(len(team.blocks.get(cid)) for cid in source.given) < view.size / 4

@@ -47,8 +47,8 @@ def test_every_command_has_a_json_form_with_a_schema(stocked: Dcat, tmp_path: Pa
     }
     for verb, arguments in told.items():
         read_json(stocked(verb, *arguments, "--json"))
-    # test_docker_plugin, test_serve, test_following, test_bundles
-    elsewhere = {"docker-plugin", "serve", "subscribe", "unsubscribe", "recover", "export", "import"}
+    # test_docker_plugin, test_service, test_serve, test_following, test_bundles
+    elsewhere = {"docker-plugin", "service", "serve", "subscribe", "unsubscribe", "recover", "export", "import"}
     doctor = stocked("doctor", "--json")
     assert json.loads(doctor.out)["schema"] == "dcat/doctor/v1"
     assert {*told, "doctor"} >= set(VERBS) - elsewhere
