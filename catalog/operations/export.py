@@ -29,6 +29,7 @@ from catalog.sources.bundle import write_bundle
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.store import FetchingBlockstore
 from catalog.storage.files import open_output
+from catalog.trust.ownership import rewrite_alias
 
 _BATCH = 256
 _ENDINGS = (b".tar.zst", b".delta")
@@ -88,6 +89,8 @@ def export_catalogue(
     progress: Progress = silent,
 ) -> Exported:
     """Write a whole catalogue, ``mine`` or that of an alias, with all its images."""
+    with home.trust.read() as connection:
+        label = rewrite_alias(connection, label)
     with home.index.read() as connection:
         rows = [row for row in list_catalogues(connection) if label in (row.label, row.catalogue)]
         if not rows:

@@ -15,6 +15,7 @@ from catalog.index.releases import NameEntry
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
 from catalog.model.platform import Platform
 from catalog.model.reference import nearest
+from catalog.trust.ownership import rewrite_alias
 
 _PAGE = 1000
 _WILDCARDS = frozenset("*?[")
@@ -34,6 +35,8 @@ class ListedName:
 
 def list_names(home: Home, *, catalogue: str = "", limit: int | None = None) -> tuple[ListedName, ...]:
     """List the names that have a release, sorted, of all catalogues or of one (its alias, its IPNS name, or ``mine``)."""
+    with home.trust.read() as connection:
+        catalogue = rewrite_alias(connection, catalogue)
     with home.index.read() as connection:
         return tuple(islice(_iterate_names(connection, _choose(connection, catalogue)), limit))
 
@@ -52,6 +55,9 @@ def list_releases(
     A name may have its catalogue's alias in front and may hold the wildcards ``*``, ``?`` and ``[…]``. Removed releases are
     listed only with ``removed``. Raises `ReleaseNotFoundError` for a name that no catalogue has.
     """
+    with home.trust.read() as connection:
+        catalogue = rewrite_alias(connection, catalogue)
+        names = [rewrite_alias(connection, name) if "/" in name else name for name in names]
     with home.index.read() as connection:
         chosen = _choose(connection, catalogue)
         found: list[ListedName] = []

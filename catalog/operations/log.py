@@ -11,6 +11,7 @@ from catalog.index.history import Change, list_changes
 from catalog.index.releases import get_release, list_releases
 from catalog.index.subscriptions import CatalogueRow, list_catalogues
 from catalog.model.reference import parse_reference
+from catalog.trust.ownership import rewrite_alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ def log(home: Home, reference: str = "", *, limit: int = 100) -> tuple[LoggedCha
     Many changes that came at once are one entry, which is among those of every release that the catalogue has. Raise
     `ReleaseNotFoundError` where nothing of that name ever changed.
     """
+    if "/" in reference:
+        with home.trust.read() as connection:
+            reference = rewrite_alias(connection, reference)
     with home.index.read() as connection:
         rows = list_catalogues(connection)
         by_key = {row.catalogue: row for row in rows}

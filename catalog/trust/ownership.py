@@ -118,6 +118,14 @@ def list_subscriptions(connection: Connection, *, ended: bool = False) -> list[S
     ]
 
 
+def rewrite_alias(connection: Connection, text: str) -> str:
+    """Return ``text``, an alias or what begins with one, with the displayed alias of the followed catalogue that it means."""
+    alias, slash, rest = text.partition("/")
+    statement = select(catalogues.c.alias).join(aliases).where(aliases.c.alias == alias, catalogues.c.subscribed.is_not(None))
+    displayed = connection.execute(statement).scalar()
+    return text if displayed is None else f"{displayed}{slash}{rest}"
+
+
 def check_alias(connection: Connection, catalogue: str, alias: str) -> None:
     """Raise `AmbiguousReferenceError` where ``alias`` means something else than ``catalogue`` here."""
     check_name(alias)

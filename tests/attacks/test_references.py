@@ -9,6 +9,7 @@ import pytest
 
 from catalog.clients.docker import Engine
 from catalog.errors import AmbiguousReferenceError, ReleaseNotFoundError
+from catalog.operations.list import list_names, list_releases
 from catalog.operations.log import log
 from catalog.operations.pull import pull
 from tests.attacks.publisher import Attacker, list_image
@@ -146,6 +147,11 @@ def test_a_second_alias_keeps_the_first(mallory: Attacker, carol: Attacker, ann:
     assert ann.resolve("bob/web@1.0").release == ann.resolve("robert/web@1.0").release
     with pytest.raises(AmbiguousReferenceError):
         ann.subscribe(carol, "bob")
+    with ann.home() as home:
+        for alias in ("bob", "robert"):
+            assert [listed.release.version for listed in list_releases(home, [f"{alias}/web"])] == ["1.0"]
+            assert len(list_names(home, catalogue=alias)) == 1
+            assert {entry.change.catalogue for entry in log(home, f"{alias}/web")} == {str(mallory.name)}
     assert ann.sync_all(mallory, aliases=["bob"]).updates[0].state == "unchanged"
     ann.unsubscribe("bob")
     with pytest.raises(ReleaseNotFoundError):

@@ -1,4 +1,4 @@
-"""Every read sees the releases of exactly one snapshot, whoever syncs meanwhile (safety A6)."""
+"""Every read sees the releases of exactly one snapshot, whoever syncs meanwhile (docs/safety.md, A6)."""
 
 import threading
 from dataclasses import replace

@@ -72,8 +72,9 @@ class Visit:
     def catalogue(self, label: str) -> CatalogueRow:
         """Return the catalogue that a label means: ``mine``, an alias, or an IPNS name; raise `CatalogueNotFoundError`."""
         rows = self.view.catalogues()
+        meant = dict(self.view.aliases()).get(label)
         for row in rows:
-            if label in (row.label, row.catalogue):
+            if label in (row.label, row.catalogue) or row.catalogue == meant:
                 return row
         labels = [row.label for row in rows]
         near = nearest(label, labels)
