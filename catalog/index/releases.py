@@ -26,6 +26,13 @@ _FIND = "SELECT release_id FROM releases WHERE generation = ? AND name = ? AND s
 _INSERT = "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE releases SET published = ?, yanked = ?, removed = ?, line = ? WHERE release_id = ?"
 _INSERT_IMAGE = "INSERT INTO images VALUES (?, ?, ?, ?, ?)"
+_STORED = """
+SELECT sum(size) FROM (
+    SELECT DISTINCT json_extract(image.value, '$.archive'), json_extract(image.value, '$.size') AS size
+    FROM releases JOIN catalogues USING (generation), json_each(CAST(releases.line AS TEXT), '$.images') AS image
+    WHERE catalogues.catalogue = ? AND releases.name = ? AND releases.removed IS NULL
+)
+"""
 _DELETE_IMAGES = "DELETE FROM images WHERE release_id = ?"
 
 
@@ -119,6 +126,11 @@ def list_names(
     if catalogue is not None:
         statement = statement.where(catalogues.c.catalogue == catalogue)
     return [NameEntry(*row) for row in connection.execute(statement)]
+
+
+def stored_size(connection: Connection, catalogue: str, name: str) -> int:
+    """Return the sum of the sizes of a name's archives, as stored each by itself; an archive in two releases counts once."""
+    return int(connection.exec_driver_sql(_STORED, (catalogue, name)).scalar_one() or 0)
 
 
 def newest_names(connection: Connection, *, limit: int = 20) -> list[NameEntry]:

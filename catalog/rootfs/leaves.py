@@ -1,8 +1,9 @@
 """A layer's bytes by position, over the blocks that hold them.
 
-Each leaf of a layer's sub-DAG is one zstd frame that states the size of its content. A leaf is inflated only where its bytes are
-read; of one that is passed over, no more than the frame's header is looked at, and where the leaf would have to be fetched for
-that, not even this: a file of at most 256 KiB in a canonical cut is exactly one leaf.
+Each leaf of a layer's sub-DAG is one zstd frame that states the size of its content. A leaf is inflated only where its bytes
+are read. Of one that is passed over, no more than the frame's header is looked at; where the leaf would have to be fetched for
+that, not even this: a file of at most 256 KiB in a canonical cut is exactly one leaf. Of a longer file that is not here all
+leaves are fetched, since only they tell where the last one ends.
 """
 
 import hashlib
@@ -106,7 +107,7 @@ class LayerBytes:
             digest, number, position = hashlib.sha256(), self._number, self.position
             target = position + count
             while position < target and number < len(self._leaves):
-                position += self._size_of(number, target - position)
+                position += self._size_of(number, count)
                 digest.update(self._leaves[number].cid.digest)
                 number += 1
             if position == target:
@@ -142,15 +143,15 @@ class LayerBytes:
         while self._number + 1 < len(self._starts) and self.position >= self._starts[self._number + 1]:
             self._number += 1
 
-    def _size_of(self, number: int, wanted: int) -> int:
-        """Return the content size of a leaf that begins where ``wanted`` bytes of a file are passed over."""
+    def _size_of(self, number: int, file_size: int) -> int:
+        """Return the content size of a leaf with which a file of ``file_size`` bytes begins or goes on."""
         if number + 1 < len(self._starts):
             return self._starts[number + 1] - self._starts[number]
         leaf = self._leaves[number]
-        if self._held(leaf.cid) or wanted > _ONE_LEAF:
+        if file_size > _ONE_LEAF or self._held(leaf.cid):
             size = frame_content_size(self._source.get(leaf.cid))
         else:
-            size = wanted
+            size = file_size
             self.exact = False
         self._starts.append(self._starts[-1] + size)
         return size

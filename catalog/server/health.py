@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from catalog.server.counters import Counters
@@ -19,11 +19,14 @@ class HealthRoutes:
     def routes(self) -> list[Route]:
         return [Route("/health", self.health, methods=["GET"]), Route("/metrics", self.metrics, methods=["GET"])]
 
-    async def health(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
+    async def health(self, request: Request) -> Response:
         """Report that the server runs, and whether it found a corrupt block since it started."""
+        if "text/html" in request.headers.get("accept", ""):  # a person: the page behind this needs the token, where there is one
+            return RedirectResponse("/status", 303, {"cache-control": "no-store", "vary": "Accept"})
         corrupt = self._counters.value("corrupt_blocks_total")
         return JSONResponse(
-            {"schema": "dcat/health/v1", "status": "corrupt" if corrupt else "ok"}, headers={"cache-control": "no-store"}
+            {"schema": "dcat/health/v1", "status": "corrupt" if corrupt else "ok"},
+            headers={"cache-control": "no-store", "vary": "Accept"},
         )
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature

@@ -83,6 +83,17 @@ def test_leaves_that_are_not_here_are_fetched_only_where_headers_are_in_them() -
     assert not listing.exact
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_long_file_that_is_not_here_is_passed_over_exactly(seed: int) -> None:
+    """Its last leaves may be several although less than 256 KiB of it are left."""
+    sizes = [random.Random(seed).randrange(262_145, 2_000_000) for _ in range(4)]
+    whole = {f"f{number}": versioned_text("1", size & ~1, seed=100 * seed + number) for number, size in enumerate(sizes)}
+    layer, blocks = stored(make_tar(whole))
+    listing = list_layer(layer, blocks, lambda _cid: False)
+    assert [(entry.path, entry.size) for entry in listing.entries] == [(name, len(content)) for name, content in whole.items()]
+    assert listing.problem == ""
+
+
 def test_equal_content_has_equal_names_and_different_content_different_ones() -> None:
     one, other = stored(make_tar(FILES)), stored(make_tar({**FILES, "usr/lib/large.so": versioned_text("2", 900_000, seed=2)}))
     before = {entry.path: entry.content for entry in list_layer(*one, here).entries}

@@ -177,3 +177,17 @@ def test_a_page_fetches_nothing_for_its_visitor(pages: Pages) -> None:
     for number in range(50):
         unknown = cid_of(b"block %d" % number, DAG_PB if number % 2 else RAW)
         assert pages.get(f"/cid/{unknown}").status == 404
+
+
+def test_health_is_a_page_for_people_and_json_for_monitors(pages: Pages) -> None:
+    assert json.loads(pages.get("/health").body)["status"] == "ok"
+    answer = pages.get("/health", accept="text/html,application/xhtml+xml")
+    assert (answer.status, answer.headers["location"]) == (303, "/status")
+
+
+def test_a_name_shows_the_size_of_all_its_archives(pages: Pages) -> None:
+    """An archive counts once, one of a removed release not at all."""
+    rows = json.loads(pages.get("/c/mine.json").body)["names"]
+    releases = json.loads(pages.get("/r/mine/web.json").body)["releases"]
+    sizes = {image["archive"]: image["size"] for release in releases for image in release["images"].values()}
+    assert next(row["total"] for row in rows if row["name"] == "web") == sum(sizes.values())

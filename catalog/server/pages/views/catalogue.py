@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from catalog.index.releases import NameEntry, list_names
+from catalog.index.releases import NameEntry, list_names, stored_size
 from catalog.index.search import search as search_index
 from catalog.index.subscriptions import list_sightings
 from catalog.model.reference import check_name
@@ -12,17 +12,22 @@ from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
 from catalog.server.pages.visit import Visit
 
 _ROWS = 50
+_MOST_COUNTED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class NameRow:
-    """A name of the catalogue: its newest version that is neither yanked nor removed, and that one's largest image as stored."""
+    """A name of the catalogue: its newest version that is neither yanked nor removed, and that one's largest image as stored.
+
+    ``total`` is the size of all its archives, each by itself; null for a name of more than 200 releases.
+    """
 
     name: str
     newest: str
     published: str
     releases: int
     size: int | None
+    total: int | None
     title: str
 
 
@@ -55,15 +60,18 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
         else:
             found = list_names(connection, catalogue=row.catalogue, after=(after, row.catalogue), limit=rows + 1)
         seen = list_sightings(connection, row.catalogue)
+        totals = {
+            entry.name: stored_size(connection, row.catalogue, entry.name) for entry in found[:rows] if entry.live <= _MOST_COUNTED
+        }
     following = found[rows - 1].name if not query and len(found) > rows else ""
-    names = tuple(_describe(visit, row.catalogue, entry) for entry in found[:rows])
+    names = tuple(_describe(visit, row.catalogue, entry, totals.get(entry.name)) for entry in found[:rows])
     return CataloguePage(describe_catalogue(card), query, names, following, {source: sequence for source, sequence, _ in seen})
 
 
-def _describe(visit: Visit, catalogue_name: str, entry: NameEntry) -> NameRow:
+def _describe(visit: Visit, catalogue_name: str, entry: NameEntry, total: int | None) -> NameRow:
     size = None
     if entry.newest:
         found = visit.view.release(catalogue_name, entry.name, entry.newest)
         if found is not None:
             size = max((image.size for image in found.release.images.values()), default=None)
-    return NameRow(entry.name, entry.newest, entry.published, entry.live, size, entry.title or entry.description)
+    return NameRow(entry.name, entry.newest, entry.published, entry.live, size, total, entry.title or entry.description)
