@@ -85,6 +85,7 @@ def test_a_home_that_cannot_be_written_is_read(home: Path, images: dict[str, str
         for command in reading:
             ended = there.run(*command, home=home)
             assert ended.code == 0, (command, ended)
+        assert there.run("save", "web@1.0", "-o", str(tmp_path / "web.tar.zst"), home=home).code == 0
         ended = there.run("publish", "web", "1.1", "--from", images["1.1"], home=home)
         assert ended.code == 41, ended
         assert "cannot be written" in ended.err, ended
