@@ -97,11 +97,14 @@ class Feeder:
                     raise FeederBusyError
             return None if job.error is not None else job.view
 
-    def is_fetching(self, archive_cid: Cid) -> bool:
-        """Return whether an image is being fetched."""
-        with self._lock:
-            job = self._jobs.get(archive_cid)
-        return job is not None and not job.ended
+    def look(self, wish: Wish) -> ArchiveView | None:
+        """Fetch the metadata of an image, and no more; return None where that fails."""
+        try:
+            with self._open_home() as home, self._open_network(home) as network, home.lease(f"serve --fetch {wish.label}"):
+                return open_archive(wish.image, wish.platform, open_store(home, network, wish.catalogue))
+        except DcatError as error:
+            self._log(f"looking at {wish.label}", error)
+            return None
 
     def waiting(self, archive_cid: Cid, blocks: BlockSource) -> BlockSource:
         """Return a block source that waits for what is still being fetched of an image."""

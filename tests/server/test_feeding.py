@@ -12,15 +12,23 @@ from pathlib import Path
 import pytest
 
 from catalog.home.home import Home, open_home
+from catalog.intake.intake import Wanted
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.operations.gc import collect_garbage
+from catalog.operations.publish import publish
+from catalog.operations.sync import sync
+from catalog.own.share import share_own
 from catalog.server import feeding
 from catalog.server.feeding import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from catalog.trust.store import list_pins
 from tests.delivery.versions import follower, open_at, publish_version
+from tests.factory.exports import source_of
+from tests.factory.images import make_image
+from tests.factory.platforms import AMD64, ARM64
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, HomeSource
 from tests.server.registry.conftest import RegistryServer, serving_registry
@@ -177,4 +185,30 @@ def test_more_than_a_few_at_once_are_told_to_come_back(tmp_path: Path, monkeypat
             answer = served.ask("/v2/team/web/manifests/1.1")
             assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         world.source.gate.set()
+    world.team.close()
+
+
+def test_of_several_platforms_the_one_that_is_taken_is_fetched(tmp_path: Path) -> None:
+    world = World(tmp_path, deltas=False)
+    layers = {platform: make_layer({"a": platform.architecture.encode() * 50_000}) for platform in (AMD64, ARM64)}
+    big = {platform: make_image([layer], platform=platform) for platform, layer in layers.items()}
+    for platform, image in big.items():
+        publish(world.team, "app", "1.0", source_of(image), Wanted(platform, (platform,)))
+    assert share_own(world.team, Network(), deltas=False) is not None
+    network = Network((world.source,), (HomeRouting(world.team),))
+    with open_home(tmp_path / "home", now=NOW) as home:
+        assert sync(home, network).first_error is None
+    world.source.given.clear()
+    with world.serving() as served:
+        assert served.ask(f"/v2/team/app/manifests/sha256:{'0' * 64}").status == 404
+        assert world.source.given == []  # an unknown digest fetches nothing
+        index = json.loads(served.ask("/v2/team/app/manifests/1.0").body)
+        digests = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
+        assert set(digests) == {"amd64", "arm64"}
+        layer = json.loads(served.ask(f"/v2/team/app/manifests/{digests['arm64']}").body)["layers"][0]
+        body = served.ask(f"/v2/team/app/blobs/{layer['digest']}").body
+        assert body == layers[ARM64]
+        world.wait_for_log()
+        with served.home.trust.read() as connection:
+            assert [pin.platform for pin in list_pins(connection) if pin.reason == "fetched"] == ["linux/arm64"]
     world.team.close()

@@ -42,6 +42,19 @@ class Images:
             return view
         return self._feeder.open(Wish(release.followed, release.release.name, release.release.version, platform, image))
 
+    def describe(self, release: NamedRelease, platform: Platform) -> ArchiveView | None:
+        """Return the archive of a release's image if it is held or could be fetched; its metadata is, its layers are not."""
+        image = release.images[platform]
+        view = self.find_held(image, platform)
+        if view is not None or self._feeder is None or release.followed is None or image.format != IMAGE_FORMAT:
+            return view
+        try:
+            return self._read(image, platform)
+        except VerificationError:
+            return None
+        except BlockNotFoundError:
+            return self._feeder.look(Wish(release.followed, release.release.name, release.release.version, platform, image))
+
     def source(self, archive_cid: Cid) -> BlockSource:
         """Return where the blocks of an archive are read: one that waits, while they are being fetched."""
         return self._blocks if self._feeder is None else self._feeder.waiting(archive_cid, self._blocks)

@@ -64,16 +64,19 @@ class Manifests:
             return known
         for release in self._releases.iterate(name):
             if len(release.images) > 1:
-                index = self._build(release)
+                index = self._build(release, fetch=False)
                 if index is not None and index.digest == str(digest):
                     return index
         return None
 
-    def _build(self, found: NamedRelease) -> Manifest | None:
-        # Of several platforms only what is held is listed, unless none is: a client needs one of them, not all.
-        views = {platform: self._images.find_held(image, platform) for platform, image in sorted(found.images.items())}
-        if not any(views.values()):
-            views = {platform: self._images.open(found, platform) for platform in views}
+    def _build(self, found: NamedRelease, *, fetch: bool = True) -> Manifest | None:
+        platforms = sorted(found.images)
+        if not fetch:
+            views = {platform: self._images.find_held(found.images[platform], platform) for platform in platforms}
+        elif len(platforms) == 1:
+            views = {platforms[0]: self._images.open(found, platforms[0])}
+        else:  # a client takes one of them, and asks for its manifest next: only then is that one fetched
+            views = {platform: self._images.describe(found, platform) for platform in platforms}
         held = {platform: view for platform, view in views.items() if view is not None}
         if not held:
             return None
