@@ -8,12 +8,10 @@ keep them small.
 import json
 import queue
 import re
-import socket
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
@@ -27,36 +25,15 @@ import docker.utils
 import requests
 import urllib3.exceptions
 
+from catalog.clients.docker.reaching import RESTART_HINT, innermost, open_client, unreachable
+from catalog.clients.docker.reply import Reply
 from catalog.clients.docker.target import EngineTarget
 from catalog.errors import EngineUnavailableError, UnavailableError
 from catalog.limits import CONNECT_TIMEOUT, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-_RESTART = "restart the Docker daemon (systemctl restart docker) and run the command again"
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
-_SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://", "fd://")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A complete answer of the engine."""
-
-    status: int
-    body: bytes
-
-    @property
-    def message(self) -> str:
-        """What the engine says about a failure."""
-        try:
-            return str(json.loads(self.body)["message"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return self.body[:1000].decode(errors="replace").strip() or "no message"
-
-    @property
-    def is_refused_by_grammar(self) -> bool:
-        """Whether the engine says that a name is malformed: by 400, 404 or 500, as versions and podman differ."""
-        return "invalid" in self.message or "lowercase" in self.message
 
 
 class EngineApi:
@@ -66,32 +43,12 @@ class EngineApi:
         """Connect. ``elsewhere`` is the host of another engine, which the error names if nobody answers at this one."""
         self.target = target
         self.idle_timeout = idle_timeout
-        if "://" in target.host and not target.host.lower().startswith(_SCHEMES):
-            raise EngineUnavailableError(
-                f'"{target.address}" ({target.origin}) is not the address of an engine',
-                why=f'its scheme "{target.host.partition(":")[0]}" is unknown',
-                hint="set DOCKER_HOST to unix:///path/to/docker.sock or tcp://host:port",
-            )
-        if target.host.startswith("ssh:"):
-            raise _unreachable(target, ValueError("dcat makes no SSH connections itself"), elsewhere)
-        try:
-            docker.utils.parse_host(target.host)
-            _knock(target.host, idle_timeout)
-        except (docker.errors.DockerException, OSError, ValueError) as error:
-            raise _unreachable(target, error, elsewhere) from error
-        try:
-            self._client = _client(target, idle_timeout)
-        except _MALFORMED as error:
-            raise EngineUnavailableError(
-                "Docker's settings cannot be read", why=str(error), hint="look at config.json in DOCKER_CONFIG or ~/.docker"
-            ) from error
-        except docker.errors.DockerException as error:
-            raise _unreachable(target, error, elsewhere) from error
+        self._client = open_client(target, idle_timeout, elsewhere)
         try:
             self.version = self._newest_version()
         except _LOST as error:
             self.close()
-            raise _unreachable(target, error, elsewhere) from error
+            raise unreachable(target, error, elsewhere) from error
         except BaseException:
             self.close()
             raise
@@ -147,7 +104,7 @@ class EngineApi:
                     raise EngineUnavailableError(
                         f"the engine at {self.target.address} did not end its answer in time",
                         why=f"{len(body)} bytes came in {self.idle_timeout:g} s",
-                        hint=_RESTART,
+                        hint=RESTART_HINT,
                     )
         return Reply(response.status_code, bytes(body))
 
@@ -245,7 +202,7 @@ class EngineApi:
             raise EngineUnavailableError(
                 f"the engine at {self.target.address} did not answer within {seconds:g} s",
                 why="it sends its answer byte by byte",
-                hint=_RESTART,
+                hint=RESTART_HINT,
             ) from None
         if isinstance(answer, BaseException):
             raise answer
@@ -265,7 +222,7 @@ class EngineApi:
         return EngineUnavailableError(
             f"the engine at {self.target.address} said nothing for {self.idle_timeout:g} s",
             why="an engine can hang after an interrupted load, or when its disk does not answer",
-            hint=_RESTART,
+            hint=RESTART_HINT,
         )
 
     def _newest_version(self) -> tuple[int, ...]:
@@ -292,55 +249,5 @@ class EngineApi:
             if "timed out" in str(error):
                 raise self._stuck() from error
             raise EngineUnavailableError(
-                f"the connection to the engine at {self.target.address} broke", why=_innermost(error)
+                f"the connection to the engine at {self.target.address} broke", why=innermost(error)
             ) from error
-
-
-def _knock(host: str, timeout: float) -> None:
-    """Connect to a Unix socket once: for the system's own error, and because docker-py does not close a failed connection."""
-    if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(timeout)
-            sock.connect("/" + host.removeprefix("unix://").lstrip("/"))
-
-
-def _client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
-    tls: docker.tls.TLSConfig | bool = False
-    if target.tls is not None:
-        files = target.tls
-        tls = docker.tls.TLSConfig(client_cert=(str(files.cert), str(files.key)), ca_cert=str(files.ca), verify=files.verify)
-    seconds: Any = idle_timeout  # typed as int, but passed to the socket as it is
-    # The version is asked for by `_newest_version`: docker-py would do so before `trust_env` is off.
-    client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
-    client.trust_env = False  # proxies, passwords and authorities of the environment are not meant for an engine
-    return client
-
-
-def _unreachable(target: EngineTarget, error: Exception, elsewhere: str | None) -> EngineUnavailableError:
-    why = _innermost(error)
-    if "timed out" in str(error):
-        hint = _RESTART
-    elif "Permission denied" in why:
-        hint = "this user may not use the socket: be a member of the group that owns it (docker), or use a rootless engine"
-    elif target.host.startswith("ssh:"):
-        hint = "forward its socket (ssh -L /tmp/docker.sock:/var/run/docker.sock …) and set DOCKER_HOST to unix:///tmp/docker.sock"
-    elif elsewhere:
-        hint = f"another engine listens at {elsewhere}: set DOCKER_HOST to it"
-    else:
-        hint = "start the engine, or set DOCKER_HOST to where it listens"
-    return EngineUnavailableError(f"no engine answers at {target.address} ({target.origin})", why=why, hint=hint)
-
-
-def _innermost(error: BaseException) -> str:
-    """Return the text of the innermost exception: the libraries wrap it, with names of objects and numbers in the text."""
-    seen = error
-    for _ in range(10):
-        inner = getattr(seen, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((entry for entry in reversed(seen.args) if isinstance(entry, BaseException)), seen.__cause__)
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    if isinstance(seen, OSError) and seen.strerror:
-        return seen.strerror
-    return str(seen).rpartition("object at 0x")[2].partition(">: ")[2] or str(seen) or type(seen).__name__
