@@ -95,6 +95,12 @@ class EngineSource:
         """Whether the engine was asked for its export already."""
         return self._ahead is not None
 
+    def close(self) -> None:
+        """Give up a push that was begun and not taken, so that the engine keeps nothing of it."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and isinstance(ahead[1], Push):
+            ahead[1].close()
+
     def find(self, wanted: Wanted) -> list[EngineImage]:
         """Return the wanted images as the engine describes them, without reading them."""
         if wanted.platforms:

@@ -118,14 +118,17 @@ def start_push(engine: Engine, images: list[EngineImage]) -> Push | None:
     return Push(engine, images, endpoint)
 
 
-def describe_road(engine: Engine) -> str:
-    """Return how a publish reads the images of an engine, and why, for users."""
+def examine(engine: Engine) -> tuple[str, list[str]]:
+    """Return how a publish reads the images of an engine, and why, for users; and the tags of killed publishes, now removed.
+
+    Only an engine that pushes to this process has tags whose processes can be looked up here.
+    """
     endpoint = PushEndpoint()
     try:
         why = why_not(engine, endpoint)
     finally:
         endpoint.close()
-    return f"exported images: {why}" if why else "pushed images"
+    return (f"exported images: {why}", []) if why else ("pushed images", remove_left_tags(engine))
 
 
 def why_not(engine: Engine, endpoint: PushEndpoint) -> str:
@@ -141,7 +144,7 @@ def why_not(engine: Engine, endpoint: PushEndpoint) -> str:
 
 
 def remove_left_tags(engine: Engine) -> list[str]:
-    """Remove the temporary tags of processes that have ended; return them."""
+    """Remove the temporary tags of processes of this machine that have ended; return them."""
     left = []
     with suppress(UnavailableError):
         for tag in engine.tags():

@@ -16,7 +16,7 @@ from catalog.clients.kubo import KuboClient
 from catalog.errors import DcatError, StorageError, UnavailableError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.image.encoder import check_encoder
-from catalog.intake.push import describe_road, remove_left_tags
+from catalog.intake.push import examine
 from catalog.limits import GIB
 from catalog.own.inspecting import inspect_node
 from catalog.sources.network import Network
@@ -107,8 +107,9 @@ def _check_engine(connect_engine: Callable[[], Engine]) -> Iterator[Finding]:
         store = f"{info.store} store, " if info.store != "podman" else ""
         text = f"{product} {info.version} at {info.target} ({info.origin}): {store}{info.platform}, API {info.api}"
         yield Finding("engine", "ok", text)
-        yield Finding("engine", "ok", f"publish reads {describe_road(engine)}")
-        if left := remove_left_tags(engine):
+        road, left = examine(engine)
+        yield Finding("engine", "ok", f"publish reads {road}")
+        if left:
             yield Finding("engine", "ok", f"removed temporary tags of publishes that were killed: {', '.join(left)}")
         try:
             for image in engine.incomplete():

@@ -5,6 +5,7 @@ and sharing, which the next share makes good. Blocks of an interrupted publish a
 """
 
 from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
@@ -70,18 +71,19 @@ def publish(
     platform, `AmbiguousReferenceError` where the name is another catalogue's here, and what ``source`` raises; a share that fails
     is in the result.
     """
-    check_publishable(name, version)
-    with home.trust.read() as connection:
-        check_own_name(connection, name)
     given = dict(annotations or {})
-    held = open_held(home, sharing.network.kubo)
-    published = None if given else _find_published(home, held, name, version, source, wanted)
-    if published is None:
-        if dry_run:
-            return _preview(home, name, version, source, wanted, given, held, progress)
-        published = _store(home, name, version, source, wanted, given, held, progress)
-    elif dry_run:
-        return replace(published, dry_run=True)
+    with closing(source) if isinstance(source, EngineSource) else nullcontext():  # ends a push that was begun, whatever happens
+        check_publishable(name, version)
+        with home.trust.read() as connection:
+            check_own_name(connection, name)
+        held = open_held(home, sharing.network.kubo)
+        published = None if given else _find_published(home, held, name, version, source, wanted)
+        if published is None:
+            if dry_run:
+                return _preview(home, name, version, source, wanted, given, held, progress)
+            published = _store(home, name, version, source, wanted, given, held, progress)
+        elif dry_run:
+            return replace(published, dry_run=True)
     shared, share_error = share_change(home, sharing, held=held, progress=progress)
     return replace(published, shared=shared, share_error=share_error)
 

@@ -12,13 +12,13 @@ import pytest
 from catalog.blockstores.holding import is_whole
 from catalog.clients.docker import Engine
 from catalog.clients.docker.local import is_local
-from catalog.errors import UnavailableError
+from catalog.errors import InvalidNameError, UnavailableError
 from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
 from catalog.intake import intake
 from catalog.intake.endpoint import PushEndpoint
 from catalog.intake.intake import EngineSource, Wanted
-from catalog.intake.push import describe_road, remove_left_tags
+from catalog.intake.push import examine, remove_left_tags
 from catalog.intake.pushed import PushedImages
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
@@ -70,7 +70,7 @@ def test_a_push_takes_what_an_export_takes(
         docker29.run("pull", reference)
     before = shown(docker29)
     with docker29.connect() as engine:
-        assert describe_road(engine) == "pushed images"
+        assert examine(engine) == ("pushed images", [])
         pushed = take(home, engine, reference, "1.0")
         assert shown(docker29) == before
         by_save()
@@ -116,7 +116,7 @@ def test_layers_that_are_held_are_not_sent_again(
 def test_other_stores_export(docker20: PrivateEngine, podman: PrivateEngine) -> None:
     for engine in (docker20, podman):
         with engine.connect() as connected:
-            assert describe_road(connected).startswith("exported images: its store compresses")
+            assert examine(connected)[0].startswith("exported images: its store compresses")
 
 
 def test_twenty_publishes_leave_nothing_in_the_engine(docker29: PrivateEngine, home: Home) -> None:
@@ -154,6 +154,21 @@ def test_an_engine_that_does_not_push_is_asked_for_an_export(
             done = take(home, engine, "pushed:1", f"3.{number}")
             assert done.changed
             assert shown(docker29) == before
+
+
+def test_a_push_that_was_begun_for_nothing_leaves_nothing(docker29: PrivateEngine, home: Home) -> None:
+    """The engine is asked ahead of the checks of the name, which then refuse it."""
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    before = shown(docker29)
+    with docker29.connect() as engine:
+        source = EngineSource(engine, "pushed:1")
+        source.begin(Wanted(HOST))
+        with pytest.raises(InvalidNameError):
+            publish(home, "Not a name", "1.0", source, Wanted(HOST))
+        assert shown(docker29) == before
+        assert publish(home, "pushed", "7.0", source, Wanted(HOST)).changed
+    assert shown(docker29) == before
 
 
 def test_a_killed_publish_leaves_a_tag_that_the_next_one_removes(docker29: PrivateEngine, home: Home, tmp_path: Path) -> None:
