@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
                 request.shutdown(2)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is no failure of ours."""
+        """Ignore the error: a client that goes away is not a failure of the endpoint."""
 
 
 class _Handler(BaseHTTPRequestHandler):
