@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.memory import MemoryBlockstore
+from catalog.clients.address import Address, look_up
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.kubo_address import find_rpc
@@ -164,6 +165,25 @@ def test_the_gateway_is_a_source(kubo: KuboNode, cid_version: str) -> None:
     assert not source.batch > 16
     with pytest.raises(UnavailableError):
         source.get(cid_of(b"absent at the gateway"))
+    client.close()
+
+
+def test_the_gateway_on_localhost_redirects_to_subdomains(kubo: KuboNode) -> None:
+    """Kubo gives each CID and name an origin of its own there: http://<cid>.ipfs.localhost:8080."""
+    content = random.Random(52).randbytes(600_000)
+    cid = parse_cid(kubo.run("add", "-Q", "--cid-version=1", data=content).decode().strip())
+    asked = set()
+
+    def noted(host: str, port: int) -> list[Address]:
+        asked.add(host)
+        return look_up(host, port)
+
+    url = kubo.gateway.replace("127.0.0.1", "localhost")
+    client = HttpClient(url, timeouts=scaled(Timeouts(), 10), look_up_host=noted)
+    fetched = FetchingBlockstore(MemoryBlockstore(), [HttpBlockSource(client)]).fetch_dag([cid])
+    assert fetched.blocks == 4
+    assert asked == {"localhost", *(host for host in asked if host.endswith(".ipfs.localhost"))}
+    assert f"{cid}.ipfs.localhost" in asked
     client.close()
 
 
