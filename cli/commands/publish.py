@@ -28,7 +28,10 @@ ImageOption = Annotated[
     str, typer.Option("--image", metavar="REF|ID", help="Publish this image of the engine; default: NAME:VERSION.")
 ]
 FromOption = Annotated[
-    str, typer.Option("--from", metavar="FILE|DIR|-|ipfs://CID", help="Publish from an exported tar, an OCI layout, or IPFS.")
+    str,
+    typer.Option(
+        "--from", metavar="FILE|DIR|-|ipfs://CID[/PATH]", help="Publish from an exported tar, an OCI layout, a pipe, or IPFS."
+    ),
 ]
 CopyOption = Annotated[str, typer.Option("--copy", metavar="REF", help="Publish the images of a release that is known here.")]
 PullOption = Annotated[bool, typer.Option("--pull", help="Let the engine pull the image first.")]

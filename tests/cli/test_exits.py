@@ -168,7 +168,7 @@ def test_a_mistyped_verb_is_answered_with_the_nearest(dcat: Dcat) -> None:
     [
         ("export --catalogue -o x.car", "--catalogue wants ALIAS or mine"),
         ("save web@1.0 -o --uncompressed", "-o wants FILE or -"),
-        ("publish web 1.0 --from --platform all", "--from wants FILE or DIR or - or ipfs://CID"),
+        ("publish web 1.0 --from --platform all", "--from wants FILE or DIR or - or ipfs://CID[/PATH]"),
         ("pull web@1.0 --tag --force", "--tag wants NAME:VERSION"),
         ("list --limit --json", "--limit wants N"),
     ],
