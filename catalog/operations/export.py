@@ -1,6 +1,6 @@
 """``dcat export``: write releases, or a whole catalogue, as one file with records, index and images, for use without a network."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -52,10 +52,11 @@ _Listed = tuple[Platform, Image]
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """The content to write: catalogues with their index, and images by the CID of their archive."""
+    """The content to write: catalogues with their index, images by the CID of their archive, and whose these are."""
 
     catalogues: tuple[CatalogueRow, ...]
     archives: dict[Cid, _Listed]
+    owners: dict[Cid, str]
 
 
 def export_releases(
@@ -76,7 +77,8 @@ def export_releases(
     found = [_resolve(home, reference, platform) for reference in references]
     rows = {row.catalogue: row for row, _, _ in found}
     archives = {image.archive: (platform, image) for _, _, images in found for platform, image in images}
-    return _write(home, _Content(tuple(rows.values()), archives), output, network, _since(home, since), progress)
+    owners = {image.archive: row.catalogue for row, _, images in found for _, image in images}
+    return _write(home, _Content(tuple(rows.values()), archives, owners), output, network, _since(home, since), progress)
 
 
 def export_catalogue(
@@ -100,7 +102,8 @@ def export_catalogue(
             for release in iterate_releases(connection, rows[0].catalogue)
             for platform, image in release.images.items()
         }
-    return _write(home, _Content((rows[0],), archives), output, network, _since(home, since), progress)
+    owners = dict.fromkeys(archives, rows[0].catalogue)
+    return _write(home, _Content((rows[0],), archives, owners), output, network, _since(home, since), progress)
 
 
 def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[CatalogueRow, Release, list[_Listed]]:
@@ -114,17 +117,21 @@ def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[Cat
     return resolved.catalogue, resolved.release, images
 
 
-def _since(home: Home, references: Sequence[str]) -> list[Cid]:
-    return [image.archive for reference in references for _, image in _resolve(home, reference, None)[2]]
+def _since(home: Home, references: Sequence[str]) -> dict[Cid, str]:
+    """Return the archives that the receiver holds, with their catalogues."""
+    found = [_resolve(home, reference, None) for reference in references]
+    return {image.archive: row.catalogue for row, _, images in found for _, image in images}
 
 
 def _write(
-    home: Home, content: _Content, output: Path | BinaryIO, network: Network, since: list[Cid], progress: Progress
+    home: Home, content: _Content, output: Path | BinaryIO, network: Network, since: dict[Cid, str], progress: Progress
 ) -> Exported:
-    store = open_store(home, network)
+    catalogues = {row.catalogue for row in content.catalogues} | set(since.values())
+    stores = {catalogue: open_store(home, network, catalogue) for catalogue in catalogues}
     records = _records(home, content.catalogues)
     with home.reading("export"), CarriedDeltas(home, home.blocks) as carried:
         for archive, (platform, image) in content.archives.items():
+            store = stores[content.owners[archive]]
             try:
                 store.fetch_dag([archive], size=image.size, progress=progress)
                 check_image(image, platform, store)
@@ -133,14 +140,14 @@ def _write(
         if since:
             _add_deltas(home, content, carried, since, progress)
         progress(Step("phase", "Writing the bundle"))
-        counted = _Counted(_blocks(home, store, content, since, carried))
+        counted = _Counted(_blocks(home, stores, content, since, carried))
         deltas = carried.by_target.values()
         with open_output(output) as file:
             size = write_bundle(file, content.archives, counted, records=records, since=since, deltas=deltas)
     return Exported(tuple(records), len(content.archives), counted.number, size, len(deltas))
 
 
-def _add_deltas(home: Home, content: _Content, carried: CarriedDeltas, since: list[Cid], progress: Progress) -> None:
+def _add_deltas(home: Home, content: _Content, carried: CarriedDeltas, since: Iterable[Cid], progress: Progress) -> None:
     """Add deltas from images that the receiver holds, or has from the part of the bundle before."""
     before: list[Cid] = []
     held = [archive for archive in since if is_whole(archive, home.blocks)]
@@ -161,15 +168,18 @@ def _records(home: Home, rows: Iterable[CatalogueRow]) -> dict[str, bytes]:
     return records
 
 
-def _blocks(home: Home, store: FetchingBlockstore, content: _Content, since: list[Cid], carried: CarriedDeltas) -> Iterator[Block]:
+def _blocks(
+    home: Home, stores: Mapping[str, FetchingBlockstore], content: _Content, since: Mapping[Cid, str], carried: CarriedDeltas
+) -> Iterator[Block]:
     """Yield the index of every catalogue, then the archives: each block once, without those under ``since`` or made by a delta."""
-    done = {block.cid.digest for archive in since for block in walk(archive, store)}
+    done = {block.cid.digest for archive, owner in since.items() for block in walk(archive, stores[owner])}
     for row in content.catalogues:
         for cid in _index_blocks(home, row):
             if cid.digest not in done:
                 done.add(cid.digest)
                 yield Block(cid, home.blocks.get(cid))
     for archive in content.archives:
+        store = stores[content.owners[archive]]
         if archive in carried.by_target:
             for plain in carried.blocks(archive):
                 if plain.cid.digest not in done:

@@ -11,6 +11,7 @@ from catalog.image.walk import walk
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import parse_ipns_name
+from catalog.operations.export import export_catalogue, export_releases
 from catalog.operations.pin import pin
 from catalog.operations.publish import publish
 from catalog.operations.pull import pull
@@ -79,7 +80,9 @@ def test_no_source_learns_of_another_catalogue(world: World, tmp_path: Path) -> 
         pull(home, reference, platform=HOST, engine=None, network=network)
     pin(home, "eve/web@1.0", platform=HOST, network=network)
     save(home, "bob/web@1.0", tmp_path / "saved.tar.zst", platform=HOST, network=network)
+    export_releases(home, ["eve/web@1.0", "ann/web@1.0"], tmp_path / "some.car", network=network)
     assert sync(home, network, mirror=True).first_error is None
+    export_catalogue(home, "bob", tmp_path / "all.car", network=network)
     own = {str(home.own_catalogue())}
     for team in TEAMS:
         assert world.routings[team].asked <= {world.names[team]} | own
