@@ -116,4 +116,4 @@ def fetch_image_files(
         need = count_need(view, store)
         if plan_delta(home, view, store, need, progress, catalogue) is not None:
             fetch_archive(home, view, store, progress=progress, catalogue=catalogue)
-    return open_image_files(home, image.archive, store, home.blocks.has)
+    return open_image_files(home, image.archive, store, home.blocks.has if store.has_sources else None)

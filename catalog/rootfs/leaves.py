@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from catalog.errors import CodecError, VerificationError
+from catalog.errors import BlockNotFoundError, CodecError, VerificationError
 from catalog.image.chunking import A, T
 from catalog.image.encoder import frame_content_size, inflate_frame
 from catalog.image.reader import ArchivedLayer
@@ -66,8 +66,9 @@ def list_leaves(layer: ArchivedLayer, source: BlockSource) -> list[Leaf]:
 class LayerBytes:
     """Read a layer from front to back, or at any position whose leaves were passed before.
 
-    ``held`` says whether a leaf can be read without fetching it. ``exact`` turns false once the size of a leaf was taken from the
-    rule of the cut rather than read. ``sizes`` are the leaves' content sizes where they are known from an earlier reading.
+    ``held`` says whether a leaf can be read without fetching it, as far as it is known without reading. ``exact`` turns false
+    once the size of a leaf was taken from the rule of the cut rather than read. ``sizes`` are the leaves' content sizes where
+    they are known from an earlier reading.
     """
 
     def __init__(self, leaves: Sequence[Leaf], source: BlockSource, held: Held, sizes: Sequence[int] = ()) -> None:
@@ -148,13 +149,20 @@ class LayerBytes:
         if number + 1 < len(self._starts):
             return self._starts[number + 1] - self._starts[number]
         leaf = self._leaves[number]
-        if file_size > _ONE_LEAF or self._held(leaf.cid):
-            size = frame_content_size(self._source.get(leaf.cid))
-        else:
-            size = file_size
-            self.exact = False
+        size = self._read_size(leaf.cid, file_size)
         self._starts.append(self._starts[-1] + size)
         return size
+
+    def _read_size(self, cid: Cid, file_size: int) -> int:
+        if file_size > _ONE_LEAF:
+            return frame_content_size(self._source.get(cid))
+        if self._held(cid):
+            try:
+                return frame_content_size(self._source.get(cid))
+            except BlockNotFoundError:
+                pass
+        self.exact = False
+        return file_size
 
     def _inflate(self, number: int) -> bytes:
         content = self._contents.get(number)

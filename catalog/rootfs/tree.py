@@ -1,8 +1,9 @@
 """The layers of an image applied one on top of the other.
 
 As engines do it: an entry replaces what was at its path (a directory over a directory keeps its content), ``.wh.NAME`` removes
-NAME of the layers below, ``.wh..wh..opq`` removes all that they put into its directory, and a parent that is a symbolic link is
-followed inside the image.
+NAME of the layers below, ``.wh..wh..opq`` removes all that they put into its directory. A parent that is a symbolic link is
+followed inside the image where the link is of the same layer. One of a layer below becomes a directory: engines unpack each layer
+by itself and lay it over the others.
 Source: OCI image-spec, layer.md ("Applying Changesets", "Whiteouts").
 """
 
@@ -60,7 +61,8 @@ class Tree:
                 return node if node.entry.kind == "file" else None
             target = normalise_path(node.entry.target)
             parent, _, name = target.rpartition("/")
-            found = self._nodes.get(self._join(self._real_parent(parent), name)) or self._nodes.get(target)
+            real = self._follow(parent)
+            found = self._nodes.get(target) or (self._nodes.get(self._join(real, name)) if real is not None else None)
             if found is None or found.path == node.path:
                 return None
             node = found
@@ -92,16 +94,16 @@ class Tree:
             parent, _, name = entry.path.rpartition("/")
             if not name.startswith(_WHITEOUT):
                 continue
-            real = self._real_parent(parent)
             if name == _OPAQUE:
-                for child in list(self._children.get(real, ())):
-                    self._remove(self._join(real, child))
+                for child in list(self._children.get(parent, ())):
+                    self._remove(self._join(parent, child))
             elif not name.startswith(_AUFS):
-                self._remove(self._join(real, name[len(_WHITEOUT) :]))
+                self._remove(self._join(parent, name[len(_WHITEOUT) :]))
+        self._parents.clear()
         for entry in entries:
             parent, _, name = entry.path.rpartition("/")
             if name and not name.startswith(_WHITEOUT):
-                real = self._real_parent(parent)
+                real = self._real_parent(parent, number)
                 self._make_directories(real, number)
                 self._put(self._join(real, name), entry, number)
 
@@ -143,18 +145,18 @@ class Tree:
             self._links.discard(path)
             self._parents.clear()
 
-    def _real_parent(self, path: str) -> str:
-        """Return the real path of a directory, symbolic links on the way followed."""
+    def _real_parent(self, path: str, number: int) -> str:
+        """Return the real path of a directory for an entry of a layer, links of that layer followed."""
         if not path or path in self._children:
             return path
         known = self._parents.get(path)
         if known is None:
-            known = self._follow(path)
+            known = self._follow(path, number)
             known = self._parents[path] = path if known is None else known
         return known
 
-    def _follow(self, path: str) -> str | None:
-        """Return a path without links in it; None where links lead in a circle."""
+    def _follow(self, path: str, number: int | None = None) -> str | None:
+        """Return a path without links in it, or without those of one layer; None where links lead in a circle."""
         waiting = [part for part in path.split("/") if part][::-1]
         at = ""
         hops = 0
@@ -166,7 +168,7 @@ class Tree:
                 at = at.rpartition("/")[0]
                 continue
             candidate = self._join(at, part)
-            if candidate in self._links:
+            if candidate in self._links and (number is None or self._nodes[candidate].layer == number):
                 hops += 1
                 if hops > MAX_LINK_HOPS:
                     return None

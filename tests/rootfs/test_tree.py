@@ -46,12 +46,17 @@ def test_a_directory_over_a_directory_keeps_what_is_in_it() -> None:
     assert node.layer == 1
 
 
-def test_a_parent_that_is_a_link_is_followed_inside_the_image() -> None:
-    tree = Tree(
-        [layer("usr/lib/", links={"lib": "usr/lib", "abs": "/usr/lib", "up": "../../usr/lib"}), layer("lib/a", "abs/b", "up/c")]
-    )
+def test_a_parent_that_is_a_link_of_the_same_layer_is_followed_inside_the_image() -> None:
+    links = {"lib": "usr/lib", "abs": "/usr/lib", "up": "../../usr/lib"}
+    tree = Tree([[*layer("usr/lib/", links=links), *layer("lib/a", "abs/b", "up/c")]])
     assert {"usr/lib/a", "usr/lib/b", "usr/lib/c"} <= set(paths(tree))
     assert tree.resolve("lib/a") == tree.get("usr/lib/a")
+
+
+def test_a_parent_that_is_a_link_of_a_layer_below_becomes_a_directory() -> None:
+    """As Docker does it: a layer is unpacked by itself, so the directory that it needs hides the link."""
+    tree = Tree([layer("usr/lib/a", links={"lib": "usr/lib"}), layer("lib/b")])
+    assert paths(tree) == ["lib", "lib/b", "usr", "usr/lib", "usr/lib/a"]
 
 
 def test_a_circle_of_links_leads_nowhere() -> None:

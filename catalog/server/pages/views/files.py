@@ -97,7 +97,7 @@ def open_archive(visit: Visit, archive: Cid) -> ImageFiles:
     """Open the files of an archive that is here; raise `PathNotFoundError` where it is not."""
     try:
         return visit.remember(
-            ("files", archive), lambda: open_image_files(visit.home, archive, visit.blocks, visit.blocks.has, visit.stopped)
+            ("files", archive), lambda: open_image_files(visit.home, archive, visit.blocks, stopped=visit.stopped)
         )
     except BlockNotFoundError as error:
         raise PathNotFoundError(
