@@ -4,7 +4,6 @@ Nothing below `cli` reads the environment; values are passed down from here.
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,6 +80,8 @@ class Context:
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
         home = self.open_home(self.now)
         if (mode := open_mode(home.path)) is not None:
+            import shlex  # not for every command: start-up
+
             self.output.warn(
                 f"{home.path} can be changed by everybody on this machine (mode {mode:04o}). "
                 f"To fix it: chmod 700 {shlex.quote(str(home.path))}"
