@@ -1,6 +1,5 @@
 """What starts quickly imports nothing heavy, and answers what the slow way answers."""
 
-import os
 import subprocess
 import sys
 from importlib import metadata
@@ -139,28 +138,17 @@ def test_windows_is_told_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("arguments", "limit"),
     [
-        (["--version"], 3.0),
-        (["__complete", "bash", "dcat pu"], 3.0),
-        (["resolve", "web@1.0"], 6.5),  # 3 is wanted; sqlite3, dataclasses, pathlib and typing are most of the rest
-        (["__complete", "bash", "dcat resolve we"], 6.5),
+        (["--version"], 60),
+        (["__complete", "bash", "dcat pu"], 90),
+        (["resolve", "web@1.0"], 180),
+        (["__complete", "bash", "dcat resolve we"], 180),
     ],
 )
-def test_what_a_quick_answer_costs_over_a_bare_interpreter(stocked: Dcat, arguments: list[str], limit: float) -> None:
-    """In processor time, by turns, the least of each: other work on the machine moves it little."""
-    bare, quick = [], []
-    for _ in range(9):
-        bare.append(processor_time([sys.executable, "-c", "pass"]))
-        quick.append(processor_time([sys.executable, "-m", "cli.main", *arguments]))
-    assert min(quick) <= limit * min(bare), f"{min(quick) / min(bare):.2f} times a bare interpreter"
-
-
-def processor_time(command: list[str]) -> float:
-    """Run a command and return the processor time that it took."""
-    actions = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    process = os.posix_spawn(command[0], command, {**os.environ, "PYTHONPATH": str(ROOT)}, file_actions=actions)
-    _, status, usage = os.wait4(process, 0)
-    assert status == 0
-    return usage.ru_utime + usage.ru_stime
+def test_a_quick_answer_imports_few_modules(stocked: Dcat, arguments: list[str], limit: int) -> None:
+    """Modules, not seconds: they are most of what a start costs, and equal on every machine; `make bench` has the times."""
+    modules, ran = imported(*arguments)
+    assert ran.code == 0
+    assert len(modules) <= limit
 
 
 def test_the_version_is_that_of_the_installation(dcat: Dcat) -> None:
