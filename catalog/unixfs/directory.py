@@ -87,17 +87,6 @@ def find_entries(root: Cid, names: Iterable[str], source: BlockSource) -> dict[s
     return {name: entry for name, entry in found if entry is not None}
 
 
-def resolve_path(root: Cid, path: Iterable[str], source: BlockSource) -> Cid | None:
-    """Follow ``path`` from a directory down; return ``None`` if a part does not exist."""
-    cid = root
-    for part in path:
-        entry = find_entry(cid, part, source)
-        if entry is None:
-            return None
-        cid = entry.cid
-    return cid
-
-
 def is_directory(cid: Cid, block: bytes) -> bool:
     """Return whether a block is the root of a directory; raise `CodecError` for data that is not UnixFS."""
     return cid.codec == DAG_PB and _decode(cid, block)[1].type in (UnixFSType.DIRECTORY, UnixFSType.HAMT_SHARD)
