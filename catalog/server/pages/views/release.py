@@ -1,73 +1,26 @@
 """One release: how to get it, what it is made of, how it runs, where it came from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from catalog.blockstores.holding import is_whole
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError, ReleaseNotFoundError, VerificationError
-from catalog.image.document import JsonObject, decode_object, get_object, get_text, get_text_map, get_texts
-from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
-from catalog.image.secrets import find_secrets
+from catalog.image.reader import ArchiveView, read_archive
 from catalog.image.walk import walk
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import list_changes
-from catalog.index.releases import list_releases, newest_names
+from catalog.index.releases import list_releases
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_name, check_version, nearest
 from catalog.model.release import Image, Release
-from catalog.rootfs.leaves import list_leaves
 from catalog.server.pages.getting import Client, list_clients
+from catalog.server.pages.views.configuration import Configuration, describe_configuration
+from catalog.server.pages.views.layers import LayerRow, list_layers
 from catalog.server.pages.views.name import DeltaRow, is_begun, list_deltas, unknown_name
 from catalog.server.pages.visit import Visit
 
 _NEIGHBOURS = 20
-_OTHER_NAMES = 48  # whose layers are looked at for shared ones
-_WHAT = "the image config"
-_MASK = "••••••"
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRow:
-    """A layer, the base first. ``made_by`` is the step of the history that made it.
-
-    Of its ``stored`` bytes, ``shared`` are also in the version before; ``names`` are other names whose newest release has the
-    layer.
-    """
-
-    number: int
-    diff_id: str
-    cid: str
-    size: int
-    stored: int
-    made_by: str
-    shared: int
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting of the configuration; of one that looks like a secret the value is not shown."""
-
-    name: str
-    value: str
-    masked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """How the image runs, as its config says."""
-
-    entrypoint: tuple[str, ...]
-    command: tuple[str, ...]
-    user: str
-    directory: str
-    ports: tuple[str, ...]
-    volumes: tuple[str, ...]
-    stop_signal: str
-    environment: tuple[Setting, ...]
-    labels: tuple[Setting, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +116,8 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         begun=view is not None,
         deltas=list_deltas(image, _versions(older)) if image is not None else (),
         getting=list_clients(visit, row, found, image, whole=whole) if image is not None else (),
-        layers=_list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
-        configuration=_configure(view) if view is not None else None,
+        layers=list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
+        configuration=describe_configuration(view) if view is not None else None,
         previous=before.version if before is not None else "",
         newest=next((entry.version for entry in others if entry.yanked is None and entry.removed is None), ""),
         versions=tuple(entry.version for entry in others if entry.removed is None),
@@ -235,113 +188,3 @@ def _platform(platform: Platform, image: Image) -> PlatformRow:
 
 def _versions(releases: list[Release]) -> dict[Cid, str]:
     return {image.archive: entry.version for entry in releases for image in entry.images.values()}
-
-
-def _list_layers(visit: Visit, view: ArchiveView, old: Image | None, own: str) -> tuple[LayerRow, ...]:
-    before = _leaves_of(visit, old.archive) if old is not None else frozenset()
-    elsewhere = visit.remember("layers of names", lambda: _layers_of_names(visit))
-    steps = _steps(view)
-    rows = []
-    for number, layer in enumerate(view.layers, 1):
-        names = tuple(sorted(set(elsewhere.get(layer.cid, ())) - {own}))
-        shared = sum(size for cid, size in _leaves(visit, layer) if cid in before)
-        step = steps[number - 1] if number <= len(steps) else ""
-        rows.append(LayerRow(number, str(layer.diff_id), str(layer.cid), layer.size, layer.stored_size, step, shared, names))
-    return tuple(rows)
-
-
-def _leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
-    def look() -> tuple[tuple[Cid, int], ...]:
-        try:
-            return tuple(dict(list_leaves(layer, visit.blocks)).items())
-        except (BlockNotFoundError, VerificationError):
-            return ()
-
-    return visit.remember(("leaves", layer.cid), look)
-
-
-def _leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
-    def look() -> frozenset[Cid]:
-        try:
-            layers = read_archive(archive, visit.blocks).layers
-        except (BlockNotFoundError, VerificationError):
-            return frozenset()
-        return frozenset(cid for layer in layers for cid, _ in _leaves(visit, layer))
-
-    return visit.remember(("archive's leaves", archive), look)
-
-
-def _layers_of_names(visit: Visit) -> dict[Cid, list[str]]:
-    """Return which names' newest releases have a layer, of those that were published last."""
-    with visit.home.index.read() as connection:
-        entries = newest_names(connection, limit=_OTHER_NAMES)
-    found: dict[Cid, list[str]] = {}
-    for entry in entries:
-        row = visit.view.catalogue(entry.catalogue)
-        released = visit.view.release(entry.catalogue, entry.name, entry.newest)
-        for image in released.release.images.values() if released is not None and row is not None else ():
-            try:
-                layers = read_archive(image.archive, visit.blocks).layers if visit.blocks.has(image.archive) else ()
-            except (BlockNotFoundError, VerificationError):
-                continue
-            for layer in layers:
-                found.setdefault(layer.cid, []).append(f"{row.label if row else ''}/{entry.name}")
-    return found
-
-
-def _steps(view: ArchiveView) -> list[str]:
-    """Return the history's step of each distinct layer; none where the history does not fit the layers."""
-    document = decode_object(view.config, _WHAT)
-    history = document.get("history")
-    made = [
-        str(entry.get("created_by") or entry.get("comment") or "")
-        for entry in (history if isinstance(history, list) else ())
-        if isinstance(entry, dict) and not entry.get("empty_layer")
-    ]
-    if len(made) != len(view.image.diff_ids):
-        return []
-    first: dict[object, str] = {}
-    for diff_id, step in zip(view.image.diff_ids, made, strict=True):
-        first.setdefault(diff_id, step)
-    return [first[layer.diff_id] for layer in view.layers]
-
-
-def _configure(view: ArchiveView) -> Configuration:
-    document = decode_object(view.config, _WHAT)
-    runtime = get_object(document, "config", _WHAT)
-    secret = set(find_secrets(view.image.env, view.image.labels))
-    environment = [entry.partition("=")[::2] for entry in view.image.env]
-    return Configuration(
-        entrypoint=_texts(runtime, "Entrypoint"),
-        command=_texts(runtime, "Cmd"),
-        user=_text(runtime, "User"),
-        directory=_text(runtime, "WorkingDir"),
-        ports=_keys(runtime, "ExposedPorts"),
-        volumes=_keys(runtime, "Volumes"),
-        stop_signal=_text(runtime, "StopSignal"),
-        environment=tuple(_setting(name, value, secret) for name, value in environment),
-        labels=tuple(_setting(name, value, secret) for name, value in sorted(get_text_map(runtime, "Labels", _WHAT).items())),
-    )
-
-
-def _setting(name: str, value: str, secret: set[str]) -> Setting:
-    return Setting(name, _MASK, masked=True) if name in secret else Setting(name, value, masked=False)
-
-
-def _texts(runtime: JsonObject, key: str) -> tuple[str, ...]:
-    try:
-        return tuple(get_texts(runtime, key, _WHAT))
-    except VerificationError:
-        return (json.dumps(runtime.get(key), ensure_ascii=False),)
-
-
-def _text(runtime: JsonObject, key: str) -> str:
-    try:
-        return get_text(runtime, key, _WHAT)
-    except VerificationError:
-        return json.dumps(runtime.get(key), ensure_ascii=False)
-
-
-def _keys(runtime: JsonObject, key: str) -> tuple[str, ...]:
-    value = runtime.get(key)
-    return tuple(sorted(map(str, value))) if isinstance(value, dict) else ()
