@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from catalog.errors import DcatError as DcatError
     from catalog.home.home import Home as Home
     from catalog.home.home import open_home as open_home
-    from catalog.intake.intake import EngineSource as EngineSource
-    from catalog.intake.intake import FolderSource as FolderSource
-    from catalog.intake.intake import StreamSource as StreamSource
     from catalog.intake.intake import Wanted as Wanted
+    from catalog.intake.sources import EngineSource as EngineSource
+    from catalog.intake.sources import FolderSource as FolderSource
+    from catalog.intake.sources import StreamSource as StreamSource
     from catalog.ipld.cid import Cid as Cid
     from catalog.ipld.cid import parse_cid as parse_cid
     from catalog.ipns.name import IpnsName as IpnsName
@@ -99,7 +99,8 @@ _NAMES = {
     "catalog.clients.docker": ("Engine", "connect"),
     "catalog.errors": ("DcatError",),
     "catalog.home.home": ("Home", "open_home"),
-    "catalog.intake.intake": ("EngineSource", "FolderSource", "StreamSource", "Wanted"),
+    "catalog.intake.intake": ("Wanted",),
+    "catalog.intake.sources": ("EngineSource", "FolderSource", "StreamSource"),
     "catalog.ipld.cid": ("Cid", "parse_cid"),
     "catalog.ipns.name": ("IpnsName", "parse_ipns_name"),
     "catalog.model.platform": ("Platform", "parse_platform"),

@@ -16,7 +16,8 @@ from catalog.image.dag import ChunkSink, StoredArchive, StoredLayer
 from catalog.image.layout import OpenMember
 from catalog.image.reader import ArchiveView, write_tar
 from catalog.image.tar import normalise_name
-from catalog.intake.intake import ImageSource, LayoutSource, StreamSource, TakenImage, Wanted
+from catalog.intake.intake import ImageSource, TakenImage, Wanted
+from catalog.intake.sources import LayoutSource, StreamSource
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release

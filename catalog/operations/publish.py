@@ -16,7 +16,8 @@ from catalog.home.home import Home
 from catalog.image.dag import FrameRef
 from catalog.image.secrets import find_secrets
 from catalog.index.releases import get_release
-from catalog.intake.intake import EngineSource, ImageSource, TakenImage, Wanted
+from catalog.intake.intake import ImageSource, TakenImage, Wanted
+from catalog.intake.sources import EngineSource
 from catalog.ipld.block import Block, Blockstore
 from catalog.model.platform import Platform
 from catalog.model.reference import check_publishable

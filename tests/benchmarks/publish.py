@@ -15,9 +15,9 @@ from tests.compat.engines import PrivateEngine, run_docker20, run_docker29, run_
 ROUNDS = 5
 # dcat as it is where an engine cannot push: it has images exported.
 _EXPORT = """import sys
-from catalog.intake import intake
+from catalog.intake import sources
 from cli.main import main
-intake.start_push = lambda *_: None
+sources.start_push = lambda *_: None
 sys.exit(main())"""
 EXPORTING = (sys.executable, "-c", _EXPORT)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from catalog.intake.intake import EngineSource, Wanted
+from catalog.intake.intake import Wanted
+from catalog.intake.sources import EngineSource
 from catalog.progress import silent
 from tests.compat.engines import PrivateEngine
 from tests.factory import field

@@ -9,7 +9,8 @@ import pytest
 from catalog.clients.docker import Engine
 from catalog.errors import EngineConflictError, ImageIncompleteError, ReleaseConflictError
 from catalog.home.home import Home, open_home
-from catalog.intake.intake import EngineSource, Wanted
+from catalog.intake.intake import Wanted
+from catalog.intake.sources import EngineSource
 from catalog.model.digest import DiffID, ManifestDigest
 from catalog.model.platform import parse_platform
 from catalog.operations.publish import Published, publish

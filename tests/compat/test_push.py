@@ -15,11 +15,12 @@ from catalog.clients.docker.local import is_local
 from catalog.errors import InvalidNameError, UnavailableError
 from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
-from catalog.intake import intake
+from catalog.intake import sources
 from catalog.intake.endpoint import PushEndpoint
-from catalog.intake.intake import EngineSource, Wanted
+from catalog.intake.intake import Wanted
 from catalog.intake.push import examine, remove_left_tags
 from catalog.intake.pushed import PushedImages
+from catalog.intake.sources import EngineSource
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
@@ -44,7 +45,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def by_save(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have images exported from now on."""
-    return lambda: monkeypatch.setattr(intake, "start_push", lambda *_: None)
+    return lambda: monkeypatch.setattr(sources, "start_push", lambda *_: None)
 
 
 def take(home: Home, engine: Engine, reference: str, version: str) -> Published:

@@ -14,7 +14,8 @@ from catalog.blockstores.writing import BlockWriter
 from catalog.errors import EngineUnavailableError
 from catalog.image.dag import StoredArchive
 from catalog.image.reader import iter_stored, read_archive, tar_size, write_tar
-from catalog.intake.intake import EngineSource, FolderSource, ImageSource, StreamSource, TakenImage, Wanted
+from catalog.intake.intake import ImageSource, TakenImage, Wanted
+from catalog.intake.sources import EngineSource, FolderSource, StreamSource
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import parse_platform
 from catalog.progress import silent

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.intake.intake import FolderSource, TakenImage, Wanted
+from catalog.intake.intake import TakenImage, Wanted
+from catalog.intake.sources import FolderSource
 from catalog.progress import silent
 from tests.compat.registry import push_compressed
 from tests.compat.tools import buildkit, tool

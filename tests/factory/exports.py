@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
-from catalog.intake.intake import StreamSource
+from catalog.intake.sources import StreamSource
 from catalog.model.platform import Platform, parse_platform
 from tests.factory.images import APP, BASE, SampleImage, canonical_json, make_image
 from tests.factory.platforms import AMD64

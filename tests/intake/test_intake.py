@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import ArchiveError, DcatError, ImageIncompleteError, ImageNotFoundError, PlatformNotFoundError
-from catalog.intake.intake import FolderSource, StreamSource, TakenImage, Wanted
+from catalog.intake.intake import TakenImage, Wanted
+from catalog.intake.sources import FolderSource, StreamSource
 from catalog.model.platform import Platform
 from catalog.progress import silent
 from tests.factory import field
