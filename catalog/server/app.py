@@ -51,7 +51,7 @@ def create_app(
         hands = workers if site.feeder is None else workers.branch(_FEEDING_THREADS)  # they wait for what is being fetched
         parts.append(RegistryRoutes(releases, site.blocks, hands, compress=settings.compress, feeder=site.feeder))
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
-        parts.append(PageRoutes(site, site.home, workers, registry=registry, token=settings.token is not None))
+        parts.append(PageRoutes(site, site.home, workers, log, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)
     return Guard(
         router,

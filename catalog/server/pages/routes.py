@@ -19,7 +19,10 @@ from starlette.routing import Route
 
 from catalog.errors import (
     AmbiguousReferenceError,
+    BlockNotFoundError,
+    CorruptHomeError,
     DcatError,
+    InvalidConfigError,
     InvalidInputError,
     LockedError,
     NotFoundError,
@@ -28,6 +31,8 @@ from catalog.errors import (
 )
 from catalog.home.home import Home
 from catalog.lookup.view import open_view
+from catalog.model.release import format_time
+from catalog.server.log import escape
 from catalog.server.pages import feed
 from catalog.server.pages.document import to_json
 from catalog.server.pages.links import encode_query, link
@@ -69,10 +74,15 @@ _STATUS: tuple[tuple[type[DcatError], int], ...] = (
     (NotFoundError, 404),
     (AmbiguousReferenceError, 404),
     (InvalidInputError, 400),
+    (CorruptHomeError, 500),
     (VerificationError, 400),
     (LockedError, 503),
     (StorageError, 503),
 )
+_TOLD = (NotFoundError, AmbiguousReferenceError, InvalidInputError, VerificationError, BlockNotFoundError)
+"""Errors whose text is about what was asked for; that of others may hold paths and addresses of this machine."""
+_HIDDEN = (CorruptHomeError, InvalidConfigError)
+"""Those of them whose text is about this machine all the same."""
 
 
 class _TextConvertor(PathConvertor):
@@ -94,10 +104,16 @@ class _Made:
 
 
 class PageRoutes:
-    """The handlers of all pages. ``registry`` says that the server answers ``/v2/``, ``token`` that a token guards it."""
+    """The handlers of all pages. ``registry`` says that the server answers ``/v2/``, ``token`` that a token guards it.
 
-    def __init__(self, site: Site, home: Home, workers: Workers, *, registry: bool, token: bool) -> None:
+    ``log`` is called with one escaped line for each error that is not shown.
+    """
+
+    def __init__(
+        self, site: Site, home: Home, workers: Workers, log: Callable[[str], None], *, registry: bool, token: bool
+    ) -> None:
         self._site = site
+        self._log = log
         self._home = home
         self._workers = workers
         self._registry = registry
@@ -216,11 +232,25 @@ class PageRoutes:
         headers = {"cache-control": "no-store", "vary": "Accept", "content-security-policy": _POLICY, **_SAFE}
         if status == 503:
             headers["retry-after"] = "2"
+        shown = error
+        if not isinstance(error, _TOLD) or isinstance(error, _HIDDEN):
+            why = f": {error.why}" if error.why else ""
+            self._log(f"{format_time(self._site.now())} page: {escape(f'{type(error).__name__}: {error.message}{why}')}")
+            shown = _hide(status)
         if as_json:
-            body = {"schema": "dcat/error/v1", "code": error.code, "message": error.message, "why": error.why, "try": error.hint}
+            body = {"schema": "dcat/error/v1", "code": error.code, "message": shown.message, "why": shown.why, "try": shown.hint}
             return Response(json.dumps(to_json(body)), status, {"content-type": _JSON, **headers})
-        page = render("error.html", self._site.now(), status=status, error=error, page="error", twin="")
+        page = render("error.html", self._site.now(), status=status, error=shown, page="error", twin="")
         return Response(page, status, {"content-type": _HTML, **headers})
+
+
+def _hide(status: int) -> DcatError:
+    """Return an error to show in place of one that is only logged."""
+    if status == 503:
+        return DcatError(
+            "this server cannot answer right now", why="what it reads is busy or cannot be read", hint="try again later"
+        )
+    return DcatError("this page could not be made", why="the reason is in the log of the server")
 
 
 def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> _Made:

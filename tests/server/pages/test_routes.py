@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.errors import CorruptHomeError, DcatError, LockedError, NewerHomeError, StorageError
 from catalog.home.home import open_home
 from catalog.ipld.cid import DAG_PB, RAW, cid_of
 from tests.factory.times import NOW
@@ -112,6 +113,27 @@ def test_an_error_is_a_page_and_a_document(pages: Pages, path: str, status: int,
     twin = pages.get(path, accept="application/json")
     assert twin.status == status
     assert json.loads(twin.body)["schema"] == "dcat/error/v1"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(StorageError, 503), (LockedError, 503), (CorruptHomeError, 500), (NewerHomeError, 500)]
+)
+def test_an_error_of_the_machine_is_logged_and_not_shown(
+    pages: Pages, monkeypatch: pytest.MonkeyPatch, error: type[DcatError], status: int
+) -> None:
+    def fail(path: Path) -> None:
+        raise error(f"{path}/index cannot be used", why="/srv/secret/disk is full", hint="look at /srv/secret")
+
+    monkeypatch.setattr("catalog.server.pages.routes.open_view", fail)
+    home = str(pages.home.path)
+    for address in ("/status?fresh", "/r/mine/web@1.1/files/etc/os-release?download"):
+        for accept in ("text/html", "application/json"):
+            answer = pages.get(address, accept=accept)
+            assert answer.status == status
+            assert home.encode() not in answer.body
+            assert b"/srv/secret" not in answer.body
+        assert json.loads(answer.body)["code"] == error.code
+    assert any(f"{error.__name__}: {home}/index cannot be used: /srv/secret/disk is full" in line for line in pages.served.log)
 
 
 def test_a_file_is_downloaded_inert_and_whole(pages: Pages) -> None:

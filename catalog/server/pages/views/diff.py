@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from catalog.errors import BlockNotFoundError, DcatError, PathNotFoundError, ReleaseNotFoundError, VerificationError
+from catalog.errors import (
+    BlockNotFoundError,
+    CorruptHomeError,
+    DcatError,
+    PathNotFoundError,
+    ReleaseNotFoundError,
+    StorageError,
+    VerificationError,
+)
 from catalog.image.config import parse_config
 from catalog.image.difference import compare_blocks, compare_configs, compare_layers
 from catalog.image.reader import ArchiveView, read_archive
@@ -144,6 +152,8 @@ def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifferen
             return compare_files(open_archive(visit, before), open_archive(visit, after)), ""
         except PathNotFoundError:
             return None, "not all files of both images are here"
+        except (StorageError, CorruptHomeError):  # their messages hold paths of this machine
+            return None, "the files cannot be read here"
         except DcatError as error:
             return None, error.message
 
