@@ -3,6 +3,7 @@
 import re
 
 from catalog.model.text import escape as escape
+from catalog.model.text import escape_file as escape_file
 from catalog.model.text import escape_lines as escape_lines
 
 _URL = r"://[^\s\"'<>]*"

@@ -26,6 +26,11 @@ def escape_lines(text: str) -> str:
     return "\n".join(escape(line) for line in text.split("\n"))
 
 
+def escape_file(text: str) -> str:
+    """Return the text of a file escaped, except for its line breaks and tabs."""
+    return "\n".join("\t".join(map(escape, line.split("\t"))) for line in text.split("\n"))
+
+
 def format_size(size: int) -> str:
     """Return a number of bytes in decimal units: ``187.0 MB``."""
     if abs(size) < 1000:
