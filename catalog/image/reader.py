@@ -7,17 +7,16 @@ are read. How a layer was cut, and by which encoder its frames were made, is not
 """
 
 import hashlib
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from catalog.errors import ArchiveError, VerificationError
 from catalog.image.canonical import END, CanonicalArchive, lay_out_archive, padding
 from catalog.image.config import ImageConfig, parse_config
-from catalog.image.encoder import frame_content_size, inflate_frame
+from catalog.image.encoder import inflate_frame
 from catalog.image.hashing import LayerDigest
+from catalog.image.inflating import Batch, Inflater
 from catalog.image.oci import parse_manifest
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
@@ -27,10 +26,6 @@ from catalog.model.platform import Platform
 from catalog.model.release import Image
 from catalog.unixfs.file import FileLink, decode_file_node, read_file
 
-_THREADS: Final = 2
-_BATCH_SIZE: Final = 1024 * 1024  # content that one task inflates, about
-_BATCH_FRAMES: Final = 256
-_MAX_BATCHES: Final = 6  # batches inflated ahead of the reader
 _BLOCK: Final = 512
 _MEMBERS: Final = 5  # of the metadata
 
@@ -164,7 +159,7 @@ def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID
     `BlockNotFoundError`.
     """
     yield view.frame.metadata
-    with _Inflater() as inflater:
+    with Inflater() as inflater:
         for layer, header, link in zip(view.layers, view.frame.headers, view.links[1::2], strict=True):
             if layer.diff_id in without:
                 continue
@@ -183,7 +178,7 @@ def tar_size(view: ArchiveView, without: Collection[DiffID] = ()) -> int:
 def iter_stored(view: ArchiveView, source: BlockSource) -> Iterator[bytes]:
     """Yield the archive as it is stored, ``view.size`` bytes of ``tar.zst``; contents are verified as in `write_tar`."""
     yield from _read_glue(view, view.links[0], view.frame.head, source)
-    with _Inflater() as inflater:
+    with Inflater() as inflater:
         for position, layer in enumerate(view.layers):
             for batch in _read_layer(layer, view.links[2 * position + 1], source, inflater):
                 yield b"".join(batch.frames)
@@ -214,11 +209,11 @@ def _read_metadata(link: FileLink, source: BlockSource) -> tuple[bytes, bytes, b
     return bytes(content), bodies[3], bodies[4]
 
 
-def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: "_Inflater") -> Iterator["_Batch"]:
+def _read_layer(layer: ArchivedLayer, link: FileLink, source: BlockSource, inflater: Inflater) -> Iterator[Batch]:
     """Yield a layer's frames and contents, the last batch only after the whole layer was verified."""
     digest = LayerDigest()
     size = stored_size = 0
-    last: _Batch | None = None
+    last: Batch | None = None
     for batch in inflater.inflate(read_file(link.cid, source, max_size=link.file_size)):
         if batch.has_empty and layer.size:
             raise VerificationError(f"layer {layer.diff_id} has a frame without content")
@@ -253,49 +248,3 @@ def _read_glue(view: ArchiveView, link: FileLink, expected: bytes, source: Block
         yield frame
     if offset != len(expected) or stored_size != link.file_size:
         raise VerificationError(f"archive {view.cid} is not canonical", why="the bytes between its layers are too few")
-
-
-class _Batch(NamedTuple):
-    frames: Sequence[bytes]
-    content: bytes
-    has_empty: bool  # whether some frame has no content
-
-
-class _Inflater:
-    """Inflate frames in threads, in order, a few batches ahead of the reader."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="inflate")
-
-    def __enter__(self) -> "_Inflater":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def inflate(self, frames: Iterable[bytes]) -> Iterator[_Batch]:
-        queue: deque[Future[_Batch]] = deque()
-        for batch in _gather(frames):
-            queue.append(self._pool.submit(_inflate_batch, batch))
-            if len(queue) > _MAX_BATCHES:
-                yield queue.popleft().result()
-        while queue:
-            yield queue.popleft().result()
-
-
-def _gather(frames: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    for frame in frames:
-        batch.append(frame)
-        size += frame_content_size(frame)
-        if size >= _BATCH_SIZE or len(batch) == _BATCH_FRAMES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _inflate_batch(frames: Sequence[bytes]) -> _Batch:
-    contents = [inflate_frame(frame) for frame in frames]
-    return _Batch(frames, b"".join(contents), not all(contents))
