@@ -7,6 +7,7 @@ written. Source: docs/formats/image.md, section 4.
 
 import hashlib
 import threading
+from functools import cache
 from typing import Final
 
 import zstandard
@@ -21,13 +22,11 @@ _PROBE_FRAME_SHA256 = "efe20a9d7f171beb43fad3586df85627363c3c8abdc0e3594d043c907
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
 _local = threading.local()  # a (de)compressor may be used by one thread at a time
-_checked = threading.Event()
 
 
+@cache
 def check_encoder() -> None:
     """Raise `EncoderError` unless this process's encoder makes the golden frame of the probe; checked once per process."""
-    if _checked.is_set():
-        return
     digest = hashlib.sha256(compress_chunk(build_probe())).hexdigest()
     if digest != _PROBE_FRAME_SHA256:
         version = ".".join(map(str, zstandard.ZSTD_VERSION))
@@ -36,7 +35,6 @@ def check_encoder() -> None:
             why=f"the probe's frame has sha256 {digest[:12]}…, {_PROBE_FRAME_SHA256[:12]}… was expected (zstd 1.5.7)",
             hint="install the zstandard wheel that dcat was released with (0.25, libzstd 1.5.7)",
         )
-    _checked.set()
 
 
 def build_probe() -> bytes:

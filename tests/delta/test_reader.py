@@ -18,7 +18,7 @@ from catalog.delta.header import (
 from catalog.delta.reader import read_delta
 from catalog.errors import DeltaError, EncoderError
 from catalog.image import encoder
-from catalog.image.encoder import compress_chunk
+from catalog.image.encoder import check_encoder, compress_chunk
 from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 from catalog.ipld.varint import decode_varint, encode_varint
@@ -96,7 +96,7 @@ def test_a_home_that_lost_base_blocks_gets_no_delta() -> None:
 
 def test_another_encoder_is_refused_before_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "compress_chunk", lambda content: zstandard.ZstdCompressor(level=1).compress(content))
-    encoder._checked.clear()
+    check_encoder.cache_clear()
     with pytest.raises(EncoderError):
         next(vector().read((DELTAS / "one-section.delta").read_bytes()))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -139,10 +140,14 @@ def test_metadata_is_one_segment() -> None:
 
 
 def test_little_is_held() -> None:
-    cutter = LayerCutter()
+    cutter, piece = LayerCutter(), bytes(300_000)
     held = 0
-    for _ in range(64):
-        for _ in cutter.feed(bytes(300_000)):
-            pass
-        held = max(held, len(cutter._held))
-    assert held <= 2 << 20
+    tracemalloc.start()
+    try:
+        for _ in range(64):
+            for _ in cutter.feed(piece):
+                pass
+            held = max(held, tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert len(piece) < held <= 2 << 20
