@@ -6,7 +6,7 @@ from catalog.delta.policy import KnownImage
 from catalog.home.home import Home
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_DELTA_CANDIDATES
-from catalog.lookup.view import open_view
+from catalog.lookup.opening import open_view
 
 
 @dataclass(frozen=True, slots=True)

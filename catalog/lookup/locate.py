@@ -21,7 +21,8 @@ from catalog.errors import (
 from catalog.index.catalogue import CatalogueRow
 from catalog.ipld.cid import Cid
 from catalog.lookup.meaning import describe_catalogues, find_meaning, is_own
-from catalog.lookup.view import Row, View, open_view
+from catalog.lookup.opening import open_view
+from catalog.lookup.view import Row, View
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import MINE, Reference, nearest, parse_reference

@@ -1,13 +1,10 @@
 """The queries of the quick look-up: index and trust store of a home by stdlib `sqlite3`, read-only, in one consistent state each.
 
-Nothing heavy is imported (SQLAlchemy takes 180 ms). The tables are defined in `catalog.index.schema` and `catalog.trust.schema`;
-tests compare the revisions. A home that does not exist, or has no files, is empty.
+Nothing heavy is imported (SQLAlchemy takes 180 ms). The tables are defined in `catalog.index.schema` and `catalog.trust.schema`.
 """
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from catalog.index.catalogue import CatalogueRow
@@ -16,10 +13,7 @@ from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line
-from catalog.storage.sqlite import connect, translated
 
-INDEX_FILE, TRUST_FILE = "index.sqlite", "trust.sqlite"
-INDEX_REVISION, TRUST_REVISION = "index_2", "trust_2"
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 
@@ -64,7 +58,7 @@ class ConflictRow(NamedTuple):
 
 
 class View:
-    """The queries, over connections that `open_view` opened."""
+    """The queries, over connections that `catalog.lookup.opening.open_view` opened."""
 
     def __init__(self, index: sqlite3.Connection | None, trust: sqlite3.Connection | None) -> None:
         self._index = index
@@ -265,52 +259,3 @@ class View:
 
     def _ask_trust(self, statement: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
         return [] if self._trust is None else self._trust.execute(statement, values).fetchall()
-
-
-@contextmanager
-def open_view(home: Path) -> Iterator[View]:
-    """Open a home for reading. Raises `NewerHomeError`, `CorruptHomeError`."""
-    with (
-        _open(home / INDEX_FILE, INDEX_REVISION) as index,
-        _open(home / TRUST_FILE, TRUST_REVISION) as trust,
-        translated(home),
-    ):
-        yield View(index, trust)
-
-
-@contextmanager
-def _open(path: Path, revision: str) -> Iterator[sqlite3.Connection | None]:
-    if not path.exists():
-        yield None
-        return
-    with translated(path):
-        connection = connect(path, read_only=True)
-    try:
-        with translated(path):
-            connection.execute("BEGIN")
-            known = _read_revision(connection)
-        if known is not None and known != revision:
-            connection.close()
-            _bring_up(path)
-            with translated(path):
-                connection = connect(path, read_only=True)
-                connection.execute("BEGIN")
-        yield None if known is None else connection
-    finally:
-        connection.close()
-
-
-def _read_revision(connection: sqlite3.Connection) -> str | None:
-    """Return the revision of the file; None where it is empty."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
-        return None
-    return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
-
-
-def _bring_up(path: Path) -> None:
-    """Migrate a file of an older dcat; only this imports the heavy modules."""
-    from catalog.index.schema import SCHEMA as INDEX
-    from catalog.storage.database import open_schema
-    from catalog.trust.schema import SCHEMA as TRUST
-
-    open_schema(path, INDEX if path.name == INDEX_FILE else TRUST)

@@ -6,7 +6,7 @@ import typer
 
 from catalog import operations
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
-from catalog.lookup.view import open_view
+from catalog.lookup.opening import open_view
 from catalog.model.reference import check_publishable, parse_reference
 from cli.command import command, command_app
 from cli.context import Context

@@ -21,7 +21,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import put_releases
 from catalog.index.schema import SCHEMA as INDEX
 from catalog.ipld.cid import DAG_PB, cid_from_digest
-from catalog.lookup import view
+from catalog.lookup import opening
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.release import parse_time
 from catalog.trust import ownership
@@ -59,7 +59,7 @@ def meaning(world: World, reference: str) -> tuple[str, str]:
 
 
 def test_reads_the_revisions_that_are_written() -> None:
-    assert (INDEX.head, TRUST.head) == (view.INDEX_REVISION, view.TRUST_REVISION)
+    assert (INDEX.head, TRUST.head) == (opening.INDEX_REVISION, opening.TRUST_REVISION)
 
 
 def test_own_catalogue_first_then_the_owner(world: World) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.lookup.view import open_view
+from catalog.lookup.opening import open_view
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
 from catalog.storage.database import Database

@@ -30,7 +30,7 @@ from catalog.errors import (
     VerificationError,
 )
 from catalog.home.home import Home
-from catalog.lookup.view import open_view
+from catalog.lookup.opening import open_view
 from catalog.model.release import format_time
 from catalog.server.log import escape
 from catalog.server.pages import feed
