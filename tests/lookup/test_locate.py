@@ -19,15 +19,12 @@ from catalog.errors import (
 )
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import put_releases
-from catalog.index.schema import SCHEMA as INDEX
 from catalog.ipld.cid import DAG_PB, cid_from_digest
-from catalog.lookup import opening
 from catalog.lookup.locate import Resolved, open_lookup
 from catalog.model.release import parse_time
 from catalog.trust import ownership
 from catalog.trust.conflicts import list_conflicts, refuse_conflict
 from catalog.trust.contents import accept_conflict
-from catalog.trust.schema import SCHEMA as TRUST
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import make_release
 from tests.factory.times import AT, NOW
@@ -56,10 +53,6 @@ def resolve(world: World, reference: str, now: datetime = LATER, **options: obje
 def meaning(world: World, reference: str) -> tuple[str, str]:
     found = resolve(world, reference)
     return found.catalogue.label, found.release.reference
-
-
-def test_reads_the_revisions_that_are_written() -> None:
-    assert (INDEX.head, TRUST.head) == (opening.INDEX_REVISION, opening.TRUST_REVISION)
 
 
 def test_own_catalogue_first_then_the_owner(world: World) -> None:
