@@ -28,15 +28,27 @@ def compare_differences(home: Home, record: Record, differences: list[ReleaseDif
         return compare_contents(connection, catalogue, after, home.time, held=held, gone=gone, most=MAX_OPEN_CONFLICTS)
 
 
-def compare_whole(home: Home, record: Record, releases: Iterable[Release]) -> Comparison:
-    """Compare all releases of a catalogue; new contents are not kept in memory: `see_contents` takes them from the index."""
+def compare_whole(home: Home, record: Record, releases: Iterable[Release], *, settled: bool = False) -> Comparison:
+    """Compare all releases of a catalogue; new contents are not kept in memory: `see_contents` takes them from the index.
+
+    With ``settled``, contents that only a suspicious snapshot has shown do not count: the record is a proper one.
+    """
     catalogue = str(record.name)
     with home.trust.read() as connection:
         if not has_contents(connection, catalogue):
             return Comparison(catalogue)
         with home.index.read() as index:
             held = _held(index, catalogue)
-            found = compare_contents(connection, catalogue, releases, home.time, held=held, whole=True, most=MAX_OPEN_CONFLICTS)
+            found = compare_contents(
+                connection,
+                catalogue,
+                releases,
+                home.time,
+                held=held,
+                whole=True,
+                settled=settled,
+                most=MAX_OPEN_CONFLICTS,
+            )
     return found
 
 

@@ -17,7 +17,8 @@ from catalog.snapshot.difference import ReleaseDifference, diff_snapshots
 from catalog.snapshot.reader import Snapshot, open_snapshot
 from catalog.sources.network import Network
 from catalog.sources.store import FetchingBlockstore, SourceUse
-from catalog.trust.decision import RecordChoice, floor_of
+from catalog.trust.decision import RecordChoice, Verdict, floor_of
+from catalog.trust.store import get_floor
 from catalog.trust.withheld import WithheldState, get_withheld
 
 
@@ -51,9 +52,12 @@ def fetch_snapshot(
     store = open_store(home, network, str(record.name))
     store.deadline = deadline
     shown = shown_row(home, str(record.name))
-    last = _open_last(home, shown)
     with home.trust.read() as connection:
+        stored = get_floor(connection, str(record.name))
         noted = get_withheld(connection, str(record.name))
+    undoes = stored is not None and stored.shown is not None and choice.verdict is not Verdict.SUSPICIOUS
+    # After a suspicious snapshot all is compared: what did not change since then may be noted only as part of that one.
+    last = None if undoes else _open_last(home, shown)
     decided = noted.state if noted is not None and noted.floor == floor_of(record) else None
     snapshot = open_snapshot(record.snapshot_cid, store)
     flooded = decided in ("open", "refused")

@@ -39,6 +39,7 @@ from catalog.trust.contents import (
 )
 from catalog.trust.decision import RecordChoice, Verdict, floor_of
 from catalog.trust.ownership import claim_names, finish_first_sync, next_tick, see_names
+from catalog.trust.provisional import drop_provisional, mark_time
 from catalog.trust.store import get_floor, raise_floor, refuse_record, show_above_floor
 from catalog.trust.withheld import WithheldState, forget_withheld, withhold
 
@@ -113,6 +114,8 @@ def commit(
 ) -> None:
     """Write a plan: one transaction of the trust store, then the index."""
     catalogue = str(record.name)
+    suspicious = choice.verdict is Verdict.SUSPICIOUS
+    at = mark_time(home.time) if suspicious else home.time
 
     def trust(connection: Connection) -> None:
         if first is not None:
@@ -121,13 +124,15 @@ def commit(
         forget_withheld(connection, catalogue)
         tick = next_tick(connection)
         if plan.prepared is not None:
-            _note_prepared(home, connection, plan, plan.prepared, rank, tick)
+            _note_prepared(home, connection, plan, plan.prepared, rank, tick, at)
         else:
             note_names(connection, catalogue, plan.releases, rank, tick)
         if plan.comparison is None:
             forget_conflicts(connection, catalogue)
         else:
-            note_contents(connection, plan.comparison, home.time)
+            if suspicious:
+                plan.comparison.completed.clear()  # they would become part of contents that were seen before
+            note_contents(connection, plan.comparison, at)
         finish_first_sync(connection, catalogue)
 
     home.commit(plan.update, trust, prepared=plan.prepared)
@@ -194,7 +199,11 @@ def _prepare(home: Home, new: NewSnapshot, row: CatalogueRow) -> Iterator[Plan |
     elif new.differences is not None:
         yield _plan_differences(home, new, row, new.differences)
     else:
-        comparison = None if new.decided == "accepted" else compare_whole(home, new.record, new.snapshot.read())
+        comparison = (
+            None
+            if new.decided == "accepted"
+            else compare_whole(home, new.record, new.snapshot.read(), settled=new.choice.verdict is not Verdict.SUSPICIOUS)
+        )
         if comparison is not None and comparison.flooded:
             yield None
             return
@@ -218,7 +227,9 @@ def _plan_differences(home: Home, new: NewSnapshot, row: CatalogueRow, differenc
     return Plan(update, changes, comparison, releases=tuple(after))
 
 
-def _note_prepared(home: Home, connection: Connection, plan: Plan, prepared: Prepared, rank: int | None, tick: int) -> None:
+def _note_prepared(
+    home: Home, connection: Connection, plan: Plan, prepared: Prepared, rank: int | None, tick: int, at: str
+) -> None:
     """Note contents and names of a catalogue that was loaded whole; current contents are replaced only where the user said so."""
     catalogue = plan.update.catalogue
     with home.index.read() as index:
@@ -230,7 +241,7 @@ def _note_prepared(home: Home, connection: Connection, plan: Plan, prepared: Pre
             if plan.comparison is None:
                 accept_images(connection, catalogue, batch, home.time)
             else:
-                see_contents(connection, catalogue, batch, home.time)
+                see_contents(connection, catalogue, batch, at)
 
 
 def _withhold(home: Home, record: Record, first: Callable[[Connection], None] | None) -> WithheldState:
@@ -248,6 +259,8 @@ def _take_floor(connection: Connection, choice: RecordChoice, record: Record) ->
         show_above_floor(connection, catalogue, floor_of(record), record.encoded)
         return
     shown = stored.shown if stored is not None else None
+    if shown is not None:
+        drop_provisional(connection, catalogue)
     for refused in {floor_of(entry) for entry in choice.passed_over} | ({shown} if shown is not None else set()):
         refuse_record(connection, catalogue, refused)
     raise_floor(connection, catalogue, floor_of(record), record.encoded)

@@ -13,6 +13,7 @@ from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line
+from catalog.trust.provisional import time_seen
 
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
@@ -202,15 +203,14 @@ class View:
 
     def images_seen(self, catalogue: str, name: str, version: str) -> dict[str, str]:
         """Return when this home first saw the current images of a release, by platform."""
-        return dict(
-            self._ask_trust(
-                "SELECT platform, first_seen FROM contents JOIN catalogues USING (catalogue_id) "
-                "WHERE catalogue = ? AND name = ? AND version = ?",
-                catalogue,
-                name,
-                version,
-            )
+        rows = self._ask_trust(
+            "SELECT platform, first_seen FROM contents JOIN catalogues USING (catalogue_id) "
+            "WHERE catalogue = ? AND name = ? AND version = ?",
+            catalogue,
+            name,
+            version,
         )
+        return {platform: time_seen(noted) for platform, noted in rows}
 
     def note(self, key: str) -> str | None:
         rows = self._ask_trust("SELECT value FROM notes WHERE key = ?", key)

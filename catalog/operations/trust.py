@@ -27,6 +27,7 @@ from catalog.trust.content import content_of
 from catalog.trust.contents import Comparison, accept_conflict, compare_contents, note_contents
 from catalog.trust.decision import Floor, floor_of
 from catalog.trust.ownership import Subscription, check_successor, list_subscriptions, succeed
+from catalog.trust.provisional import drop_provisional, keep_provisional
 from catalog.trust.store import StoredFloor, get_floor, get_note, put_note, raise_floor, refuse_record
 from catalog.trust.withheld import Withheld, decide_withheld, get_withheld
 
@@ -235,6 +236,7 @@ def _accept_jump(home: Home, question: Question) -> None:
 
     def trust(connection: Connection) -> None:
         raise_floor(connection, question.catalogue, floor_of(record), record.encoded)
+        keep_provisional(connection, question.catalogue)
 
     home.commit(IndexUpdate(question.catalogue, changes=[_change(home, question, "accepted")]), trust)
 
@@ -253,6 +255,7 @@ def _refuse_jump(home: Home, question: Question) -> bool:
 
     def trust(connection: Connection) -> None:
         refuse_record(connection, question.catalogue, refused)
+        drop_provisional(connection, question.catalogue)
         if comparison is not None:
             note_contents(connection, comparison, home.time)
 
@@ -269,7 +272,7 @@ def _compare_again(home: Home, record: Record) -> Comparison | None:
     try:
         releases = open_snapshot(record.snapshot_cid, home.blocks).read()
         with home.trust.read() as connection:
-            return compare_contents(connection, str(record.name), releases, home.time, whole=True)
+            return compare_contents(connection, str(record.name), releases, home.time, whole=True, settled=True)
     except UnavailableError:
         return None
 

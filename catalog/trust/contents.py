@@ -22,6 +22,7 @@ from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.trust.conflicts import Conflict, NotedConflicts, check_waiting, describe_change, end_conflicts, put_conflict
 from catalog.trust.content import Content, content_of
+from catalog.trust.provisional import SETTLED
 from catalog.trust.schema import catalogues, contents
 from catalog.trust.store import catalogue_id, get_note, put_note
 
@@ -84,13 +85,16 @@ def compare_contents(
     held: FindHeld | None = None,
     gone: Iterable[tuple[str, str]] = (),
     whole: bool = False,
+    settled: bool = False,
     most: int | None = None,
 ) -> Comparison:
     """Compare new and changed releases of a catalogue with the contents they were seen with. Only reads.
 
     ``held`` returns the release of a name and version from the index; ``gone`` are the names and versions that the catalogue no
     longer has. With ``whole``, ``releases`` are all that the catalogue has, and new contents are left to `see_contents`:
-    there may be millions. The comparison ends early once more than ``most`` conflicts would be open (``Comparison.flooded``).
+    there may be millions. With ``settled``, contents that only a suspicious snapshot has shown do not count
+    (`catalog.trust.provisional`). The comparison ends early once more than ``most`` conflicts would be open
+    (``Comparison.flooded``).
     """
     number = _find_number(connection, catalogue)
     found = Comparison(catalogue)
@@ -101,7 +105,7 @@ def compare_contents(
     stream = iter(releases)
     while batch := list(islice(stream, _BATCH)):
         keys = [(*_key(release), str(platform)) for release in batch for platform in release.images]
-        current = {} if number is None else _read_current(connection, number, keys)
+        current = {} if number is None else _read_current(connection, number, keys, settled=settled)
         for release in batch:
             before = noted.take(_key(release))
             differing = _compare_release(connection, number, found, release, current, at, held, before)
@@ -273,16 +277,17 @@ def _complete(
     return known
 
 
-def _read_current(connection: Connection, number: int, keys: Sequence[_Key]) -> dict[_Key, Content]:
-    """Return the current contents of (name, version, platform)."""
+def _read_current(connection: Connection, number: int, keys: Sequence[_Key], *, settled: bool = False) -> dict[_Key, Content]:
+    """Return the current contents of (name, version, platform); with ``settled``, without those of a suspicious snapshot only."""
+    only = SETTLED if settled else ""
     known: dict[_Key, Content] = {}
     if len(keys) >= _RANGE_FROM:
         low, high = min(name for name, _, _ in keys), max(name for name, _, _ in keys)
-        for name, version, platform, *content in connection.exec_driver_sql(_RANGE, (number, low, high)):
+        for name, version, platform, *content in connection.exec_driver_sql(_RANGE + only, (number, low, high)):
             known[name, version, platform] = Content(*content)
     else:
         for key in keys:
-            row = connection.exec_driver_sql(_FIND, (number, *key)).first()
+            row = connection.exec_driver_sql(_FIND + only, (number, *key)).first()
             if row is not None:
                 known[key] = Content(*row)
     return known

@@ -12,9 +12,11 @@ import pytest
 
 from catalog.errors import AmbiguousReferenceError, NotFoundError, RollbackError, UnavailableError
 from catalog.limits import MAX_SEQUENCE
+from catalog.model.release import format_time
 from tests.attacks.publisher import Attacker
 from tests.attacks.victim import Victim
 from tests.factory.releases import make_release, publish_fake
+from tests.factory.times import NOW
 from tests.fakes.homes import share
 from tests.needs import ROOT
 
@@ -67,6 +69,39 @@ def test_conflicts_of_a_refused_jump_are_over(mallory: Attacker, ann: Victim) ->
     with pytest.raises(NotFoundError):
         ann.accept(content.item)
     assert ann.resolve("bob/web@1.0").release == make_release("web", "1.0", "old")
+
+
+@pytest.mark.parametrize("ended", ["refused", "passed over"])
+def test_the_owners_release_is_no_conflict_with_a_refused_jump(mallory: Attacker, ann: Victim, ended: str) -> None:
+    """A4: contents that only the refused snapshot had are forgotten; the owner's are then noted for good."""
+    mallory.publish(make_release("web", "1.0"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "2.0", "evil"), make_release("api", "1.0", "same"), sequence=5_000_000)
+    assert ann.sync(mallory).state == "suspicious"
+    assert ann.resolve("bob/web@2.0").first_seen == format_time(NOW)
+    if ended == "refused":
+        ann.refuse("bob")
+    mallory.publish(make_release("web", "2.0", "the owner's"), sequence=2)
+    update = ann.sync(mallory)
+    assert (update.state, update.conflicts) == ("updated", ())
+    assert ann.questions() == []
+    assert ann.resolve("bob/web@2.0").release == make_release("web", "2.0", "the owner's")
+    mallory.publish(make_release("web", "2.0", "moved"), make_release("api", "1.0", "moved"))
+    assert len(ann.sync(mallory).conflicts) == 2
+
+
+def test_contents_of_a_jump_do_not_change_silently(mallory: Attacker, ann: Victim) -> None:
+    """A4, A7: neither while it waits nor once it is accepted."""
+    mallory.publish(make_release("web", "1.0"))
+    ann.subscribe(mallory, "bob")
+    mallory.publish(make_release("web", "2.0"), make_release("api", "1.0"), sequence=5_000_000)
+    ann.sync(mallory)
+    mallory.publish(make_release("web", "2.0", "moved"))
+    assert [conflict.name for conflict in ann.sync(mallory).conflicts] == ["web"]
+    ann.accept(next(question.item for question in ann.questions() if question.kind == "jump"))
+    mallory.publish(make_release("api", "1.0", "moved"))
+    assert {conflict.name for conflict in ann.sync(mallory).conflicts} >= {"api"}
+    assert ann.resolve("bob/web@1.0")
 
 
 @pytest.mark.parametrize("successor", ["own", "followed", "itself"])
