@@ -24,7 +24,8 @@ def answer_foreign(verb: str, rest: _Words, accepts: Callable[[_Words], bool]) -
     why, words = (
         special(rest) if special else (f'"{verb}" of other tools is {" or ".join(FOREIGN[verb])} here', [FOREIGN[verb][0], *rest])
     )
-    if words and not accepts(words):
+    names_nothing = words == ["pull"]  # it parses, since --locked takes the place of references, and means nothing alone
+    if words and (names_nothing or not accepts(words)):
         words = [words[0], "--help"] if words[0] in FOREIGN[verb] and not special else []
     return UsageError(f'dcat has no command "{escape(verb)}"', why=why, hint=to_command(words) if words else "")
 

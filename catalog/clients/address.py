@@ -17,7 +17,7 @@ from catalog.errors import UnavailableError
 
 AddressKind = Literal["public", "private", "loopback", "link-local", "unspecified", "multicast"]
 
-_NOISE = re.compile(r"\[SSL[^\]]*\] | ?\(_ssl\.c:[0-9]+\)")
+_NOISE = re.compile(r"\[SSL[^\[\]]*\] | ?\(_ssl\.c:[0-9]{1,9}\)")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
