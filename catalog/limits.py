@@ -166,4 +166,6 @@ ENGINE_UPLOAD_PIECE = MIB
 MAX_ENGINE_REPLY = 64 * MIB  # the list of some 100,000 images
 MAX_ENGINE_EVENT = 256 * KIB  # one line of what an engine reports
 MAX_ENGINE_STAGING = 4 * 3600.0  # the longest silence before an export, whatever size the engine states
+ENGINE_EXPORT_FLOOR = 64 * KIB  # what five minutes of waiting for an export must bring
+ENGINE_PULL_TIME = 24 * 3600.0  # how long an engine may report of a pull
 ENGINE_LOAD_TIME = 3600.0  # how long an engine may report of a load after it has all of it, and twice the staging time more

@@ -99,7 +99,7 @@ class Push:
                 self._tags.append(tag)
                 self._engine.tag(image.id, self._endpoint.repository, tag)
                 by_platform = image.platform if _knows(image.platform) else None
-                self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform)
+                self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform, image.size)
         except DcatError as error:
             self._failure = error
 

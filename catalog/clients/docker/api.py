@@ -10,7 +10,7 @@ import queue
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -28,12 +28,15 @@ import urllib3.exceptions
 from catalog.clients.docker.reaching import RESTART_HINT, innermost, open_client, unreachable
 from catalog.clients.docker.reply import Reply
 from catalog.clients.docker.target import EngineTarget
+from catalog.clients.docker.watch import Watch
 from catalog.errors import EngineUnavailableError, UnavailableError
-from catalog.limits import CONNECT_TIMEOUT, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
+from catalog.limits import CONNECT_TIMEOUT, ENGINE_EXPORT_FLOOR, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_PIECE = 64 * KIB
+_EXPORT_WINDOWS = 5  # periods of silence over which an export must bring its least
 
 
 class EngineApi:
@@ -86,26 +89,32 @@ class EngineApi:
                 method, url, params=params, data=data, headers=headers, stream=True, timeout=limits, allow_redirects=False
             )
 
-        with self._translated():
-            return send() if data is not None else self._within(2 * sum(limits), send)
+        what = f"{method} {path}"
+        with self._translated(what):
+            return send() if data is not None else self._within(2 * sum(limits), send, what)
 
     def read(self, response: requests.Response) -> Reply:
         """Return the complete answer of an opened response; raise `EngineUnavailableError` if it is too large or too slow."""
         body = bytearray()
         end = monotonic() + self.idle_timeout
-        with self._translated():
-            for piece in response.raw.stream(64 * KIB, decode_content=True):
+
+        def late() -> EngineUnavailableError:
+            return EngineUnavailableError(
+                f"the engine at {self.target.address} did not end its answer in time",
+                why=f"{len(body)} bytes came in {self.idle_timeout:g} s after {_asked(response)}",
+                hint=RESTART_HINT,
+            )
+
+        # The libraries read some of an answer (the end of a chunked one) in loops of their own: those end by the watch.
+        with self._watched(Watch(response, self.idle_timeout + 1), late), self._translated(_asked(response)):
+            for piece in response.raw.stream(_PIECE, decode_content=True):
                 body += piece
                 if len(body) > MAX_ENGINE_REPLY:
                     raise EngineUnavailableError(
                         f"the engine at {self.target.address} sent an answer that is too long", why=f"over {MAX_ENGINE_REPLY} bytes"
                     )
                 if monotonic() > end:
-                    raise EngineUnavailableError(
-                        f"the engine at {self.target.address} did not end its answer in time",
-                        why=f"{len(body)} bytes came in {self.idle_timeout:g} s",
-                        hint=RESTART_HINT,
-                    )
+                    raise late()
         return Reply(response.status_code, bytes(body))
 
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
@@ -128,12 +137,23 @@ class EngineApi:
             f"{self.target.address} does not answer as an engine does", why=why, hint="is it the socket of Docker or podman?"
         )
 
-    def events(self, response: requests.Response) -> Iterator[dict[str, Any]]:
-        """Yield the JSON objects of a stream of lines as they arrive; raise `EngineUnavailableError` for a malformed one."""
+    def events(self, response: requests.Response, limit: float) -> Iterator[dict[str, Any]]:
+        """Yield the JSON objects of a stream of lines as they arrive, for ``limit`` seconds at most.
+
+        Raise `EngineUnavailableError` for a malformed one, and for a stream that does not end.
+        """
         self.limit_silence(response)
         pending = bytearray()
-        with self._translated():
-            for piece in response.iter_content(chunk_size=None):
+
+        def late() -> EngineUnavailableError:
+            return EngineUnavailableError(
+                f"the engine at {self.target.address} did not finish in time",
+                why=f"it has reported of {_asked(response)} for {limit:.0f} s",
+                hint="look at the engine's log and its disk",
+            )
+
+        with self._watched(Watch(response, limit), late), self._translated(_asked(response)):
+            for piece in response.raw.stream(_PIECE, decode_content=False):
                 pending += piece
                 if b"\n" in piece:
                     *lines, rest = pending.split(b"\n")
@@ -147,9 +167,22 @@ class EngineApi:
             yield from self._parse_event(pending)
 
     def body(self, response: requests.Response) -> Iterator[bytes]:
-        """Yield a streamed body in pieces as they arrive: gathering larger ones would cost as much as reading them."""
-        with self._translated():
-            yield from response.raw.stream(MIB, decode_content=False)
+        """Yield a streamed body in pieces as they arrive: gathering larger ones would cost as much as reading them.
+
+        Raise `EngineUnavailableError` for one that drips. The time that the caller takes between two pieces does not count.
+        """
+        window = _EXPORT_WINDOWS * self.idle_timeout
+        watch = Watch(response, window, least=ENGINE_EXPORT_FLOOR)
+
+        def late() -> EngineUnavailableError:
+            return EngineUnavailableError(
+                f"the engine at {self.target.address} is too slow",
+                why=f"{_asked(response)} brought less than {ENGINE_EXPORT_FLOOR} bytes in {window:g} s",
+                hint=RESTART_HINT,
+            )
+
+        with self._watched(watch, late), self._translated(_asked(response)):
+            yield from watch.count(response.raw.stream(MIB, decode_content=False))
 
     def limit_silence(self, response: requests.Response) -> None:
         """Allow only ``idle_timeout`` of silence from now on, since the answer has begun."""
@@ -185,7 +218,7 @@ class EngineApi:
         """Close all connections."""
         self._client.close()
 
-    def _within(self, seconds: float, send: Callable[[], requests.Response]) -> requests.Response:
+    def _within(self, seconds: float, send: Callable[[], requests.Response], what: str) -> requests.Response:
         """Return what ``send`` returns or raises, if it does within ``seconds``: a limit for each read does not end a drip."""
         ended: queue.SimpleQueue[requests.Response | BaseException] = queue.SimpleQueue()
 
@@ -201,7 +234,7 @@ class EngineApi:
         except queue.Empty:
             raise EngineUnavailableError(
                 f"the engine at {self.target.address} did not answer within {seconds:g} s",
-                why="it sends its answer byte by byte",
+                why=f"it sends its answer to {what} byte by byte",
                 hint=RESTART_HINT,
             ) from None
         if isinstance(answer, BaseException):
@@ -218,10 +251,10 @@ class EngineApi:
         if isinstance(event, dict):
             yield event
 
-    def _stuck(self) -> EngineUnavailableError:
+    def _stuck(self, what: str) -> EngineUnavailableError:
         return EngineUnavailableError(
             f"the engine at {self.target.address} said nothing for {self.idle_timeout:g} s",
-            why="an engine can hang after an interrupted load, or when its disk does not answer",
+            why=f"it was asked for {what}; an engine can hang after an interrupted load, or when its disk does not answer",
             hint=RESTART_HINT,
         )
 
@@ -229,7 +262,7 @@ class EngineApi:
         limits = min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout
         url = f"{self._client.base_url}/version"
         with self._within(
-            2 * sum(limits), lambda: self._client.get(url, timeout=limits, stream=True, allow_redirects=False)
+            2 * sum(limits), lambda: self._client.get(url, timeout=limits, stream=True, allow_redirects=False), "GET /version"
         ) as response:
             answer = self.json_of(self.read(response))
         text = str(answer.get("ApiVersion")) if isinstance(answer, dict) else ""
@@ -238,16 +271,33 @@ class EngineApi:
         return tuple(int(part) for part in text.split("."))
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _watched(self, watch: Watch, late: Callable[[], EngineUnavailableError]) -> Generator[None]:
+        """Raise ``late`` in place of the failure of a connection that the watch cut."""
+        with watch:
+            try:
+                yield
+            except EngineUnavailableError as error:
+                if watch.has_cut:
+                    raise late() from error
+                raise
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
         """Raise `EngineUnavailableError` for each way in which a connection ends: urllib3's errors pass requests in bodies."""
         try:
             yield
         except _TIMEOUTS as error:
-            raise self._stuck() from error
+            raise self._stuck(what) from error
         except _LOST as error:
             # A body or a write that stalls is raised as a broken connection.
             if "timed out" in str(error):
-                raise self._stuck() from error
+                raise self._stuck(what) from error
             raise EngineUnavailableError(
                 f"the connection to the engine at {self.target.address} broke", why=innermost(error)
             ) from error
+
+
+def _asked(response: requests.Response) -> str:
+    """Return what the engine was asked for, without the version of the API and the parameters."""
+    path = re.sub(r"^/v[0-9.]+(?=/)", "", response.request.path_url.partition("?")[0])
+    return f"{response.request.method} {path}"

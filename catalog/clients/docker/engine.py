@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
 from catalog.clients.docker.api import EngineApi
-from catalog.clients.docker.export import open_export, platform_json, read_config_digest
+from catalog.clients.docker.export import open_export, platform_json, read_config_digest, staging_time
 from catalog.clients.docker.feeding import Feeding
 from catalog.clients.docker.holdings import Holdings, check_reference, split_reference
 from catalog.clients.docker.inspection import has_shape, manifests, read_tags
@@ -22,12 +22,13 @@ from catalog.errors import (
     InvalidReferenceError,
     UnavailableError,
 )
-from catalog.limits import ENGINE_IDLE_TIMEOUT
+from catalog.limits import ENGINE_IDLE_TIMEOUT, ENGINE_LOAD_TIME, ENGINE_PULL_TIME
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.model.platform import Platform, host_platform, make_platform
 from catalog.progress import Progress, silent
 
 _VERSION = {"Version": str, "Os": str, "Arch": str, "Components": [{"Name": str}]}
+_REPORTED = 8
 _INFO = {"DriverStatus": [[str]], "Architecture": str, "OSType": str}
 
 
@@ -115,7 +116,7 @@ class Engine:
             if response.status_code != 200:
                 reply = self._api.read(response)
                 raise events.pull_failed(reference, reply.message, absent=reply.status == 404)
-            for event in self._api.events(response):
+            for event in self._api.events(response, ENGINE_PULL_TIME):
                 if said := events.failure_of(event):
                     raise events.pull_failed(reference, said)
                 events.report(event, progress)
@@ -125,19 +126,21 @@ class Engine:
         """Whether the engine can push a single platform of an image (API 1.46)."""
         return self._api.at_least(1, 46)
 
-    def push(self, name: str, version: str, login: tuple[str, str], platform: Platform | None = None) -> None:
+    def push(self, name: str, version: str, login: tuple[str, str], platform: Platform | None = None, size: int = 0) -> None:
         """Push ``name:version`` to the registry that its name begins with, with user name and password ``login``.
 
+        ``size`` is that of the image, by which the engine is given time.
         Raise `UnavailableError` if the engine or the registry refuses.
         """
         user, password = login
         settings = json.dumps({"username": user, "password": password, "serveraddress": name.partition("/")[0]})
         headers = {"X-Registry-Auth": base64.urlsafe_b64encode(settings.encode()).decode()}
+        limit = ENGINE_LOAD_TIME + 2 * staging_time(size)
         params = {"tag": version} | ({"platform": platform_json(platform)} if platform is not None else {})
         with self._api.open("POST", f"/images/{name}/push", params=params, headers=headers) as response:
             if response.status_code != 200:
                 raise self._api.refused(self._api.read(response), f'to push "{name}:{version}"')
-            for event in self._api.events(response):
+            for event in self._api.events(response, limit):
                 if said := events.failure_of(event):
                     raise UnavailableError(f'the engine could not push "{name}:{version}"', why=said)
 
@@ -165,8 +168,9 @@ class Engine:
         failures: list[str] = []
 
         def listen(event: Mapping[str, Any]) -> None:
-            loaded.extend(events.loaded_of(event))
-            if said := events.failure_of(event):
+            # An engine may report without end: a few of each are enough to say what is wrong.
+            loaded.extend(events.loaded_of(event)[: _REPORTED - len(loaded)])
+            if (said := events.failure_of(event)) and len(failures) < _REPORTED:
                 failures.append(said)
             events.report(event, progress)
 

@@ -6,7 +6,7 @@ Source: moby, api/server/router/image and daemon/containerd/image_exporter.go (v
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from catalog.errors import (
     EngineConflictError,
@@ -18,17 +18,19 @@ from catalog.errors import (
 from catalog.progress import Progress, Step
 
 _LOADED = re.compile(r"Loaded image(?: ID)?: (\S+)")
+_SHOWN = 1000  # characters of what an engine says
+_MAX_COUNT = 1 << 62  # of bytes that an engine may report
 
 
 def failure_of(event: Mapping[str, Any]) -> str | None:
     """Return the message of an event that reports a failure, else None."""
     detail = event.get("errorDetail")
     if isinstance(detail, Mapping) and detail.get("message"):
-        return str(detail["message"])
+        return str(detail["message"])[:_SHOWN]
     if event.get("error"):
-        return str(event["error"])
+        return str(event["error"])[:_SHOWN]
     text = str(event.get("stream", ""))
-    return text.strip() if "Error unpacking" in text else None
+    return text.strip()[:_SHOWN] if "Error unpacking" in text else None
 
 
 def loaded_of(event: Mapping[str, Any]) -> list[str]:
@@ -39,10 +41,10 @@ def loaded_of(event: Mapping[str, Any]) -> list[str]:
 def report(event: Mapping[str, Any], progress: Progress) -> None:
     """Report the engine's progress with a layer."""
     detail = event.get("progressDetail")
-    if isinstance(detail, Mapping) and isinstance(current := detail.get("current"), int):
+    if isinstance(detail, Mapping) and _is_count(current := detail.get("current")):
         total = detail.get("total")
-        label = f"{event.get('status', '')} {event.get('id', '')}".strip()
-        progress(Step("part", label, current, total if isinstance(total, int) and total > 0 else None))
+        label = f"{event.get('status', '')} {event.get('id', '')}".strip()[:_SHOWN]
+        progress(Step("part", label, current, total if _is_count(total) and total > 0 else None))
 
 
 def load_failed(said: str) -> EngineConflictError | EngineUnavailableError:
@@ -59,3 +61,7 @@ def pull_failed(reference: str, said: str, *, absent: bool = False) -> ImageNotF
     if absent or any(part in said for part in ("not found", "manifest unknown", "does not exist", "no matching manifest")):
         return ImageNotFoundError(f'the registry has no image "{reference}" for the engine', why=said)
     return UnavailableError(f'the engine could not pull "{reference}"', why=said)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and 0 <= value < _MAX_COUNT

@@ -19,21 +19,22 @@ from catalog.errors import (
     VerificationError,
 )
 from catalog.image.oci import parse_manifest
-from catalog.image.stream import ByteStream
+from catalog.image.stream import Budget, ByteStream
 from catalog.image.tar import read_members
-from catalog.limits import ENGINE_STAGING_RATE, MAX_ENGINE_STAGING, MAX_JSON_SIZE, MIB
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, ENGINE_STAGING_RATE, MAX_ENGINE_STAGING, MAX_JSON_SIZE, MIB
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
 
 _TAIL = 8192
+_SHOWN = 1000  # characters of what an engine says
+_LAST_WORDS = 8 * MIB  # within which an engine's error ends the stream that it broke
 
 
 @contextmanager
 def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | None) -> Iterator[BinaryIO]:
     """Open the export of an image by its ID; ``platform`` selects one of an index, if the engine can (API 1.48)."""
     params = {"platform": platform_json(platform)} if platform is not None else {}
-    patience = min(max(0, size) / ENGINE_STAGING_RATE, MAX_ENGINE_STAGING)
-    with api.open("GET", f"/images/{image_id}/get", params=params, patience=patience) as response:
+    with api.open("GET", f"/images/{image_id}/get", params=params, patience=staging_time(size)) as response:
         if response.status_code != 200:
             reply = api.read(response)
             if reply.status != 404:
@@ -54,12 +55,24 @@ def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | N
 def read_config_digest(stream: BinaryIO, manifest: str) -> ConfigDigest:
     """Return the config digest in the manifest with this digest; read an export no further than to that manifest."""
     wanted = f"blobs/sha256/{manifest.removeprefix('sha256:')}"
-    for member, content in read_members(ByteStream(iter(lambda: stream.read(MIB), b""))):
+    budget = Budget(DEFAULT_MAX_IMAGE_SIZE)
+
+    def pieces() -> Iterator[bytes]:
+        while piece := stream.read(MIB):
+            budget.spend(len(piece))
+            yield piece
+
+    for member, content in read_members(ByteStream(pieces())):
         if member.name == wanted and member.size <= MAX_JSON_SIZE:
             data = b"".join(content)
             if str(ManifestDigest.of(data)) == manifest:
                 return ConfigDigest(parse_manifest(data).config.digest.raw)
     raise ArchiveError(f"the engine exports no manifest {manifest}")
+
+
+def staging_time(size: int) -> float:
+    """Return the seconds that an engine may take to stage an image of ``size`` bytes, which is what the engine says."""
+    return min(max(0, size) / ENGINE_STAGING_RATE, MAX_ENGINE_STAGING)
 
 
 def platform_json(platform: Platform) -> str:
@@ -87,13 +100,16 @@ class _ExportStream(io.RawIOBase):
         return size
 
     def last_words(self) -> str | None:
-        """Read to the end; return the engine's error message if the stream ends with one."""
-        while self._next():
-            pass
+        """Read to the end, if it is near; return the engine's error message if the stream ends with one."""
+        left = _LAST_WORDS
+        while piece := self._next():
+            left -= len(piece)
+            if left < 0:
+                return None
         start = self._tail.rfind(b'{"message":')
         try:
-            return str(json.loads(self._tail[start:])["message"]) if start >= 0 else None
-        except (ValueError, KeyError, TypeError):
+            return str(json.loads(self._tail[start:])["message"])[:_SHOWN] if start >= 0 else None
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def _next(self) -> bytes:

@@ -8,6 +8,7 @@ the body, so that the engine registers nothing.
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -16,6 +17,8 @@ from catalog.errors import DcatError, EngineUnavailableError
 from catalog.limits import ENGINE_LOAD_TIME, ENGINE_STAGING_RATE, ENGINE_STOP_GRACE, ENGINE_UPLOAD_PIECE
 
 _BLOCK = 512
+_MAX_WAITING = 1000  # events that wait for the caller
+_POLL = 0.5
 _Event: TypeAlias = dict[str, Any]
 
 
@@ -76,17 +79,19 @@ class Feeding:
         self._load_time = load_time
         self._chunks = chunks
         self._patience = (size or 0) / ENGINE_STAGING_RATE
-        self._said: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
+        self._said: queue.Queue[_Event | None] = queue.Queue(_MAX_WAITING)
+        self._is_fed = threading.Event()  # the engine has the whole archive
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         self._abort = threading.Event()
+        self._deadline: float | None = None
         self._thread = threading.Thread(target=self._run, name="engine-load", daemon=True)
 
     def run(self, listen: Callable[[_Event], None]) -> None:
         """Send everything and call ``listen`` in this thread for each event; raise the failure of either side."""
         self._thread.start()
         try:
-            while (event := self._said.get()) is not None:
+            while (event := self._next_event()) is not None:
                 listen(event)
         except BaseException:
             self._stop.set()
@@ -104,7 +109,7 @@ class Feeding:
             # An exception of the archive's source takes precedence over the broken connection that it caused.
             self._failure = self._failure or error
         finally:
-            self._said.put(None)
+            self._tell(None)
 
     def _exchange(self) -> None:
         headers = {"Content-Type": "application/x-tar"}
@@ -114,19 +119,40 @@ class Feeding:
         )
         with response:
             if response.status_code != 200:
-                self._said.put({"errorDetail": {"message": self._api.read(response).message}})  # podman
+                self._tell({"errorDetail": {"message": self._api.read(response).message}})  # podman
                 return
-            end = monotonic() + self._load_time + 2 * self._patience
-            for event in self._api.events(response):
+            for event in self._api.events(response, self._load_limit + _POLL):
                 if self._stop.is_set():
                     return
-                if monotonic() > end:
+                self._tell(event)
+
+    @property
+    def _load_limit(self) -> float:
+        return self._load_time + 2 * self._patience
+
+    def _next_event(self) -> _Event | None:
+        """Return the next event, None at the end; raise if the engine has had the whole archive for too long.
+
+        This is measured here: an answer that drips never returns to the thread that reads it.
+        """
+        while True:
+            if self._is_fed.is_set():
+                self._deadline = self._deadline or monotonic() + self._load_limit
+                if monotonic() > self._deadline:
                     raise EngineUnavailableError(
                         f"the engine at {self._api.target.address} did not finish a load",
-                        why=f"it has had the whole image for {self._load_time + 2 * self._patience:.0f} s",
+                        why=f"it has had the whole image for {self._load_limit:.0f} s",
                         hint="look at the engine's log and its disk",
                     )
-                self._said.put(event)
+            with suppress(queue.Empty):
+                return self._said.get(timeout=_POLL)
+
+    def _tell(self, event: _Event | None) -> None:
+        """Hand an event to the caller, unless it stopped."""
+        while not self._stop.is_set():
+            with suppress(queue.Full):
+                self._said.put(event, timeout=_POLL)
+                return
 
     def _pieces(self) -> Iterator[bytes]:
         tracker = MemberTracker()
@@ -139,6 +165,7 @@ class Feeding:
                 yield piece[:boundary]
                 raise _StoppedError("stopped at the end of a blob")
             yield piece
+        self._is_fed.set()
 
     def _source(self) -> Iterator[bytes]:
         try:

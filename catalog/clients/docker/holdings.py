@@ -3,8 +3,9 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from time import monotonic
+from typing import Any, TypeVar, cast
 
 from catalog.clients.docker.api import EngineApi
 from catalog.clients.docker.export import platform_json
@@ -18,6 +19,8 @@ from catalog.model.platform import Platform
 _REFERENCE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:@/\[\]-]{0,511}", re.ASCII)
 _IMAGE_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
 _NEAREST = 5
+_COMPARED = 10_000  # tags that are compared with a name that does not exist
+_T = TypeVar("_T")
 
 
 def check_reference(reference: str) -> None:
@@ -80,7 +83,7 @@ class Holdings:
     def incomplete(self) -> list[EngineImage]:
         """See `Engine.incomplete`."""
         found = []
-        for entry in self.entries():
+        for entry in self._in_time(self.entries()):
             lacking = [platform for _, platform, available in manifests(entry) if not available]
             described = self.inspect(str(entry["Id"])) if lacking else None
             for platform in lacking if described is not None else ():
@@ -97,7 +100,7 @@ class Holdings:
     def stored_plain(self, canonical: Collection[str]) -> set[DiffID]:
         """Return the layers whose uncompressed blob is known to be stored: those of complete images with a canonical manifest."""
         layers: set[DiffID] = set()
-        for entry in self.entries():
+        for entry in self._in_time(self.entries()):
             for digest, platform, available in manifests(entry):
                 if available and digest in canonical and (described := self.inspect(str(entry["Id"]))) is not None:
                     of_platform = self._of_platform(read_image(described, self._store), described, platform)
@@ -151,10 +154,21 @@ class Holdings:
         return {**described, **chosen, "Id": described["Id"]} if chosen is not None else None
 
     def _layers_of_all(self) -> Iterator[tuple[str, Sequence[DiffID]]]:
-        for image_id in sorted(self.ids()):
+        for image_id in self._in_time(sorted(self.ids())):
             described = self._inspect(image_id, {})
             if described is not None:
                 yield image_id, read_diff_ids(described)
+
+    def _in_time(self, items: Iterable[_T]) -> Iterator[_T]:
+        """Yield the items as long as the engine's period of silence: a long list of images is not asked for to its end.
+
+        Fewer layers are then known to be there, and more are sent.
+        """
+        end = monotonic() + self._api.idle_timeout
+        for item in items:
+            if monotonic() > end:
+                return
+            yield item
 
     def _missing_layers(self, image: EngineImage) -> tuple[DiffID, ...]:
         """Return the layers that were never downloaded: those that another image brought, unpacked only."""
@@ -163,7 +177,7 @@ class Holdings:
         return tuple(dict.fromkeys(shared or image.diff_ids))
 
     def _not_found(self, reference: str) -> ImageNotFoundError:
-        tags = sorted({tag for entry in self.entries() for tag in read_tags(entry)})
+        tags = sorted({tag for entry in self.entries() for tag in read_tags(entry) if _REFERENCE.fullmatch(tag)})[:_COMPARED]
         name = split_reference(familiar(reference))[0]
         same_name = [tag for tag in tags if split_reference(tag)[0].rpartition("/")[2] == name.rpartition("/")[2]]
         close = difflib.get_close_matches(familiar(reference), tags, n=_NEAREST, cutoff=0.75)

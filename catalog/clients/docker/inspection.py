@@ -45,14 +45,17 @@ def is_description(value: object) -> bool:
 
 
 def has_shape(value: object, shape: Any) -> bool:
-    """Return whether JSON has the types of ``shape``: a type, a list of one shape, or a dict. Anything may be absent or null."""
+    """Return whether JSON has the types of ``shape``: a type, a list of one shape, or a dict. Anything may be absent or null.
+
+    An integer has at most 64 bits, so that it can be reckoned with.
+    """
     if value is None:
         return True
     if isinstance(shape, dict):
         return isinstance(value, Mapping) and all(has_shape(value.get(key), part) for key, part in shape.items())
     if isinstance(shape, list):
         return isinstance(value, list) and all(entry is not None and has_shape(entry, shape[0]) for entry in value)
-    return isinstance(value, shape)
+    return isinstance(value, shape) and (not isinstance(value, int) or abs(value) < 1 << 63)
 
 
 def read_image(described: Described, store: StoreKind) -> EngineImage:

@@ -91,5 +91,6 @@ def _make_client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
     seconds: Any = idle_timeout  # typed as int, but passed to the socket as it is
     # The version is asked for by `_newest_version`: docker-py would do so before `trust_env` is off.
     client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
+    client.headers["Accept-Encoding"] = "identity"
     client.trust_env = False  # proxies, passwords and authorities of the environment are not meant for an engine
     return client

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+_SHOWN = 1000  # of a message
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -15,9 +17,9 @@ class Reply:
     def message(self) -> str:
         """What the engine says about a failure."""
         try:
-            return str(json.loads(self.body)["message"])
+            return str(json.loads(self.body)["message"])[:_SHOWN]
         except (ValueError, KeyError, TypeError, RecursionError):
-            return self.body[:1000].decode(errors="replace").strip() or "no message"
+            return self.body[:_SHOWN].decode(errors="replace").strip() or "no message"
 
     @property
     def is_refused_by_grammar(self) -> bool:

@@ -47,9 +47,9 @@ class EngineTarget:
 def choose_target(host: str | None, environment: Mapping[str, str]) -> EngineTarget:
     """Return the engine that is meant; raise `EngineUnavailableError` for a context that does not exist or cannot be read."""
     config_dir = _config_dir(environment)
-    if host:
+    if host := _lower_scheme(host or ""):
         return EngineTarget(host, "given", config_dir, _tls_of_environment(host, environment, config_dir))
-    if host := environment.get("DOCKER_HOST"):
+    if host := _lower_scheme(environment.get("DOCKER_HOST", "")):
         return EngineTarget(host, "DOCKER_HOST", config_dir, _tls_of_environment(host, environment, config_dir))
     context = environment.get("DOCKER_CONTEXT") or _current_context(config_dir)
     if context and context != "default":
@@ -97,12 +97,19 @@ def _context_target(name: str, config_dir: Path) -> EngineTarget:
             why=f"looked in {config_dir / 'contexts'}",
             hint="docker context ls lists the contexts; DOCKER_HOST takes precedence over them",
         )
+    host = _lower_scheme(host)
     certs = config_dir / "contexts" / "tls" / folder / "docker"
     tls = None
     if certs.is_dir() and not host.startswith(("unix:", "ssh:", "npipe:")):
         verify = not endpoint.get("SkipTLSVerify", False)
         tls = TlsFiles(certs / "ca.pem", certs / "cert.pem", certs / "key.pem", verify)
     return EngineTarget(host, f"context {name}", config_dir, tls)
+
+
+def _lower_scheme(host: str) -> str:
+    """Return a host with its scheme in small letters, as the rules for each scheme are written here."""
+    scheme, mark, rest = host.partition("://")
+    return scheme.lower() + mark + rest if mark else host
 
 
 def _read_json(path: Path) -> dict[str, Any]:
