@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from catalog.server.counters import Counters
+from catalog.server.response.address import prefix_of
 
 
 class HealthRoutes:
@@ -22,7 +23,7 @@ class HealthRoutes:
     async def health(self, request: Request) -> Response:
         """Report that the server runs, and whether it found a corrupt block since it started."""
         if "text/html" in request.headers.get("accept", ""):  # a person: the page behind this needs the token, where there is one
-            return RedirectResponse("/status", 303, {"cache-control": "no-store", "vary": "Accept"})
+            return RedirectResponse(f"{prefix_of(request.headers)}/status", 303, {"cache-control": "no-store", "vary": "Accept"})
         corrupt = self._counters.value("corrupt_blocks_total")
         return JSONResponse(
             {"schema": "dcat/health/v1", "status": "corrupt" if corrupt else "ok"},

@@ -33,7 +33,9 @@ http {{
 {servers}
 }}
 """
-_CADDY = "{{\n  admin off\n  auto_https disable_redirects\n  skip_install_trust\n  {options}\n}}\n{sites}\n"
+_CADDY = (
+    "{{\n  admin off\n  default_bind 127.0.0.1\n  auto_https disable_redirects\n  skip_install_trust\n  {options}\n}}\n{sites}\n"
+)
 
 
 def free_port() -> int:

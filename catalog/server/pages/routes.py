@@ -41,6 +41,7 @@ from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
 from catalog.server.pages.rendering import render, static_files
 from catalog.server.pages.views.files import Download, download
 from catalog.server.pages.visit import Memory, Visit, home_at
+from catalog.server.response.address import address_of, prefix_of, rebase
 from catalog.server.response.answers import refuse, unchanged
 from catalog.server.response.headers import FOREVER, content_headers, is_unchanged, tag
 from catalog.server.response.streaming import StreamedResponse, Workers
@@ -163,15 +164,17 @@ class PageRoutes:
             return await self._send_file(request, calls[0])
         state = await self._workers.run(self._site.state)
         bucket = int(self._site.now().timestamp()) // _AGES
-        etag = tag(str(request.url), str(state), str(bucket), "json" if prefers_json else "", weak=True)
-        headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto", **_SAFE}
+        etag = tag(
+            address_of(request.headers), str(request.url), str(state), str(bucket), "json" if prefers_json else "", weak=True
+        )
+        headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto, X-Forwarded-Prefix", **_SAFE}
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
         pool = self._slow if calls and calls[0].page in _SLOW else self._quick
         loop = asyncio.get_running_loop()
         made = await loop.run_in_executor(pool, lambda: self._make(request, state, path, calls, as_json=prefers_json))
         if isinstance(made, DcatError):
-            return self._fail(made, as_json=fails_as_json)
+            return self._fail(made, as_json=fails_as_json, prefix=prefix_of(request.headers))
         headers |= {"content-type": made.kind, "content-security-policy": _POLICY}
         if made.links:
             headers["link"] = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in made.links.items())
@@ -183,7 +186,7 @@ class PageRoutes:
 
         found = await asyncio.get_running_loop().run_in_executor(self._slow, open_file)
         if isinstance(found, DcatError):
-            return self._fail(found, as_json=_prefers_json(request))
+            return self._fail(found, as_json=_prefers_json(request), prefix=prefix_of(request.headers))
         headers = content_headers("application/octet-stream", found.name, None)
         return StreamedResponse(self._workers, found.pieces, 200, {**headers, "content-length": str(found.size)})
 
@@ -201,10 +204,11 @@ class PageRoutes:
                         blocks=self._site.blocks,
                         view=view,
                         query=request.query_params,
-                        server=_address_of(request),
+                        server=address_of(request.headers),
+                        prefix=prefix_of(request.headers),
                         state=state,
                         memory=self._memory,
-                        registry=self._registry,
+                        registry=self._registry and not prefix_of(request.headers),
                         token=self._token,
                         stopped=self._workers.closed,
                     )
@@ -227,7 +231,7 @@ class PageRoutes:
                 failed = error
         raise failed or NotFoundError(f'there is no page "{path[:200]}"', why="its address is not that of any page")
 
-    def _fail(self, error: DcatError, *, as_json: bool) -> Response:
+    def _fail(self, error: DcatError, *, as_json: bool, prefix: str) -> Response:
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         headers = {"cache-control": "no-store", "vary": "Accept", "content-security-policy": _POLICY, **_SAFE}
         if status == 503:
@@ -241,7 +245,7 @@ class PageRoutes:
             body = {"schema": "dcat/error/v1", "code": error.code, "message": shown.message, "why": shown.why, "try": shown.hint}
             return Response(json.dumps(to_json(body)), status, {"content-type": _JSON, **headers})
         page = render("error.html", self._site.now(), status=status, error=shown, page="error", twin="")
-        return Response(page, status, {"content-type": _HTML, **headers})
+        return Response(rebase(page, prefix), status, {"content-type": _HTML, **headers})
 
 
 def _hide(status: int) -> DcatError:
@@ -260,15 +264,21 @@ def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> _Made:
     following = getattr(model, "next", "") if page.keyset else ""
     if following:
         query = {**{key: value for key, value in visit.query.items() if key in page.query}, page.keyset: following}
-        links["next"] = f"{_quote(path)}?{encode_query(query)}"
+        links["next"] = f"{visit.prefix}{_quote(path)}?{encode_query(query)}"
     if as_json:
         body = {"schema": f"dcat/page-{page.key}/v1", **to_json(model)}
         return _Made(_JSON, json.dumps(body, separators=(",", ":")), links)
     twin = _twin_of(path, visit)
     shown = render(
-        f"{page.key}.html", visit.now, model=model, page=page.key, twin=twin, following=links.get("next", ""), visit=visit
+        f"{page.key}.html",
+        visit.now,
+        model=model,
+        page=page.key,
+        twin=twin,
+        following=links.get("next", "").removeprefix(visit.prefix),
+        visit=visit,
     )
-    return _Made(_HTML, shown, links)
+    return _Made(_HTML, rebase(shown, visit.prefix), links)
 
 
 def _show_feed(visit: Visit, path: str) -> _Made:
@@ -294,9 +304,3 @@ def _quote(path: str) -> str:
 def _prefers_json(request: Request) -> bool:
     accept = request.headers.get("accept", "")
     return "application/json" in accept and "text/html" not in accept
-
-
-def _address_of(request: Request) -> str:
-    """Return this server's address as the client wrote it; a proxy in front says whether that was by TLS."""
-    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
-    return f"{scheme}://{request.headers['host']}"

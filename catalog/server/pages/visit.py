@@ -45,9 +45,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Visit:
-    """One request. ``server`` is this server's address as the client wrote it; ``state`` differs whenever the home changed.
+    """One request. ``server`` is this server's address as the client wrote it, with ``prefix``, the path that a proxy put in front
+    (or nothing); ``state`` differs whenever the home changed.
 
-    ``registry`` says that ``/v2/`` is answered, ``token`` that a token guards the server.
+    ``registry`` says that engines find ``/v2/`` there, ``token`` that a token guards the server.
     """
 
     home: Home
@@ -55,6 +56,7 @@ class Visit:
     view: View
     query: Mapping[str, str]
     server: str
+    prefix: str
     state: object
     memory: Memory
     registry: bool

@@ -28,8 +28,9 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _PATH = re.compile(r"(.+)/(manifests|blobs|referrers)/([^/]+)", re.ASCII)
 _UNQUOTABLE = re.compile(r"[^ -~]|[\"\\]")
+_PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _MAX_NAME = 255
-_PROXIED = ("forwarded", "x-forwarded-for", "via")
+_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _CONFIG_HEADERS = {"cache-control": f"{FOREVER}, no-transform"}
 
@@ -173,9 +174,7 @@ class RegistryRoutes:
         if self._compress == "never":
             return "identity"
         if encoding == "gzip" and self._compress == "auto":
-            is_near = request.client is not None and is_loopback(request.client.host)
-            if is_near and not any(header in request.headers for header in _PROXIED):
-                return "identity"
+            return "identity" if _is_near(request) else encoding
         return encoding
 
     async def _list_names(self, request: Request) -> Response:
@@ -207,6 +206,14 @@ class RegistryRoutes:
 
 def _is_name(name: str) -> bool:
     return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
+
+
+def _is_near(request: Request) -> bool:
+    """Return whether the client runs on this machine: a proxy there says so by a header, or by a Host that is not loopback's."""
+    if request.client is None or any(header in request.headers for header in _PROXIED):
+        return False
+    host = request.headers.get("host", "")
+    return is_loopback(request.client.host) and is_loopback(_PORT.sub("", host))
 
 
 def _mirrored(name: str, request: Request) -> str:

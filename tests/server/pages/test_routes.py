@@ -1,6 +1,7 @@
 """Every page is answered, as HTML and as JSON, with tags, links to go on, and errors that say what to do."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,28 @@ def test_a_page_has_a_twin_by_its_address_and_by_accept(pages: Pages, path: str)
     assert by_address.body == by_accept.body
     assert b"canary-secret" not in by_address.body
     assert f'href="{twin.replace("&", "&amp;")}"'.encode() in pages.get(path).body
+
+
+def test_pages_behind_a_proxy_below_a_path(pages: Pages) -> None:
+    """Every link of every page leads to the proxy, and so do the lines to copy, feeds and the next page of a list."""
+    proxied = {"x_forwarded_proto": "https", "x_forwarded_prefix": "/dcat"}
+    for path in ("/", "/c/mine?n=1", "/r/mine/web@1.1", "/r/mine/web@1.1/files", "/storage", "/status", "/c/nobody"):
+        body = pages.get(path, **proxied).body.decode()
+        links = re.findall(r'\b(?:href|src|action)="([^"]*)"', body)
+        assert links
+        assert all(link.startswith(("/dcat/", "#", "https://")) for link in links), links
+    release = pages.get("/r/mine/web@1.1", **proxied).body.decode()
+    assert f"https://127.0.0.1:{pages.port}/dcat/ipfs/" in release
+    assert "docker pull" not in release  # engines look for a registry at the root of a host only
+    assert pages.get("/c/mine?n=1", **proxied).headers["link"].startswith("</dcat/c/mine?")
+    assert f'href="https://127.0.0.1:{pages.port}/dcat/r/mine/web.atom"' in pages.get("/r/mine/web.atom", **proxied).body.decode()
+    assert pages.get("/health", accept="text/html", **proxied).headers["location"] == "/dcat/status"
+
+
+def test_a_page_seen_by_another_address_is_another_page(pages: Pages) -> None:
+    first = pages.get("/r/mine/web@1.1")
+    assert pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"], x_forwarded_proto="https").status == 200
+    assert "X-Forwarded-Prefix" in first.headers["vary"]
 
 
 def test_a_browser_that_has_a_page_gets_304(pages: Pages) -> None:

@@ -119,6 +119,19 @@ def test_when_gzip_is_made_is_a_setting(compress: str, near: str | None, far: st
         assert registry.ask(path, Accept_Encoding="gzip", Via="1.1 proxy").headers.get("content-encoding") == far
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Via", "Forwarded", "X_Forwarded_For", "X_Forwarded_Host", "X_Forwarded_Proto", "X_Real_IP", "Host"],
+)
+def test_a_proxy_on_this_machine_is_noticed(header: str, registry_home: Path) -> None:
+    """Its clients are elsewhere, and layers go to them compressed; a Host that is not loopback's is sign enough."""
+    settings = ServerSettings(port=0, allowed_hosts=("dcat.example.org",))
+    with open_home(registry_home, now=NOW) as home, serving_registry(home, settings) as registry:
+        path = f"/v2/tool/blobs/{registry.view('tool@1.0').layers[0].diff_id}"
+        answer = registry.ask(path, **{"Accept_Encoding": "gzip", header: "dcat.example.org:443"})
+        assert (answer.status, answer.headers.get("content-encoding")) == (200, "gzip")
+
+
 def test_a_config_is_a_blob(registry: RegistryServer) -> None:
     view = registry.view("team/web@1.0")
     answer = registry.ask(f"/v2/team/web/blobs/{view.config_digest}", Accept_Encoding="zstd, gzip")
