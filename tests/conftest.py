@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.compat.cluster import CLUSTER_FIXTURES, cluster
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, local_registry, podman, skopeo
 from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
 from tests.needs import QUICK
 
-__all__ = ["docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
+__all__ = ["cluster", "docker20", "docker29", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
 
 
 # Whoever starts the tests in the background has SIGINT ignored, and so would the programs that tests interrupt.
@@ -34,5 +35,5 @@ def _interruptible() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process run all tests that need an engine, so that each engine starts once."""
     for item in items:
-        if (ENGINE_FIXTURES | KUBO_FIXTURES).intersection(getattr(item, "fixturenames", ())):
+        if (ENGINE_FIXTURES | KUBO_FIXTURES | CLUSTER_FIXTURES).intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group("engines"))
