@@ -106,6 +106,10 @@ HEDGE_AFTER = 2.0  # after this time without an answer, other sources are asked 
 RETRY_AFTER = 0.5
 MAX_CONNECTIONS_A_SOURCE = 16
 MAX_ERROR_BODY = 64 * KIB
+MAX_CLUSTER_REPLY = 16 * MIB  # the peers of a large cluster: each lists all others
+REPLICA_WAIT = 60.0  # for which a share waits for the nodes of a cluster; the next one goes on
+MAX_SERVICE_REPLY = MIB  # of a pinning service
+SERVICE_WAIT = 10.0  # for which a share waits for each pinning service; the next one asks again
 
 MAX_BUNDLE_MANIFEST_SIZE = MIB
 MAX_BUNDLE_BLOCKS = 2**23

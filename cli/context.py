@@ -120,8 +120,9 @@ class Context:
     def _warn_of_shared_tokens(self) -> None:
         from cli.secrets import warn_if_shared
 
-        files = [source.token_file for source in self.settings.sources] + [self.settings.kubo_token_file]
-        for path in files:
+        settings = self.settings
+        files = [source.token_file for source in settings.sources] + [service.token_file for service in settings.services]
+        for path in [*files, settings.kubo_token_file, settings.file("cluster-token-file")]:
             if path is not None and path not in self._warned:
                 self._warned.add(path)
                 warn_if_shared(self.output, path, "a token")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import catalog
 from catalog.clients.authorities import Authorities
 from catalog.clients.proxy import Proxies
-from catalog.sources.network import NO_NETWORK, KuboSetting, Network, SourceSetting, open_network
+from catalog.sources.network import NO_NETWORK, ClusterSetting, KuboSetting, Network, ReplicaRule, SourceSetting, open_network
 from cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -35,15 +35,18 @@ def open_engine(surroundings: Surroundings) -> "Engine":
 def open_configured_network(
     settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[SourceSetting] = ()
 ) -> Network:
-    """Return the network of the settings' sources and Kubo node, and of ``extra`` sources; nothing is asked yet."""
+    """Return the network of the settings' sources, Kubo node and cluster, and of ``extra`` sources; nothing is asked yet."""
     if settings.offline:
         return NO_NETWORK
-    kubo = None
+    kubo = cluster = None
     if settings.kubo:
         from catalog.trust.store import is_confirmed  # imports SQLAlchemy
 
         with home.trust.read() as connection:
             kubo = KuboSetting(settings.kubo, settings.kubo_token_file, public=is_confirmed(connection, settings.kubo))
+    if settings.cluster:
+        rule = ReplicaRule(*settings.replicas)
+        cluster = ClusterSetting(settings.cluster, settings.file("cluster-token-file"), settings.file("cluster-ca-file"), rule)
     by_url: dict[str, SourceSetting] = {}
     for source in settings.sources:
         by_url.setdefault(source.url, SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue))
@@ -51,4 +54,4 @@ def open_configured_network(
         known = by_url.get(added.url, added)
         by_url[added.url] = replace(known, ca_file=added.ca_file or known.ca_file)
     proxies, authorities = Proxies.of_variables(variables), Authorities.of_variables(variables)
-    return open_network(by_url.values(), kubo, proxies=proxies, authorities=authorities)
+    return open_network(by_url.values(), kubo, cluster=cluster, proxies=proxies, authorities=authorities)

@@ -1,6 +1,6 @@
 """The texts of ``dcat help TOPIC``."""
 
-from cli.settings.keys import KEYS, SOURCE_KEYS
+from cli.settings.keys import GROUPS, KEYS
 
 ENVIRONMENT = """\
 An option overrides the environment; the environment overrides the settings file (dcat help settings).
@@ -10,6 +10,7 @@ An option overrides the environment; the environment overrides the settings file
                  its own; else dcat/config.toml in the platform's configuration directory
   DCAT_KUBO      RPC of a Kubo node, like the setting kubo: http://127.0.0.1:5001, /unix/PATH, or auto, which takes the
                  address from the file api in IPFS_PATH (default: ~/.ipfs)
+  DCAT_CLUSTER   REST API of an IPFS Cluster's peer, like the setting cluster
   DCAT_SOURCES   URLs of further sources, divided by spaces or commas
   DCAT_OFFLINE   1: never use the network
   DCAT_TIMEOUT   stop a command after so many seconds, like --timeout
@@ -56,7 +57,9 @@ SETTINGS = (
     "Settings are in one TOML file; dcat config list --show-origin shows them and where each comes from.\n\n"
     + "\n".join(f"  {key:<26} {known.summary}" for key, known in KEYS.items())
     + "\n"
-    + "\n".join(f"  {'sources.NAME.' + key:<26} {known.summary}" for key, known in SOURCE_KEYS.items())
+    + "\n".join(
+        f"  {f'{group}.NAME.{key}':<26} {known.summary}" for group, (_, keys) in GROUPS.items() for key, known in keys.items()
+    )
 )
 
 TOPICS: dict[str, str] = {

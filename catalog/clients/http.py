@@ -10,6 +10,7 @@
 
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -55,7 +56,8 @@ class _StaleConnectionError(Exception):
 class HttpClient:
     """Sends requests to one configured URL, from any thread. ``name`` is its host and port, for messages.
 
-    A URL ``unix:///path`` means HTTP over that Unix socket; ``name`` is then the path.
+    A URL ``unix:///path`` means HTTP over that Unix socket; ``name`` is then the path. What a token file holds is sent as Bearer;
+    with ``basic_logins``, USER:PASSWORD is sent as Basic.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class HttpClient:
         proxies: Proxies | None = None,
         authorities: "Authorities | None" = None,
         look_up_host: LookUp = look_up,
+        basic_logins: bool = False,
     ) -> None:
         parts = split_url(url)
         self.url = normalize_url(url)
@@ -78,6 +81,7 @@ class HttpClient:
         self._origin = origin_of(self._base)
         self._token_file = token_file
         self._ca_file = ca_file
+        self._basic_logins = basic_logins
         self._proxies = proxies or Proxies()
         self._authorities = authorities
         self._rule = SocketRule(parts.path) if is_socket else AddressRule(self._origin.host, look_up_host=look_up_host)
@@ -181,7 +185,7 @@ class HttpClient:
         origin = origin_of(url)
         headers = dict(request.headers)
         if origin == self._origin and (token := self._read_token()) is not None:
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = self._as_credentials(token)
         proxy = exchange.proxy = self._proxies.find(*origin)
         name = self.name if proxy is None else f"{self.name} (by the proxy {proxy.name})"
         if proxy is not None:
@@ -241,6 +245,11 @@ class HttpClient:
                 f"the token file {self._token_file} holds no token", why="one line of printable ASCII is expected"
             )
         return token
+
+    def _as_credentials(self, token: str) -> str:
+        if self._basic_logins and ":" in token:
+            return f"Basic {b64encode(token.encode()).decode()}"
+        return f"Bearer {token}"
 
 
 @cache

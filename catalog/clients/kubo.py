@@ -68,6 +68,20 @@ class KuboClient:
             self._version = version
         return self._version
 
+    def identity(self) -> str:
+        """Return the node's peer ID."""
+        return str(self._rpc.ask("id", timeout=self.timeouts.first_byte).get("ID", ""))
+
+    def list_addresses(self) -> list[str]:
+        """Return the addresses under which other nodes reach this one, each with its peer ID."""
+        found = self._rpc.ask("id", timeout=self.timeouts.first_byte).get("Addresses")
+        return [address for address in found if isinstance(address, str)] if isinstance(found, list) else []
+
+    def connect_peer(self, address: str) -> None:
+        """Connect the node with another one; a failure is not an error, since it may be reached by other ways."""
+        with contextlib.suppress(UnavailableError):
+            self._rpc.ask("swarm/connect", [address], timeout=self.timeouts.connect)
+
     def get_block(self, cid: Cid, *, offline: bool, timeout: float) -> bytes:
         """Return a block, unverified.
 
@@ -189,9 +203,9 @@ class KuboClient:
         """Pin the DAG under ``root`` by a name, which replaces the one that it had."""
         self._rpc.ask("pin/add", [str(root)], {"name": name, "recursive": "true", "offline": "true"}, timeout=_PIN_WAIT)
 
-    def update_pin(self, old: str, new: Cid, *, timeout: float = _PIN_WAIT) -> None:
-        """Move a recursive pin; the node walks only what differs, and announces all of it."""
-        options = {"unpin": "true", "offline": "true", **self._announce_all()}
+    def update_pin(self, old: str, new: Cid, *, unpin: bool = True, timeout: float = _PIN_WAIT) -> None:
+        """Move a recursive pin, or without ``unpin`` make one more; the node walks only what differs, and announces all of it."""
+        options = {"unpin": "true" if unpin else "false", "offline": "true", **self._announce_all()}
         self._rpc.ask("pin/update", [old, str(new)], options, timeout=timeout)
 
     def set_pin(self, name: str, root: Cid) -> None:

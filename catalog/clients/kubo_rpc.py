@@ -46,7 +46,8 @@ class ClusterProxyError(UnavailableError):
         super().__init__(
             f"{name} is the proxy of an IPFS Cluster, not a Kubo node",
             why=f"the cluster takes over {command}, and does not keep on this node what is shared through it",
-            hint="name the RPC address of the Kubo node itself (port 5001 by default), not that of the proxy (9095)",
+            hint="name the RPC address of the Kubo node itself (port 5001 by default), not that of the proxy (9095), and as the "
+            "cluster its REST API (9094)",
         )
 
 

@@ -98,7 +98,7 @@ def check_locked(home: Home, locked: LockedRelease, *, network: Network = NO_NET
                         else f"its archive is {now.archive}, locked is {image.archive}",
                     )
         if held:
-            store = open_held(home, network.kubo)
+            store = open_held(home, network)
             for platform, image in locked.images.items():
                 if not is_whole(parse_cid(image.archive), store):
                     raise BlockNotFoundError(f"{reference} for {platform} is not held here", why="some of its blocks are missing")

@@ -77,7 +77,7 @@ def publish(
         check_publishable(name, version)
         with home.trust.read() as connection:
             check_own_name(connection, name)
-        held = open_held(home, sharing.network.kubo)
+        held = open_held(home, sharing.network)
         published = None if given else _find_published(home, held, name, version, source, wanted)
         if published is None:
             if dry_run:

@@ -10,7 +10,8 @@ from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.model.release import parse_time
-from catalog.own.nodes import kubo_state
+from catalog.own.nodes import ReplicaState, kubo_state, replica_state
+from catalog.own.places import known_place
 from catalog.own.unshared import find_unshared
 from catalog.trust.conflicts import list_conflicts
 from catalog.trust.freshness import Freshness, judge_freshness
@@ -25,8 +26,9 @@ class CatalogueStatus:
 
     ``revoked`` says that its owner gave it up, ``unconfirmed`` that it jumped to a sequence that was not confirmed,
     ``withheld`` that its newest snapshot waits for a decision; ``unshared``
-    counts the releases of the own one that changed since it was last signed, or was last put into the Kubo node. ``shared`` names
-    where the own one was put as it is now; ``incomplete`` says that the Kubo node lacks blocks of it.
+    counts the releases of the own one that changed since it was last signed, or was last put into the Kubo node or the cluster.
+    ``shared`` names where the own one was put as it is now; ``incomplete`` says that the Kubo node lacks blocks of it. ``replicas``
+    are those in the cluster, None without one.
     """
 
     row: CatalogueRow
@@ -41,6 +43,7 @@ class CatalogueStatus:
     unshared: int = 0
     shared: tuple[str, ...] = ()
     incomplete: bool = False
+    replicas: ReplicaState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,12 @@ class Status:
     cached_deltas: int
 
 
-def status(home: Home, *, kubo: str = "") -> Status:
-    """Return the state of the home; no source is asked. ``kubo`` is the URL of the node that the catalogue is shared through."""
+def status(home: Home, *, kubo: str = "", cluster: str = "") -> Status:
+    """Return the state of the home; no source is asked.
+
+    ``kubo`` is the URL of the node that the catalogue is shared through, ``cluster`` that of the cluster which it belongs to.
+    """
+    place = known_place(home, kubo, cluster)
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
         counts = {name: count_releases(connection, name) for name in rows}
@@ -76,7 +83,7 @@ def status(home: Home, *, kubo: str = "") -> Status:
     for name, row in rows.items():
         names, releases = counts.get(name, (0, 0))
         floor = floors[name]
-        there = find_unshared(home, row, kubo, releases) if row.own and kubo else 0
+        there = find_unshared(home, row, place, releases) if row.own and place else 0
         catalogues.append(
             CatalogueStatus(
                 row=row,
@@ -89,8 +96,9 @@ def status(home: Home, *, kubo: str = "") -> Status:
                 unconfirmed=floor is not None and floor.shown is not None,
                 withheld=name in withheld,
                 unshared=max(unshared, there) if row.own else 0,
-                incomplete=row.own and bool(kubo) and bool(kubo_state(home, kubo).substitute),
-                shared=("kubo",) if row.own and kubo and row.root is not None and not there else (),
+                incomplete=row.own and bool(place) and bool(kubo_state(home, place).substitute),
+                shared=(("cluster" if cluster else "kubo",) if row.own and place and row.root is not None and not there else ()),
+                replicas=replica_state(home, place) if row.own and place and cluster else None,
             )
         )
     return Status(home.path, tuple(catalogues), home.blocks.size(), pins, find_savings(home), open_delta_cache(home).size())

@@ -91,7 +91,7 @@ def verify(
     files = _check_files(home, repair=repair, progress=progress)
     scope = _Scope(home, reference, progress)
     read = scope.read_blocks()
-    moved = check_moved(home, network.kubo)
+    moved = check_moved(home, network)
     found = scope.find_damage()
     left, renewed = found, False
     if repair and (found.damage or found.uncanonical or read.rotten):

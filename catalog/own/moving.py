@@ -1,7 +1,9 @@
 """Archives that live in the Kubo node only: once a snapshot is pinned there, the leaves of its archives are deleted from the home.
 
+With an IPFS Cluster, that is once the wanted number of its nodes pin it (`catalog.own.cluster`).
+
 Inner nodes and the snapshot's own blocks stay in the home: they are small, and tell the structure of an archive without the node.
-Deltas, which this home makes and serves, stay too, and so does what the user pulled or pinned. The trust store remembers the node,
+Deltas, which this home makes and serves, stay too, and so does what the user pulled or pinned. The trust store remembers the place,
 and up to which snapshot the archives moved; the file of blocks remembers which blocks did (`catalog.blockstores.moved`). A crash
 leaves both copies, and the next share continues.
 
@@ -11,7 +13,6 @@ in the home, as without a node.
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from catalog.blockstores.leasing import COLLECTING, refuse_others
 from catalog.blockstores.moved import ReachableBlocks, drop_copies, forget_moved, list_copies, list_moved, note_moved
@@ -23,93 +24,108 @@ from catalog.image.walk import walk
 from catalog.ipld.cid import DAG_PB, RAW, Cid, parse_cid
 from catalog.own.linked import ARCHIVES, list_linked
 from catalog.own.nodes import ArchivePlace, distrust, moved_to, remember_place
-from catalog.sources.kubo import KuboBlockstore
+from catalog.own.places import Place, describe_place, open_place
+from catalog.sources.network import Network
 from catalog.trust.store import list_pins
-
-if TYPE_CHECKING:
-    from catalog.clients.kubo import KuboClient
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Moved blocks: how many live in the node only, which of them it lost, and why the node could not be asked (``failure``)."""
+    """Moved blocks: how many live in the place only, which of them it lost, and why it could not be asked (``failure``).
+
+    ``kept`` says that the snapshot is still pinned there.
+    """
 
     blocks: int = 0
     lost: tuple[Cid, ...] = ()
     failure: UnavailableError | None = None
+    kept: bool = True
 
 
-def open_held(home: Home, kubo: "KuboClient | None") -> FrameStore:
-    """Return the home's blocks, with those that moved to the node where it still pins them."""
-    place = moved_to(home)
-    if kubo is None or place.url != kubo.url or not place.root:
+def open_held(home: Home, network: Network) -> FrameStore:
+    """Return the home's blocks, with those that moved to the configured place where it still pins them."""
+    held = moved_to(home)
+    if network.kubo is None or not held.root:
         return home.blocks
     try:
-        if not kubo.is_pinned(parse_cid(place.root)):
+        place = open_place(home, network)
+        if place is None or place.key != held.url or not _is_kept(place, parse_cid(held.root)):
             return home.blocks
     except UnavailableError:
         return home.blocks
-    return ReachableBlocks(home.blocks, KuboBlockstore(kubo))
+    return ReachableBlocks(home.blocks, place.blocks)
 
 
-def move_archives(home: Home, kubo: "KuboClient", root: Cid) -> None:
-    """Delete the leaves of the archives under snapshot ``root`` from the home, if the node pins it.
+def move_archives(home: Home, place: Place, root: Cid) -> None:
+    """Delete the leaves of the archives under snapshot ``root`` from the home, if the place's node pins it.
 
     Archives that the user pulled or pinned stay. While another command runs nothing is deleted; the next share tries again.
     """
-    place = moved_to(home)
-    up_to_date = place == ArchivePlace(kubo.url, str(root))
+    held = moved_to(home)
+    up_to_date = held == ArchivePlace(place.key, str(root))
     if up_to_date and not list_copies(home.blocks):
         return
-    if not kubo.is_pinned(root):
-        distrust(home, kubo.url)
+    if not place.node.is_pinned(root):
+        distrust(home, place.key)
         return
     if not up_to_date:
-        last = parse_cid(place.root) if place.url == kubo.url and place.root else None
+        last = parse_cid(held.root) if held.url == place.key and held.root else None
         archives = [cid for cid in list_linked(home.blocks, root, last, ARCHIVES) if cid.codec == DAG_PB]
         for archive in archives:
             try:
                 note_moved(home.blocks, [block.cid for block in walk(archive, home.blocks) if block.cid.codec == RAW])
             except (BlockNotFoundError, CodecError):
                 continue  # the archive is incomplete here, or of an unknown format
-        remember_place(home, ArchivePlace(kubo.url, str(root)))
+        remember_place(home, ArchivePlace(place.key, str(root)))
     with contextlib.suppress(LockedError), home.lease(COLLECTING) as own:  # refused while a pull runs that began meanwhile
         refuse_others(home.blocks, home.now, own)
-        held = _find_held(home)
-        copies = [cid for cid in list_copies(home.blocks) if cid.digest not in held]
+        kept = _find_held(home)
+        copies = [cid for cid in list_copies(home.blocks) if cid.digest not in kept]
         if copies:
             drop_copies(home.blocks, copies, home.now, own)
 
 
-def check_moved(home: Home, kubo: "KuboClient | None") -> Moved:
-    """Ask the node for every block that moved; blocks that it lost no longer count as moved."""
+def check_moved(home: Home, network: Network) -> Moved:
+    """Ask the place for every block that moved; blocks that it lost no longer count as moved.
+
+    With a cluster, at least one of its nodes must pin the snapshot too: else nothing counts as moved until it is shared again.
+    """
     blocks = home.blocks.missing(list_moved(home.blocks))
-    place = moved_to(home)
+    held = moved_to(home)
     if not blocks:
         return Moved()
-    if kubo is None or kubo.url != place.url:
-        why = "it is not the configured one" if kubo is not None else "no Kubo node is configured"
-        return Moved(len(blocks), failure=_explain(place, why))
+    if network.kubo is None:
+        return Moved(len(blocks), failure=_explain(held, "no Kubo node is configured"))
     try:
-        lost = KuboBlockstore(kubo).missing(blocks)
+        place = open_place(home, network)
+        if place is None or place.key != held.url:
+            return Moved(len(blocks), failure=_explain(held, "it is not the configured one"))
+        lost = place.blocks.missing(blocks)
+        kept = not held.root or _is_kept(place, parse_cid(held.root))
     except UnavailableError as error:
-        return Moved(len(blocks), failure=_explain(place, error.message))
-    if lost:
-        distrust(home, place.url)
+        return Moved(len(blocks), failure=_explain(held, error.message))
+    if lost or not kept:
+        distrust(home, place.key)
         forget_moved(home.blocks, lost)
-    return Moved(len(blocks) - len(lost), tuple(lost))
+    return Moved(len(blocks) - len(lost), tuple(lost), kept=kept)
 
 
-def explain_place(home: Home, kubo: "KuboClient", error: UnavailableError) -> None:
-    """Raise an error that names the node in which the archives' blocks live, where a share through another node failed."""
-    place = moved_to(home)
-    if place.url in {"", kubo.url} or not home.blocks.missing(list_moved(home.blocks)):
+def explain_place(home: Home, place: Place, error: UnavailableError) -> None:
+    """Raise an error that names the place in which the archives' blocks live, where a share through another one failed."""
+    held = moved_to(home)
+    if held.url in {"", place.key} or not home.blocks.missing(list_moved(home.blocks)):
         return
     raise UnavailableError(
-        f"the blocks of your archives live in the Kubo node at {place.url}, and the one at {kubo.name} lacks some",
+        f"the blocks of your archives live in {describe_place(held.url)}, and the one at {place.name} lacks some",
         why=error.message,
         hint="name that node again, or pull your releases from a source that has them",
     ) from error
+
+
+def _is_kept(place: Place, root: Cid) -> bool:
+    if place.cluster is not None:
+        return place.cluster.replicas(root).pinned > 0
+    return place.node.is_pinned(root)
 
 
 def _find_held(home: Home) -> set[bytes]:
@@ -123,5 +139,5 @@ def _find_held(home: Home) -> set[bytes]:
     return held
 
 
-def _explain(place: ArchivePlace, why: str) -> UnavailableError:
-    return UnavailableError(f"the blocks of your archives live in the Kubo node at {place.url}, which was not asked", why=why)
+def _explain(held: ArchivePlace, why: str) -> UnavailableError:
+    return UnavailableError(f"the blocks of your archives live in {describe_place(held.url)}, which was not asked", why=why)

@@ -1,6 +1,7 @@
-"""What this home knows of Kubo nodes, kept as notes of its trust store.
+"""What this home knows of the places that it shares its catalogue through, kept as notes of its trust store.
 
-For each node, by its URL: the snapshot and record that were put there. And the node that archives moved to (`catalog.own.moving`).
+For each place, by its key (`catalog.own.places`): the snapshot and record that were put there; of a cluster also the replicas that
+were found (`catalog.own.cluster`). And the place that archives moved to (`catalog.own.moving`).
 """
 
 import json
@@ -21,7 +22,7 @@ _MOVED = "moved"
 
 @dataclass(frozen=True, slots=True)
 class KuboState:
-    """The snapshot that a node pins, the sequence of the record that was last put through it, and when.
+    """The snapshot that a place keeps, the sequence of the record that was last put through it, and when.
 
     ``substitute`` is what it pins in place of a snapshot of which blocks are lost (`catalog.own.incomplete`).
     """
@@ -33,8 +34,27 @@ class KuboState:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """The replicas of the own catalogue in a cluster, as they were found when it was last ``checked`` (empty: never).
+
+    ``root`` is what was counted, ``pinned`` in how many nodes, ``least`` and ``most`` how many were wanted, ``problem`` what kept
+    the cluster from having enough. ``left`` are roots that were pinned before, or in vain: they are unpinned once a newer one has
+    enough replicas. ``batching`` says that the cluster records pins in batches, None where that was not seen yet.
+    """
+
+    root: str = ""
+    pinned: int = 0
+    least: int = 0
+    most: int = 0
+    checked: str = ""
+    problem: str = ""
+    left: tuple[str, ...] = ()
+    batching: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ArchivePlace:
-    """The node that archives moved to (empty: none did), and the snapshot up to which they did (empty: not certain)."""
+    """The place that archives moved to, by its key (empty: none did), and the snapshot up to which (empty: not certain)."""
 
     url: str = ""
     root: str = ""
@@ -45,39 +65,55 @@ def pin_name(name: IpnsName) -> str:
     return f"dcat {name}"
 
 
-def kubo_state(home: Home, url: str) -> KuboState:
-    """Return the state of the node at ``url``; an empty one where nothing was put there yet."""
+def kubo_state(home: Home, place: str) -> KuboState:
+    """Return the state of a place; an empty one where nothing was put there yet."""
     with home.trust.read() as connection:
-        text = get_note(connection, _key(url))
+        text = get_note(connection, _key(place))
     return KuboState(**json.loads(text)) if text else KuboState()
 
 
-def remember_state(home: Home, url: str, state: KuboState) -> None:
-    """Remember the state of the node at ``url``."""
+def remember_state(home: Home, place: str, state: KuboState) -> None:
+    """Remember the state of a place."""
     with home.trust.write() as connection:
-        _put(connection, _key(url), state)
+        _put(connection, _key(place), state)
+
+
+def replica_state(home: Home, place: str) -> ReplicaState:
+    """Return what is known of the replicas in a cluster; an empty state where none were counted yet."""
+    with home.trust.read() as connection:
+        text = get_note(connection, _replicas_key(place))
+    if not text:
+        return ReplicaState()
+    found = json.loads(text)
+    return ReplicaState(**(found | {"left": tuple(found["left"])}))
+
+
+def remember_replicas(home: Home, place: str, state: ReplicaState) -> None:
+    """Remember the replicas in a cluster."""
+    with home.trust.write() as connection:
+        _put(connection, _replicas_key(place), state)
 
 
 def moved_to(home: Home) -> ArchivePlace:
-    """Return the node that this home's archives moved to."""
+    """Return the place that this home's archives moved to."""
     with home.trust.read() as connection:
         text = get_note(connection, _MOVED)
     return ArchivePlace(**json.loads(text)) if text else ArchivePlace()
 
 
 def remember_place(home: Home, place: ArchivePlace) -> None:
-    """Remember the node that this home's archives moved to."""
+    """Remember the place that this home's archives moved to."""
     with home.trust.write() as connection:
         _put(connection, _MOVED, place)
 
 
-def distrust(home: Home, url: str) -> None:
-    """Note that the node at ``url`` lost blocks: everything is sent there again, and until then nothing counts as moved."""
+def distrust(home: Home, place: str) -> None:
+    """Note that a place lost blocks: everything is sent there again, and until then nothing counts as moved."""
     with home.trust.write() as connection:
-        _put(connection, _key(url), KuboState())
+        _put(connection, _key(place), KuboState())
         text = get_note(connection, _MOVED)
-        if text and json.loads(text)["url"] == url:
-            _put(connection, _MOVED, ArchivePlace(url))
+        if text and json.loads(text)["url"] == place:
+            _put(connection, _MOVED, ArchivePlace(place))
 
 
 def has_consent(home: Home, url: str, consent: Consent | None) -> bool:
@@ -95,9 +131,13 @@ def has_consent(home: Home, url: str, consent: Consent | None) -> bool:
     return True
 
 
-def _put(connection: Connection, key: str, value: KuboState | ArchivePlace) -> None:
+def _put(connection: Connection, key: str, value: KuboState | ReplicaState | ArchivePlace) -> None:
     put_note(connection, key, json.dumps(asdict(value)))
 
 
-def _key(url: str) -> str:
-    return f"kubo {url}"
+def _key(place: str) -> str:
+    return f"kubo {place}"
+
+
+def _replicas_key(place: str) -> str:
+    return f"replicas {place}"

@@ -14,11 +14,14 @@ from catalog.ipld.block import Blockstore
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
 from catalog.limits import OWN_RECORD_PATIENCE, SOURCE_BUDGET
-from catalog.own.kubo import LostBlocks, share_to_kubo
+from catalog.own.cluster import share_to_cluster
+from catalog.own.kubo import share_to_kubo
 from catalog.own.merging import MergeReport
-from catalog.own.nodes import Consent, has_consent
+from catalog.own.nodes import Consent, ReplicaState, has_consent
+from catalog.own.places import open_place
 from catalog.own.signing import own_name
 from catalog.own.state import OwnCatalogue
+from catalog.own.upload import LostBlocks
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.records import Answer, ask_routings
@@ -51,7 +54,7 @@ class Shared:
     ``record`` is the newest signed record, ``signed`` says that it was made now, ``merged`` what other homes of this key brought.
     ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
     configured. ``deltas`` are those that were made for new releases. ``lost`` are releases of which the Kubo node lost blocks that
-    this home does not have: everything else was shared.
+    this home does not have: everything else was shared. ``replicas`` are those of a cluster, None without one.
     """
 
     record: Record
@@ -61,6 +64,7 @@ class Shared:
     pending: str = ""
     deltas: "tuple[MadeDelta, ...]" = ()
     lost: tuple[LostBlocks, ...] = ()
+    replicas: ReplicaState | None = None
 
 
 def share_change(
@@ -169,14 +173,22 @@ def _leave_unmerged(own: OwnCatalogue, higher: Record, error: UnavailableError) 
 def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Shared:
     """Put the catalogue into the Kubo node, where one is configured and confirmed; return where it is, or why it is not."""
     if network.kubo is None:
-        return shared
+        if network.cluster is None:
+            return shared
+        return replace(shared, pending=f"the cluster at {network.cluster.name} is fed by a Kubo node, and none is configured")
     if not network.kubo_public:
         return replace(shared, pending=f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet")
     try:
-        lost = share_to_kubo(home, network.kubo, shared.record, progress)
+        place = open_place(home, network)
+        if place is None:
+            return shared
+        if place.cluster is None:
+            return replace(shared, targets=("kubo",), lost=share_to_kubo(home, place, shared.record, progress))
+        done = share_to_cluster(home, place, network.rule, shared.record, progress)
     except UnavailableError as error:
         return replace(shared, pending=f"{error.message}: {error.why}" if error.why else error.message)
-    return replace(shared, targets=("kubo",), lost=lost)
+    targets = () if done.pending else ("cluster",)
+    return replace(shared, targets=targets, pending=done.pending, lost=done.lost, replicas=done.replicas)
 
 
 def _explain(answers: Sequence[Answer]) -> str:

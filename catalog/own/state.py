@@ -100,7 +100,7 @@ class OwnCatalogue:
 
         if self._is_revoked or not self._list_unshared():
             return []
-        archives = held if held is not None else open_held(self._home, self._network.kubo)
+        archives = held if held is not None else open_held(self._home, self._network)
         return make_deltas(self._home, str(self.name), self._last_root, self._progress, archives)
 
     def sign(self) -> tuple[Record, bool]:

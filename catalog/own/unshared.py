@@ -1,4 +1,4 @@
-"""How many releases of the own catalogue changed since it was last put into a Kubo node."""
+"""How many releases of the own catalogue changed since it was last put into a Kubo node or a cluster."""
 
 from itertools import islice
 
@@ -12,13 +12,13 @@ from catalog.snapshot.difference import diff_snapshots
 from catalog.snapshot.reader import open_snapshot
 
 
-def find_unshared(home: Home, row: CatalogueRow, url: str, releases: int) -> int:
-    """Return how many releases the node at ``url`` does not have as the signed catalogue has them; nobody is asked.
+def find_unshared(home: Home, row: CatalogueRow, place: str, releases: int) -> int:
+    """Return how many releases a place, by its key, does not have as the signed catalogue has them; nobody is asked.
 
-    At least one where the node has another snapshot, or an older record of this one. All ``releases`` where it has none, or where
+    At least one where the place has another snapshot, or an older record of this one. All ``releases`` where it has none, or where
     the snapshot that it has is not here any more.
     """
-    state = kubo_state(home, url)
+    state = kubo_state(home, place)
     if row.root is None or row.sequence is None:
         return 0
     if state.root == row.root:

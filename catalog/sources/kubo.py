@@ -127,6 +127,21 @@ class KuboBlockstore:
         self.put_dag(root, others())
         self._client.set_pin(name, root.cid)
 
+    def put_beside(self, root: Block, others: Callable[[], Iterable[Block]], last: Cid | None) -> None:
+        """Import a DAG and pin it, beside all other pins; ``others`` may leave out what the pinned DAG ``last`` holds.
+
+        With ``last``, Kubo walks only the difference, as with `put_pinned`.
+        """
+        if last is not None and not self._client.is_pinned(root.cid):
+            self._client.import_blocks(_verified([*others(), root]))
+            try:
+                self._client.update_pin(str(last), root.cid, unpin=False)
+            except (SourceTimeoutError, BlockNotFoundError, KuboRefusalError):
+                pass
+            else:
+                return
+        self.put_dag(root, others())
+
     def delete(self, cids: Iterable[Cid]) -> None:
         """Delete the blocks; raise `UnavailableError` where a pin keeps one."""
         pending = iter(cids)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from catalog.clients.authorities import Authorities
+from catalog.clients.cluster import ClusterClient
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.proxy import Proxies
@@ -42,12 +43,32 @@ class KuboSetting:
     public: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaRule:
+    """In how many nodes of a cluster the own catalogue is kept: at least, and at most."""
+
+    least: int = 2
+    most: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSetting:
+    """The REST API of an IPFS Cluster's peer, its credentials, and how many replicas are wanted."""
+
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    rule: ReplicaRule = ReplicaRule()
+
+
 @dataclass(frozen=True)
 class Network:
     """All sources that may be asked. Use it as a context manager: leaving it aborts requests and closes connections.
 
     ``kubo`` is the node through which the own catalogue is shared, ``kubo_public`` whether that was confirmed. ``offline`` means
     that the network was forbidden, which messages distinguish from having no source.
+
+    ``cluster`` keeps what is put into ``kubo`` in several nodes, as ``rule`` says.
 
     ``tied`` are the catalogues of sources that were named for one, by the name of the source. Such a source learns names and CIDs
     of another catalogue only where the other sources cannot help (docs/safety.md, A22).
@@ -57,6 +78,8 @@ class Network:
     routings: tuple[NamedRouting, ...] = ()
     kubo: KuboClient | None = None
     kubo_public: bool = False
+    cluster: ClusterClient | None = None
+    rule: ReplicaRule = ReplicaRule()
     offline: bool = False
     clients: tuple[HttpClient, ...] = ()
     bundles: tuple[BundleSource, ...] = ()
@@ -86,6 +109,8 @@ class Network:
             bundle.close()
         if self.kubo is not None:
             self.kubo.close()
+        if self.cluster is not None:
+            self.cluster.close()
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +123,7 @@ def open_network(
     sources: Iterable[SourceSetting],
     kubo: KuboSetting | None = None,
     *,
+    cluster: ClusterSetting | None = None,
     timeouts: Timeouts | None = None,
     proxies: Proxies | None = None,
     authorities: Authorities | None = None,
@@ -122,11 +148,23 @@ def open_network(
         node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies, authorities=authorities)
         block_sources.append(KuboBlockstore(node, offline=False))
         routings.append(KuboRouting(node))
+    peer = None
+    if cluster is not None:
+        peer = ClusterClient(
+            cluster.url,
+            token_file=cluster.token_file,
+            ca_file=cluster.ca_file,
+            timeouts=timeouts,
+            proxies=proxies,
+            authorities=authorities,
+        )
     return Network(
         tuple(block_sources),
         tuple(routings),
         node,
         kubo is not None and kubo.public,
+        peer,
+        cluster.rule if cluster is not None else ReplicaRule(),
         clients=clients,
         timeouts=timeouts or Timeouts(),
         tied={client.name: by_url[client.url].catalogue or "" for client in clients if by_url[client.url].catalogue},

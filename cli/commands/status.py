@@ -16,8 +16,9 @@ def status(context: Context) -> Document:
 
     Offline: it shows what is known here. To refresh a catalogue that was not checked for long: dcat sync.
     """
-    kubo = context.network.kubo
-    found = operations.status(context.home, kubo=kubo.url if kubo is not None else "")
+    kubo, cluster = context.network.kubo, context.network.cluster
+    urls = [client.url if client is not None else "" for client in (kubo, cluster)]
+    found = operations.status(context.home, kubo=urls[0], cluster=urls[1])
     body = {
         "home": str(found.home),
         "catalogues": [
@@ -38,6 +39,7 @@ def status(context: Context) -> Document:
                 "withheld": entry.withheld,
                 "unshared": entry.unshared,
                 "shared": list(entry.shared),
+                "replicas": _replicas_body(entry),
                 "state": _state(entry),
             }
             for entry in found.catalogues
@@ -75,6 +77,7 @@ def status(context: Context) -> Document:
                 ("stored", f"{format_size(found.stored.bytes)} in {format_count(found.stored.blocks, 'block')}"),
                 ("pinned", format_count(found.pins, "archive")),
                 ("deltas", _deltas(found)),
+                *(("replicas", _describe_replicas(entry, context)) for entry in found.catalogues if entry.replicas is not None),
             ]
         )
     )
@@ -85,6 +88,27 @@ def status(context: Context) -> Document:
         if entry.freshness is not None and entry.freshness.warns
     ]
     return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
+
+
+def _replicas_body(entry: "operations.CatalogueStatus") -> dict[str, object] | None:
+    found = entry.replicas
+    if found is None:
+        return None
+    return {
+        "pinned": found.pinned,
+        "least": found.least,
+        "most": found.most,
+        "checked": found.checked or None,
+        "problem": found.problem or None,
+    }
+
+
+def _describe_replicas(entry: "operations.CatalogueStatus", context: Context) -> str:
+    found = entry.replicas
+    if found is None or not found.checked:
+        return "none yet" + (f": {found.problem}" if found is not None and found.problem else "")
+    text = f"{found.pinned} of {found.least}..{found.most}, checked {age_of(found.checked, context.now)}"
+    return text + (f": {found.problem}" if found.problem else "")
 
 
 def _deltas(found: "operations.Status") -> str:

@@ -43,6 +43,16 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """A pinning service that is asked to keep what is shared."""
+
+    name: str
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings in force by key; a key that is not set and has no default is absent."""
 
@@ -68,6 +78,31 @@ class Settings:
     @property
     def kubo_token_file(self) -> Path | None:
         return Path(self.text("kubo-token-file")) if self.text("kubo-token-file") else None
+
+    @property
+    def cluster(self) -> str:
+        """The URL of the REST API of an IPFS Cluster's peer, or an empty text."""
+        return self.text("cluster")
+
+    def file(self, key: str) -> Path | None:
+        """Return a setting that names a file."""
+        return Path(self.text(key)) if self.text(key) else None
+
+    @property
+    def replicas(self) -> tuple[int, int]:
+        """In how many nodes of a cluster the catalogue is kept: at least, and at most."""
+        least, most = (int(float(self.text(key))) for key in ("cluster-replicas", "cluster-max"))
+        return least, max(least, most)
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        """The configured pinning services, ordered by name."""
+        names = sorted({key.split(".")[1] for key in self.by_key if key.startswith("pinning.")})
+        return tuple(
+            Service(name, url, self.file(f"pinning.{name}.token-file"), self.file(f"pinning.{name}.ca-file"))
+            for name in names
+            if (url := self.text(f"pinning.{name}.url"))
+        )
 
     @property
     def deltas(self) -> bool:

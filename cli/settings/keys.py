@@ -16,6 +16,7 @@ Value = str | bool | float
 AUTO = "auto"
 """The value of ``kubo`` for the node whose repository ``IPFS_PATH`` names."""
 
+_MOST_REPLICAS = 1000
 _SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
@@ -91,6 +92,15 @@ def read_seconds(key: str, text: str) -> float:
     return seconds
 
 
+def read_replicas(key: str, text: str) -> float:
+    """Return a whole number of replicas, as a float like all numbers of settings."""
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= _MOST_REPLICAS):
+        raise InvalidConfigError(
+            f'{key}: "{text}" is not a number of replicas', why=f"it is a whole number from 1 to {_MOST_REPLICAS}"
+        )
+    return float(text)
+
+
 def read_file(key: str, text: str) -> str:
     """Return the absolute path of a file that exists."""
     path = Path(text).expanduser().absolute()
@@ -102,6 +112,11 @@ def read_file(key: str, text: str) -> str:
 KEYS: dict[str, Key] = {
     "kubo": Key(read_kubo, "RPC of the Kubo node to store and share through: a URL, a multiaddr, or auto", "DCAT_KUBO"),
     "kubo-token-file": Key(read_file, "file with the token of that RPC"),
+    "cluster": Key(read_url, "REST API of the IPFS Cluster's peer whose own Kubo node is the one of kubo", "DCAT_CLUSTER"),
+    "cluster-token-file": Key(read_file, "file with USER:PASSWORD, or with a token, for it"),
+    "cluster-ca-file": Key(read_file, "file with the CA certificate that signed its TLS certificate"),
+    "cluster-replicas": Key(read_replicas, "nodes that must keep what is shared before it is deleted here", default=2.0),
+    "cluster-max": Key(read_replicas, "nodes that keep it at most", default=3.0),
     "deltas": Key(read_switch, "make a delta from the previous version when publishing", default=True),
     "offline": Key(read_switch, "never use the network", "DCAT_OFFLINE", default=False),
     "timeout": Key(read_seconds, "stop a command after so many seconds", "DCAT_TIMEOUT"),
@@ -114,22 +129,31 @@ SOURCE_KEYS: dict[str, Key] = {
 }
 
 
+PINNING_KEYS: dict[str, Key] = {
+    "url": Key(read_url, "URL of a pinning service that is asked to keep a copy of what is shared"),
+    "token-file": Key(read_file, "file with the token for it"),
+    "ca-file": Key(read_file, "file with the CA certificate that signed its TLS certificate"),
+}
+GROUPS: dict[str, tuple[str, dict[str, Key]]] = {"sources": ("source", SOURCE_KEYS), "pinning": ("pinning service", PINNING_KEYS)}
+"""The keys GROUP.NAME.KEY: what NAME is the name of, and the keys."""
+
+
 def find_key(key: str) -> Key:
     """Return the declaration of a key; raise `InvalidConfigError` naming the nearest for an unknown one."""
-    known = list(KEYS)
     parts = key.split(".")
-    if parts[0] == "sources" and len(parts) == 3:
+    if parts[0] in GROUPS and len(parts) == 3:
+        kind, keys = GROUPS[parts[0]]
         if not _SOURCE_NAME.fullmatch(parts[1]):
             raise InvalidConfigError(
-                f'"{parts[1]}" is not a valid source name', why="a source's name is lower-case letters, digits and dashes"
+                f'"{parts[1]}" is not a valid {kind} name', why=f"a {kind}'s name is lower-case letters, digits and dashes"
             )
-        if parts[2] in SOURCE_KEYS:
-            return SOURCE_KEYS[parts[2]]
+        if parts[2] in keys:
+            return keys[parts[2]]
     elif key in KEYS:
         return KEYS[key]
-    known += [f"sources.{parts[1] if len(parts) > 1 and parts[1] else 'NAME'}.{name}" for name in SOURCE_KEYS]
+    named = parts[1] if len(parts) > 1 and parts[1] else "NAME"
+    known = [*KEYS, *(f"{group}.{named}.{name}" for group, (_, keys) in GROUPS.items() for name in keys)]
     near = nearest(key, known, edits=3)
-    why = (
-        f'the nearest is "{near[0]}"' if near else "the keys are " + ", ".join([*KEYS, *(f"sources.NAME.{k}" for k in SOURCE_KEYS)])
-    )
+    generic = [*KEYS, *(f"{group}.NAME.{name}" for group, (_, keys) in GROUPS.items() for name in keys)]
+    why = f'the nearest is "{near[0]}"' if near else "the keys are " + ", ".join(generic)
     raise InvalidConfigError(f'there is no setting "{key}"', why=why, nearest=near)

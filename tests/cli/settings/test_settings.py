@@ -75,7 +75,7 @@ def test_an_unknown_key_in_the_file_is_an_error_and_can_be_unset(dcat: Dcat, tmp
 def test_set_get_list_unset(dcat: Dcat) -> None:
     assert dcat("config", "set", "deltas", "off").code == 0
     assert dcat("config", "get", "deltas").out == "off\n"
-    assert dcat("config", "list").out == "deltas\toff\noffline\toff\n"
+    assert dcat("config", "list").out == "cluster-max\t3\ncluster-replicas\t2\ndeltas\toff\noffline\toff\n"
     listed = json.loads(dcat("config", "list", "--json", "--show-origin").out)
     assert listed["schema"] == "dcat/config/v1"
     assert {"key": "deltas", "value": False, "origin": "file"}.items() <= listed["settings"][0].items()
