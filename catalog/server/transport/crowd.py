@@ -3,7 +3,9 @@
 The longest wait goes first. So slow clients push each other out, and never a client that sends whole requests and reads answers.
 """
 
-from typing import Protocol
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple, Protocol
 
 
 class Connection(Protocol):
@@ -31,23 +33,45 @@ class Waiting:
             connection.cut_off()
 
 
-class Stalled:
-    """The connections whose answer is not read and stays in memory, with its bytes; the oldest stall first."""
+class _Stall(NamedTuple):
+    since: float
+    size: int
 
-    def __init__(self, most_bytes: int) -> None:
+
+class Stalled:
+    """The connections whose answer is not read and stays in memory, with its bytes; the oldest stall first.
+
+    A client that reads as fast as its line lets it stalls for moments; one that only keeps its slot stalls for long.
+    """
+
+    def __init__(self, most_bytes: int, now: Callable[[], float] = monotonic) -> None:
         self._most_bytes = most_bytes
-        self._sizes: dict[Connection, int] = {}
+        self._now = now
+        self._stalls: dict[Connection, _Stall] = {}
         self.bytes = 0
 
     def add(self, connection: Connection, size: int) -> None:
         """Add a connection that stalls; above the limit, the oldest stalls are cut off."""
         self.discard(connection)
-        self._sizes[connection] = size
+        self._stalls[connection] = _Stall(self._now(), size)
         self.bytes += size
-        while self.bytes > self._most_bytes and len(self._sizes) > 1:
-            oldest = next(iter(self._sizes))
-            self.discard(oldest)
-            oldest.cut_off()
+        while self.bytes > self._most_bytes and len(self._stalls) > 1:
+            self._drop_oldest()
 
     def discard(self, connection: Connection) -> None:
-        self.bytes -= self._sizes.pop(connection, 0)
+        stall = self._stalls.pop(connection, None)
+        if stall is not None:
+            self.bytes -= stall.size
+
+    def make_room(self, seconds: float) -> bool:
+        """Cut off the oldest stall if it lasts at least ``seconds``; return whether there was one."""
+        oldest = next(iter(self._stalls.values()), None)
+        if oldest is None or self._now() - oldest.since < seconds:
+            return False
+        self._drop_oldest()
+        return True
+
+    def _drop_oldest(self) -> None:
+        oldest = next(iter(self._stalls))
+        self.discard(oldest)
+        oldest.cut_off()

@@ -2,9 +2,11 @@
 
 uvicorn with httptools answers 200 to a header of 1 MiB, to two Hosts and to none, and waits for half a header for ever. This
 subclass refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two; a body framed in two ways, or where none belongs; a
-target that is not a path; versions other than 1.0 and 1.1; more than a few pipelined requests. A client that takes less than
-`MIN_READING` bytes of its response in 30 s is cut off. Above the limit of connections, the one that has waited longest without a
-whole request is closed (`catalog.server.transport.crowd`).
+target that is not a path; versions other than 1.0 and 1.1; more than a few pipelined requests; a chunked body with much besides its
+content. Trailer fields are dropped: they come after everything that was decided by the head. A client that takes less than
+`MIN_READING` bytes of its response in 30 s is cut off, and a request is not started while the response before it is not taken.
+Above the limit of connections, the one that has waited longest without a whole request is closed
+(`catalog.server.transport.crowd`).
 """
 
 import asyncio
@@ -59,9 +61,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._heads = 0  # that have begun
         self._completed = 0  # whole requests
         self._in_head = True  # or between requests
+        self._framing_size = 0  # of a body: chunk sizes, extensions, trailers
+        self._body_size = 0
         self._message_complete = True
         self._done = False  # whatever still arrives is not read
         self._running: RequestResponseCycle | None = None
+        self._held_back: tuple[RequestResponseCycle, Any] | None = None  # until the response before it is taken
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
 
@@ -104,9 +109,12 @@ class LimitedProtocol(HttpToolsProtocol):
             self._head_timer = self.loop.call_later(self._limits.header_timeout, self._head_is_late)
 
     def _feed(self, piece: bytes) -> None:
-        heads = self._heads
+        heads, in_head, body_size = self._heads, self._in_head, self._body_size
         try:
             self.parser.feed_data(piece)
+            if not in_head and heads == self._heads:  # what began within this piece counts from the next one on
+                self._framing_size += len(piece) - (self._body_size - body_size)
+                self._check_framing_size()
             if self._in_head:
                 # A head that began within this piece counts from the next piece on: at most a piece too little.
                 self._head_size = self._head_size + len(piece) if heads == self._heads else 0
@@ -178,6 +186,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reading_timer.cancel()
             self._reading_timer = None
         super().resume_writing()
+        if self._held_back is not None:
+            held_back, self._held_back = self._held_back, None
+            super()._start_asgi_task(*held_back)
 
     def _watch_reading(self, size: int) -> None:
         def check() -> None:
@@ -201,6 +212,14 @@ class LimitedProtocol(HttpToolsProtocol):
             self._waiting.add(self)
         self.scope["extensions"] = {"dcat.transport": {"transport": self.transport}}
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it is a trailer field
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._body_size += len(body)
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         self._head_size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         self._check_head_size()
@@ -208,6 +227,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise _RefusedError(400, "too many pipelined requests")
         self._in_head = False
+        self._framing_size = self._body_size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -237,11 +257,19 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        if self.flow.write_paused:  # it would hold a slot, and what it read, while nobody reads its response
+            self._held_back = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
 
     def _check_head_size(self) -> None:
         if self._head_size > self._limits.header_size:
             raise _RefusedError(431, f"the head of a request may have at most {self._limits.header_size} bytes")
+
+    def _check_framing_size(self) -> None:
+        """Refuse a chunked body with much besides its content; chunks of one byte are still served."""
+        if self._framing_size > self._limits.header_size + 8 * self._body_size:
+            raise _RefusedError(400, "the chunks of a body must be content")
 
     def _check_head(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()

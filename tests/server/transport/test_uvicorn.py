@@ -14,6 +14,8 @@ OVERRIDDEN = {
     "connection_lost": ["self", "exc"],
     "connection_made": ["self", "transport"],
     "data_received": ["self", "data"],
+    "on_body": ["self", "body"],
+    "on_header": ["self", "name", "value"],
     "on_headers_complete": ["self"],
     "on_message_begin": ["self"],
     "on_message_complete": ["self"],
