@@ -34,10 +34,16 @@ class Part(Protocol):
 
 
 def create_app(
-    site: Site, settings: ServerSettings, workers: Workers, counters: Counters, hosts: HostList, log: Callable[[str], None]
+    site: Site,
+    settings: ServerSettings,
+    workers: Workers,
+    counters: Counters,
+    hosts: HostList,
+    log: Callable[[str], None],
+    make_room: Callable[[], bool] = lambda: False,
 ) -> Guard:
-    """Return the ASGI application of one server."""
-    slots = Slots(settings.limits)
+    """Return the ASGI application of one server; ``make_room`` is that of `Slots`."""
+    slots = Slots(settings.limits, make_room)
     parts: list[Part] = [
         Gateway(site, workers, counters),
         RecordRoutes(site, workers, counters),

@@ -73,12 +73,13 @@ def run_server(
     workers, counters = Workers(), Counters()
     settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits.connections)))
     hosts = HostList(settings, (socket.gethostname(),))
-    app = create_app(site, settings, workers, counters, hosts, log)
+    stalled = Stalled(settings.limits.stalled_bytes)
+    app = create_app(site, settings, workers, counters, hosts, log, lambda: stalled.make_room(settings.limits.stall_grace))
     protocol = functools.partial(
         LimitedProtocol,
         limits=settings.limits,
         waiting=Waiting(),
-        stalled=Stalled(settings.limits.stalled_bytes),
+        stalled=stalled,
         on_refusal=lambda status: counters.add("refused_total", 1, f'{{reason="malformed-{status}"}}'),
     )
     config = uvicorn.Config(

@@ -29,6 +29,7 @@ class ServerLimits:
     body_size: int = limits.MAX_WRITE_BODY
     buffered_bodies: int = limits.MAX_BUFFERED_BODIES
     stalled_bytes: int = limits.MAX_STALLED_BYTES
+    stall_grace: float = limits.STALL_GRACE
     connections: int = limits.MAX_CONNECTIONS
     in_flight: int = limits.MAX_REQUESTS_IN_FLIGHT
     per_client: int = limits.MAX_REQUESTS_PER_CLIENT

@@ -18,7 +18,7 @@ from catalog.errors import BlockMismatchError, BlockNotFoundError, CidError, Cod
 from catalog.image.encoder import ZSTD_MAGIC
 from catalog.ipld.car import encode_car, encode_header
 from catalog.ipld.cid import EMPTY_IDENTITY_TEXT, RAW, Cid, decode_multibase, parse_cid
-from catalog.limits import MIB
+from catalog.limits import KIB
 from catalog.server.counters import Counters
 from catalog.server.gateway.negotiation import CarQuery, Form, UnsupportedError, negotiate, parse_car_query
 from catalog.server.gateway.selection import PathNotFoundError, Target, follow, select
@@ -29,7 +29,7 @@ from catalog.server.site.site import Site
 from catalog.sources.protocol import RAW_TYPE
 from catalog.unixfs.file import decode_file_node, read_file
 
-_READ_AHEAD = MIB
+_READ_AHEAD = 256 * KIB  # of each stream, also while its client does not read
 _MAX_INLINE = 128
 # {"roots": [bafkqaaa], "version": 1}, the only root that is not a block
 _PROBE_CAR = bytes.fromhex("19a265726f6f747381d82a4500015500006776657273696f6e01")

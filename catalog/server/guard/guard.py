@@ -1,8 +1,9 @@
 """The checks that every request passes before a route is looked up, and the one place where responses are counted and logged.
 
 In this order: the Host names this server (421); the request does not come from a page of another origin (403); the token, where
-there is one (401); the body is whole (408, 413); there is a free slot (429). A request holds a slot only once it is whole. A
-response that fails after it began is cut off without the final chunk, so that no client takes it for complete.
+there is one (401); the body is whole (408, 413); there is a free slot (429). A request holds a slot only once it is whole, and
+where others need one, only while its client reads. A response that fails after it began is cut off without the final chunk, so
+that no client takes it for complete.
 """
 
 import asyncio
@@ -110,9 +111,12 @@ class Guard:
         self._check_token(scope, headers)
         body = b""
         if scope["method"] in _WITH_BODY:
-            body = await self._read_body(headers, receive)
-        if _is_registry(scope):  # its clients ask again at once, whatever Retry-After says
-            await self._slots.wait(client, REGISTRY_PATIENCE, response.is_gone)
+            body = await self._read_body(headers, receive, response.cut_off)
+        # Clients of the registry ask again at once, whatever Retry-After says.
+        await self._slots.wait(client, REGISTRY_PATIENCE if _is_registry(scope) else 0)
+        if response.is_gone():
+            self._slots.pass_on()
+            raise ClientGoneError
         try:
             with self._slots.take(client):
                 await self._app(scope, _replay(body, receive), response)
@@ -147,12 +151,12 @@ class Guard:
         if not hmac.compare_digest(given, self._token.encode()):
             raise RefusedError(401, "token", "a token is required", {"www-authenticate": 'Basic realm="dcat", charset="UTF-8"'})
 
-    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read_body(self, headers: Headers, receive: Receive, cut_off: Callable[[], None]) -> bytes:
         limit = self._limits.body_size
         if int(headers.get("content-length", "0")) > limit:
             raise RefusedError(413, "body", f"a body may have at most {limit} bytes")
         try:
-            with self._slots.buffer() as buffer:
+            with self._slots.buffer(cut_off) as buffer:
                 async with asyncio.timeout(self._limits.body_timeout):
                     more = True
                     while more:
@@ -198,6 +202,10 @@ class _Watched:
     def is_gone(self) -> bool:
         """Return whether the client closed the connection."""
         return self._transport.is_closing()
+
+    def cut_off(self) -> None:
+        """Close the connection at once."""
+        self._transport.abort()
 
 
 def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
