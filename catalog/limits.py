@@ -53,6 +53,12 @@ MAX_ZSTD_WINDOW = 128 * MIB  # of a layer or outer file that others compressed
 SUSPICIOUS_RATIO = 200
 SUSPICIOUS_RATIO_FROM = GIB
 
+# Files that name images
+MAX_DEPLOYMENT_SIZE = MIB  # of a Compose file, Kubernetes objects, a kustomization or a Dockerfile
+MAX_YAML_DEPTH = 64
+MAX_YAML_NODES = 100_000  # an alias counts as one
+MAX_DOCKERFILE_LINES = 50_000
+
 # Names (docker: repository and tag grammar)
 MAX_NAME_LENGTH = 255
 MAX_VERSION_LENGTH = 128

@@ -118,6 +118,7 @@ VALUE_OPTIONS = {
         "--port",
         "--via",
         "--reason",
+        "--registry",
         "--search",
         "--tag",
         "--timeout",

@@ -39,10 +39,13 @@ if TYPE_CHECKING:
     from catalog.operations.list import ListedName as ListedName
     from catalog.operations.list import list_names as list_names
     from catalog.operations.list import list_releases as list_releases
+    from catalog.operations.lock import LockedImageName as LockedImageName
     from catalog.operations.lock import LockProblem as LockProblem
     from catalog.operations.lock import check_locked as check_locked
+    from catalog.operations.lock import lock_image_name as lock_image_name
     from catalog.operations.lock import lock_release as lock_release
     from catalog.operations.lock import locked_reference as locked_reference
+    from catalog.operations.lock import name_locked as name_locked
     from catalog.operations.lock import update_locked as update_locked
     from catalog.operations.log import LoggedChange as LoggedChange
     from catalog.operations.log import log as log
@@ -110,7 +113,16 @@ _MODULES = {
     "import_": ("Imported", "ImportedImage", "import_bundle"),
     "key": ("KeyInfo", "export_key", "import_key", "show_key", "write_secret"),
     "list": ("ListedName", "list_names", "list_releases"),
-    "lock": ("LockProblem", "check_locked", "lock_release", "locked_reference", "update_locked"),
+    "lock": (
+        "LockProblem",
+        "LockedImageName",
+        "check_locked",
+        "lock_image_name",
+        "lock_release",
+        "locked_reference",
+        "name_locked",
+        "update_locked",
+    ),
     "log": ("LoggedChange", "log"),
     "outdated": ("Outdated", "OutdatedReport", "outdated"),
     "pin": ("Pinned", "pin"),

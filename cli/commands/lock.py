@@ -1,18 +1,23 @@
 """``dcat lock``: names to digests, for deployments."""
 
 import shlex
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from catalog import operations
+from catalog.deployment.forms import FORMS, Pinned, format_locked
+from catalog.deployment.mention import ImageName, parse_image_name
 from catalog.errors import BlockNotFoundError, InvalidInputError, NotFoundError
 from catalog.model.lock import LockedRelease, format_lock, parse_lock
-from catalog.model.platform import read_platform_text
+from catalog.model.platform import Platform, read_platform_text
 from catalog.storage.files import open_output
 from cli.command import command, command_app
 from cli.context import Context
+from cli.deployments import lock_file, split_arguments, write_in_place
 from cli.exits import exit_code
 from cli.failures import ReportedError, UsageError
 from cli.following import error_body
@@ -23,9 +28,16 @@ from cli.targets import output_file
 app = command_app()
 
 DEFAULT_FILE = "dcat.lock"
+DEFAULT_REGISTRY = "localhost:5078"
 _MAX_FILE = 16 << 20
 
-ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF]...", help="Releases; see dcat help references.")]
+ReferencesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[REF|FILE]...",
+        help="Releases (see dcat help references), and files that name images: *.yaml, *.yml, Dockerfile, Containerfile.",
+    ),
+]
 FileOption = Annotated[str, typer.Option("--file", metavar="FILE", help="The lock; default: dcat.lock.")]
 PlatformOption = Annotated[
     list[str] | None,
@@ -36,6 +48,15 @@ MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="Only
 StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: accept a catalogue whose record has expired.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Compare the lock with what is known here; change nothing.")]
 UpdateOption = Annotated[bool, typer.Option("--update", help="Lock the newest version of what was locked with --latest.")]
+ComposeOption = Annotated[bool, typer.Option("--compose", help="Print an override for docker compose: -f FILE -f OVERRIDE.")]
+KustomizeOption = Annotated[bool, typer.Option("--kustomize", help="Print a component for a kustomization.")]
+BuildkitOption = Annotated[bool, typer.Option("--buildkit", help="Print a source policy for BuildKit.")]
+KbldOption = Annotated[bool, typer.Option("--kbld", help="Print an ImagesLock for kbld.")]
+InPlaceOption = Annotated[bool, typer.Option("--in-place", help="Replace the names of images in the files themselves.")]
+RegistryOption = Annotated[
+    str, typer.Option("--registry", metavar="HOST", help="Where engines pull from: the address of dcat serve.")
+]
+OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write the tool's file here, not to stdout.")]
 
 
 @app.command()
@@ -50,14 +71,29 @@ def lock(
     allow_stale: StaleOption = False,
     check: CheckOption = False,
     update: UpdateOption = False,
+    compose: ComposeOption = False,
+    kustomize: KustomizeOption = False,
+    buildkit: BuildkitOption = False,
+    kbld: KbldOption = False,
+    in_place: InPlaceOption = False,
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    output: OutputOption = "",
 ) -> Document | None:
     """Write the digests of releases to a file, and compare it later.
 
     The file, dcat.lock, belongs into version control. dcat lock --check ends with 23 where a catalogue now says otherwise, with
-    31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline.
+    31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline. Of a Compose file, Kubernetes YAML,
+    a kustomization or a Dockerfile it locks the images that a catalogue has.
     """
+    forms = [form for form, wanted in zip(FORMS, (compose, kustomize, buildkit, kbld), strict=True) if wanted]
     if sum((bool(references), check, update)) != 1:
-        raise UsageError("name releases, or use --check or --update", hint="dcat lock REF")
+        raise UsageError("name releases or files, or use --check or --update", hint="dcat lock REF")
+    if (forms or in_place or output) and not references:
+        raise UsageError("the form of a tool needs releases or files", hint="dcat lock compose.yaml --compose")
+    if len(forms) + in_place > 1:
+        raise UsageError("--compose, --kustomize, --buildkit, --kbld and --in-place exclude each other")
+    if output and not forms:
+        raise UsageError("-o is for the file of a tool", hint="dcat lock compose.yaml --compose -o compose.lock.yaml")
     if min_age and check:
         raise UsageError("--min-age and --check exclude each other")
     span = parse_span("--min-age", min_age) if min_age else None
@@ -65,24 +101,102 @@ def lock(
         return _check(context, read_lock(file))
     before = read_lock(file, missing_is_empty=bool(references))
     if update:
-        after = [operations.update_locked(context.home, entry, min_age=span) for entry in before]
-    else:
-        if span is not None and not latest:
-            raise UsageError("--min-age needs --latest or --update", why="it chooses among versions")
-        wanted = [read_platform_text(text) for text in platform or []]
-        added = [
-            operations.lock_release(context.home, reference, platforms=wanted, latest=latest, min_age=span, allow_stale=allow_stale)
-            for reference in references or []
-        ]
-        after = _merge(before, added)
+        return _write(file, before, [operations.update_locked(context.home, entry, min_age=span) for entry in before])
+    if span is not None and not latest:
+        raise UsageError("--min-age needs --latest or --update", why="it chooses among versions")
+    choice = _Choice([read_platform_text(text) for text in platform or []], latest, span, allow_stale)
+    return _lock(
+        context, file, before, references or [], choice, _Target(forms[0] if forms else "", in_place, output, _host(registry))
+    )
+
+
+def _lock(
+    context: Context, file: str, before: list[LockedRelease], arguments: list[str], choice: "_Choice", target: "_Target"
+) -> Document | None:
+    references, paths = split_arguments(arguments)
+    if target.in_place and not paths:
+        raise UsageError("--in-place needs files", hint="dcat lock compose.yaml --in-place")
+    typed = [operations.lock_release(context.home, reference, **choice.arguments) for reference in references]
+    files = [
+        lock_file(
+            path,
+            lambda image: operations.lock_image_name(context.home, image, registry=target.registry, **choice.arguments),
+        )
+        for path in paths
+    ]
+    for entry in files:
+        for mention, why in entry.left:
+            context.output.warn(f"{entry.path}, {mention.where}: {mention.text} is left as it is: {why}")
+    added = [*typed, *(release for entry in files for release in entry.releases)]
+    if not added:
+        raise NotFoundError("nothing to lock", why="no catalogue here has an image that is named", hint="dcat list")
+    text = ""
+    if target.form:
+        pinned = [_pin(context, release, target.registry) for release in typed]
+        text = format_locked(target.form, [*pinned, *(image for entry in files for image in entry.pinned)])
+    changed_files = write_in_place(files) if target.in_place else []
+    done = _write(file, before, _merge(before, added), changed_files)
+    if not text:
+        return done
+    if target.output:
+        with open_output(output_file(target.output, DEFAULT_FILE)) as stream:
+            stream.write(text.encode())
+        return done._replace(body={**done.body, "output": target.output}, parts=[*done.parts, f"Wrote {target.output}"])
+    for line in done.parts:
+        context.note(str(line))
+    return done._replace(body={**done.body, "text": text}, parts=[text.rstrip("\n")], closing="")
+
+
+def _pin(context: Context, release: LockedRelease, registry: str) -> Pinned:
+    """Return a release that was typed as an image that something names by what it is called here."""
+    locked = operations.name_locked(context.home, release, registry)
+    image = ImageName("", locked.name.removeprefix(f"{registry}/"), release.version)
+    return Pinned(image, locked, f"{image.name}:{image.tag}")
+
+
+def _write(file: str, before: list[LockedRelease], after: list[LockedRelease], changed_files: Sequence[str] = ()) -> Document:
     with open_output(output_file(file, DEFAULT_FILE)) as stream:
         stream.write(format_lock(after).encode())
     changed = [entry for entry in after if entry not in before]
-    lines = [f"Locked {entry.reference}  {', '.join(map(str, entry.images))}" for entry in changed] or ["Nothing changed"]
-    body = {"path": file, "releases": len(after), "changed": [entry.reference for entry in changed]}
-    return Document(
-        "lock", body, [entry.reference for entry in changed], lines, f"To compare it later: dcat lock --check{_option(file)}"
-    )
+    lines = [f"Locked {entry.reference}  {', '.join(map(str, entry.images))}" for entry in changed]
+    lines += [f"Rewrote {path}" for path in changed_files]
+    body = {
+        "path": file,
+        "releases": len(after),
+        "changed": [entry.reference for entry in changed],
+        **({"files": list(changed_files)} if changed_files else {}),
+    }
+    closing = f"To compare it later: dcat lock --check{_option(file)}"
+    return Document("lock", body, [entry.reference for entry in changed], lines or ["Nothing changed"], closing)
+
+
+class _Choice(NamedTuple):
+    """Which version and which platforms of a release are locked."""
+
+    platforms: list[Platform]
+    latest: bool
+    min_age: timedelta | None
+    allow_stale: bool
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+class _Target(NamedTuple):
+    """What is written besides the lock: the form of a tool, or the files themselves."""
+
+    form: str
+    in_place: bool
+    output: str
+    registry: str
+
+
+def _host(text: str) -> str:
+    image = parse_image_name(f"{text}/name")
+    if image is None or image.host != text:
+        raise UsageError(f'--registry takes HOST or HOST:PORT, not "{text[:100]}"', hint=f"--registry {DEFAULT_REGISTRY}")
+    return text
 
 
 def read_lock(file: str, *, missing_is_empty: bool = False) -> list[LockedRelease]:
@@ -105,6 +219,11 @@ def read_lock(file: str, *, missing_is_empty: bool = False) -> list[LockedReleas
 
 def _merge(before: list[LockedRelease], added: list[LockedRelease]) -> list[LockedRelease]:
     """Return the lock with releases added; one of the same name and version, or that followed the newest, is replaced."""
+    distinct: dict[tuple[str, str, str], LockedRelease] = {}
+    for entry in added:  # one that is named by its version somewhere stays that version
+        key = (entry.catalogue, entry.name, entry.version)
+        distinct[key] = entry if key not in distinct or not entry.latest else distinct[key]
+    added = list(distinct.values())
     keys = {(entry.catalogue, entry.name) for entry in added}
     kept = [
         entry

@@ -65,20 +65,25 @@ def pull(
         raise UsageError("name releases, or use --locked", hint="dcat pull REF")
     if locked and latest:
         raise UsageError("--locked and --latest exclude each other")
-    references = references or [operations.locked_reference(context.home, entry) for entry in read_lock(file)]
-    if tag and len(references) > 1:
-        raise UsageError("--tag needs a single image", why=f"{len(references)} images were named")
+    wanted = wanted_platform(platform)
+    targets = [(reference, wanted) for reference in references or []]
+    for entry in read_lock(file) if locked else []:
+        reference = operations.locked_reference(context.home, entry)
+        # An engine holds one platform of a tag; the store holds all that are locked, and a registry serves their index.
+        targets += [(reference, each) for each in (entry.images if no_load and not platform else [wanted])]
+    if tag and len(targets) > 1:
+        raise UsageError("--tag needs a single image", why=f"{len(targets)} images were named")
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
     choice = operations.VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
-    engine = None if no_load or not references else _engine(context, references[0])
+    engine = None if no_load or not targets else _engine(context, targets[0][0])
     status = 0
-    for reference in references:
+    for reference, each in targets:
         try:
             done = operations.pull(
                 context.home,
                 reference,
-                platform=wanted_platform(platform),
+                platform=each,
                 engine=engine,
                 network=context.network,
                 choice=choice,
@@ -88,7 +93,7 @@ def pull(
                 progress=context.progress,
             )
         except DcatError as error:
-            if len(references) == 1:
+            if len(targets) == 1:
                 raise
             context.settle()
             if reference not in error.message:

@@ -6,15 +6,14 @@ to its next mirror.
 """
 
 import hashlib
-import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 
 from catalog.image.canonical import INDEX_TYPE, MANIFEST_TYPE
+from catalog.image.index import build_platform_index
 from catalog.image.reader import ArchiveView
 from catalog.model.digest import Digest
-from catalog.model.platform import Platform
 from catalog.server.registry.images import Images
 from catalog.server.registry.names import NamedRelease, NamedReleases
 
@@ -84,32 +83,13 @@ class Manifests:
         if len(views) == 1:
             (view,) = held.values()
             return _manifest_of(view, warning)
-        data = build_platform_index(held)
+        data = build_platform_index({platform: (view.manifest_digest, len(view.manifest)) for platform, view in held.items()})
         index = Manifest(data, INDEX_TYPE, f"sha256:{hashlib.sha256(data).hexdigest()}", tuple(held.values()), warning)
         with self._lock:
             self._indexes[found.name, index.digest] = found.release.version
             if len(self._indexes) > _MAX_INDEXES:
                 self._indexes.popitem(last=False)
         return index
-
-
-def build_platform_index(views: dict[Platform, ArchiveView]) -> bytes:
-    """Return an index of canonical manifests, in the order of their platforms."""
-    entries = []
-    for platform, view in views.items():
-        described = {"architecture": platform.architecture, "os": platform.os}
-        if platform.variant:
-            described["variant"] = platform.variant
-        entries.append(
-            {
-                "digest": str(view.manifest_digest),
-                "mediaType": MANIFEST_TYPE,
-                "platform": described,
-                "size": len(view.manifest),
-            }
-        )
-    document = {"manifests": entries, "mediaType": INDEX_TYPE, "schemaVersion": 2}
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _manifest_of(view: ArchiveView, warning: str | None = None) -> Manifest:
