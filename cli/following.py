@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from catalog.model.release import format_time
-from catalog.trust.freshness import format_span
 from cli.context import Context
-from cli.quantities import format_count, format_size
+from cli.quantities import format_count, format_size, format_span
 
 if TYPE_CHECKING:
     from catalog.errors import DcatError

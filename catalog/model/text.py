@@ -49,8 +49,8 @@ def format_count(number: int, noun: str, plural: str = "") -> str:
 
 
 def format_span(span: timedelta) -> str:
-    """Return a length of time in its largest unit: ``3 h``, ``29 d``."""
-    seconds = abs(int(span.total_seconds()))
+    """Return a length of time in its largest unit, rounded down: ``3 h``, ``29 d``; a negative one is ``0 s``."""
+    seconds = max(int(span.total_seconds()), 0)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size} {unit}"
@@ -61,7 +61,7 @@ def format_age(moment: datetime, now: datetime) -> str:
     """Return how long ago ``moment`` was: ``3 h ago``, ``just now``, or ``in 3 h`` for one in the future."""
     age = now - moment
     if age < timedelta(seconds=-60):
-        return f"in {format_span(age)}"
+        return f"in {format_span(-age)}"
     return "just now" if age < timedelta(seconds=60) else f"{format_span(age)} ago"
 
 

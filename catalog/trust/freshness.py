@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from catalog.limits import CHECK_NOTE_AFTER, CHECK_WARN_AFTER, CLOCK_TOLERANCE
+from catalog.model.text import format_span
 
 
 class Age(Enum):
@@ -57,15 +58,6 @@ def judge_freshness(
     if unchecked >= timedelta(seconds=CHECK_NOTE_AFTER):
         return Freshness(Age.UNCHECKED_DAY, text, latest_refused=False)
     return Freshness(Age.FRESH, "", latest_refused=False)
-
-
-def format_span(span: timedelta) -> str:
-    """Write a length of time in its largest unit, rounded down: ``3 h``, ``29 d``."""
-    seconds = max(int(span.total_seconds()), 0)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def _show(moment: datetime) -> str:

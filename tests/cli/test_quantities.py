@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.quantities import format_age, format_count, format_size
+from cli.quantities import format_age, format_count, format_size, format_span
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_counts_and_ages_are_words() -> None:
     assert format_age(now - timedelta(hours=3), now) == "3 h ago"
     assert format_age(now - timedelta(days=9), now) == "9 d ago"
     assert format_age(now + timedelta(days=26), now) == "in 26 d"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (86399, "23 h"), (86400 * 29.9, "29 d")],
+)
+def test_spans_are_short(seconds: float, text: str) -> None:
+    assert format_span(timedelta(seconds=seconds)) == text

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from catalog.trust.freshness import Age, format_span, judge_freshness
+from catalog.trust.freshness import Age, judge_freshness
 from tests.factory.times import NOW
 
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -72,11 +72,3 @@ def test_what_was_never_checked_is_said_so() -> None:
     freshness = judge_freshness(NOW, expires=NOW + DAY, checked=None)
     assert freshness.age is Age.UNCHECKED_WEEK
     assert "never checked" in freshness.text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-5, "0 s"), (0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (86399, "23 h"), (86400 * 29.9, "29 d")],
-)
-def test_spans_are_short(seconds: float, text: str) -> None:
-    assert format_span(timedelta(seconds=seconds)) == text
