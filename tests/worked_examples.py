@@ -17,7 +17,7 @@ import zstandard
 from catalog.delta.contents import content_of
 from catalog.delta.header import BlockRange, DeltaHeader, DeltaSection, encode_header
 from catalog.image.canonical import END, build_header, lay_out_archive, padding
-from catalog.image.chunking import cut_metadata
+from catalog.image.chunking import LayerCutter, cut_metadata
 from catalog.image.dag import LayerWriter, StoredArchive, build_archive
 from catalog.image.encoder import EMPTY_FRAME, build_probe
 from catalog.image.walk import walk
@@ -33,6 +33,7 @@ from catalog.ipns.validity import parse_validity
 from catalog.limits import GIB
 from catalog.model.platform import make_platform
 from catalog.model.release import Image, Release
+from catalog.snapshot.json import encode_json
 from catalog.snapshot.line import encode_line
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.tree import ends_leaf
@@ -160,8 +161,36 @@ def image_examples() -> Iterator[tuple[str, str]]:
         ),
     )
     yield "image/empty-leaf", f"{EMPTY_FRAME.hex(' ')}\n{cid_of(EMPTY_FRAME)}\n"
+    yield "image/cuts", _table([("layer", "chunks"), *((name, _cut_lengths(layer)) for name, layer in _odd_layers())])
     lengths = [len(chunk) for chunk in cut_metadata(build_probe())]
     yield "image/fastcdc", " ".join(map(str, lengths)) + "\n"
+
+
+def _odd_layers() -> Iterator[tuple[str, bytes]]:
+    """Layers that a reader gets wrong who takes the rules for those of a tar library."""
+    rest = b"x" * 40_000 + bytes(-40_000 % 512 + 1024)
+    for field in (
+        "80 00 00 00 00 00 00 00 00 00 9c 40",
+        "ff 00 00 00 00 00 00 00 00 00 9c 40",
+        "20 20 31 31 36 31 30 30 20 00 00 20",
+    ):
+        yield f"A with size {field}", _size_header(bytes.fromhex(field)) + rest
+    yield "A with size 31 31 36 31 30 30 20 31 00 00 00 00", _size_header(b"116100 1" + bytes(4)) + rest
+    yield "1,048,581 bytes FF", b"\xff" * 1_048_581
+    yield "1,048,581 bytes 00", bytes(1_048_581)
+
+
+def _size_header(field: bytes) -> bytes:
+    """Return a tar header in which only the size field and the type flag are set, as all that a cut looks at."""
+    header = bytearray(512)
+    header[124:136] = field
+    header[156] = ord("0")
+    return bytes(header)
+
+
+def _cut_lengths(layer: bytes) -> str:
+    cutter = LayerCutter()
+    return " ".join(str(len(chunk)) for chunk in [*cutter.feed(layer), *cutter.finish()])
 
 
 def _documents(head: bytes) -> Iterator[str]:
@@ -385,12 +414,17 @@ def http_examples() -> Iterator[tuple[str, str]]:
     assert parse_cid(str(leaf)).codec != DAG_PB
 
 
+def encodings_examples() -> Iterator[tuple[str, str]]:
+    value = {"\U0001f600": 1, "\ufb33": 2, "a": "\x1f/\x7f", "": {"b": [], "B": {}}}
+    yield "encodings/json", dump(encode_json(value))
+
+
 @cache
 def all_examples() -> dict[str, str]:
     """Return every example by name."""
     return dict(
         pair
-        for examples in (image_examples, delta_examples, catalogue_examples, bundle_examples, http_examples)
+        for examples in (image_examples, delta_examples, catalogue_examples, bundle_examples, http_examples, encodings_examples)
         for pair in examples()
     )
 
