@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from catalog.operations import diff_files as diff_files
     from catalog.operations import export_catalogue as export_catalogue
     from catalog.operations import export_releases as export_releases
+    from catalog.operations import export_static as export_static
     from catalog.operations import import_bundle as import_bundle
     from catalog.operations import list_files as list_files
     from catalog.operations import list_names as list_names
@@ -112,6 +113,7 @@ _NAMES = {
         "diff_files",
         "export_catalogue",
         "export_releases",
+        "export_static",
         "import_bundle",
         "list_files",
         "list_names",

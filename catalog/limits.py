@@ -120,6 +120,12 @@ SERVICE_WAIT = 10.0  # for which a share waits for each pinning service; the nex
 MAX_BUNDLE_MANIFEST_SIZE = MIB
 MAX_BUNDLE_BLOCKS = 2**23
 
+# static catalogues
+MAX_OUTLINE_SIZE = 64 * MIB  # the nodes of a layer of some 64 GiB
+MAX_OUTLINE_MANIFEST_SIZE = MIB
+MAX_OUTLINE_PLACES = 64  # earlier snapshots, and packs, that one outline leads to
+MAX_HELD_OUTLINES = 64 * MIB  # of outlines that a reader keeps in memory
+
 # Server
 MAX_REQUESTS_IN_FLIGHT = 256
 MAX_REQUESTS_PER_CLIENT = 64

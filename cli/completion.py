@@ -113,6 +113,7 @@ VALUE_OPTIONS = {
         "--format",
         "--name",
         "--passphrase-file",
+        "--static",
         "--successor",
         "--output",
         "--port",

@@ -98,14 +98,17 @@ class HttpClient:
         accept: str = "*/*",
         body: Body | None = None,
         content_type: str | None = None,
+        byte_range: tuple[int, int] | None = None,
         answers: Iterable[int] = (200,),
         first_byte: float | None = None,
     ) -> HttpResponse:
         """Send a request and return the response, whose status is one of ``answers``. Close it (a context manager).
 
         ``path`` is relative to the configured URL. A callable body yields its pieces anew each time it is sent; such a request is
-        not retried. ``first_byte`` is how long the answer may take after the request was sent. Raise `UnavailableError` for any
-        other status and any failure on the way, `SourceTimeoutError` for an answer that is too slow.
+        not retried. ``byte_range`` asks for the bytes from the first offset to the second (exclusive): what the server makes of
+        that, 206 first of all, has to be among the ``answers``. ``first_byte`` is how long the answer may take after the request
+        was sent. Raise `UnavailableError` for any other status and any failure on the way, `SourceTimeoutError` for an answer that
+        is too slow.
         """
         from catalog.clients.connection import Exchange
 
@@ -113,6 +116,8 @@ class HttpClient:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": _user_agent()}
         if content_type is not None:
             headers["Content-Type"] = content_type
+        if byte_range is not None:
+            headers["Range"] = f"bytes={byte_range[0]}-{byte_range[1] - 1}"
         exchange = Exchange()
         with self._lock:
             self._exchanges.add(exchange)

@@ -66,6 +66,7 @@ def open_archive(image: Image, platform: Platform, store: FetchingBlockstore) ->
     Raise `VerificationError` for what is not an archive, `ArchiveError` for that of another image than the release lists: then
     nothing of it is kept.
     """
+    store.expect([image.archive])
     staged = StagedBlockstore(MemoryBlockstore(), store.local)
     view = read_listed_archive(image, platform, store.over(staged))
     staged.accept()
@@ -133,6 +134,7 @@ def bring_archive(
         taken = take_upgrade(home, store, view, at_most, lambda: count_need(view, store, without).missing, progress, catalogue)
     left_out = {layer.cid for layer in view.layers if layer.diff_id in without}
     roots = [cid for cid in _children(view.cid, store) if cid not in left_out] if left_out else [view.cid]
+    store.expect([view.cid])
     fetched = store.fetch_dag(roots, size=view.size, progress=progress)
     missing, blocks, size = fetched.size, fetched.blocks, fetched.size
     if taken is not None:

@@ -51,6 +51,7 @@ def fetch_snapshot(
     progress(Step("phase", f"Fetching the index of {alias}"))
     store = open_store(home, network, str(record.name))
     store.deadline = deadline
+    store.expect([record.snapshot_cid])
     shown = shown_row(home, str(record.name))
     with home.trust.read() as connection:
         stored = get_floor(connection, str(record.name))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from catalog.operations.export import Exported as Exported
     from catalog.operations.export import export_catalogue as export_catalogue
     from catalog.operations.export import export_releases as export_releases
+    from catalog.operations.export_static import ExportedFiles as ExportedFiles
+    from catalog.operations.export_static import export_static as export_static
     from catalog.operations.exposure import Exposed as Exposed
     from catalog.operations.exposure import list_exposed as list_exposed
     from catalog.operations.files import ListedFile as ListedFile
@@ -107,6 +109,7 @@ _MODULES = {
     "diff": ("Difference", "diff", "diff_files"),
     "doctor": ("Finding", "diagnose"),
     "export": ("Exported", "export_catalogue", "export_releases"),
+    "export_static": ("ExportedFiles", "export_static"),
     "exposure": ("Exposed", "list_exposed"),
     "files": ("ListedFile", "ListedFiles", "list_files"),
     "gc": ("Swept", "collect_garbage"),

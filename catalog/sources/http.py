@@ -35,6 +35,7 @@ from catalog.sources.protocol import (
     record_path,
 )
 from catalog.sources.source import OfferedDelta
+from catalog.sources.static import StaticFiles, find_static
 
 _CAR_ACCEPT = f"{CAR_TYPE}; version=1; order=dfs; dups=n"
 _CAR_QUERY = (("format", "car"), ("dag-scope", "all"), ("car-order", "dfs"), ("car-dups", "n"))
@@ -42,8 +43,12 @@ _NO_SUCH_REQUEST = (301, 302, 303, 400, 403, 404, 405, 410, 501)
 _NOT_HERE = (404, 410, 451)
 _BUSY = (429, 503)
 _SECTION_OVERHEAD = 64
+_STATIC_BATCH = 4096
+_MAX_EXPECTED = 16
 _NO_RECORD = (404, 410)
 _NO_RECORD_TYPES = ("text/plain", "application/json", "")  # with a 200; an HTML page for people is an error
+_FILE_TYPES = ("application/octet-stream", "binary/octet-stream")  # of a static catalogue: not every host can be told the type
+_RECORD_BEGINS = b"\x0a"  # the tag of its first field: text that says why there is none does not begin with it
 _NO_ROUTER = (400, 405, 406, 501)
 
 
@@ -55,26 +60,38 @@ class HttpBlockSource:
         self.name = name or client.name
         self._is_dcat: bool | None = None
         self._gives_cars = True
+        self._static: StaticFiles | None = None
+        self._expected: list[Cid] = []
         self._lock = threading.Lock()
         self._received = 0
         self._unwanted = 0
 
     @property
     def batch(self) -> int:
+        if self._static is not None:
+            return _STATIC_BATCH
         return limits.MAX_BLOCKS_A_REQUEST if self._is_dcat else 16
 
     @property
     def lanes(self) -> int:
-        return 1 if self._is_dcat is None else 4 if self._is_dcat else 8
+        return 1 if self._is_dcat is None else 4 if self._is_dcat or self._static is not None else 8
 
     @property
     def eager(self) -> bool:
-        return self._is_dcat is False
+        return self._is_dcat is False and self._static is None
 
     @property
     def gives_dags(self) -> bool:
         """Whether `get_dag` is worth a request: a server that takes lists of CIDs is better asked by list."""
-        return self._is_dcat is False and self._gives_cars
+        return self._is_dcat is False and self._static is None and self._gives_cars
+
+    def expect(self, roots: Iterable[Cid]) -> None:
+        """Note which DAGs are wanted next: plain files are found by the root of their DAG only."""
+        with self._lock:
+            roots = list(roots)
+            self._expected = [*self._expected, *roots][-_MAX_EXPECTED:]
+            if self._static is not None:
+                self._static.expect(roots)
 
     def get(self, cid: Cid) -> bytes:
         """Return the block, verified; raise `BlockNotFoundError` where the server lacks it."""
@@ -92,6 +109,9 @@ class HttpBlockSource:
         while batch := list(islice(pending, limits.MAX_BLOCKS_A_REQUEST)):
             if self._is_dcat is not False:
                 yield from self._post(batch)
+            if self._static is not None:
+                yield from self._get_static(batch, pending)
+                return
             if self._is_dcat is False:
                 yield from self._get_each(batch)
 
@@ -149,6 +169,8 @@ class HttpBlockSource:
     def close(self) -> None:
         """Abort all requests and close the connections."""
         self._client.close()
+        if self._static is not None:
+            self._static.close()
 
     def _post(self, cids: list[Cid]) -> Iterator[Block]:
         body = "".join(f"{cid}\n" for cid in cids).encode()
@@ -156,10 +178,11 @@ class HttpBlockSource:
         with self._client.open(
             "POST", BLOCKS_PATH, accept=CAR_TYPE, body=body, content_type=CID_LIST_TYPE, answers=answers
         ) as response:
-            if response.status != 200:
-                self._is_dcat = False
+            if response.status == 200:
+                response.require_media_type(CAR_TYPE)
+            elif self._is_dcat is None:
+                self._look_for_files()
                 return
-            response.require_media_type(CAR_TYPE)
             self._is_dcat = True
             wanted = {convert_to_v1(cid): cid for cid in cids}
             limit = len(cids) * (limits.MAX_BLOCK_SIZE + _SECTION_OVERHEAD) + limits.MAX_CAR_HEADER_SIZE + limits.MAX_UNWANTED
@@ -169,6 +192,20 @@ class HttpBlockSource:
                     self._count_unwanted(block)
                 else:
                     yield Block(asked, block.data)
+
+    def _look_for_files(self) -> None:
+        """Find out whether a server that takes no lists of CIDs holds plain files, or is a gateway."""
+        if find_static(self._client):
+            static = StaticFiles(self._client)
+            static.expect(self._expected)
+            self._static = static
+        self._is_dcat = False
+
+    def _get_static(self, batch: list[Cid], pending: Iterator[Cid]) -> Iterator[Block]:
+        assert self._static is not None
+        for block in self._static.get_many([*batch, *pending]):
+            self._count(len(block.data))
+            yield block
 
     def _get_each(self, cids: list[Cid]) -> Iterator[Block]:
         for cid in cids:
@@ -234,10 +271,12 @@ class HttpRouting:
     def _ask_router(self, name: IpnsName) -> bytes | None:
         with self._client.open("GET", record_path(name), accept=RECORD_TYPE, answers=(200, *_NO_RECORD, *_NO_ROUTER)) as response:
             if response.status == 200:
+                self._is_router = True
                 if response.media_type in _NO_RECORD_TYPES:
-                    self._is_router = True
-                    return None
-                response.require_media_type(RECORD_TYPE)
+                    data = response.read_all(MAX_RECORD_SIZE)
+                    return data if data.startswith(_RECORD_BEGINS) else None
+                self._is_router = None
+                response.require_media_type(RECORD_TYPE, *_FILE_TYPES)
                 self._is_router = True
                 return response.read_all(MAX_RECORD_SIZE)
             if response.status in _NO_ROUTER:

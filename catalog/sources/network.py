@@ -103,6 +103,8 @@ class Network:
     def close(self) -> None:
         for source in self.sources:
             source.abort()
+            if isinstance(source, HttpBlockSource):
+                source.close()
         for client in self.clients:
             client.close()
         for bundle in self.bundles:

@@ -1,7 +1,7 @@
 """A remote source as a fetch sees it: how it is best asked, what came from it, and why it is in back-off."""
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from time import monotonic
@@ -54,6 +54,15 @@ class DagSource(Protocol):
 
     def get_dag(self, root: Cid) -> Iterator[Block]:
         """Yield the blocks of the DAG, verified; the end does not mean that it is complete."""
+        ...
+
+
+@runtime_checkable
+class RootedSource(Protocol):
+    """A source that finds a block only by the DAG that it belongs to."""
+
+    def expect(self, roots: Iterable[Cid]) -> None:
+        """Note which DAGs are wanted next; nothing is asked for yet."""
         ...
 
 

@@ -22,7 +22,7 @@ from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid, convert_to_v1
 from catalog.progress import Progress, silent
 from catalog.sources.fetch import Fetch
-from catalog.sources.source import DeltaSource, RemoteSource, SourceState, SourceUse
+from catalog.sources.source import DeltaSource, RemoteSource, RootedSource, SourceState, SourceUse
 from catalog.sources.traversal import find_missing
 
 __all__ = ["Fetched", "FetchingBlockstore", "RemoteSource", "SourceUse"]
@@ -79,6 +79,13 @@ class FetchingBlockstore:
             state for state in self._states if isinstance(state.source, DeltaSource) and not state.is_dropped and not state.reserve
         ]
 
+    def expect(self, roots: Iterable[Cid]) -> None:
+        """Note which DAGs the blocks belong to that are read next: some sources find a block only by its DAG."""
+        roots = list(roots)
+        for state in self._states:
+            if isinstance(state.source, RootedSource):
+                state.source.expect(roots)
+
     def get(self, cid: Cid) -> bytes:
         """Return a block from the local store or a source; raise `UnavailableError` with the answer of each source."""
         for block in self.get_many([cid]):
@@ -122,6 +129,8 @@ class FetchingBlockstore:
         return self._fetch(list(roots), size, progress, traverse=True)
 
     def _fetch(self, roots: list[Cid], size: int | None, progress: Progress, *, traverse: bool) -> Fetched:
+        if traverse:
+            self.expect(roots)
         fetch = self._begin(size=size, traverse=traverse)
         fetch.want(roots)
         blocks = total = 0

@@ -1,6 +1,7 @@
 """``dcat export``: write a bundle for machines without a network."""
 
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +19,11 @@ from cli.targets import output_file
 app = command_app()
 
 ReferencesArgument = Annotated[list[str] | None, typer.Argument(metavar="[REF...]", help="Releases; see dcat help references.")]
-OutputOption = Annotated[str, typer.Option("--output", "-o", metavar="FILE|-", help="The file to write; - is standard output.")]
+OutputOption = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="FILE|-", help="The file to write; - is standard output.")
+]
+StaticOption = Annotated[Path | None, typer.Option("--static", metavar="DIR", help="Write plain files for any web server.")]
+PruneOption = Annotated[bool, typer.Option("--prune", help="With --static: delete what no release needs any more.")]
 CatalogueOption = Annotated[str, typer.Option("--catalogue", metavar="ALIAS|mine", help="Export a catalogue with all its images.")]
 PlatformOption = Annotated[str, typer.Option("--platform", metavar="OS/ARCH", help="Export only the images for this platform.")]
 SinceOption = Annotated[
@@ -30,17 +35,29 @@ SinceOption = Annotated[
 @command(long=True)
 def export(
     context: Context,
-    output: OutputOption,
+    output: OutputOption = None,
     references: ReferencesArgument = None,
     catalogue: CatalogueOption = "",
     platform: PlatformOption = "",
     since: SinceOption = None,
+    static: StaticOption = None,
+    prune: PruneOption = False,
 ) -> Document | None:
-    """Write releases or a catalogue to one file, for machines without a network.
+    """Write releases or a catalogue to one file, or a catalogue as files that any web server can hold.
 
     The file also holds the signed record and the index of the catalogue, so dcat subscribe accepts it as a source. With --since it
     is smaller, and the receiver must have that release.
+
+    With --static a catalogue (your own, unless --catalogue names another) is written into a folder that any web server, bucket or
+    stick can hold: dcat subscribe accepts its URL, and docker, podman and containerd pull from it. Run it again after each publish:
+    only what is new is written. Copy the folder as it is (rsync -aH, aws s3 sync); examples of settings for web servers are in it.
     """
+    if static is not None:
+        return _export_files(context, static, catalogue or "mine", prune, unused=bool(references or output or platform or since))
+    if prune:
+        raise UsageError("--prune goes with --static")
+    if output is None:
+        raise UsageError("name a file, or a folder", hint="dcat export REF -o FILE, or: dcat export --static DIR")
     if bool(references) == bool(catalogue):
         raise UsageError("name releases, or a catalogue", hint="dcat export REF -o FILE, or: dcat export --catalogue mine -o FILE")
     if catalogue and platform:
@@ -75,3 +92,23 @@ def export(
         [line],
         f"To import it: dcat import {quoted} (if the catalogue is not followed there yet, first: dcat subscribe ALIAS {quoted})",
     )
+
+
+def _export_files(context: Context, folder: Path, catalogue: str, prune: bool, *, unused: bool) -> Document:
+    if unused:
+        raise UsageError("--static writes a whole catalogue", hint="dcat export --static DIR [--catalogue ALIAS]")
+    done = operations.export_static(
+        context.home, folder, catalogue=catalogue, prune=prune, network=context.network, progress=context.progress
+    )
+    body = {
+        "path": str(folder),
+        "catalogue": done.catalogue,
+        "releases": done.releases,
+        "files": done.files,
+        "written": done.written,
+        "deleted": done.deleted,
+    }
+    line = f"Wrote {folder}: {format_count(done.files, 'new file')}, {format_size(done.written)}"
+    if done.deleted:
+        line += f"; deleted {format_count(done.deleted, 'file')}"
+    return Document("export", body, [str(folder)], [line], "Serve or copy the folder; then: dcat subscribe ALIAS URL")

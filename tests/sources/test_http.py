@@ -52,7 +52,7 @@ def test_a_gateway_is_noticed_once(server: LyingSource) -> None:
     source = source_of(server)
     for _ in range(2):
         assert len(list(source.get_many([ROOT.cid, ABSENT]))) == 1
-    assert [method for method, _, _ in server.requests] == ["POST", "GET", "GET", "GET", "GET"]
+    assert [method for method, _, _ in server.requests] == ["POST", *["GET"] * 5]  # one of them: are there plain files?
 
 
 def test_a_cidv0_is_given_as_it_was_asked(server: LyingSource) -> None:
