@@ -14,16 +14,18 @@ from typing import Final, Protocol
 from catalog.errors import ArchiveError
 from catalog.image.stream import Budget, Piece
 from catalog.image.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
-from catalog.limits import MAX_ZSTD_WINDOW, SUSPICIOUS_RATIO, SUSPICIOUS_RATIO_FROM
+from catalog.limits import MAX_ZSTD_WINDOW, MIB, SUSPICIOUS_RATIO, SUSPICIOUS_RATIO_FROM
 from catalog.progress import Progress, Step
 
 MAGIC_SIZE: Final = 10
 _PIECE = 256 * 1024  # bytes inflated at a time
-_XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * 1024 * 1024
+_XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * MIB
+# What a decoder says of data that needs more memory, and the command that inflates it all the same.
+_TOO_LARGE: Final = {"zstd": ("too much memory", "zstd -dc --long=31"), "xz": ("Memory usage limit", "xz -dc")}
 
 
 class CompressionError(ArchiveError):
-    """Compressed data is damaged or cut short."""
+    """Compressed data is damaged, cut short, or needs more memory than is given to it."""
 
 
 class _Decoder(Protocol):
@@ -74,6 +76,17 @@ _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = 
 }
 
 
+def _explain(compression: str, why: str) -> CompressionError:
+    message, command = _TOO_LARGE.get(compression, ("", ""))
+    if message and message in why:
+        return CompressionError(
+            f"the {compression} data needs more memory than is given to it",
+            why=f"a window of at most {MAX_ZSTD_WINDOW // MIB} MiB is read",
+            hint=f"inflate the file first: {command} FILE > FILE.tar",
+        )
+    return CompressionError(f"the {compression} data is damaged", why=why)
+
+
 def detect_compression(magic: bytes) -> str | None:
     """Return the compression that the first `MAGIC_SIZE` bytes show; None if there is none."""
     for name, (pattern, _) in _DECODERS.items():
@@ -102,7 +115,7 @@ def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, pr
             try:
                 inflated = decoder.decompress(data, _PIECE)
             except (zlib.error, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
-                raise CompressionError(f"the {compression} data is damaged", why=str(error)) from error
+                raise _explain(compression, str(error)) from error
             given += len(inflated)
             budget.spend(len(inflated))
             if given > SUSPICIOUS_RATIO_FROM and given > SUSPICIOUS_RATIO * taken and not warned:

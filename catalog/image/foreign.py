@@ -14,11 +14,22 @@ _SAVE: Final = "docker save IMAGE writes an export of an image"
 _TITLE: Final = re.compile(r"<title>([^<]{1,200})", re.IGNORECASE)
 _POWERSHELL: Final = (b"\xff\xfe", b"\xfe\xff")
 _LFS: Final = b"version https://git-lfs.github.com/"
+_BUNDLE: Final = re.compile(rb"[\x01-\x7f]\xa2eroots|[\x80-\xff][\x01-\x7f]\xa2eroots")  # the header of a CARv1
 _FORMATS: Final = {
     b"\x1f\x8b\x08": "compressed twice (gzip)",
     b"\x28\xb5\x2f\xfd": "compressed twice (zstd)",
     b"\xfd7zXZ\x00": "compressed twice (xz)",
     b"LZIP": "an lzip file",
+    b"\x5d\x00\x00": "an lzma file",
+    b"\x1f\x9d": "a file of compress (.Z)",
+    b"\x78\x01": "a zlib stream",
+    b"\x78\x5e": "a zlib stream",
+    b"\x78\x9c": "a zlib stream",
+    b"\x78\xda": "a zlib stream",
+    b"070701": "a cpio archive",
+    b"070702": "a cpio archive",
+    b"070707": "a cpio archive",
+    b"\xc7\x71": "a cpio archive",
     b"\x04\x22\x4d\x18": "an lz4 file",
     b"Rar!": "a RAR file",
     b"%PDF-": "a PDF file",
@@ -27,6 +38,13 @@ _FORMATS: Final = {
     b"hsqs": "a SquashFS image",
     b"7z\xbc\xaf\x27\x1c": "a 7z file",
     b"QFI\xfb": "a disk image",
+    b"KDMV": "a disk image",
+    b"vhdxfile": "a disk image",
+    b"age-encryption.org/": "encrypted (age)",
+    b"-----BEGIN AGE ENCRYPTED FILE": "encrypted (age)",
+    b"-----BEGIN PGP MESSAGE": "encrypted (PGP)",
+    b"Salted__": "encrypted (openssl)",
+    b"SQLite format 3\x00": "an SQLite database",
     b"\xed\xab\xee\xdb": "an RPM package",
     b"!<arch>\n": "a Debian package or an archive of objects",
     b"#!/usr/bin/env run-singularity": "a Singularity image",
@@ -54,6 +72,7 @@ _ROOT_FOLDERS: Final = frozenset(
         "var",
     )
 )
+_USTAR: Final = slice(257, 262)
 _SURE: Final = 4  # folders of a root file system in a row that no export of an image has
 
 
@@ -61,8 +80,11 @@ def refuse_foreign(head: bytes) -> None:
     """Raise `ArchiveError` if the first `HEAD_SIZE` bytes of an inflated input are not those of a tar but of something known."""
     if not head:
         raise ArchiveError("the input is empty: did the command before it fail?", hint=_SAVE)
+    is_tar = head[_USTAR] == b"ustar"  # whose first member may have such a name
+    if _BUNDLE.match(head) and not is_tar:
+        raise ArchiveError("the input is a bundle of blocks (CAR), not an export of an image", hint="dcat import FILE")
     for magic, what in _FORMATS.items():
-        if head.startswith(magic):
+        if head.startswith(magic) and not is_tar:
             raise ArchiveError(f"the input is {what}, not an export of an image", hint=_SAVE)
     if head.startswith(_POWERSHELL):
         raise ArchiveError(

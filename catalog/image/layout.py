@@ -33,6 +33,9 @@ class LayoutMembers:
     def find_inside(self) -> str:
         return ""
 
+    def find_archive(self) -> str:
+        return ""
+
     def document(self, name: str) -> bytes | None:
         opened = self._open(name)
         if opened is None:

@@ -48,6 +48,10 @@ class Members(Protocol):
         """Return the folder that holds ``index.json`` or ``manifest.json``, if it is not the top one; else an empty text."""
         ...
 
+    def find_archive(self) -> str:
+        """Return the one member, where that is an archive by its name; else an empty text."""
+        ...
+
     def document(self, name: str) -> bytes | None:
         """Return a small member's bytes; one under ``blobs/sha256/`` matched its name."""
         ...
@@ -115,6 +119,8 @@ def list_candidates(members: Members) -> Listing:
         hint = "docker save IMAGE writes one"
         if folder := members.find_inside():
             hint = f"pack the contents of the folder, not the folder: tar -C {shlex.quote(folder)} -cf FILE ."
+        elif name := members.find_archive():
+            hint = f"unpack the archive that it holds: tar -xf FILE {shlex.quote(name)}"
         raise ArchiveError("this is not an image export", why="it has neither manifest.json nor index.json", hint=hint)
     lister = _Lister(members)
     if docker is not None:

@@ -5,6 +5,7 @@ decided at the end, because metadata may come first or last.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ from catalog.limits import MAX_HELD_JSON_SIZE, MAX_JSON_SIZE, MAX_LINK_HOPS
 from catalog.model.digest import DiffID
 
 _SMALL: Final = 64 * 1024  # members up to this size are kept in memory until their role is known
+_ARCHIVE: Final = re.compile(r"\.(?:tar(?:\.[a-z0-9]{1,5})?|tgz|tzst|txz|tbz2?)\Z", re.ASCII)
 _MARGIN: Final = 64  # white space allowed before a document
 
 
@@ -52,6 +54,10 @@ class StreamedMembers:
     def find_inside(self) -> str:
         names = (name.rpartition("/") for name in self._held)
         return next((folder for folder, _, name in names if folder and name in ("index.json", "manifest.json")), "")
+
+    def find_archive(self) -> str:
+        names = [*self._held, *self._layers]
+        return names[0] if len(names) == 1 and _ARCHIVE.search(names[0]) else ""
 
     def document(self, name: str) -> bytes | None:
         name = self._resolve(normalise_name(name))

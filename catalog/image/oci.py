@@ -173,7 +173,7 @@ def parse_docker_manifest(data: bytes) -> tuple[DockerItem, ...]:
     what = "manifest.json"
     document = decode_document(data, what)
     if not isinstance(document, list):
-        is_manifest = isinstance(document, Mapping) and "layers" in document
+        is_manifest = isinstance(document, Mapping) and ("layers" in document or "manifests" in document)
         hint = "skopeo's dir: form is not read: skopeo copy dir:FOLDER oci-archive:FILE" if is_manifest else ""
         raise ArchiveError(f"{what} is not a list of images", hint=hint)
     if len(document) > MAX_INDEX_ENTRIES:

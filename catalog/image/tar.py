@@ -126,7 +126,7 @@ def _read_headers(stream: ByteStream) -> tuple[bytes | None, _Extension]:
 def _make_member(header: bytes, extension: _Extension) -> Member:
     kind = _KINDS.get(header[156:157])
     if kind is None:
-        raise ArchiveError(f"the export has a member of type {header[156:157]!r}", why="files, directories and links are read")
+        raise ArchiveError(f'the export has a member of type "{chr(header[156])}"', why="files, directories and links are read")
     size = _read_number(header[124:136])
     if extension.size is not None:
         if size not in (0, extension.size):

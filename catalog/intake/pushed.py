@@ -110,6 +110,9 @@ class PushedImages:
     def find_inside(self) -> str:
         return ""
 
+    def find_archive(self) -> str:
+        return ""
+
     def document(self, name: str) -> bytes | None:
         if name == "index.json":
             manifests = [{"mediaType": kind, "digest": digest, "size": size} for kind, digest, size in self._tagged]

@@ -1,17 +1,21 @@
 """What people hand to ``dcat publish --from``: files, pipes and folders, and what they are told where it is not an image."""
 
+import lzma
 import os
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
 
+from catalog.ipld.car import encode_car
 from tests.cli.conftest import Dcat, ok, read_json, run_process
 from tests.factory import field
 from tests.factory.exports import write_image
 from tests.factory.images import make_image
+from tests.factory.tars import make_tar
 from tests.needs import ROOT
 
 
@@ -26,6 +30,20 @@ from tests.needs import ROOT
         (b"<!doctype html><title>Sign in</title>", "the input is HTML"),
         (field.member_twice(b" "), "two members"),
         (field.sha512_image(), "sha512 digests are not supported"),
+        (b"".join(encode_car([], [])), "a bundle of blocks (CAR), not an export of an image\n  try: dcat import FILE"),
+        (zlib.compress(bytes(10_000)), "a zlib stream"),
+        (lzma.compress(bytes(10_000), lzma.FORMAT_ALONE), "an lzma file"),
+        (b"070701" + bytes(104), "a cpio archive"),
+        (b"age-encryption.org/v1\n-> X25519 x\n" + bytes(600), "encrypted (age)"),
+        (b"Salted__" + bytes(600), "encrypted (openssl)"),
+        (b"SQLite format 3\0" + bytes(600), "an SQLite database"),
+        (make_tar({"web.tar.gz": b"\x1f\x8b" + bytes(100)}), "try: unpack the archive that it holds: tar -xf FILE web.tar.gz"),
+        (field.volume_label(), 'a member of type "V"'),
+        (field.large_window(), "inflate the file first: zstd -dc --long=31 FILE"),
+        (
+            lzma.compress(bytes(1000), filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]),
+            "inflate the file first: xz -dc FILE",
+        ),
     ],
 )
 def test_what_is_not_an_image_is_named(dcat: Dcat, tmp_path: Path, data: bytes, message: str) -> None:

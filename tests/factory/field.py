@@ -321,3 +321,16 @@ def odd_end(kind: str) -> bytes:
     core = whole.rstrip(b"\0")
     core += bytes(-len(core) % 512)
     return {"none": core, "one block": core + bytes(512), "newline": whole + b"\n", "cut": core[: len(core) - 600]}[kind]
+
+
+def volume_label() -> bytes:
+    """GNU tar's ``-V LABEL``: the tar begins with a header of type V."""
+    info = tarfile.TarInfo("backup of Monday")
+    info.type = b"V"
+    return info.tobuf(tarfile.GNU_FORMAT) + docker_archive(make_image([layer_of("label")]))
+
+
+def large_window() -> bytes:
+    """``docker save | zstd --long=28``: a frame that needs a window of 256 MiB."""
+    compressor = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=28)).compressobj()
+    return compressor.compress(docker_archive(make_image([layer_of("window")]))) + compressor.flush()

@@ -292,7 +292,7 @@ def test_a_zstd_window_above_the_limit_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=28, compression_level=1)
     layer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     data = layer.compress(bytes(range(256)) * 2000) + layer.flush()
-    with pytest.raises(ArchiveError, match=r"cannot be read|damaged"):
+    with pytest.raises(ArchiveError, match=r"cannot be read|needs more memory"):
         read_images(make_tar(oci_archive(make_image([bytes(range(256)) * 2000]), lambda _: data)), MemoryBlocks()).choose()
 
 
