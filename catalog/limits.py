@@ -36,6 +36,7 @@ MAX_PLATFORMS = 16
 MAX_JSON_SIZE = 4 * MIB  # a manifest or config
 MAX_JSON_DEPTH = 64
 MAX_HELD_JSON_SIZE = 64 * MIB  # all documents of an export that are kept in memory until its end
+MAX_SMALL_BLOB = 64 * KIB  # that is pushed and kept in memory until a manifest tells what it is; so are documents
 MAX_INDEX_DEPTH = 4  # of indexes inside indexes in an export; real ones have 2
 MAX_INDEX_ENTRIES = 1024  # descriptors of one index, and images of one export
 MAX_EXPORT_MEMBERS = 32768

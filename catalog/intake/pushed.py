@@ -15,16 +15,13 @@ from catalog.errors import ArchiveError, InvalidDigestError
 from catalog.image.archive import Export
 from catalog.image.canonical import INDEX_TYPE
 from catalog.image.compression import CompressionError
-from catalog.image.dag import ChunkSink, FrameRef, LayerWriter, StoredLayer
-from catalog.image.layers import LayerReader, hash_pieces
-from catalog.image.stream import Budget, ByteStream, Piece
-from catalog.ipld.block import Block
+from catalog.image.dag import ChunkSink, StoredLayer
+from catalog.image.stream import Budget, Piece
+from catalog.intake.blobs import BlobReader, LockedSink, blob_member
 from catalog.limits import MAX_HELD_JSON_SIZE, MAX_JSON_SIZE
 from catalog.model.digest import DiffID, Digest
 from catalog.progress import Progress, Step
 
-_SMALL: Final = 64 * 1024
-_MARGIN: Final = 64  # white space allowed before a document
 _LAYERS_AT_ONCE: Final = 2
 
 KnownLayers = Callable[[Digest], StoredLayer | None]
@@ -41,11 +38,9 @@ class PushedImages:
 
     def __init__(self, sink: ChunkSink, *, max_size: int, progress: Progress, known: KnownLayers | None = None) -> None:
         self._lock = threading.RLock()
-        self._sink = _LockedSink(sink, self._lock)
-        self._budget = _LockedBudget(max_size)
         self._progress = progress
         self._known = known
-        self._reader = LayerReader(lambda: LayerWriter(self._sink), self._budget, self._report)
+        self._reader = BlobReader(LockedSink(sink, self._lock), _LockedBudget(max_size), self._report)
         self._slots = threading.BoundedSemaphore(_LAYERS_AT_ONCE)
         self._held: dict[str, bytes] = {}
         self._layers: dict[str, StoredLayer | CompressionError] = {}
@@ -61,7 +56,7 @@ class PushedImages:
 
     def has_blob(self, digest: Digest) -> bool:
         """Return whether the blob need not be sent: it was received, or is known from before."""
-        name = _name(digest)
+        name = blob_member(digest)
         if name in self._held or isinstance(self._layers.get(name), StoredLayer):
             return True
         layer = self._known(digest) if self._known is not None else None
@@ -75,30 +70,22 @@ class PushedImages:
 
         Damaged compression is no error yet: the blob may be no layer.
         """
-        name = _name(digest)
+        name = blob_member(digest)
         with self._slots:
-            sha256 = hashlib.sha256()
-            stream = ByteStream(hash_pieces(self._reader.spend(self._count(pieces)), sha256.update))
-            if self._keeps(size, stream):
-                data = stream.read(size + 1)
-                _check(digest, sha256.digest(), len(data) == size)
-                self._held[name] = data
-                return
-            try:
-                layer: StoredLayer | CompressionError = self._reader.read(name, size, stream.rest())
-            except CompressionError as error:
-                layer = error
-            for _ in stream.rest():
-                pass
-            _check(digest, sha256.digest(), complete=True)
-            self._layers[name] = layer
+            read = self._reader.read(name, size, self._count(pieces), keeps=self._has_room(size))
+        if read.digest != digest:
+            raise InvalidDigestError(f"a blob does not match {digest}", why=f"it has {read.digest}")
+        if isinstance(read.content, bytes):
+            self._held[name] = read.content
+        else:
+            self._layers[name] = read.content
 
     def add_manifest(self, data: bytes, media_type: str, *, tagged: bool) -> Digest:
         """Keep a manifest or index, byte for byte, and return its digest; a ``tagged`` one is what `export` selects from."""
         if len(data) > MAX_JSON_SIZE:
             raise ArchiveError("a manifest is too large", why=f"it has more than {MAX_JSON_SIZE} bytes")
         digest = Digest(hashlib.sha256(data).digest())
-        self._held[_name(digest)] = data
+        self._held[blob_member(digest)] = data
         if tagged:
             self._tagged.append((media_type, str(digest), len(data)))
         return digest
@@ -124,20 +111,17 @@ class PushedImages:
         if layer is None and name in self._held:
             data = self._held[name]
             plain = hashlib.sha256(data).digest() == diff_id.raw
-            layer = self._layers[name] = self._reader.read(name, len(data), (data,), plain=plain)
+            layer = self._layers[name] = self._reader.read_kept(name, data, plain=plain)
         if isinstance(layer, CompressionError):
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
         if layer is not None and layer.diff_id == diff_id:
             self.verified[Digest(bytes.fromhex(name.rpartition("/")[2]))] = layer
         return layer
 
-    def _keeps(self, size: int, stream: ByteStream) -> bool:
-        """Return whether a blob is kept in memory until its role is known."""
+    def _has_room(self, size: int) -> bool:
+        """Return whether a blob may be kept in memory until its role is known."""
         with self._lock:
-            held = sum(map(len, self._held.values()))
-        if held + size > MAX_HELD_JSON_SIZE:
-            return False
-        return size <= _SMALL or (size <= MAX_JSON_SIZE and stream.peek(_MARGIN).lstrip()[:1] in (b"{", b"["))
+            return sum(map(len, self._held.values())) + size <= MAX_HELD_JSON_SIZE
 
     def _count(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         for piece in pieces:
@@ -150,26 +134,6 @@ class PushedImages:
             self._progress(step)
 
 
-class _LockedSink:
-    """A sink that several threads use in turn."""
-
-    def __init__(self, sink: ChunkSink, lock: "threading.RLock") -> None:
-        self._sink = sink
-        self._lock = lock
-
-    def find_frame(self, content_digest: bytes) -> FrameRef | None:
-        with self._lock:
-            return self._sink.find_frame(content_digest)
-
-    def put_frame(self, content_digest: bytes, block: Block) -> None:
-        with self._lock:
-            self._sink.put_frame(content_digest, block)
-
-    def put_node(self, block: Block) -> None:
-        with self._lock:
-            self._sink.put_node(block)
-
-
 class _LockedBudget(Budget):
     """One budget for all layers."""
 
@@ -180,12 +144,3 @@ class _LockedBudget(Budget):
     def spend(self, size: int) -> None:
         with self._guard:
             super().spend(size)
-
-
-def _name(digest: Digest) -> str:
-    return f"blobs/sha256/{digest.hex}"
-
-
-def _check(digest: Digest, actual: bytes, complete: bool) -> None:
-    if not complete or actual != digest.raw:
-        raise InvalidDigestError(f"a blob does not match {digest}", why=f"it has sha256:{actual.hex()}")
