@@ -63,14 +63,21 @@ CREATE TABLE layers (
     root BLOB NOT NULL,
     codec INTEGER NOT NULL,
     stored_size INTEGER NOT NULL,
-    dag_size INTEGER NOT NULL
-) WITHOUT ROWID
+    dag_size INTEGER NOT NULL,
+    blob_size INTEGER
+) WITHOUT ROWID;
+CREATE TABLE provenance (
+    archive BLOB NOT NULL,
+    manifest BLOB NOT NULL,
+    document BLOB NOT NULL,
+    PRIMARY KEY (archive, manifest)
+)
 """
 
 # Set in another order, auto_vacuum would have no effect, and the file would never shrink.
 SCHEMA: Final = Schema(
     name="blocks",
-    revisions=("blocks_1", "blocks_2"),
+    revisions=("blocks_1", "blocks_2", "blocks_3"),
     needs="0.1.0",
     statements=lambda: _STATEMENTS.split(";"),
     pragmas=(f"page_size = {PAGE_SIZE}", "auto_vacuum = INCREMENTAL"),

@@ -4,7 +4,8 @@ A row is written only after the layer was verified against its image's config an
 known while every block of it is held. Rows of layers that are gone are deleted with the next garbage collection.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.holding import is_whole
@@ -14,29 +15,47 @@ from catalog.ipld.cid import cid_from_digest
 from catalog.model.digest import DiffID, Digest
 
 
-def find_layer(store: EmbeddedBlockstore, held: Blockstore, blob: Digest) -> StoredLayer | None:
+@dataclass(frozen=True, slots=True)
+class KnownBlob:
+    """A blob of a registry that is a stored layer. ``size`` is the blob's, None where it was not noted."""
+
+    blob: Digest
+    layer: StoredLayer
+    size: int | None
+
+
+def find_layer(store: EmbeddedBlockstore, held: Blockstore, blob: Digest) -> KnownBlob | None:
     """Return the layer that a blob was when it was read, if ``held`` has all of it."""
     with store.file.reading() as connection:
         row = connection.execute(
-            "SELECT diff_id, size, root, codec, stored_size, dag_size FROM layers WHERE blob = ?", (blob.raw,)
+            "SELECT diff_id, size, root, codec, stored_size, dag_size, blob_size FROM layers WHERE blob = ?", (blob.raw,)
         ).fetchone()
     if row is None:
         return None
-    diff_id, size, root, codec, stored_size, dag_size = row
+    diff_id, size, root, codec, stored_size, dag_size, blob_size = row
     layer = StoredLayer(DiffID(bytes(diff_id)), size, cid_from_digest(bytes(root), codec), stored_size, dag_size)
-    return layer if is_whole(layer.cid, held) else None
+    return KnownBlob(blob, layer, blob_size) if is_whole(layer.cid, held) else None
 
 
-def note_layers(store: EmbeddedBlockstore, layers: Mapping[Digest, StoredLayer]) -> None:
+def note_layers(store: EmbeddedBlockstore, blobs: Iterable[KnownBlob]) -> None:
     """Remember verified layers by the digests of their blobs."""
-    if not layers:
-        return
     rows = [
-        (blob.raw, layer.diff_id.raw, layer.size, layer.cid.digest, layer.cid.codec, layer.stored_size, layer.dag_size)
-        for blob, layer in layers.items()
+        (
+            known.blob.raw,
+            known.layer.diff_id.raw,
+            known.layer.size,
+            known.layer.cid.digest,
+            known.layer.cid.codec,
+            known.layer.stored_size,
+            known.layer.dag_size,
+            known.size,
+        )
+        for known in blobs
     ]
+    if not rows:
+        return
     with store.file.transaction() as connection:
-        connection.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.executemany("INSERT OR REPLACE INTO layers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def forget_layers(store: EmbeddedBlockstore) -> None:

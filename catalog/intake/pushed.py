@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from catalog.blockstores.layers import KnownBlob
 from catalog.errors import ArchiveError, InvalidDigestError
 from catalog.image.archive import Export
 from catalog.image.canonical import INDEX_TYPE
@@ -24,8 +25,8 @@ from catalog.progress import Progress, Step
 
 _LAYERS_AT_ONCE: Final = 2
 
-KnownLayers = Callable[[Digest], StoredLayer | None]
-"""Returns the stored layer of a blob that was verified before and is held whole, by the blob's digest."""
+KnownLayers = Callable[[Digest], KnownBlob | None]
+"""Returns the blob with its stored layer that was verified before and is held whole, by the blob's digest."""
 
 
 class PushedImages:
@@ -44,9 +45,10 @@ class PushedImages:
         self._slots = threading.BoundedSemaphore(_LAYERS_AT_ONCE)
         self._held: dict[str, bytes] = {}
         self._layers: dict[str, StoredLayer | CompressionError] = {}
+        self._sizes: dict[str, int] = {}
         self._tagged: list[tuple[str, str, int]] = []
         self.received = 0
-        self.verified: dict[Digest, StoredLayer] = {}
+        self.verified: dict[Digest, KnownBlob] = {}
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -59,10 +61,12 @@ class PushedImages:
         name = blob_member(digest)
         if name in self._held or isinstance(self._layers.get(name), StoredLayer):
             return True
-        layer = self._known(digest) if self._known is not None else None
-        if layer is None:
+        known = self._known(digest) if self._known is not None else None
+        if known is None:
             return False
-        self._layers[name] = layer
+        self._layers[name] = known.layer
+        if known.size is not None:
+            self._sizes[name] = known.size
         return True
 
     def add_blob(self, digest: Digest, size: int, pieces: Iterable[Piece]) -> None:
@@ -75,6 +79,7 @@ class PushedImages:
             read = self._reader.read(name, size, self._count(pieces), keeps=self._has_room(size))
         if read.digest != digest:
             raise InvalidDigestError(f"a blob does not match {digest}", why=f"it has {read.digest}")
+        self._sizes[name] = read.size
         if isinstance(read.content, bytes):
             self._held[name] = read.content
         else:
@@ -115,7 +120,8 @@ class PushedImages:
         if isinstance(layer, CompressionError):
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
         if layer is not None and layer.diff_id == diff_id:
-            self.verified[Digest(bytes.fromhex(name.rpartition("/")[2]))] = layer
+            digest = Digest(bytes.fromhex(name.rpartition("/")[2]))
+            self.verified[digest] = KnownBlob(digest, layer, self._sizes.get(name))
         return layer
 
     def _has_room(self, size: int) -> bool:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from catalog.blockstores.layers import KnownBlob
 from catalog.clients.docker import Engine, EngineImage, require_complete
 from catalog.image.archive import Export, read_export, read_layout
-from catalog.image.dag import ChunkSink, LayerWriter, StoredLayer
+from catalog.image.dag import ChunkSink, LayerWriter
 from catalog.image.encoder import check_encoder
 from catalog.image.layout import OpenMember, open_in_folder
 from catalog.intake.intake import TakenImage, Wanted, note_platforms, pieces_of, report, store_taken, take_chosen
@@ -32,7 +33,7 @@ class EngineSource:
         self.engine = engine
         self.reference = reference
         self.known: KnownLayers | None = None
-        self.verified: Mapping[Digest, StoredLayer] = {}
+        self.verified: Mapping[Digest, KnownBlob] = {}
         self._ahead: tuple[list[EngineImage], Push | AbstractContextManager[BinaryIO]] | None = None
 
     def begin(self, wanted: Wanted) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
-from catalog.blockstores.layers import find_layer, note_layers
+from catalog.blockstores.layers import KnownBlob, find_layer, note_layers
 from catalog.blockstores.writing import BlockCounter, BlockWriter, FrameStore, WriteCount
 from catalog.errors import DcatError, ReleaseNotFoundError
 from catalog.home.home import Home
@@ -17,8 +17,11 @@ from catalog.image.dag import FrameRef
 from catalog.image.secrets import find_secrets
 from catalog.index.releases import get_release
 from catalog.intake.intake import ImageSource, TakenImage, Wanted
+from catalog.intake.received import PushedSource
+from catalog.intake.release import ReleaseSource
 from catalog.intake.sources import EngineSource
 from catalog.ipld.block import Block, Blockstore
+from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.reference import check_publishable
 from catalog.model.release import Image, Release
@@ -63,9 +66,13 @@ def publish(
     annotations: Mapping[str, str] | None = None,
     dry_run: bool = False,
     sharing: Sharing = SIGN_ONLY,
+    shares: bool = True,
+    by: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Published:
     """Publish the ``wanted`` images of ``source`` as ``name@version``, then sign and share the catalogue.
+
+    Without ``shares`` the caller signs and shares it. ``by`` says in the history on whose behalf it is published.
 
     The same content again changes nothing but its annotations, where those are given; another platform is added. Blocks that moved
     to the Kubo node of ``sharing`` are not stored again. Raises `ReleaseConflictError` where the version has other content for a
@@ -82,9 +89,11 @@ def publish(
         if published is None:
             if dry_run:
                 return _preview(home, name, version, source, wanted, given, held, progress)
-            published = _store(home, name, version, source, wanted, given, held, progress)
+            published = _store(home, name, version, source, wanted, given, held, by or {}, progress)
         elif dry_run:
             return replace(published, dry_run=True)
+    if not shares:
+        return published
     shared, share_error = share_change(home, sharing, held=held, progress=progress)
     return replace(published, shared=shared, share_error=share_error)
 
@@ -133,6 +142,7 @@ def _store(
     wanted: Wanted,
     annotations: Mapping[str, str],
     held: FrameStore,
+    by: Mapping[str, str],
     progress: Progress,
 ) -> Published:
     """Store the images, and put the release into the own catalogue, which is made where there is none."""
@@ -142,8 +152,8 @@ def _store(
             source.known = lambda blob: find_layer(home.blocks, held, blob)
         with BlockWriter(held) as writer:
             taken = source.take(wanted, _ReportingSink(writer, progress), progress)
-        if isinstance(source, EngineSource):
-            note_layers(home.blocks, source.verified)
+        if not isinstance(source, ReleaseSource):  # which reads no layers
+            note_layers(home.blocks, _list_blobs(source, taken))
         images = _make_images(taken)
         catalogue, created = home.create_own_catalogue()
         with home.lock("own"):
@@ -151,8 +161,15 @@ def _store(
             release, added = add_images(existing, name, version, images, annotations, home.time)
             changed = release != existing
             if changed:
-                home.put_own([release], list_additions(catalogue, existing, release, added, home.time))
+                home.put_own([release], list_additions(catalogue, existing, release, added, home.time, by))
     return Published(catalogue, created, release, added, changed, dry_run=False, count=writer.count, warnings=_warn(taken))
+
+
+def _list_blobs(source: ImageSource, taken: list[TakenImage]) -> list[KnownBlob]:
+    """Return the blobs of registries that the layers of images are: uncompressed, and as they were pushed."""
+    layers = {layer.diff_id: layer for entry in taken for layer in entry.archive.layers}
+    plain = [KnownBlob(Digest(layer.diff_id.raw), layer, layer.size) for layer in layers.values()]
+    return plain + (list(source.verified.values()) if isinstance(source, EngineSource | PushedSource) else [])
 
 
 def _make_images(taken: list[TakenImage]) -> dict[Platform, Image]:

@@ -49,12 +49,14 @@ def add_images(
     return release, tuple(sorted(platform for platform in merged if platform not in base.images))
 
 
-def list_additions(catalogue: str, before: Release | None, release: Release, added: tuple[Platform, ...], at: str) -> list[Change]:
-    """Return the changes that turned ``before`` into ``release``, as the history keeps them."""
+def list_additions(
+    catalogue: str, before: Release | None, release: Release, added: tuple[Platform, ...], at: str, by: Mapping[str, str]
+) -> list[Change]:
+    """Return the changes that turned ``before`` into ``release``, as the history keeps them; ``by`` is their detail."""
     if before is None or before.removed is not None:
         kinds: list[tuple[ChangeKind, str]] = [("published", ",".join(map(str, added)))]
     elif added:
         kinds = [("platform", str(platform)) for platform in added]
     else:
         kinds = [("annotated", "")]
-    return [Change(catalogue, at, kind, release.name, release.version, platform) for kind, platform in kinds]
+    return [Change(catalogue, at, kind, release.name, release.version, platform, dict(by)) for kind, platform in kinds]

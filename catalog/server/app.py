@@ -55,7 +55,9 @@ def create_app(
     if site.home is not None:
         releases = HomeReleases(site.home.path, site.now)
         hands = workers if site.feeder is None else workers.branch(_FEEDING_THREADS)  # they wait for what is being fetched
-        parts.append(RegistryRoutes(releases, site.blocks, hands, compress=settings.compress, feeder=site.feeder))
+        parts.append(
+            RegistryRoutes(releases, site.blocks, hands, compress=settings.compress, feeder=site.feeder, publisher=site.publisher)
+        )
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
         parts.append(PageRoutes(site, site.home, workers, log, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)
@@ -63,6 +65,7 @@ def create_app(
         router,
         hosts=hosts,
         token=settings.token,
+        takes_pushes=site.publisher is not None,
         limits=settings.limits,
         slots=slots,
         counters=counters,

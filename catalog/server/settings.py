@@ -41,7 +41,8 @@ class ServerSettings:
 
     Without ``public`` it listens on a loopback address only; with it and no ``host``, on every address. ``allowed_hosts`` are
     further values of the Host header, without a port. ``token`` guards everything but ``/health``. Port 0 takes a free one.
-    ``compress`` says when the registry encodes layers: ``auto`` makes no gzip for clients on this machine.
+    ``compress`` says when the registry encodes layers: ``auto`` makes no gzip for clients on this machine. With ``push``
+    clients may publish; a server that others reach takes pushes only with a token.
     """
 
     host: str | None = None
@@ -50,11 +51,18 @@ class ServerSettings:
     allowed_hosts: tuple[str, ...] = ()
     token: str | None = field(default=None, repr=False)
     compress: Compress = "auto"
+    push: bool = False
     limits: ServerLimits = ServerLimits()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= MAX_PORT:
             raise InvalidConfigError(f"cannot listen on port {self.port}", why=f"ports go from 0 to {MAX_PORT}")
+        if self.push and self.public and self.token is None:
+            raise InvalidConfigError(
+                "pushes are not taken from everybody",
+                why="whoever reaches this server could publish in your name",
+                hint="require a token, or serve this machine only",
+            )
 
     @property
     def listening_host(self) -> str:

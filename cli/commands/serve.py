@@ -1,6 +1,7 @@
 """``dcat serve``: serve this home over HTTP."""
 
 import shlex
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +14,17 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
+from cli.platforms import this_host
 from cli.secrets import warn_if_shared
 from cli.streams import write_error
 from cli.text import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from catalog.blockstores.writing import FrameStore
+    from catalog.home.home import Home
+    from catalog.server.publishing import Publisher
     from catalog.server.running import RunningServer
     from catalog.server.settings import Compress, ServerSettings
 
@@ -36,6 +43,7 @@ AllowedOption = Annotated[
     list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Accept this Host header too (repeatable).")
 ]
 FetchOption = Annotated[bool, typer.Option("--fetch", help="Fetch releases of followed catalogues when an engine pulls them.")]
+PushOption = Annotated[bool, typer.Option("--push", help="Publish what docker push sends; with --public it needs a token.")]
 CompressOption = Annotated[
     str,
     typer.Option("--compress", metavar="WHEN", help="Compress layers for engines: auto (not for this machine), always, never."),
@@ -52,11 +60,13 @@ def serve(
     token_file: TokenOption = None,
     allowed_host: AllowedOption = None,
     fetch: FetchOption = False,
+    push: PushOption = False,
     compress: CompressOption = "auto",
 ) -> None:
     """Serve the catalogues and images of this home over HTTP.
 
-    Read-only, and only what this home holds, or with --fetch follows. Subscribers need only the URL. Ends at Ctrl-C or SIGTERM.
+    Only what this home holds, or with --fetch follows. Read-only, but with --push. Subscribers need only the URL. Ends at Ctrl-C or
+    SIGTERM.
     """
     from catalog.limits import RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
@@ -73,18 +83,39 @@ def serve(
         allowed_hosts=tuple(allowed_host or ()),
         token=_read_token(context, token_file) if token_file else None,
         compress=_read_compress(compress),
+        push=push,
     )
     if public:
         _confirm_public(context, settings)
     chores = [Chore("renewal", RECORD_CHECK_PERIOD, lambda: _renew(context))]
     with context.open_network(context.home) as network:
         feeder = Feeder(lambda: context.open_home(_now()), context.open_network, _write_fetch) if fetch else None
-        site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None, feeder)
+        publisher = _open_publisher(context) if push else None
+        site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None, feeder, publisher)
         try:
             run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
         finally:
             if feeder is not None:
                 feeder.close()
+            if publisher is not None:
+                publisher.inbox.close()
+
+
+def _open_publisher(context: Context) -> "Publisher":
+    """Return what takes pushes; each push, and each share, has a home of its own, opened at that moment."""
+    from catalog.intake.inbox import Inbox
+    from catalog.own.moving import open_held
+    from catalog.server.publishing import Publisher
+
+    def open_home() -> "Home":
+        return context.open_home(_now())
+
+    @contextmanager
+    def open_session() -> "Iterator[tuple[Home, FrameStore]]":
+        with open_home() as home, context.open_network(home) as network:
+            yield home, open_held(home, network)
+
+    return Publisher(Inbox(open_session), open_home, context.open_network, _write_push, this_host())
 
 
 def _read_compress(text: str) -> "Compress":
@@ -154,6 +185,11 @@ def _read_token(context: Context, path: Path) -> str:
 
 def _write_fetch(text: str, error: Exception | None) -> None:
     why = "" if error is None else f" failed: {error}"
+    write_error(escape(f"{format_time(_now())} {text}{why}") + "\n")
+
+
+def _write_push(text: str, error: Exception | None) -> None:
+    why = "" if error is None else f": {getattr(error, 'why', '') or error}"
     write_error(escape(f"{format_time(_now())} {text}{why}") + "\n")
 
 

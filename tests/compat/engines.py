@@ -28,7 +28,7 @@ from tests.needs import lacks
 _PROGRAMS = "/usr/bin:/usr/sbin:/bin:/sbin"
 _DOCKERD_FLAGS = ("--bridge=none", "--iptables=false", "--ip6tables=false")
 _START_TIMEOUT = 60.0
-ENGINE_FIXTURES = frozenset({"docker20", "docker29", "podman", "skopeo", "local_registry"})
+ENGINE_FIXTURES = frozenset({"docker20", "docker29", "docker29_classic", "podman", "skopeo", "local_registry"})
 
 
 def program(name: str) -> str | None:
@@ -127,6 +127,17 @@ def run_docker29() -> Iterator[PrivateEngine]:
 
 
 @pytest.fixture(scope="session")
+def docker29_classic() -> Iterator[PrivateEngine]:
+    """Docker 29 with the classic store, as one that was upgraded has it."""
+    folder = built_engines("docker-v*")
+    if folder is None:
+        lacks("docker29", "it is not built (.ci/engines builds it)")
+    environment = {"PATH": f"{folder}:{_PROGRAMS}"}
+    flags = ("--feature=containerd-snapshotter=false",)
+    yield from _dockerd("docker29_classic", folder / "dockerd", environment, fallback="vfs", flags=flags)
+
+
+@pytest.fixture(scope="session")
 def podman() -> Iterator[PrivateEngine]:
     """Debian's podman: its command, and its socket that speaks Docker's API."""
     path = program("podman")
@@ -200,7 +211,13 @@ def run_registry(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterato
 
 
 def _dockerd(
-    name: str, dockerd: Path, environment: Mapping[str, str], *, fallback: str, within: Sequence[str] = ()
+    name: str,
+    dockerd: Path,
+    environment: Mapping[str, str],
+    *,
+    fallback: str,
+    within: Sequence[str] = (),
+    flags: Sequence[str] = (),
 ) -> Iterator[PrivateEngine]:
     docker = program("docker")
     if docker is None:
@@ -213,7 +230,7 @@ def _dockerd(
         engine = PrivateEngine(name, folder / "docker.sock", (docker, "--host", f"unix://{folder}/docker.sock"), settings)
         places = ["--data-root", f"{text}/root", "--exec-root", f"{text}/exec", "--pidfile", f"{text}/pid", "--host", engine.host]
         for driver in ([], [f"--storage-driver={fallback}"]):  # overlay file systems do not stack everywhere
-            process = start_process([*within, str(dockerd), *places, *_DOCKERD_FLAGS, *driver], folder / "log", settings)
+            process = start_process([*within, str(dockerd), *places, *_DOCKERD_FLAGS, *flags, *driver], folder / "log", settings)
             try:
                 if _answers(engine.socket, process):
                     yield engine

@@ -4,6 +4,9 @@ In this order: the Host names this server (421); the request does not come from 
 there is one (401); the body is whole (408, 413); there is a free slot (429). A request holds a slot only once it is whole, and
 where others need one, only while its client reads. A response that fails after it began is cut off without the final chunk, so
 that no client takes it for complete.
+
+Where pushes are taken, the body of an upload is neither read here nor does it hold a slot: `catalog.server.registry.uploads` reads
+it as fast as it is stored, and has limits of its own.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
-from catalog.limits import REGISTRY_PATIENCE
+from catalog.limits import MAX_JSON_SIZE, REGISTRY_PATIENCE
 from catalog.model.release import format_time
 from catalog.server.counters import Counters
 from catalog.server.guard.hosts import HostList
@@ -29,6 +32,7 @@ from catalog.server.registry.errors import refuse_registry
 from catalog.server.settings import ServerLimits
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_MAX_USER = 64
 _OPEN_PATHS = frozenset({"/health"})  # no token: it says nothing about what is held
 
 
@@ -56,6 +60,7 @@ class Guard:
         *,
         hosts: HostList,
         token: str | None,
+        takes_pushes: bool = False,
         limits: ServerLimits,
         slots: Slots,
         counters: Counters,
@@ -65,6 +70,7 @@ class Guard:
         self._app = app
         self._hosts = hosts
         self._token = token
+        self._takes_pushes = takes_pushes
         self._limits = limits
         self._slots = slots
         self._counters = counters
@@ -110,8 +116,12 @@ class Guard:
         self._check_origin(scope, headers)
         self._check_token(scope, headers)
         body = b""
+        if self._takes_pushes and _is_upload(scope):
+            await self._app(scope, receive, response)
+            return
         if scope["method"] in _WITH_BODY:
-            body = await self._read_body(headers, receive, response.cut_off)
+            most = MAX_JSON_SIZE if self._takes_pushes and _is_registry(scope) else self._limits.body_size
+            body = await self._read_body(headers, receive, most, response.cut_off)
         # Clients of the registry ask again at once, whatever Retry-After says.
         await self._slots.wait(client, REGISTRY_PATIENCE if _is_registry(scope) else 0)
         if response.is_gone():
@@ -139,20 +149,16 @@ class Guard:
     def _check_token(self, scope: Scope, headers: Headers) -> None:
         if self._token is None or scope["path"] in _OPEN_PATHS:
             return
-        kind, _, credentials = headers.get("authorization", "").partition(" ")
-        given = credentials.strip().encode("latin-1")
-        if kind.lower() == "basic":
-            try:
-                given = base64.b64decode(given, validate=True).partition(b":")[2]
-            except binascii.Error:
-                given = b""
-        elif kind.lower() != "bearer":
-            given = b""
-        if not hmac.compare_digest(given, self._token.encode()):
+        user, given = _read_credentials(headers.get("authorization", ""))
+        if hmac.compare_digest(given, self._token.encode()):
+            scope["dcat.user"] = user
+        elif given and self._takes_pushes and _is_registry(scope) and scope["path"] not in ("/v2", "/v2/"):
+            # After 401 the classic stores of Docker try a push again for 50 s.
+            raise RefusedError(403, "token", "the token is wrong: log in again with the one that this server was started with")
+        else:
             raise RefusedError(401, "token", "a token is required", {"www-authenticate": 'Basic realm="dcat", charset="UTF-8"'})
 
-    async def _read_body(self, headers: Headers, receive: Receive, cut_off: Callable[[], None]) -> bytes:
-        limit = self._limits.body_size
+    async def _read_body(self, headers: Headers, receive: Receive, limit: int, cut_off: Callable[[], None]) -> bytes:
         if int(headers.get("content-length", "0")) > limit:
             raise RefusedError(413, "body", f"a body may have at most {limit} bytes")
         try:
@@ -208,6 +214,22 @@ class _Watched:
         self._transport.abort()
 
 
+def _read_credentials(header: str) -> tuple[str, bytes]:
+    """Return the user name, empty where there is none that can be shown, and the token that a request was sent with."""
+    kind, _, credentials = header.partition(" ")
+    given = credentials.strip().encode("latin-1")
+    if kind.lower() == "bearer":
+        return "", given
+    if kind.lower() != "basic":
+        return "", b""
+    try:
+        user, _, given = base64.b64decode(given, validate=True).partition(b":")
+    except binascii.Error:
+        return "", b""
+    name = user.decode("ascii", "replace")
+    return name if len(name) <= _MAX_USER and name.isascii() and name.isprintable() else "", given
+
+
 def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     kept = [(name, value) for name, value in headers if name != b"cache-control"]
     directives = [part.strip() for name, value in headers if name == b"cache-control" for part in value.split(b",")]
@@ -219,6 +241,10 @@ def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, b
 
 def _is_registry(scope: Scope) -> bool:
     return scope["path"] == "/v2" or bool(scope["path"].startswith("/v2/"))
+
+
+def _is_upload(scope: Scope) -> bool:
+    return scope["method"] in _WITH_BODY and _is_registry(scope) and "/blobs/uploads" in scope["path"]
 
 
 def _explain(error: Exception) -> RefusedError:

@@ -12,12 +12,14 @@ from catalog.image.canonical import INDEX_TYPE
 from catalog.limits import MAX_LISTED_TAGS
 from catalog.model.digest import Digest
 from catalog.server.feeding import Feeder, FeederBusyError
+from catalog.server.publishing import Publisher, Pusher
 from catalog.server.registry.blobs import Blob, Blobs, layer_of
 from catalog.server.registry.encoding import Encoding, choose_encoding, compress_gzip
 from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.images import Images
 from catalog.server.registry.manifests import Manifest, Manifests
 from catalog.server.registry.names import NamedReleases, tags_after
+from catalog.server.registry.pushing import PushRoutes
 from catalog.server.response.headers import FOREVER, is_unchanged, parse_range
 from catalog.server.response.streaming import StreamedResponse, Workers
 from catalog.server.settings import Compress, is_loopback
@@ -46,6 +48,7 @@ class RegistryRoutes:
         *,
         compress: Compress,
         feeder: Feeder | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         self._releases = releases
         self._workers = workers
@@ -53,15 +56,20 @@ class RegistryRoutes:
         self._images = Images(blocks, feeder)
         self._manifests = Manifests(releases, self._images)
         self._blobs = Blobs(releases, self._images, blocks)
+        self._push = None if publisher is None else PushRoutes(publisher, self._manifests, self._blobs, blocks, workers)
 
     def routes(self) -> list[Route]:
         return [Route("/v2", self.answer, methods=_METHODS), Route("/v2/{path:path}", self.answer, methods=_METHODS)]
 
     async def answer(self, request: Request) -> Response:
         """Answer any path under ``/v2``."""
-        if request.method not in ("GET", "HEAD"):
-            return refuse_registry(405, "this registry is read-only", headers={"allow": "GET, HEAD"})
         path = request.scope["raw_path"].decode("ascii").removeprefix("/v2").removeprefix("/")
+        if self._push is not None:
+            pushed = await self._push.answer(request, path, _pusher_of(request))
+            if pushed is not None:
+                return pushed
+        elif request.method not in ("GET", "HEAD"):
+            return refuse_registry(405, "this registry is read-only", headers={"allow": "GET, HEAD"})
         try:
             if not path:
                 return JSONResponse({}, headers={"cache-control": "no-store", **VERSION_HEADERS})
@@ -94,6 +102,9 @@ class RegistryRoutes:
                 digest = Digest.parse(reference)
             except InvalidDigestError:
                 return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
+            if self._push is not None and (pushed := self._push.find_manifest(digest)) is not None:
+                headers = {"content-type": pushed.media_type, "docker-content-digest": str(digest), **VERSION_HEADERS}
+                return Response(pushed.data, headers=headers | {"cache-control": "no-store"})
             manifest = await self._workers.run(self._manifests.find_digest, name, digest)
         elif _TAG.fullmatch(reference):
             manifest = await self._workers.run(self._manifests.find_tag, name, reference)
@@ -120,6 +131,11 @@ class RegistryRoutes:
             digest = Digest.parse(reference)
         except InvalidDigestError:
             return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
+        if self._push is not None and request.method == "HEAD":
+            found = await self._push.find_blob(digest)
+            if found is not None:
+                headers = {"content-type": "application/octet-stream", "docker-content-digest": str(digest), **VERSION_HEADERS}
+                return Response(headers=headers | {"content-length": str(found.size), "cache-control": "no-store"})
         blob = await self._workers.run(self._blobs.find, name, digest)
         if blob is None:
             return refuse_registry(404, "no such blob is held here", code="BLOB_UNKNOWN")
@@ -202,6 +218,10 @@ class RegistryRoutes:
             return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
         document = {"manifests": [], "mediaType": INDEX_TYPE, "schemaVersion": 2}
         return JSONResponse(document, headers={"cache-control": "no-cache", **VERSION_HEADERS}, media_type=INDEX_TYPE)
+
+
+def _pusher_of(request: Request) -> Pusher:
+    return Pusher(request.scope.get("dcat.user", ""), request.client.host if request.client is not None else "local")
 
 
 def _is_name(name: str) -> bool:

@@ -14,13 +14,20 @@ from catalog.limits import LINKS_CHECK_PERIOD
 from catalog.own.signing import own_name
 from catalog.server.chores import Chore
 from catalog.server.feeding import Feeder
+from catalog.server.publishing import Publisher
 from catalog.server.site.linked import LinkedBlocks
 from catalog.server.site.site import HeldBlocks, Site
 from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import list_pins
 
 
-def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None = None, feeder: Feeder | None = None) -> Site:
+def open_site(
+    home: Home,
+    now: Callable[[], datetime],
+    node: HeldBlocks | None = None,
+    feeder: Feeder | None = None,
+    publisher: Publisher | None = None,
+) -> Site:
     """Return the site of a home: the blocks of its own store, those that it keeps in ``node``, and its records.
 
     The home must stay open as long as the site is used.
@@ -37,10 +44,22 @@ def open_site(home: Home, now: Callable[[], datetime], node: HeldBlocks | None =
             home,
             lambda: _state(home),
             feeder=feeder,
+            publisher=publisher,
         )
     blocks = LinkedBlocks(home.blocks, node, lambda: list_roots(home), lambda: _state(home))
     chores = (Chore("looking at what is kept", LINKS_CHECK_PERIOD, blocks.refresh),)
-    return Site(blocks, records, lambda: own_name(home), now, _HomeDeltas(home, blocks), home, lambda: _state(home), chores, feeder)
+    return Site(
+        blocks,
+        records,
+        lambda: own_name(home),
+        now,
+        _HomeDeltas(home, blocks),
+        home,
+        lambda: _state(home),
+        chores,
+        feeder,
+        publisher,
+    )
 
 
 def _state(home: Home) -> tuple[tuple[int, int], ...]:

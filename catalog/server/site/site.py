@@ -1,8 +1,8 @@
 """What a home shows to others: the protocols that the routes read from.
 
 Everything in the home's own blockstore is shown. Only this home's own commands put blocks there: its own catalogue and archives,
-the newest snapshots of the catalogues it follows, archives that its user pulled, pinned or mirrored. No request adds a block, and
-nothing is fetched for a client. What was removed or unpinned is shown until `gc` deletes it.
+the newest snapshots of the catalogues it follows, archives that its user pulled, pinned or mirrored. No request adds a block but a
+push, where that was allowed, and nothing is fetched for a client. What was removed or unpinned is shown until `gc` deletes it.
 
 Considered: a walk from the roots that the index knows. It would cost each request for a leaf a search through millions of links, or
 need a second index of all blocks that must never disagree with the first. Of a shared store (a Kubo node's, which holds other
@@ -21,6 +21,7 @@ from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
 from catalog.server.feeding import Feeder
+from catalog.server.publishing import Publisher
 
 
 class HeldBlocks(BlockSource, Protocol):
@@ -73,7 +74,7 @@ class Site:
 
     ``catalogue`` returns the own catalogue's name, None before the first publish; ``chores`` keep the site itself up to date.
     ``home`` is what the pages for people read, None where there are none; ``state`` returns a value that differs whenever the home
-    changed. ``feeder`` fetches for clients of the registry, where that was asked for.
+    changed. ``feeder`` fetches for clients of the registry, and ``publisher`` takes what they push, where that was asked for.
     """
 
     blocks: HeldBlocks
@@ -85,3 +86,4 @@ class Site:
     state: Callable[[], object] = object
     chores: tuple[Chore, ...] = ()
     feeder: Feeder | None = None
+    publisher: Publisher | None = None

@@ -1,0 +1,317 @@
+"""`serve --push`: what is pushed becomes the release that a publish of the image makes; the rest is refused with a reason."""
+
+import base64
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from catalog.blockstores.leasing import list_leases
+from catalog.errors import InvalidConfigError, LockedError
+from catalog.home.home import open_home
+from catalog.intake.intake import Wanted
+from catalog.ipld.cid import RAW
+from catalog.ipns.record import validate_record
+from catalog.lookup.locate import open_lookup
+from catalog.model.reference import parse_reference
+from catalog.model.release import Release
+from catalog.operations import log as history
+from catalog.operations.gc import collect_garbage
+from catalog.operations.publish import publish
+from catalog.own.signing import own_name
+from catalog.server.settings import ServerSettings
+from tests.delivery.versions import follower, open_at, publish_version
+from tests.factory.exports import stream_of
+from tests.factory.images import APP, BASE, SampleImage, make_image
+from tests.factory.platforms import ARM64, HOST
+from tests.factory.tars import make_layer
+from tests.factory.times import NOW
+from tests.server.registry.pushing import (
+    INDEX,
+    MANIFEST,
+    PushServer,
+    digest_of,
+    index_of,
+    manifest_of,
+    serving_pushes,
+)
+
+LARGE = make_layer({f"data/{number}": bytes([number]) * 90_000 + bytes(range(256)) * 200 for number in range(8)})
+IMAGE = make_image([BASE, LARGE, APP])
+OTHER = make_image([BASE, make_layer({"other": b"content"})])
+ARM = make_image([BASE, make_layer({"arm": b"64" * 50_000})], ARM64)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[PushServer]:
+    with serving_pushes(tmp_path / "home") as served:
+        yield served
+
+
+def release_of(server: PushServer, reference: str) -> Release:
+    with open_lookup(server.path) as lookup:
+        return lookup.resolve(parse_reference(reference), now=NOW).release
+
+
+def published(tmp_path: Path, image: SampleImage, name: str = "web", version: str = "1.0") -> Release:
+    """Return the release that a publish of the image's export makes in another home."""
+    with open_home(tmp_path / "other", now=NOW) as home:
+        return publish(home, name, version, stream_of(image.archive()), Wanted(HOST)).release
+
+
+@pytest.mark.parametrize("pack", ["plain", "gzip"])
+@pytest.mark.parametrize("parts", [0, 1, 3])
+def test_a_push_is_the_release_of_a_publish(server: PushServer, tmp_path: Path, pack: str, parts: int) -> None:
+    client = server.connect()
+    done = client.push("web", "1.0", IMAGE, pack=pack, parts=parts)
+    assert done.status == 201, done.body
+    assert release_of(server, "web@1.0") == published(tmp_path, IMAGE)
+    assert not any(" 500 " in line for line in server.log)
+
+
+def test_a_push_is_signed_before_it_is_answered(server: PushServer) -> None:
+    assert server.connect().push("web", "1.0", IMAGE).status == 201
+    with server.open() as home:
+        name = own_name(home)
+        assert name is not None
+        record = (home.path / "records" / f"{name}.ipns-record").read_bytes()
+        assert validate_record(name, record, NOW).sequence >= 0
+
+
+def test_several_platforms_by_an_index(server: PushServer) -> None:
+    client = server.connect()
+    manifests = []
+    for image, at in ((IMAGE, HOST), (ARM, ARM64)):
+        data = manifest_of(image.config, image.layers, "plain")
+        for blob in (*image.layers, image.config):
+            client.put_blob("web", blob)
+        assert client.put_manifest("web", digest_of(data), data).status == 201
+        assert client.ask("GET", f"/v2/web/manifests/{digest_of(data)}").body == data
+        manifests.append((data, {"os": at.os, "architecture": at.architecture}))
+    attested = manifest_of(b"{}", [b'{"_type":"statement"}']).replace(b"vnd.oci.image.layer.v1.tar+gzip", b"vnd.in-toto+json")
+    for blob in (b"{}", b'{"_type":"statement"}'):
+        client.put_blob("web", blob)
+    assert client.put_manifest("web", digest_of(attested), attested).status == 201
+    manifests.append((attested, {"os": "unknown", "architecture": "unknown"}))
+    assert client.put_manifest("web", "1.0", index_of(manifests), INDEX).status == 201
+    assert set(release_of(server, "web@1.0").images) == {HOST, ARM64}
+    lacking = index_of([*manifests, (b"never sent", {"os": "linux", "architecture": "s390x"})])
+    refused = client.put_manifest("web", "1.1", lacking, INDEX)
+    assert refused.status == 403
+    assert "linux/s390x" in refused.message
+
+
+def test_the_same_again_is_fine_and_other_content_is_denied(server: PushServer) -> None:
+    client = server.connect()
+    assert client.push("web", "1.0", IMAGE).status == 201
+    assert client.push("web", "1.0", IMAGE, pack="plain").status == 201
+    refused = client.push("web", "1.0", OTHER)
+    assert (refused.status, refused.code) == (403, "DENIED")
+    assert "published with other content" in refused.message
+    assert "publish it as another version" in refused.message
+    assert release_of(server, "web@1.0").images[HOST].config == IMAGE.config_digest
+
+
+def test_what_cannot_be_published_is_denied_with_a_reason(server: PushServer) -> None:
+    client = server.connect()
+    latest = client.push("web", "latest", IMAGE)
+    assert (latest.status, latest.code) == (403, "DENIED")
+    assert "latest means the newest" in latest.message
+    assert "give a version" in latest.message
+    named = client.ask("POST", "/v2/mine/web/blobs/uploads/")
+    assert (named.status, named.code) == (403, "DENIED")
+    empty = b"{}"
+    client.put_blob("web", empty)
+    artifact = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.example",
+            "config": {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest_of(empty), "size": 2},
+            "layers": [{"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest_of(empty), "size": 2}],
+        }
+    ).encode()
+    for reference in ("1.0", digest_of(artifact)):
+        refused = client.put_manifest("web", reference, artifact)
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert "artifact" in refused.message
+        assert "container images only" in refused.message
+    nonsense = client.put_manifest("web", "1.0", b"not JSON")
+    assert (nonsense.status, nonsense.code) == (403, "DENIED")
+
+
+def test_names_of_followed_catalogues_are_denied_before_anything_is_sent(tmp_path: Path) -> None:
+    publish_version(tmp_path / "team", "1.0")
+    with open_at(tmp_path / "team") as team, follower(tmp_path / "home", team):
+        pass
+    with serving_pushes(tmp_path / "home") as server:
+        for name in ("team/web", "web"):
+            refused = server.connect().ask("POST", f"/v2/{name}/blobs/uploads/")
+            assert (refused.status, refused.code) == (403, "DENIED"), name
+
+
+def test_wrong_digests_and_lost_parts(server: PushServer) -> None:
+    client = server.connect()
+    place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+    wrong = client.ask("PUT", f"{place}?digest={digest_of(b'else')}", LARGE)
+    assert (wrong.status, wrong.code) == (400, "DIGEST_INVALID")
+    assert client.ask("HEAD", f"/v2/web/blobs/{digest_of(LARGE)}").status == 404
+    place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+    assert client.ask("PATCH", place, LARGE[:500], content_range="0-499").status == 202
+    assert client.ask("GET", place).headers["range"] == "0-499"
+    skipped = client.ask("PATCH", place, LARGE[600:], content_range=f"600-{len(LARGE) - 1}")
+    assert (skipped.status, skipped.headers["range"]) == (416, "0-499")
+    assert client.ask("DELETE", place).status == 204
+    assert client.ask("PATCH", place, b"x").status == 404
+    data = manifest_of(IMAGE.config, IMAGE.layers, "plain")
+    lacking = client.put_manifest("web", "1.0", data)
+    assert (lacking.status, lacking.code) == (403, "DENIED")
+    mismatch = client.put_manifest("web", digest_of(b"else"), data)
+    assert (mismatch.status, mismatch.code) == (400, "DIGEST_INVALID")
+
+
+def test_a_layer_that_does_not_match_the_config_is_denied(server: PushServer) -> None:
+    client = server.connect()
+    for blob in (BASE, OTHER.layers[1], IMAGE.config):
+        client.put_blob("web", blob)
+    refused = client.put_manifest("web", "1.0", manifest_of(IMAGE.config, [BASE, OTHER.layers[1], BASE], "plain"))
+    assert (refused.status, refused.code) == (403, "DENIED")
+    assert "does not match its config" in refused.message
+
+
+def test_layers_that_are_held_need_not_be_sent(server: PushServer, tmp_path: Path) -> None:
+    """What an earlier push brought, also under another name, also in another compression than the stored one."""
+    client = server.connect()
+    assert client.push("web", "1.0", IMAGE).status == 201
+    server.inbox.close()
+    blob = digest_of(gzip.compress(LARGE, mtime=0))
+    assert client.ask("HEAD", f"/v2/new/blobs/{blob}").status == 200
+    assert client.ask("POST", f"/v2/new/blobs/uploads/?mount={blob}&from=web").status == 201
+    assert client.ask("POST", f"/v2/new/blobs/uploads/?mount={digest_of(b'unknown')}&from=web").status == 202
+    again = make_image([*IMAGE.layers, make_layer({"more": b"more"})])
+    assert client.push("new", "2.0", again).status == 201
+    sent = [line for line in server.log if "/v2/new/blobs/uploads/" in line and '"PUT ' in line]
+    assert len(sent) == 2  # the config, and the layer that is new
+    # As an engine that pulled from here pushes: plain layers under their diffIDs, and the canonical manifest.
+    with server.open() as home, home.blocks.file.transaction() as connection:
+        connection.execute("DELETE FROM layers")
+    for layer in (BASE, LARGE, APP):
+        assert client.ask("HEAD", f"/v2/web/blobs/{digest_of(layer)}").status == 200
+    renamed = make_image(IMAGE.layers, labels={"other": "config"})
+    client.put_blob("web", renamed.config)
+    assert client.put_manifest("web", "1.1", manifest_of(renamed.config, renamed.layers, "plain")).status == 201
+    assert release_of(server, "web@1.1") == replace(published(tmp_path, renamed, version="1.1"))
+
+
+def test_what_was_swept_in_between_is_asked_for_again(server: PushServer) -> None:
+    client = server.connect()
+    assert client.push("web", "1.0", IMAGE, pack="plain").status == 201
+    second = make_image([*IMAGE.layers, make_layer({"more": b"more"})])
+    for layer in IMAGE.layers:
+        assert client.ask("HEAD", f"/v2/next/blobs/{digest_of(layer)}").status == 200
+    for blob in (second.layers[-1], second.config):
+        client.put_blob("next", blob)
+    with server.open() as home:
+        home.blocks.delete([cid for cid in home.blocks.cids() if cid.codec == RAW][:20])
+    refused = client.put_manifest("next", "1.0", manifest_of(second.config, second.layers, "plain"))
+    assert (refused.status, refused.code) == (403, "DENIED")
+    server.inbox.close()
+    assert client.push("next", "1.0", second, pack="plain").status == 201
+
+
+def test_garbage_is_not_collected_beside_a_push_and_is_after_it(server: PushServer) -> None:
+    client = server.connect()
+    for layer in IMAGE.layers:
+        client.put_blob("web", layer)
+    with server.open() as home:
+        assert [lease.purpose for lease in list_leases(home.blocks, NOW)] == ["serve --push"]
+        with pytest.raises(LockedError):
+            collect_garbage(home, delete=True)
+    client.put_blob("web", IMAGE.config)
+    assert client.put_manifest("web", "1.0", manifest_of(IMAGE.config, IMAGE.layers, "plain")).status == 201
+    with server.open() as home:
+        assert list_leases(home.blocks, NOW) == []
+        collect_garbage(home, delete=True)
+    assert client.ask("GET", "/v2/web/manifests/1.0").status == 200
+
+
+def test_fifty_uploads_that_were_left_leave_nothing(tmp_path: Path) -> None:
+    with serving_pushes(tmp_path / "home", idle=1.0) as server:
+        for _ in range(50):
+            client = server.connect()
+            place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+            client.ask("PATCH", place, LARGE[:200])
+            client.connection.close()
+        client = server.connect()
+        place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+        client.connection.putrequest("PATCH", place)
+        client.connection.putheader("Content-Length", str(len(LARGE)))
+        client.connection.endheaders(LARGE[:300_000])
+        client.connection.close()
+        client = server.connect()
+        for layer in IMAGE.layers:
+            client.put_blob("web", layer)
+        deadline = time.monotonic() + 60
+        while server.inbox.is_open:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        with server.open() as home:
+            assert list_leases(home.blocks, NOW) == []
+            assert collect_garbage(home, delete=True).blocks > 0
+            assert collect_garbage(home, delete=False).blocks == 0
+        assert client.ask("PATCH", place, b"more").status == 404
+        assert server.connect().push("web", "1.0", IMAGE).status == 201
+
+
+def test_twenty_clients_push_at_once(server: PushServer) -> None:
+    """Each image has a layer of its own and two that others have; each release is there when its push is answered."""
+    images = [make_image([BASE, LARGE, make_layer({"job": b"%d" % number})]) for number in range(20)]
+
+    def push(number: int) -> int:
+        status = server.connect().push("web" if number % 2 else f"job{number}", f"1.{number}", images[number]).status
+        release = release_of(server, f"web@1.{number}" if number % 2 else f"job{number}@1.{number}")
+        assert release.images[HOST].config == images[number].config_digest
+        return status
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(push, range(20))) == [201] * 20
+    with server.open() as home:
+        assert list_leases(home.blocks, NOW) == []
+        names = [change.change.version for change in history(home, limit=1000) if change.change.kind == "published"]
+        assert sorted(names) == sorted(f"1.{number}" for number in range(20))
+
+
+def test_by_whom(tmp_path: Path) -> None:
+    settings = ServerSettings(port=0, push=True, token="secret")
+    with serving_pushes(tmp_path / "home", settings) as server:
+        login = "Basic " + base64.b64encode(b"ci-job:secret").decode()
+        assert server.connect(login).push("web", "1.0", OTHER).status == 201
+        (line,) = [line for line in server.told if "published" in line]
+        assert line.startswith("push of web:1.0 by ci-job at 127.0.0.1: published, bafy")
+        with server.open() as home:
+            newest = history(home)[0].change
+        assert newest.detail == {"by": "ci-job", "from": "127.0.0.1"}
+        assert server.connect().ask("POST", "/v2/web/blobs/uploads/").status == 401
+        wrong = server.connect("Basic " + base64.b64encode(b"ci-job:guess").decode())
+        assert wrong.ask("GET", "/v2/").status == 401
+        refused = wrong.ask("POST", "/v2/web/blobs/uploads/")
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert "token is wrong" in refused.message
+
+
+def test_everybody_may_not_push() -> None:
+    with pytest.raises(InvalidConfigError, match="not taken from everybody"):
+        ServerSettings(push=True, public=True)
+    assert ServerSettings(push=True, public=True, token="secret").push
+
+
+def test_without_push_the_registry_is_read_only(tmp_path: Path) -> None:
+    from tests.server.registry.conftest import serving_registry
+
+    with open_home(tmp_path / "home", now=NOW) as home, serving_registry(home) as served:
+        assert served.ask("/v2/web/blobs/uploads/", "POST").status == 405
