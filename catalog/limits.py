@@ -125,6 +125,7 @@ MAX_BUNDLE_BLOCKS = 2**23
 MAX_OUTLINE_SIZE = 64 * MIB  # the nodes of a layer of some 64 GiB
 MAX_OUTLINE_MANIFEST_SIZE = MIB
 MAX_OUTLINE_PLACES = 64  # earlier snapshots, and packs, that one outline leads to
+MAX_STATIC_TAGS = 10_000  # of one name that a folder of files lists
 MAX_HELD_OUTLINES = 64 * MIB  # of outlines that a reader keeps in memory
 
 # Server

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from catalog.errors import CodecError, UnavailableError
-from catalog.hosting.folder import Folder
+from catalog.hosting.folder import Folder, Pointer
+from catalog.image.canonical import INDEX_TYPE
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_listed_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import Block, BlockSource
@@ -14,18 +14,10 @@ from catalog.ipld.cid import RAW, Cid
 from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image, Release
 from catalog.sources.store import FetchingBlockstore
-from catalog.static.layout import blob_path, delta_path, manifest_path, outline_path
+from catalog.static.layout import blob_path, delta_path, index_mark_path, manifest_path, outline_path
 from catalog.static.outline import Blob, Outline, decode_outline, encode_outline
 from catalog.static.registry import Document, build_index, build_manifest
 from catalog.unixfs.file import read_file
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """A file that leads to others: written once all of these are there."""
-
-    path: str
-    data: bytes
 
 
 class ArchiveWriter:
@@ -51,6 +43,9 @@ class ArchiveWriter:
             self._folder.put(manifest_path(release.name, document.digest), document.data)
         shown = next(iter(manifests.values())) if len(manifests) == 1 else build_index(manifests)
         self._folder.put(manifest_path(release.name, shown.digest), shown.data)
+        if shown.media_type == INDEX_TYPE:
+            self._folder.put(index_mark_path(release.name, shown.digest), shown.data)
+            yield Pointer(index_mark_path(release.name, release.version), shown.data)
         yield Pointer(manifest_path(release.name, release.version), shown.data)
 
     def _write_image(self, name: str, platform: Platform, image: Image) -> Document:

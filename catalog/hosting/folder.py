@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -22,6 +23,14 @@ from catalog.storage.files import CrashPoint, no_crash, sync_directory
 WORK: Final = ".dcat"
 _NOTE: Final = "unfinished"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A file that leads to others: written once all of these are there."""
+
+    path: str
+    data: bytes
 
 
 class Folder:

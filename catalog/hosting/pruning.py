@@ -13,8 +13,10 @@ from catalog.ipld.cid import Cid
 from catalog.model.release import Release
 from catalog.snapshot.reader import open_snapshot
 from catalog.static.layout import (
+    PING_PATH,
     blob_path,
     delta_path,
+    index_mark_path,
     manifest_path,
     outline_path,
     pack_index_path,
@@ -24,7 +26,7 @@ from catalog.static.layout import (
 from catalog.static.outline import Outline, decode_outline, encode_outline
 from catalog.static.registry import manifests_in
 
-_OWNED: Final = ("outlines", "packs", "deltas", "v2")
+_OWNED: Final = ("outlines", "packs", "deltas", "indexes", "v2")
 """The folders in which files may be deleted: whatever else the user put beside them stays."""
 
 
@@ -47,7 +49,7 @@ def prune_folder(folder: Folder, root: Cid, blocks: BlockSource) -> int:
 
 
 def _of_snapshot(folder: Folder, root: Cid) -> Iterator[str]:
-    yield "v2/index.html"
+    yield PING_PATH
     yield outline_path(root)
     outline = _read(folder, root)
     for before in outline.before if outline else ():
@@ -62,9 +64,9 @@ def _of_release(folder: Folder, release: Release) -> Iterator[str]:
     if release.images:
         yield tags_path(name)
         path = manifest_path(name, release.version)
-        yield path
-        for digest in manifests_in(folder.read(path)):
-            yield manifest_path(name, digest)
+        for reference in (release.version, *manifests_in(folder.read(path))):
+            yield manifest_path(name, reference)
+            yield index_mark_path(name, reference)
     for image in release.images.values():
         yield outline_path(image.archive)
         yield blob_path(name, image.config.raw)

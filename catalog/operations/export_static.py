@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from catalog.delivery import explain_absence, open_store
@@ -16,8 +17,10 @@ from catalog.errors import (
 )
 from catalog.home.home import Home
 from catalog.home.records import local_records
-from catalog.hosting.archives import ArchiveWriter, Pointer
-from catalog.hosting.folder import Folder, open_folder
+from catalog.hosting.archives import ArchiveWriter
+from catalog.hosting.examples import examples
+from catalog.hosting.folder import Folder, Pointer, open_folder
+from catalog.hosting.listings import list_tags
 from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
@@ -73,9 +76,11 @@ def export_static(
         pointers: list[Pointer] = []
         store = open_store(home, network, str(name))
         writer = ArchiveWriter(files, store)
+        names: dict[str, None] = {}
         releases = 0
         for release in _changed(home, root, last):
             releases += 1
+            names[release.name] = None
             progress(Step("phase", f"Writing {release.reference}"))
             try:
                 pointers += writer.write_release(release)
@@ -83,8 +88,10 @@ def export_static(
                 raise explain_absence(error, release.reference, network) from error
         progress(Step("phase", "Writing the index"))
         write_snapshot(files, root, last, home.blocks)
+        for path, data in examples():
+            files.put(path, data)
         files.sync()
-        for pointer in [*pointers, *_pointers(name, record, root)]:
+        for pointer in chain(pointers, list_tags(home, str(name), names, files), _pointers(name, record, root)):
             files.replace(pointer.path, pointer.data)
         files.sync()
         deleted = prune_folder(files, root, home.blocks) if prune else 0

@@ -14,6 +14,7 @@ STATIC_PATH: Final = "dcat/v1/static"
 """Says that this is a static catalogue, and which snapshot was written last."""
 
 REGISTRY: Final = "v2"
+PING_PATH: Final = "v2/index.html"
 PARKED: Final = "v2/_"
 """Above the repositories whose names a folder of files cannot hold: no engine can ask for one there."""
 
@@ -62,6 +63,11 @@ def blob_path(repository: str, digest: bytes) -> str:
 def manifest_path(repository: str, reference: str) -> str:
     """Return the path of a manifest, by its tag or its digest."""
     return f"{repository_path(repository)}/manifests/{reference}"
+
+
+def index_mark_path(repository: str, reference: str) -> str:
+    """Return the path at which a manifest stands once more if it is an index: web servers find out its media type by that."""
+    return f"indexes/{manifest_path(repository, reference)}"
 
 
 def tags_path(repository: str) -> str:

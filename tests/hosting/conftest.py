@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,9 +29,13 @@ class Publisher:
         self.folder = path / "files"
         self.hours = 0
 
+    @property
+    def now(self) -> datetime:
+        return NOW + timedelta(hours=self.hours)
+
     @contextmanager
     def open(self) -> Iterator[Home]:
-        with open_home(self.path, now=NOW + timedelta(hours=self.hours)) as home:
+        with open_home(self.path, now=self.now) as home:
             yield home
 
     def publish(self, name: str, version: str, image: SampleImage) -> None:

@@ -1,0 +1,108 @@
+"""Real web servers, with the settings that an export writes beside its files, serve a static catalogue to real clients."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.followed.target import ask_server
+from catalog.home.home import open_home
+from catalog.intake.intake import Wanted
+from catalog.lookup.locate import open_lookup
+from catalog.model.platform import parse_platform
+from catalog.model.reference import parse_reference
+from catalog.operations.publish import publish
+from catalog.operations.save import save
+from catalog.operations.subscribe import subscribe
+from catalog.own.share import share_own
+from catalog.sources.network import Network, SourceSetting, open_network
+from tests.compat.engines import PrivateEngine
+from tests.compat.proxies import free_port, run_caddy, run_nginx
+from tests.compat.test_registry_pull import image_id
+from tests.compat.tools import tool
+from tests.factory.exports import index_archive, stream_of
+from tests.factory.images import make_image
+from tests.factory.platforms import HOST
+from tests.factory.static_files import make_version
+from tests.factory.tars import make_layer
+from tests.hosting.conftest import Publisher
+
+OTHER = parse_platform("linux/s390x")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
+    """``web`` for one platform, ``tools/multi`` for two; and what their config digests are."""
+    publisher = Publisher(tmp_path_factory.mktemp("published"))
+    publisher.publish("web", "1.0", make_version("1.0"))
+    images = {
+        platform: make_image([make_layer({"hello": str(platform).encode()})], platform=platform) for platform in (HOST, OTHER)
+    }
+    with publisher.open() as home:
+        publish(home, "tools/multi", "2.0", stream_of(index_archive(images, "multi:2.0")), Wanted(HOST, all_platforms=True))
+        share_own(home, Network())
+    publisher.export()
+    return publisher
+
+
+@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def host(request: pytest.FixtureRequest, published: Publisher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a web server that serves the folder with the settings that stand in it, changed where they say so."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp(request.param)
+    root = str(published.folder)
+    if request.param == "nginx":
+        text = (published.folder / "settings/nginx.conf").read_text()
+        server = run_nginx(folder, port, text.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("/srv/catalogue", root))
+    else:
+        text = (published.folder / "settings/Caddyfile").read_text()
+        server = run_caddy(folder, port, text.replace("localhost:8080", f"localhost:{port}").replace("/srv/catalogue", root))
+    with server:
+        yield f"localhost:{port}"
+
+
+def config_of(published: Publisher, name: str, version: str) -> str:
+    with published.open() as home, open_lookup(home.path) as lookup:
+        image = lookup.resolve(parse_reference(f"{name}@{version}"), now=home.now, platform=HOST).image
+    assert image is not None
+    return str(image.config)
+
+
+def test_dcat(published: Publisher, host: str, tmp_path: Path) -> None:
+    with open_home(tmp_path / "home", now=published.now) as home, open_network([SourceSetting(f"http://{host}")]) as network:
+        subscribe(home, network, ask_server(network.clients[0]), "ann")
+        save(home, "ann/web@1.0", tmp_path / "web.tar", platform=HOST, network=network)
+        save(home, "ann/tools/multi@2.0", tmp_path / "multi.tar", platform=OTHER, network=network)
+
+
+def test_crane(published: Publisher, host: str, tmp_path: Path) -> None:
+    crane = tool("crane", tmp_path)
+    assert crane("ls", f"{host}/web").split() == ["1.0"]
+    (by_tag,) = published.folder.glob("v2/web/manifests/sha256:*")
+    assert crane("digest", f"{host}/web:1.0").strip() == by_tag.name
+    crane("pull", "--format", "oci", f"{host}/web:1.0", "image")  # `validate` reads gzip layers only
+    for blob in (tmp_path / "image/blobs/sha256").iterdir():
+        assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    assert json.loads(crane("config", "--platform", str(OTHER), f"{host}/tools/multi:2.0"))["architecture"] == "s390x"
+    assert len(json.loads(crane("manifest", f"{host}/tools/multi:2.0"))["manifests"]) == 2
+
+
+def test_skopeo(host: str, skopeo: Callable[..., bytes], tmp_path: Path) -> None:
+    for name in ("web:1.0", "tools/multi:2.0"):
+        skopeo("copy", "--src-tls-verify=false", f"docker://{host}/{name}", f"oci:{tmp_path}/{name.replace('/', '-')}")
+    assert b"1.0" in skopeo("list-tags", "--tls-verify=false", f"docker://{host}/web")
+
+
+def test_docker_29(published: Publisher, host: str, docker29: PrivateEngine) -> None:
+    docker29.run("pull", f"{host}/web:1.0")
+    (by_tag,) = published.folder.glob("v2/web/manifests/sha256:*")
+    assert image_id(docker29, f"{host}/web:1.0") == by_tag.name
+    docker29.run("pull", f"{host}/tools/multi:2.0")
+
+
+def test_podman(published: Publisher, host: str, podman: PrivateEngine) -> None:
+    podman.run("pull", "--tls-verify=false", f"{host}/web:1.0")
+    assert image_id(podman, f"{host}/web:1.0") == config_of(published, "web", "1.0")
+    podman.run("pull", "--tls-verify=false", f"{host}/tools/multi:2.0")
