@@ -6,7 +6,7 @@ import pytest
 
 from catalog.ipld.cid import cid_of
 from catalog.ipns.name import parse_ipns_name
-from catalog.limits import KIB, MIB
+from catalog.limits import KIB, MAX_WRITE_BODY, MIB
 from tests.server.serving import Blocks, Served, serving
 
 NAME = parse_ipns_name("k51qzi5uqu5dlkw8pxuw9qmqayfdeh4kfebhmreauqdc6a7c3y7d5i9fi8mk9w")
@@ -63,8 +63,8 @@ def test_many_large_blocks_are_streamed() -> None:
         str(NAME).encode(),
         b"\xff",
         b"\n".join(str(cid_of(b"%d" % number)).encode() for number in range(1025)),
-        b"\n" * MIB,
-        b"a" * MIB,
+        b"\n" * MAX_WRITE_BODY,
+        b"a" * MAX_WRITE_BODY,
     ],
 )
 def test_a_list_is_cids_and_not_too_many(body: bytes, served: Served) -> None:

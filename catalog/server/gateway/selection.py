@@ -8,7 +8,7 @@ sub-DAG that was walked is not walked again; with duplicates, where it has to be
 the work of a request is proportional to the bytes of distinct blocks.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,6 +130,14 @@ class _Walk:
         data = self._source.get(target.cid)
         yield from self._enter(target.cid, data)
         links = _links(target.cid, data) if target.value is None else _links_of_value(target.value)
+        yield from self._below(target.cid, links, _links)
+
+    def _shards(self, root: Cid, data: bytes) -> Iterator[Block]:
+        yield from self._enter(root, data)
+        yield from self._below(root, _sub_shards(root, data), _sub_shards)
+
+    def _below(self, root: Cid, links: Iterable[Cid], children: Callable[[Cid, bytes], Iterable[Cid]]) -> Iterator[Block]:
+        """Yield what ``links`` lead to, depth first; ``children`` returns which links of a block are followed."""
         stack = [iter(links)]
         while stack:
             cid = next(stack[-1], None)
@@ -143,8 +151,8 @@ class _Walk:
             yield from self._enter(cid, data)
             if cid.codec != RAW:
                 if len(stack) == MAX_DAG_DEPTH:
-                    raise CodecError(f"the DAG of {target.cid} is deeper than {MAX_DAG_DEPTH} nodes")
-                stack.append(iter(_links(cid, data)))
+                    raise CodecError(f"the DAG of {root} is deeper than {MAX_DAG_DEPTH} nodes")
+                stack.append(iter(children(cid, data)))
 
     def _entity(self, cid: Cid, byte_range: ByteRange | None) -> Iterator[Block]:
         data = self._source.get(cid)
@@ -169,35 +177,25 @@ class _Walk:
             stack.append((offset + link.file_size, links))
             if byte_range is not None and not (offset < stop and offset + link.file_size > start):
                 continue
-            # The same part of a sub-DAG has the same blocks, wherever it stands in the file.
-            part = (link.cid.binary, max(start - offset, 0), min(stop - offset, link.file_size))
-            if not self._duplicates and part in self._walked:
+            # The same part of a sub-DAG has the same blocks, wherever it stands in the file. A leaf has no parts, whatever sizes
+            # its parents state.
+            part = None if link.cid.codec == RAW else (link.cid.binary, *_overlap(offset, link.file_size, start, stop))
+            if not self._duplicates and (link.cid.binary in self._entered if part is None else part in self._walked):
                 continue
-            self._walked.add(part)
+            if part is not None:
+                self._walked.add(part)
             data = self._source.get(link.cid)
             self._may_repeat(link.cid, len(data))
             yield from self._enter(link.cid, data)
-            if link.cid.codec != RAW:
+            if part is not None:
                 if len(stack) == MAX_DAG_DEPTH:
                     raise CodecError(f"file {root} is deeper than {MAX_DAG_DEPTH} nodes")
                 stack.append((offset, iter(_children(link, data))))
 
-    def _shards(self, root: Cid, data: bytes) -> Iterator[Block]:
-        yield from self._enter(root, data)
-        stack = [iter(_sub_shards(root, data))]
-        while stack:
-            cid = next(stack[-1], None)
-            if cid is None:
-                stack.pop()
-                continue
-            if not self._duplicates and cid.binary in self._entered:
-                continue
-            data = self._source.get(cid)
-            self._may_repeat(cid, len(data))
-            yield from self._enter(cid, data)
-            if len(stack) == MAX_DAG_DEPTH:
-                raise CodecError(f"directory {root} is deeper than {MAX_DAG_DEPTH} nodes")
-            stack.append(iter(_sub_shards(cid, data)))
+
+def _overlap(offset: int, size: int, start: int, stop: int) -> tuple[int, int]:
+    """Return which bytes of a part of ``size`` bytes at ``offset`` lie within a range, counted from the part's beginning."""
+    return max(start - offset, 0), min(stop - offset, size)
 
 
 def _children(link: FileLink, data: bytes) -> tuple[FileLink, ...]:

@@ -122,7 +122,9 @@ class Blobs:
             size = frame_content_size(frame)
             if number % _STRIDE == 0:
                 index.add(offset, stored)
-            if offset + size > start:
+            if offset + size <= start:
+                yield b""  # nothing yet: the client may have left
+            else:
                 yield inflate_frame(frame)[max(start - offset, 0) : stop - offset]
             offset += size
             stored += len(frame)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from catalog.limits import STREAM_CHUNK_SIZE, STREAM_CHUNK_TIME
+from catalog.server.guard.guard import ClientGoneError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,24 +69,31 @@ class Workers:
 
 
 class Pieces:
-    """A body, read chunk by chunk. An error is raised by the read after the last bytes that came before it."""
+    """A body, read chunk by chunk. An error is raised by the read after the last bytes that came before it.
+
+    Pieces may be empty: an iterator that works without output yields them now and then, so that it can be left.
+    """
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._error: Exception | None = None
 
-    def read(self) -> bytes:
-        """Return the next chunk, empty at the end."""
+    def read(self) -> bytes | None:
+        """Return the next chunk, empty where there is none yet; None at the end."""
         if self._error is not None:
             raise self._error
         chunk: list[bytes] = []
         size = 0
         try:
             deadline = monotonic() + STREAM_CHUNK_TIME
-            while size < STREAM_CHUNK_SIZE and (piece := next(self._pieces, None)) is not None:
-                chunk.append(piece)
-                size += len(piece)
-                if size and monotonic() >= deadline:
+            while size < STREAM_CHUNK_SIZE:
+                piece = next(self._pieces, None)
+                if piece is None:
+                    return b"".join(chunk) if size else None
+                if piece:
+                    chunk.append(piece)
+                    size += len(piece)
+                if monotonic() >= deadline:
                     break
         except Exception as error:
             if not chunk:
@@ -117,22 +125,25 @@ class StreamedResponse(Response):
             return
         self._workers.downloads += self._download
         try:
-            await self._stream(send)
+            await self._stream(send, scope["extensions"]["dcat.transport"]["transport"].is_closing)
         finally:
             self._workers.downloads -= self._download
 
-    async def _stream(self, send: Send) -> None:
+    async def _stream(self, send: Send, is_gone: Callable[[], bool]) -> None:
         began = False
         more = True
         while more:
             async with self._workers.in_hand:
                 chunk = await self._workers.run(self._pieces.read)
-                if not began:
+                more = chunk is not None
+                if not began and chunk != b"":
                     await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                     began = True
-                more = bool(chunk)
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                if chunk != b"":
+                    await send({"type": "http.response.body", "body": chunk or b"", "more_body": more})
                 del chunk
-            if more:
+            if began and more:
                 # An empty send waits until what was sent is taken: only then is the next chunk worth its memory.
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
+            elif more and is_gone():
+                raise ClientGoneError

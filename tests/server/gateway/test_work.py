@@ -94,6 +94,29 @@ def test_a_request_costs_100_ms_at_most(bomb: str, query: str, bombs: tuple[Serv
     assert time.process_time() - began <= CPU
 
 
+@pytest.mark.parametrize("scope", ["&dag-scope=entity", "&entity-bytes=1:*"])
+def test_a_leaf_that_its_parents_state_in_many_sizes_is_read_once(scope: str) -> None:
+    class Counting(Blocks):
+        reads = 0
+
+        def get(self, cid: Cid) -> bytes:
+            self.reads += 1
+            return super().get(cid)
+
+    blocks = Counting()
+    leaf, nodes = keep(blocks, b"a" * 100_000), []
+    for number in range(8):
+        sizes = [1000 * number + each for each in range(1, 1001)]
+        message = UnixFSData(UnixFSType.FILE, filesize=sum(sizes), blocksizes=tuple(sizes))
+        node = keep(blocks, encode_node([PBLink(leaf, b"", size) for size in sizes], encode_data(message)), DAG_PB)
+        nodes.append((node, sum(sizes)))
+    message = UnixFSData(UnixFSType.FILE, filesize=sum(size for _, size in nodes), blocksizes=tuple(size for _, size in nodes))
+    root = keep(blocks, encode_node([PBLink(node, b"", size) for node, size in nodes], encode_data(message)), DAG_PB)
+    with serving(blocks) as served:
+        assert len(served.ask(f"/ipfs/{root}?format=car{scope}").blocks()) == 10
+    assert blocks.reads < 20
+
+
 PROGRAM = """
 import sys
 from tests.server.gateway.test_work import make_bombs
