@@ -24,8 +24,6 @@ from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
 from catalog.server.site.site import Site
 
-_FEEDING_THREADS = 64
-
 
 class Part(Protocol):
     """A part of the server that answers some paths."""
@@ -54,9 +52,16 @@ def create_app(
         parts.append(DeltaRoutes(site.deltas, workers, counters))
     if site.home is not None:
         releases = HomeReleases(site.home.path, site.now)
-        hands = workers if site.feeder is None else workers.branch(_FEEDING_THREADS)  # they wait for what is being fetched
         parts.append(
-            RegistryRoutes(releases, site.blocks, hands, compress=settings.compress, feeder=site.feeder, publisher=site.publisher)
+            RegistryRoutes(
+                releases,
+                site.blocks,
+                workers,
+                compress=settings.compress,
+                state=site.state,
+                feeder=site.feeder,
+                publisher=site.publisher,
+            )
         )
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
         parts.append(PageRoutes(site, site.home, workers, log, registry=registry, token=settings.token is not None))

@@ -4,13 +4,15 @@ The first client that asks for an image starts a job in a thread of its own: by 
 of the catalogue. Metadata comes first, so the manifest is answered at once; a layer is then read while it arrives, and a client
 that reads faster than it comes waits. However many clients ask, there is one job for an image. What came so is pinned as
 ``fetched``: `gc` keeps it, and the oldest are let go of where all of them take too much. Nothing is fetched that is not the image
-of a release in a followed catalogue.
+of a release in a followed catalogue. An index needs the metadata of all its images: looking at one is a job too, with the same
+bounds.
+
+When the server stops, its jobs end with their next block; a thread that a source keeps waiting does not keep the process.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -34,6 +36,7 @@ from catalog.trust.store import Pin, delete_pin, list_pins, put_pin
 FETCHED = "fetched"
 """The reason of the pins of what clients had fetched."""
 _POLL = 0.1
+_GOODBYE = 0.5  # seconds in which jobs may end by themselves when the server stops
 
 
 class FeederBusyError(Exception):
@@ -55,9 +58,19 @@ class Wish:
         return f"{self.name}@{self.version} ({self.platform})"
 
 
+class _StoppedError(LockedError):
+    """The server stops."""
+
+    def __init__(self) -> None:
+        super().__init__("not fetched: the server stops")
+
+
 class _Job:
-    def __init__(self, wish: Wish) -> None:
+    """What is done for a wish: its image is fetched, or with ``whole`` False only its metadata."""
+
+    def __init__(self, wish: Wish, *, whole: bool) -> None:
         self.wish = wish
+        self.whole = whole
         self.view: ArchiveView | None = None
         self.error: Exception | None = None
         self.ended = 0.0
@@ -80,16 +93,47 @@ class Feeder:
         self._open_home = open_home
         self._open_network = open_network
         self._log = log
-        self._pool = ThreadPoolExecutor(FEEDER_JOBS, thread_name_prefix="dcat-feed")
         self._lock = threading.Lock()
-        self._jobs: dict[Cid, _Job] = {}
+        self._jobs: dict[tuple[Cid, bool], _Job] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopped = threading.Event()
 
     def open(self, wish: Wish) -> ArchiveView | None:
         """Start fetching an image unless that is under way, and return its archive as soon as its metadata is here.
 
         Return None where it cannot be fetched, also for a while after that failed. Raise `FeederBusyError`.
         """
-        job = self._start(wish)
+        return self._wait(self._start(wish, whole=True))
+
+    def look(self, wish: Wish) -> ArchiveView | None:
+        """Fetch the metadata of an image, and no more; return and raise as `open` does."""
+        return self._wait(self._start(wish, whole=False))
+
+    def is_fetching(self, archive_cid: Cid) -> bool:
+        """Return whether an image is being fetched."""
+        with self._lock:
+            job = self._jobs.get((archive_cid, True))
+        return job is not None and not job.ended
+
+    def waiting(self, archive_cid: Cid, blocks: BlockSource) -> BlockSource:
+        """Return a block source that waits for what is still being fetched of an image."""
+        with self._lock:
+            job = self._jobs.get((archive_cid, True))
+        return blocks if job is None or job.ended else _WaitingBlocks(blocks, job)
+
+    def close(self) -> None:
+        """End all jobs; those that do not end soon are left to their threads, which end with the process."""
+        self._stopped.set()
+        deadline = time.monotonic() + _GOODBYE
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            if not job.ended:
+                _end(job, _StoppedError())
+
+    def _wait(self, job: _Job) -> ArchiveView | None:
         deadline = time.monotonic() + FEEDER_PATIENCE
         with job.changed:
             while job.view is None and not job.ended:
@@ -97,66 +141,72 @@ class Feeder:
                     raise FeederBusyError
             return None if job.error is not None else job.view
 
-    def look(self, wish: Wish) -> ArchiveView | None:
-        """Fetch the metadata of an image, and no more; return None where that fails."""
-        try:
-            with self._open_home() as home, self._open_network(home) as network, home.lease(f"serve --fetch {wish.label}"):
-                return open_archive(wish.image, wish.platform, open_store(home, network, wish.catalogue))
-        except DcatError as error:
-            self._log(f"looking at {wish.label}", error)
-            return None
-
-    def waiting(self, archive_cid: Cid, blocks: BlockSource) -> BlockSource:
-        """Return a block source that waits for what is still being fetched of an image."""
-        with self._lock:
-            job = self._jobs.get(archive_cid)
-        return blocks if job is None or job.ended else _WaitingBlocks(blocks, job)
-
-    def close(self) -> None:
-        """Start no more jobs."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _start(self, wish: Wish) -> _Job:
-        key = wish.image.archive
+    def _start(self, wish: Wish, *, whole: bool) -> _Job:
+        key = wish.image.archive, whole
         with self._lock:
             job = self._jobs.get(key)
-            if job is not None and (not job.ended or (job.error is not None and time.monotonic() - job.ended < FEEDER_RETRY)):
+            if job is not None and (not job.ended or _is_remembered(job)):
                 return job
-            if sum(not other.ended for other in self._jobs.values()) >= FEEDER_JOBS:
+            running = sum(not other.ended for other in self._jobs.values() if other.whole == whole)
+            if running >= FEEDER_JOBS or self._stopped.is_set():
                 raise FeederBusyError
-            self._jobs = {cid: other for cid, other in self._jobs.items() if not other.ended or other.error is not None}
-            job = self._jobs[key] = _Job(wish)
-        self._pool.submit(self._run, job)
+            self._jobs = {other: known for other, known in self._jobs.items() if not known.ended or _is_remembered(known)}
+            job = self._jobs[key] = _Job(wish, whole=whole)
+            thread = threading.Thread(target=self._run, args=(job,), name="dcat-feed", daemon=True)
+            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+            thread.start()
         return job
 
     def _run(self, job: _Job) -> None:
         wish = job.wish
+        doing = "fetching" if job.whole else "looking at"
+        error: Exception | None = None
         try:
-            with self._open_home() as home, self._open_network(home) as network, home.lease(f"serve --fetch {wish.label}"):
-                store = open_store(home, network, wish.catalogue)
-                view = open_archive(wish.image, wish.platform, store)
-                with job.changed:
-                    job.view = view
-                    job.changed.notify_all()
-
-                def report(_: Step) -> None:
-                    job.notify()
-
-                delivered = fetch_archive(home, view, store, progress=report, catalogue=wish.catalogue)
-                let_go = _keep(home, wish)
-            self._log(f"fetched {wish.label}: {delivered.size} bytes for {delivered.need.missing}", None)
+            let_go = self._fetch(job)
             if let_go:
                 with self._open_home() as home, suppress(LockedError):  # while another command runs, the next time is soon enough
                     collect_garbage(home, delete=True)
-        except Exception as error:
-            job.error = error
-            self._log(f"fetching {wish.label}", error)
+        except Exception as raised:
+            error = raised
+            self._log(f"{doing} {wish.label}", error)
             if not isinstance(error, DcatError):
                 raise
         finally:
+            _end(job, error)
+
+    def _fetch(self, job: _Job) -> bool:
+        """Do a job; return whether older images were let go of for it."""
+        wish = job.wish
+        with self._open_home() as home, self._open_network(home) as network, home.lease(f"serve --fetch {wish.label}"):
+            store = open_store(home, network, wish.catalogue)
+            view = open_archive(wish.image, wish.platform, store)
             with job.changed:
-                job.ended = time.monotonic()
+                job.view = view
                 job.changed.notify_all()
+            if not job.whole:
+                return False
+
+            def report(_: Step) -> None:
+                if self._stopped.is_set():
+                    raise _StoppedError
+                job.notify()
+
+            delivered = fetch_archive(home, view, store, progress=report, catalogue=wish.catalogue)
+            let_go = _keep(home, wish)
+        self._log(f"fetched {wish.label}: {delivered.size} bytes for {delivered.need.missing}", None)
+        return let_go
+
+
+def _is_remembered(job: _Job) -> bool:
+    return job.error is not None and time.monotonic() - job.ended < FEEDER_RETRY
+
+
+def _end(job: _Job, error: Exception | None) -> None:
+    with job.changed:
+        if not job.ended:
+            job.error = error
+            job.ended = time.monotonic()
+        job.changed.notify_all()
 
 
 class _WaitingBlocks:

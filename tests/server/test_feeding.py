@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,13 @@ from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
+from catalog.model.platform import Platform
 from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.operations.sync import sync
 from catalog.own.share import share_own
 from catalog.server import feeding
-from catalog.server.feeding import Feeder
+from catalog.server.feeding import Feeder, FeederBusyError, Wish
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from catalog.trust.store import list_pins
@@ -79,6 +80,7 @@ class World:
             lambda text, error: self.log.append(f"{text} {error or ''}"),
         )
         with open_home(self.path / "home", now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeder) as served:
+            self.feeder = feeder
             yield served
             self.source.gate.set()
         feeder.close()
@@ -188,17 +190,79 @@ def test_more_than_a_few_at_once_are_told_to_come_back(tmp_path: Path, monkeypat
     world.team.close()
 
 
+def publish_for_two(world: World) -> dict[Platform, bytes]:
+    """Publish ``app:1.0`` for two platforms, and let the home know of it; return its layers."""
+    layers = {platform: make_layer({"a": platform.architecture.encode() * 50_000}) for platform in (AMD64, ARM64)}
+    for platform, layer in layers.items():
+        publish(world.team, "app", "1.0", source_of(make_image([layer], platform=platform)), Wanted(platform, (platform,)))
+    assert share_own(world.team, Network(), deltas=False) is not None
+    with open_home(world.path / "home", now=NOW) as home:
+        assert sync(home, Network((world.source,), (HomeRouting(world.team),))).first_error is None
+    world.source.given.clear()
+    return layers
+
+
+def test_an_index_whose_images_cannot_be_had_is_asked_for_once(tmp_path: Path) -> None:
+    """A client that asks again and again does not make this server ask others again and again."""
+    world = World(tmp_path, deltas=False)
+    publish_for_two(world)
+    asked: list[object] = []
+    world.source.reachable = False
+    with world.serving() as served, pytest.MonkeyPatch.context() as patch:
+        get_many = world.source.get_many
+
+        def count(cids: Iterable[Cid]) -> Iterator[Block]:
+            asked.append(cids)
+            return get_many(cids)
+
+        patch.setattr(world.source, "get_many", count)
+        for _ in range(20):
+            assert served.ask("/v2/team/app/manifests/1.0").status == 404
+        assert len(world.log) == 2  # one for each platform
+        assert len(asked) <= 4
+    world.team.close()
+
+
+def test_what_is_held_does_not_wait_for_what_arrives(tmp_path: Path) -> None:
+    """Every thread that reads an image which is being fetched may wait; lists, held images and the rest go on."""
+    world = World(tmp_path, deltas=False)
+    with world.serving() as served, ExitStack() as stack:
+        world.source.free = 2  # root and metadata
+        world.source.gate.clear()
+        digest = json.loads(served.ask("/v2/team/web/manifests/1.1").body)["layers"][-1]["digest"]
+        request = f"GET /v2/team/web/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        for _ in range(140):
+            stack.enter_context(served.connect()).sendall(request)
+        deadline = time.monotonic() + 20
+        while b"dcat_requests_in_flight 141\n" not in served.ask("/metrics").body:
+            assert time.monotonic() < deadline
+        manifest = json.loads(served.ask("/v2/team/web/manifests/1.0").body)
+        assert served.ask(f"/v2/team/web/blobs/{manifest['layers'][0]['digest']}").status == 200
+        assert served.ask("/v2/_catalog").status == 200
+        world.source.gate.set()
+    world.team.close()
+
+
+def test_a_source_that_stalls_does_not_keep_a_server_that_stops(tmp_path: Path) -> None:
+    world = World(tmp_path, deltas=False)
+    with world.serving() as served:
+        world.source.free = 2
+        world.source.gate.clear()
+        digest = json.loads(served.ask("/v2/team/web/manifests/1.1").body)["layers"][-1]["digest"]
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(served.ask, f"/v2/team/web/blobs/{digest}")
+            time.sleep(0.2)
+            world.feeder.close()  # while the gate is closed
+            assert waiting.result(10).status == 404
+        assert all(thread.daemon for thread in threading.enumerate() if thread.name == "dcat-feed")
+        with pytest.raises(FeederBusyError):
+            world.feeder.open(Wish("", "", "", AMD64, served.image("team/web@1.0")))
+    world.team.close()
+
+
 def test_of_several_platforms_the_one_that_is_taken_is_fetched(tmp_path: Path) -> None:
     world = World(tmp_path, deltas=False)
-    layers = {platform: make_layer({"a": platform.architecture.encode() * 50_000}) for platform in (AMD64, ARM64)}
-    big = {platform: make_image([layer], platform=platform) for platform, layer in layers.items()}
-    for platform, image in big.items():
-        publish(world.team, "app", "1.0", source_of(image), Wanted(platform, (platform,)))
-    assert share_own(world.team, Network(), deltas=False) is not None
-    network = Network((world.source,), (HomeRouting(world.team),))
-    with open_home(tmp_path / "home", now=NOW) as home:
-        assert sync(home, network).first_error is None
-    world.source.given.clear()
+    layers = publish_for_two(world)
     with world.serving() as served:
         assert served.ask(f"/v2/team/app/manifests/sha256:{'0' * 64}").status == 404
         assert world.source.given == []  # an unknown digest fetches nothing

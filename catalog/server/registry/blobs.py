@@ -73,8 +73,10 @@ class Blobs:
         found = self._releases.find_image(name, digest)
         candidates = iter([found]) if found is not None else self._images_of(name)
         for _, platform, image in candidates:
+            if not self._images.may_have(image, platform, digest.raw):
+                continue
             view = self._images.find_held(image, platform)
-            if view is not None and (view.config_digest.raw == digest.raw or self._images.find_layer(view, digest.raw)):
+            if view is not None:
                 self.note(name, view)
                 with self._lock:
                     return self._known.get((name, str(digest)))

@@ -6,7 +6,7 @@ from itertools import islice
 from threading import Lock
 
 from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
-from catalog.image.reader import ArchivedLayer, ArchiveView, read_listed_archive
+from catalog.image.reader import ArchiveView, read_listed_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
@@ -18,6 +18,7 @@ from catalog.server.site.site import HeldBlocks
 
 _MAX_OPEN = 256
 _A_QUERY = 2000  # blocks that are looked up at once
+_MAX_BLOBS = 16384  # archives whose blobs are remembered
 _HELD_FOR = 30.0  # seconds for which an archive that was found whole is not looked at again
 
 
@@ -30,30 +31,42 @@ class Images:
         self._lock = Lock()
         self._open: OrderedDict[tuple[Cid, Platform], ArchiveView] = OrderedDict()
         self._whole: OrderedDict[Cid, float] = OrderedDict()
+        self._blobs: OrderedDict[Cid, frozenset[bytes]] = OrderedDict()
 
-    def open(self, release: NamedRelease, platform: Platform) -> ArchiveView | None:
-        """Return the archive of a release's image if all of it is held, or is being fetched, and it is what the release lists.
+    def can_fetch(self, release: NamedRelease, platform: Platform) -> bool:
+        """Return whether a release's image would be fetched where it is not held."""
+        return self._feeder is not None and release.followed is not None and release.images[platform].format == IMAGE_FORMAT
 
-        Raise `FeederBusyError` where it would be fetched, and too much is.
+    def open(self, release: NamedRelease, platform: Platform, *, fetch: bool) -> ArchiveView | None:
+        """Return the archive of a release's image if all of it is held, or with ``fetch`` is being fetched.
+
+        It is what the release lists. Raise `FeederBusyError` where it would be fetched, and too much is.
         """
         image = release.images[platform]
         view = self.find_held(image, platform)
-        if view is not None or self._feeder is None or release.followed is None or image.format != IMAGE_FORMAT:
+        if view is not None or not fetch or self._feeder is None or not self.can_fetch(release, platform):
             return view
-        return self._feeder.open(Wish(release.followed, release.release.name, release.release.version, platform, image))
+        return self._feeder.open(_wish_for(release, platform))
 
-    def describe(self, release: NamedRelease, platform: Platform) -> ArchiveView | None:
-        """Return the archive of a release's image if it is held or could be fetched; its metadata is, its layers are not."""
+    def describe(self, release: NamedRelease, platform: Platform, *, fetch: bool) -> ArchiveView | None:
+        """Return the archive of a release's image if it is held or could be fetched; its metadata is, its layers are not.
+
+        Metadata that is not here is fetched with ``fetch`` only; raise `FeederBusyError` where that takes too long.
+        """
         image = release.images[platform]
         view = self.find_held(image, platform)
-        if view is not None or self._feeder is None or release.followed is None or image.format != IMAGE_FORMAT:
+        if view is not None or self._feeder is None or not self.can_fetch(release, platform):
             return view
         try:
             return self._read(image, platform)
         except VerificationError:
             return None
         except BlockNotFoundError:
-            return self._feeder.look(Wish(release.followed, release.release.name, release.release.version, platform, image))
+            return self._feeder.look(_wish_for(release, platform)) if fetch else None
+
+    def is_arriving(self, archive_cid: Cid) -> bool:
+        """Return whether an archive is being fetched, so that reading it may wait."""
+        return self._feeder is not None and self._feeder.is_fetching(archive_cid)
 
     def source(self, archive_cid: Cid) -> BlockSource:
         """Return where the blocks of an archive are read: one that waits, while they are being fetched."""
@@ -69,9 +82,24 @@ class Images:
         except (VerificationError, BlockNotFoundError):
             return None
 
-    def find_layer(self, view: ArchiveView, raw_digest: bytes) -> ArchivedLayer | None:
-        """Return the layer with this diffID."""
-        return next((layer for layer in view.layers if layer.diff_id.raw == raw_digest), None)
+    def may_have(self, image: Image, platform: Platform, raw_digest: bytes) -> bool:
+        """Return whether an image that is held at least in part has a blob of this digest.
+
+        Many images are asked for one blob that none of them has: each of them is read once, not for every question.
+        """
+        with self._lock:
+            blobs = self._blobs.get(image.archive)
+        if blobs is None:
+            try:
+                view = self._read(image, platform)
+            except (VerificationError, BlockNotFoundError):
+                return False
+            blobs = frozenset((view.config_digest.raw, *(layer.diff_id.raw for layer in view.layers)))
+            with self._lock:
+                self._blobs[image.archive] = blobs
+                if len(self._blobs) > _MAX_BLOBS:
+                    self._blobs.popitem(last=False)
+        return raw_digest in blobs
 
     def _read(self, image: Image, platform: Platform) -> ArchiveView:
         key = image.archive, platform
@@ -104,3 +132,9 @@ class Images:
             if len(self._whole) > 4 * _MAX_OPEN:
                 self._whole.popitem(last=False)
         return True
+
+
+def _wish_for(release: NamedRelease, platform: Platform) -> Wish:
+    if release.followed is None:
+        raise ValueError("nothing of the own catalogue is fetched")
+    return Wish(release.followed, release.release.name, release.release.version, platform, release.images[platform])

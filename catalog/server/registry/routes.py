@@ -1,6 +1,7 @@
 """The paths of ``/v2``. Source: OCI distribution-spec 1.1, "Endpoints", pull and content discovery."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -32,13 +33,14 @@ _PATH = re.compile(r"(.+)/(manifests|blobs|referrers)/([^/]+)", re.ASCII)
 _UNQUOTABLE = re.compile(r"[^ -~]|[\"\\]")
 _PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _MAX_NAME = 255
+_WAITING_THREADS = 64
 _PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _CONFIG_HEADERS = {"cache-control": f"{FOREVER}, no-transform"}
 
 
 class RegistryRoutes:
-    """The handlers of ``/v2``."""
+    """The handlers of ``/v2``; ``state`` returns a value that differs whenever the home changed."""
 
     def __init__(
         self,
@@ -47,14 +49,18 @@ class RegistryRoutes:
         workers: Workers,
         *,
         compress: Compress,
+        state: Callable[[], object],
         feeder: Feeder | None = None,
         publisher: Publisher | None = None,
     ) -> None:
         self._releases = releases
         self._workers = workers
+        # What may wait for something that is being fetched has threads of its own, or it would hold up what is held.
+        self._opening = workers if feeder is None else workers.branch(_WAITING_THREADS)
+        self._reading = workers if feeder is None else workers.branch(_WAITING_THREADS)
         self._compress = compress
         self._images = Images(blocks, feeder)
-        self._manifests = Manifests(releases, self._images)
+        self._manifests = Manifests(releases, self._images, state)
         self._blobs = Blobs(releases, self._images, blocks)
         self._push = None if publisher is None else PushRoutes(publisher, self._manifests, self._blobs, blocks, workers)
 
@@ -96,18 +102,18 @@ class RegistryRoutes:
             return refuse_registry(429, "the store behind this registry does not answer", headers={"retry-after": "5"})
 
     async def _send_manifest(self, request: Request, name: str, reference: str) -> Response:
-        manifest: Manifest | None = None
+        wanted: Digest | str = reference
         if ":" in reference:
             try:
-                digest = Digest.parse(reference)
+                wanted = Digest.parse(reference)
             except InvalidDigestError:
                 return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
-            if self._push is not None and (pushed := self._push.find_manifest(digest)) is not None:
-                headers = {"content-type": pushed.media_type, "docker-content-digest": str(digest), **VERSION_HEADERS}
+            if self._push is not None and (pushed := self._push.find_manifest(wanted)) is not None:
+                headers = {"content-type": pushed.media_type, "docker-content-digest": str(wanted), **VERSION_HEADERS}
                 return Response(pushed.data, headers=headers | {"cache-control": "no-store"})
-            manifest = await self._workers.run(self._manifests.find_digest, name, digest)
-        elif _TAG.fullmatch(reference):
-            manifest = await self._workers.run(self._manifests.find_tag, name, reference)
+        manifest = await self._workers.run(self._find_manifest, name, wanted, fetch=False)
+        if manifest is None and self._opening is not self._workers:
+            manifest = await self._opening.run(self._find_manifest, name, wanted, fetch=True)
         if manifest is None:
             return refuse_registry(404, "no such manifest is held here", code="MANIFEST_UNKNOWN")
         for view in manifest.views:
@@ -125,6 +131,11 @@ class RegistryRoutes:
         if is_unchanged(request.headers, headers["etag"]):
             return Response(status_code=304, headers=headers)
         return Response(manifest.data, headers=headers)
+
+    def _find_manifest(self, name: str, wanted: Digest | str, *, fetch: bool) -> Manifest | None:
+        if isinstance(wanted, Digest):
+            return self._manifests.find_digest(name, wanted, fetch=fetch)
+        return self._manifests.find_tag(name, wanted, fetch=fetch) if _TAG.fullmatch(wanted) else None
 
     async def _send_blob(self, request: Request, name: str, reference: str) -> Response:
         try:
@@ -164,14 +175,14 @@ class RegistryRoutes:
         if part is None:
             headers["content-length"] = str(blob.size)
             pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(blob)
-            return StreamedResponse(self._workers, pieces, 200, headers, download=True)
+            return StreamedResponse(self._threads_for(blob), pieces, 200, headers, download=True)
         start, stop = part
         if start >= stop:
             return refuse_registry(416, "outside the blob", headers={"content-range": f"bytes */{blob.size}"})
         headers |= {"content-length": str(stop - start), "content-range": f"bytes {start}-{stop - 1}/{blob.size}"}
         if blob.data is not None:
             return Response(blob.data[start:stop], 206, headers)
-        return StreamedResponse(self._workers, self._blobs.read_range(blob, start, stop), 206, headers, download=True)
+        return StreamedResponse(self._threads_for(blob), self._blobs.read_range(blob, start, stop), 206, headers, download=True)
 
     def _send_encoded(self, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
         headers |= {
@@ -181,8 +192,11 @@ class RegistryRoutes:
         }
         if encoding == "zstd":
             headers["content-length"] = str(layer_of(blob).stored_size)
-            return StreamedResponse(self._workers, self._blobs.read_stored(blob), 200, headers, download=True)
-        return StreamedResponse(self._workers, compress_gzip(self._blobs.read(blob)), 200, headers, download=True)
+            return StreamedResponse(self._threads_for(blob), self._blobs.read_stored(blob), 200, headers, download=True)
+        return StreamedResponse(self._threads_for(blob), compress_gzip(self._blobs.read(blob)), 200, headers, download=True)
+
+    def _threads_for(self, blob: Blob) -> Workers:
+        return self._reading if self._images.is_arriving(blob.archive) else self._workers
 
     def _choose(self, request: Request) -> Encoding:
         """Return the encoding of a layer: on loopback identity is quicker than gzip, unless a proxy is in between."""

@@ -12,6 +12,7 @@ from catalog.home.home import Home, open_home
 from catalog.image.reader import ArchiveView, read_archive
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
+from catalog.model.release import Image
 from catalog.server.feeding import Feeder
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
@@ -28,11 +29,14 @@ class RegistryServer(Served):
 
     home: Home
 
-    def view(self, reference: str) -> ArchiveView:
+    def image(self, reference: str) -> Image:
         with open_lookup(self.home.path) as lookup:
             image = lookup.resolve(parse_reference(reference), now=self.home.now, platform=HOST).image
         assert image is not None
-        return read_archive(image.archive, self.home.blocks)
+        return image
+
+    def view(self, reference: str) -> ArchiveView:
+        return read_archive(self.image(reference).archive, self.home.blocks)
 
 
 @contextlib.contextmanager

@@ -151,6 +151,28 @@ def test_a_blob_belongs_to_a_name(registry: RegistryServer) -> None:
     assert registry.ask(f"/v2/tool/blobs/{unheld}").status == 200
 
 
+def test_an_unknown_digest_is_looked_for_once(registry_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figure of E13: a name of many images is not read again for each digest that somebody makes up."""
+    read: list[Cid] = []
+    with open_home(registry_home, now=NOW) as home:
+        get = home.blocks.get
+
+        def count(cid: Cid) -> bytes:
+            read.append(cid)
+            return get(cid)
+
+        monkeypatch.setattr(home.blocks, "get", count)
+        with serving_registry(home) as served:
+            numbers = []
+            for digit in "0123":
+                read.clear()
+                for kind in ("blobs", "manifests"):
+                    assert served.ask(f"/v2/tool/{kind}/sha256:{digit * 64}").status == 404
+                numbers.append(len(read))
+    assert numbers[0] > 0
+    assert numbers[1:] == [0, 0, 0]
+
+
 def test_what_rotted_never_completes(registry_home: Path, tmp_path: Path) -> None:
     """In every encoding: no complete answer holds wrong bytes."""
     shutil.copytree(registry_home, tmp_path / "home")
