@@ -29,6 +29,7 @@ from catalog.server.guard.hosts import HostList
 from catalog.server.guard.slots import BusyError, Slots
 from catalog.server.log import format_request
 from catalog.server.registry.errors import refuse_registry
+from catalog.server.registry.paths import is_upload_path
 from catalog.server.settings import ServerLimits
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -244,7 +245,7 @@ def _is_registry(scope: Scope) -> bool:
 
 
 def _is_upload(scope: Scope) -> bool:
-    return scope["method"] in _WITH_BODY and _is_registry(scope) and "/blobs/uploads" in scope["path"]
+    return scope["method"] in _WITH_BODY and is_upload_path(scope["raw_path"].decode("ascii"))
 
 
 def _explain(error: Exception) -> RefusedError:

@@ -25,10 +25,10 @@ from catalog.server.publishing import Publisher, Pusher
 from catalog.server.registry.blobs import Blobs
 from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.manifests import Manifests
+from catalog.server.registry.paths import UPLOAD_PATH
 from catalog.server.registry.uploads import Upload, UploadEndedError, Uploads
 from catalog.server.response.streaming import Workers
 
-_UPLOADS: Final = re.compile(r"(.+)/blobs/uploads(?:/([0-9a-f]{32})?)?", re.ASCII)
 _MANIFEST: Final = re.compile(r"(.+)/manifests/([^/]+)", re.ASCII)
 _CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?(\d{1,18})-\d{1,18}(?:/.*)?", re.ASCII)
 _DRAIN: Final = 2.0  # seconds for which the rest of a refused body is read, so that the client reads the answer
@@ -49,7 +49,7 @@ class PushRoutes:
         """Answer a request that pushes, or asks how far an upload is; None where it is neither."""
         self._uploads.watch()
         try:
-            upload = _UPLOADS.fullmatch(path)
+            upload = UPLOAD_PATH.fullmatch(path)
             if upload is not None:
                 return await self._answer_upload(request, upload[1], upload[2])
             manifest = _MANIFEST.fullmatch(path)
@@ -157,7 +157,7 @@ class _Held:
         self._blocks = blocks
 
     def find_document(self, name: str, digest: Digest) -> bytes | None:
-        manifest = self._manifests.find_digest(name, digest)
+        manifest = self._manifests.find_digest(name, digest, fetch=False)
         if manifest is not None:
             return manifest.data
         blob = self._blobs.find(name, digest)

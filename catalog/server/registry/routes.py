@@ -70,13 +70,11 @@ class RegistryRoutes:
     async def answer(self, request: Request) -> Response:
         """Answer any path under ``/v2``."""
         path = request.scope["raw_path"].decode("ascii").removeprefix("/v2").removeprefix("/")
-        if self._push is not None:
-            pushed = await self._push.answer(request, path, _pusher_of(request))
-            if pushed is not None:
-                return pushed
-        elif request.method not in ("GET", "HEAD"):
+        if self._push is None and request.method not in ("GET", "HEAD"):
             return refuse_registry(405, "this registry is read-only", headers={"allow": "GET, HEAD"})
         try:
+            if self._push is not None and (pushed := await self._push.answer(request, path, _pusher_of(request))) is not None:
+                return pushed
             if not path:
                 return JSONResponse({}, headers={"cache-control": "no-store", **VERSION_HEADERS})
             if path == "_catalog":

@@ -74,6 +74,13 @@ def test_a_push_is_the_release_of_a_publish(server: PushServer, tmp_path: Path, 
     assert not any(" 500 " in line for line in server.log)
 
 
+@pytest.mark.parametrize(
+    "path", ["/v2/web/blobs/uploads/manifests/1.0", "/v2/web/manifests/1%2fblobs%2fuploads", "/v2/blobs/uploads/1"]
+)
+def test_only_an_upload_has_a_body_without_limit(server: PushServer, path: str) -> None:
+    assert server.connect().ask("PUT", path, content_length="99999999").status == 413
+
+
 def test_a_push_is_signed_before_it_is_answered(server: PushServer) -> None:
     assert server.connect().push("web", "1.0", IMAGE).status == 201
     with server.open() as home:
