@@ -22,9 +22,9 @@ class StagedBlockstore:
         self._stage = stage
         self._below = below
 
-    def accept(self) -> None:
-        """Move everything that was put to the store below; durable when this returns."""
-        self._below.put_many(self._stage.get_many(list(self._stage.cids())))
+    def accept(self, cids: Iterable[Cid] | None = None) -> None:
+        """Move what was put to the store below, or only those of ``cids``; durable when this returns."""
+        self._below.put_many(self._stage.get_many(list(self._stage.cids() if cids is None else cids)))
 
     def get(self, cid: Cid) -> bytes:
         try:

@@ -12,7 +12,7 @@ import zstandard
 from catalog.delta.contents import content_of, content_size, read_blocks
 from catalog.delta.header import MIN_PREFIX, DeltaHeader, DeltaSection, decode_header
 from catalog.delta.rebuilder import Rebuilder
-from catalog.errors import BlockNotFoundError, CodecError, DeltaError, VerificationError
+from catalog.errors import BlockNotFoundError, CodecError, DeltaError, UnavailableError, VerificationError
 from catalog.image.encoder import check_encoder
 from catalog.image.stream import ByteStream, Piece
 from catalog.image.walk import walk
@@ -26,6 +26,7 @@ from catalog.limits import (
     MAX_DELTA_WINDOW,
     MAX_LAYERS,
 )
+from catalog.unixfs.file import read_file
 
 _LEAST_CHUNK: Final = 512  # layers are cut at blocks of a tar
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
@@ -65,6 +66,15 @@ def read_delta(
         rebuilder.finish()
     if stream.read(1):
         raise DeltaError("there are bytes after the delta's end")
+
+
+def is_delta_to(target: Cid, cid: Cid, source: BlockSource) -> bool:
+    """Return whether the file ``cid`` begins as a delta to archive ``target``; only its header is read."""
+    try:
+        header, _ = _read_header(ByteStream(read_file(cid, source, end=MAX_DELTA_HEADER_SIZE + 9)))
+    except (VerificationError, UnavailableError):
+        return False
+    return header.target.digest == target.digest
 
 
 def _read_header(stream: ByteStream) -> tuple[DeltaHeader, int]:

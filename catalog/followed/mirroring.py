@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from catalog.delivery import fetch_image, open_store
 from catalog.errors import CatalogueNotFoundError, DcatError
+from catalog.followed.directories import fetch_directories
 from catalog.home.home import Home
 from catalog.index.releases import list_names, list_releases
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import parse_cid
-from catalog.limits import MAX_SNAPSHOT_SIZE
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
 from catalog.progress import Progress, Step
@@ -91,4 +91,4 @@ def _hold_directories(home: Home, store: FetchingBlockstore, catalogue: str) -> 
     if root is None:
         raise CatalogueNotFoundError(f"{catalogue} was never synced")
     images = open_snapshot(parse_cid(root), store).images
-    return store.fetch_dag([images.cid], size=MAX_SNAPSHOT_SIZE).size
+    return fetch_directories(home, store, catalogue, images.cid)

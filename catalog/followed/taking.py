@@ -21,12 +21,13 @@ from catalog.followed.changes import ChangeList, describe
 from catalog.followed.checking import RecordCheck
 from catalog.followed.comparing import compare_differences, compare_whole, gone_keys
 from catalog.followed.fetching import NewSnapshot, chosen, shown_row
+from catalog.followed.undoing import row_as_of, show_accepted
 from catalog.home.home import Home
 from catalog.home.records import local_records
 from catalog.index.loading import Prepared, prepare_catalogue
 from catalog.index.subscriptions import CatalogueRow
 from catalog.index.update import IndexUpdate, snapshot_entries
-from catalog.ipns.record import Record
+from catalog.ipns.record import Record, check_record
 from catalog.model.release import Release, format_time
 from catalog.snapshot.difference import ReleaseDifference
 from catalog.snapshot.reader import Snapshot
@@ -165,15 +166,22 @@ def confirm_record(home: Home, check: RecordCheck, alias: str) -> None:
 
 
 def take_revocation(home: Home, check: RecordCheck, alias: str) -> None:
-    """Take the last record of a name: it brings no data, what is held stays, and nothing is accepted after it."""
+    """Take the last record of a name: it brings no data, what was accepted stays, and nothing is accepted after it.
+
+    A suspicious snapshot was not accepted: the one before it is shown again.
+    """
     choice, record = chosen(check)
     shown = shown_row(home, str(record.name)) or CatalogueRow(str(record.name), alias=alias)
+    row = replace(row_as_of(shown, record), alias=alias, checked=home.time)
 
     def trust(connection: Connection) -> None:
         _take_floor(connection, choice, record)
 
-    row = replace(shown, alias=alias, sequence=record.sequence, expires=format_time(record.expires), checked=home.time)
-    home.commit(IndexUpdate(shown.catalogue, row=row), trust)
+    stored = check.stored
+    if stored is not None and stored.shown is not None and stored.record is not None:
+        show_accepted(home, row, check_record(record.name, stored.record), trust)
+    else:
+        home.commit(IndexUpdate(shown.catalogue, row=row), trust)
     local_records(home).put(record.name, record.encoded)
 
 
@@ -239,7 +247,7 @@ def _note_prepared(
             claim_names(connection, catalogue, names, rank=rank)
             see_names(connection, catalogue, names, tick)
             if plan.comparison is None:
-                accept_images(connection, catalogue, batch, home.time)
+                accept_images(connection, catalogue, batch, at)
             else:
                 see_contents(connection, catalogue, batch, at)
 

@@ -31,7 +31,7 @@ from catalog.limits import FETCHES_AT_ONCE, FOLLOWED_BUDGET
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import Network
 from catalog.trust.conflicts import Conflict
-from catalog.trust.decision import Verdict
+from catalog.trust.decision import Verdict, floor_of
 from catalog.trust.ownership import Subscription, get_subscription, reserve_ranks
 from catalog.trust.store import get_floor
 
@@ -236,10 +236,13 @@ def _brings_snapshot(home: Home, check: RecordCheck) -> bool:
     if check.choice is None or check.choice.record is None or check.choice.verdict is Verdict.REVOKED:
         return False
     record, verdict = check.choice.record, check.choice.verdict
-    if record.revoked or (verdict in (Verdict.SAME, Verdict.SUSPICIOUS) and _shows(home, record)):
+    if record.revoked or (verdict is Verdict.SAME and _shows(home, record)):
         return False
+    shown = check.stored.shown if check.stored is not None else None
+    if verdict is Verdict.SUSPICIOUS and shown == floor_of(record) and _shows(home, record):
+        return False  # any other one is noted, although its snapshot may be shown already: the user is asked about it
     # A late source must not decide what the user was asked about.
-    return not (verdict is Verdict.SAME and check.stored is not None and check.stored.shown is not None)
+    return verdict is not Verdict.SAME or shown is None
 
 
 def _check_followed(home: Home, name: IpnsName, alias: str) -> None:

@@ -191,16 +191,36 @@ def iterate_archives(connection: Connection, catalogue: str) -> Iterator[Cid]:
         yield cid_from_digest(digest, RAW)
 
 
-def find_archive(connection: Connection, archive_cid: Cid) -> list[tuple[str, Release]]:
-    """Return the releases that hold an archive, with their catalogues."""
+def find_archive(
+    connection: Connection, archive_cid: Cid, *, catalogue: str | None = None, most: int | None = None
+) -> list[tuple[str, Release]]:
+    """Return the releases that hold an archive, with their catalogues; with ``catalogue``, only those of that one.
+
+    A publisher may list one archive in all of its releases: ``most`` bounds what is read of them.
+    """
     statement = (
         select(catalogues.c.catalogue, releases.c.line)
         .join(releases, catalogues.c.generation == releases.c.generation)
         .join(images, images.c.release_id == releases.c.release_id)
         .where(_holds(archive_cid))
         .distinct()
+        .limit(most)
     )
-    return [(catalogue, decode_line(line)) for catalogue, line in connection.execute(statement)]
+    if catalogue is not None:
+        statement = statement.where(catalogues.c.catalogue == catalogue)
+    return [(found, decode_line(line)) for found, line in connection.execute(statement)]
+
+
+def is_listed(connection: Connection, archive_cid: Cid, *, catalogue: str | None = None) -> bool:
+    """Return whether some release (of ``catalogue``, if given) holds an archive; one that very many list costs no more."""
+    statement = select(images.c.release_id).where(_holds(archive_cid)).limit(1)
+    if catalogue is not None:
+        statement = (
+            statement.join(releases, images.c.release_id == releases.c.release_id)
+            .join(catalogues, catalogues.c.generation == releases.c.generation)
+            .where(catalogues.c.catalogue == catalogue)
+        )
+    return connection.execute(statement).first() is not None
 
 
 def manifests_of(connection: Connection, archives: Iterable[Cid]) -> list[ManifestDigest]:

@@ -6,25 +6,23 @@ between listing and accepting changes the item, so that nothing is accepted that
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from sqlalchemy import Connection
 
-from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, NotFoundError, UnavailableError
+from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, NotFoundError
+from catalog.followed.undoing import row_as_of, show_accepted
 from catalog.home.home import Home
-from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import Change, add_changes
 from catalog.index.subscriptions import get_catalogue, hide_catalogue
 from catalog.index.update import IndexUpdate
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record
 from catalog.model.reference import nearest
-from catalog.model.release import format_time
-from catalog.snapshot.reader import open_snapshot
 from catalog.trust.conflicts import Conflict, describe_change, keep_contents, list_conflicts, refuse_conflict
 from catalog.trust.content import content_of
-from catalog.trust.contents import Comparison, accept_conflict, compare_contents, note_contents
+from catalog.trust.contents import accept_conflict
 from catalog.trust.decision import Floor, floor_of
 from catalog.trust.ownership import Subscription, check_successor, list_subscriptions, succeed
 from catalog.trust.provisional import drop_provisional, keep_provisional
@@ -251,30 +249,12 @@ def _refuse_jump(home: Home, question: Question) -> bool:
     if stored is None or stored.record is None:
         raise CatalogueNotFoundError(f"nothing was accepted of {question.alias} before")
     accepted = check_record(parse_ipns_name(question.catalogue), stored.record)
-    comparison = _compare_again(home, accepted)
 
     def trust(connection: Connection) -> None:
         refuse_record(connection, question.catalogue, refused)
         drop_provisional(connection, question.catalogue)
-        if comparison is not None:
-            note_contents(connection, comparison, home.time)
 
-    try:
-        row = _row_of(row, accepted)
-        home.commit(IndexUpdate(question.catalogue, row=row, changes=[_change(home, question, "refused")], whole=True), trust)
-    except UnavailableError:
-        return False
-    return True
-
-
-def _compare_again(home: Home, record: Record) -> Comparison | None:
-    """Compare an accepted snapshot again, so that conflicts about the refused one are over; None if it is not here."""
-    try:
-        releases = open_snapshot(record.snapshot_cid, home.blocks).read()
-        with home.trust.read() as connection:
-            return compare_contents(connection, str(record.name), releases, home.time, whole=True, settled=True)
-    except UnavailableError:
-        return None
+    return show_accepted(home, row_as_of(row, accepted), accepted, trust, [_change(home, question, "refused")])
 
 
 def _accept_successor(home: Home, question: Question) -> None:
@@ -286,10 +266,6 @@ def _accept_successor(home: Home, question: Question) -> None:
     with home.index.write() as connection:
         hide_catalogue(connection, question.catalogue)
         add_changes(connection, [_change(home, question, "accepted")])
-
-
-def _row_of(row: CatalogueRow, record: Record) -> CatalogueRow:
-    return replace(row, root=str(record.snapshot_cid), sequence=record.sequence, expires=format_time(record.expires))
 
 
 def _change(home: Home, question: Question, kind: Literal["accepted", "refused"]) -> Change:

@@ -239,7 +239,7 @@ def _keep(home: Home, wish: Wish) -> bool:
         put_pin(connection, pin)
         fetched = [entry for entry in list_pins(connection) if entry.reason == FETCHED]
     with home.index.read() as index:
-        sizes = {entry.archive: _size_of(index, parse_cid(entry.archive)) for entry in fetched}
+        sizes = {entry.archive: _size_of(index, entry) for entry in fetched}
     total, old = sum(sizes.values()), []
     for entry in fetched:
         if total > MAX_FETCHED_SIZE and entry.archive != pin.archive:
@@ -252,10 +252,12 @@ def _keep(home: Home, wish: Wish) -> bool:
     return bool(old)
 
 
-def _size_of(connection: Connection, archive_cid: Cid) -> int:
+def _size_of(connection: Connection, pin: Pin) -> int:
+    """Return the size that the catalogue states from which it was fetched: what others say of it does not count."""
+    archive_cid = parse_cid(pin.archive)
     sizes = [
         image.size
-        for _, release in find_archive(connection, archive_cid)
+        for _, release in find_archive(connection, archive_cid, catalogue=pin.catalogue)
         for image in release.images.values()
         if image.archive == archive_cid
     ]

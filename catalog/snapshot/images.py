@@ -17,6 +17,10 @@ from catalog.unixfs.hamt import DirectoryLink, Entry
 DagSize = Callable[[Cid], int]
 """Returns the size of the DAG under an archive or a delta (Tsize), which its link states."""
 
+ARCHIVE_ENDING = b".tar.zst"
+FILE_ENDINGS = (ARCHIVE_ENDING, b".delta")
+"""What the names of archives and deltas end with; any other name is a directory."""
+
 Path = tuple[str, ...]
 _Tree: TypeAlias = "dict[str, _Tree | Cid | None]"
 

@@ -22,9 +22,9 @@ from catalog.model.platform import Platform
 from catalog.model.release import Release
 from catalog.trust.conflicts import Conflict, NotedConflicts, check_waiting, describe_change, end_conflicts, put_conflict
 from catalog.trust.content import Content, content_of
-from catalog.trust.provisional import SETTLED
+from catalog.trust.provisional import ASIDE, ASIDE_TIME, SETTLED, is_provisional, mark_time, time_seen
 from catalog.trust.schema import catalogues, contents
-from catalog.trust.store import catalogue_id, get_note, put_note
+from catalog.trust.store import catalogue_id, get_floor, get_note, put_note
 
 _BATCH = 2000
 _MAX_NOTED = 20_000  # of a snapshot that is read whole: contents in other formats, and completed ones
@@ -42,8 +42,15 @@ _REPLACE = "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _KEEP = """
 INSERT OR IGNORE INTO former_contents SELECT * FROM contents WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?
 """
+_SET_ASIDE = f"""
+INSERT OR REPLACE INTO former_contents
+SELECT catalogue_id, name, version, platform, {_COLUMNS}, {ASIDE_TIME} FROM contents
+WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ?
+"""  # noqa: S608
+_FIND_ASIDE = _FIND.replace("FROM contents", "FROM former_contents") + ASIDE
+_RANGE_ASIDE = _RANGE.replace("FROM contents", "FROM former_contents") + ASIDE
 _FIRST_SEEN = """
-SELECT min(first_seen) FROM former_contents
+SELECT first_seen FROM former_contents
 WHERE catalogue_id = ? AND name = ? AND version = ? AND platform = ? AND config = ? AND format = ? AND archive = ? AND manifest = ?
 """
 _COMPLETE = """
@@ -178,17 +185,22 @@ def see_contents(connection: Connection, catalogue: str, images: Iterable[SeenIm
 
 
 def accept_images(connection: Connection, catalogue: str, images: Iterable[SeenImage], at: str) -> None:
-    """Make the contents of images current, whatever was seen before; conflicts about them are over. Former ones keep their time."""
+    """Make the contents of images current, whatever was seen before; conflicts about them are over. Former ones keep their time.
+
+    With a time that is marked (`catalog.trust.provisional`) they are current until the suspicious record is refused.
+    """
     number = catalogue_id(connection, catalogue)
+    provisional = is_provisional(at)
     stream = iter(images)
     while batch := list(islice(stream, _BATCH)):
         current = _read_current(connection, number, [row[:3] for row in batch])
         changed = [row for row in batch if current.get(row[:3]) != row[3:]]
         if changed:
             keys = [(number, *row[:3]) for row in changed]
-            connection.exec_driver_sql(_KEEP, keys)
-            rows = [(number, *row, _seen_before(connection, number, row) or at) for row in changed]
-            connection.exec_driver_sql(_REPLACE, rows)
+            connection.exec_driver_sql(_SET_ASIDE if provisional else _KEEP, keys)
+            seen = [_seen_before(connection, number, row) or at for row in changed]
+            times = [mark_time(time) if provisional else time for time in seen]
+            connection.exec_driver_sql(_REPLACE, [(number, *row, time) for row, time in zip(changed, times, strict=True)])
             end_conflicts(connection, catalogue, [row[:3] for row in changed])
 
 
@@ -204,6 +216,7 @@ def accept_contents(connection: Connection, catalogue: str, release: Release, at
 def accept_conflict(connection: Connection, conflict: Conflict, release: Release) -> None:
     """Make the content of a conflict current; ``release`` is the one that is shown now, and must still have that content.
 
+    While a suspicious snapshot is shown, it is current until its record is refused.
     Raise `NotFoundError` where the conflict is over, or its content or that of ``release`` is another one by now.
     """
     now = check_waiting(connection, conflict)
@@ -211,7 +224,9 @@ def accept_conflict(connection: Connection, conflict: Conflict, release: Release
     if image is None or content_of(image) != content_of(conflict.image):
         raise NotFoundError(f"{release.reference} has another content for {conflict.platform} by now", why="list what waits again")
     only = replace(release, images={conflict.platform: image})
-    accept_contents(connection, conflict.catalogue, only, now.seen)
+    stored = get_floor(connection, conflict.catalogue)
+    is_jump = stored is not None and stored.shown is not None
+    accept_contents(connection, conflict.catalogue, only, mark_time(now.seen) if is_jump else now.seen)
 
 
 def _compare_release(
@@ -278,18 +293,19 @@ def _complete(
 
 
 def _read_current(connection: Connection, number: int, keys: Sequence[_Key], *, settled: bool = False) -> dict[_Key, Content]:
-    """Return the current contents of (name, version, platform); with ``settled``, without those of a suspicious snapshot only."""
-    only = SETTLED if settled else ""
+    """Return the current contents of (name, version, platform); with ``settled``, as if the suspicious record had been refused."""
     known: dict[_Key, Content] = {}
     if len(keys) >= _RANGE_FROM:
         low, high = min(name for name, _, _ in keys), max(name for name, _, _ in keys)
-        for name, version, platform, *content in connection.exec_driver_sql(_RANGE + only, (number, low, high)):
-            known[name, version, platform] = Content(*content)
+        for statement in (_RANGE + SETTLED, _RANGE_ASIDE) if settled else (_RANGE,):
+            for name, version, platform, *content in connection.exec_driver_sql(statement, (number, low, high)):
+                known[name, version, platform] = Content(*content)
     else:
-        for key in keys:
-            row = connection.exec_driver_sql(_FIND + only, (number, *key)).first()
-            if row is not None:
-                known[key] = Content(*row)
+        for statement in (_FIND + SETTLED, _FIND_ASIDE) if settled else (_FIND,):
+            for key in keys:
+                row = connection.exec_driver_sql(statement, (number, *key)).first()
+                if row is not None:
+                    known[key] = Content(*row)
     return known
 
 
@@ -306,7 +322,8 @@ def _count_seen(connection: Connection, number: int, added: int) -> int:
 
 
 def _seen_before(connection: Connection, number: int, image: SeenImage) -> str | None:
-    return connection.exec_driver_sql(_FIRST_SEEN, (number, *image)).scalar()
+    times = connection.exec_driver_sql(_FIRST_SEEN, (number, *image)).scalars()
+    return min(map(time_seen, times), default=None)
 
 
 def _find_number(connection: Connection, catalogue: str) -> int | None:

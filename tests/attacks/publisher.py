@@ -52,28 +52,40 @@ class Publisher:
     def url(self) -> str:
         return self._server.url
 
-    def publish(self, *releases: Release, gone: Iterable[tuple[str, str]] = (), sequence: int | None = None) -> Record:
-        """Add or replace releases, leave out the lines ``gone``, and sign the snapshot."""
+    def publish(
+        self, *releases: Release, gone: Iterable[tuple[str, str]] = (), sequence: int | None = None, **options: Any
+    ) -> Record:
+        """Add or replace releases, leave out the lines ``gone``, and sign the snapshot (`publish_lines`)."""
         for release in releases:
             self._releases[release.name, release.version] = encode_line(release)
         for key in gone:
             del self._releases[key]
-        return self.publish_lines(self._releases, sequence=sequence)
+        return self.publish_lines(self._releases, sequence=sequence, **options)
 
     def publish_lines(
-        self, lines: Mapping[tuple[str, str], bytes], *, sequence: int | None = None, stated: int | None = None
+        self,
+        lines: Mapping[tuple[str, str], bytes],
+        *,
+        sequence: int | None = None,
+        stated: int | None = None,
+        extra: Mapping[str, Cid] | None = None,
+        inside: Mapping[str, Cid] | None = None,
     ) -> Record:
-        """Sign a snapshot of exactly these lines (LF included), each under the key that orders it; it may state another number."""
+        """Sign a snapshot of exactly these lines (LF included), each under the key that orders it; it may state another number.
+
+        ``extra`` are further entries of its root, ``inside`` those of its ``images/``.
+        """
         self._releases = dict(lines)
         put = self.put
         tree = build_tree(sorted(self._releases.items()), put)
         head = Catalogue("", AT, self._root, len(self._releases) if stated is None else stated)
         head_file = import_file(io.BytesIO(encode_catalogue(head)), put)
-        images = build_directory([], put)
+        images = build_directory([Entry(name, cid, 0) for name, cid in (inside or {}).items()], put)
         entries = [
             Entry("catalogue.json", head_file.cid, head_file.dag_size),
             Entry("images", images.cid, images.dag_size),
             Entry("releases.ndjson", tree.cid, tree.dag_size),
+            *(Entry(name, cid, 0) for name, cid in (extra or {}).items()),
         ]
         self._root = build_directory(entries, put).cid
         return self.sign(f"/ipfs/{self._root}", sequence=sequence)

@@ -7,7 +7,7 @@ from catalog.home.deltas import KeptDelta, open_delta_cache
 from catalog.home.home import INDEX_FILE, TRUST_FILE, Home
 from catalog.home.records import LocalRouting, local_records
 from catalog.home.roots import list_roots
-from catalog.index.releases import find_archive
+from catalog.index.releases import is_listed
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import LINKS_CHECK_PERIOD
@@ -99,7 +99,7 @@ class _HomeDeltas:
 
     def offers(self, base: Cid, target: Cid) -> bool:
         with self._home.index.read() as connection:
-            unknown = {str(cid) for cid in (base, target) if not find_archive(connection, cid)}
+            unknown = {str(cid) for cid in (base, target) if not is_listed(connection, cid)}
         if unknown:
             with self._home.trust.read() as connection:
                 unknown -= {pin.archive for pin in list_pins(connection)}

@@ -11,6 +11,7 @@ from catalog.server.pages.visit import Visit
 from catalog.unixfs.node import decode_data
 
 _LINKS = 200
+_OWNERS = 200
 _CODECS = {RAW: "raw", DAG_PB: "dag-pb", DAG_CBOR: "dag-cbor"}
 
 
@@ -81,7 +82,7 @@ def _find_owners(visit: Visit, text: str) -> tuple[OwnerRow, ...]:
     parsed = parse_cid(text)
     with visit.home.index.read() as connection:
         labels = {row.catalogue: row.label for row in list_catalogues(connection)}
-        found = find_archive(connection, parsed)
+        found = find_archive(connection, parsed, most=_OWNERS)
     return tuple(
         OwnerRow(labels[catalogue], release.reference, str(platform))
         for catalogue, release in found
