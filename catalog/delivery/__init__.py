@@ -18,6 +18,7 @@ from catalog.delivery.archive import (
     fetch_image,
     open_archive,
     open_store,
+    peek_archive,
     plan_delta,
 )
 from catalog.delivery.offers import PlannedDelta, TakenDelta
@@ -39,5 +40,6 @@ __all__ = [
     "find_savings",
     "open_archive",
     "open_store",
+    "peek_archive",
     "plan_delta",
 ]

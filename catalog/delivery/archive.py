@@ -73,6 +73,11 @@ def open_archive(image: Image, platform: Platform, store: FetchingBlockstore) ->
     return view
 
 
+def peek_archive(archive_cid: Cid, store: FetchingBlockstore) -> ArchiveView:
+    """Return an archive, whatever image a release lists it as; nothing of it is kept. Raise what `read_archive` raises."""
+    return read_archive(archive_cid, store.over(StagedBlockstore(MemoryBlockstore(), store.local)))
+
+
 def count_need(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID] = ()) -> Need:
     """Return what of an archive has to travel, without the layers ``without``. Inner nodes that are not here are fetched."""
     missing = blocks = 0

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from catalog.delivery import fetch_image, open_store
-from catalog.errors import CatalogueNotFoundError, DcatError, UnavailableError
+from catalog.delivery import Delivered, fetch_image, open_store, peek_archive
+from catalog.errors import ArchiveError, CatalogueNotFoundError, DcatError, UnavailableError, VerificationError
 from catalog.followed.checking import RecordCheck, ask_for_record
 from catalog.followed.updating import Update, update_one
 from catalog.home.home import Home
+from catalog.image.reader import ArchiveView, check_listed_archive
 from catalog.index.entry import qualify
 from catalog.index.releases import find_archive
 from catalog.index.subscriptions import get_catalogue
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import parse_ipns_name
 from catalog.model.platform import Platform
-from catalog.model.release import Image, Release
+from catalog.model.release import IMAGE_FORMAT, Image, Release
 from catalog.progress import Progress, Step, silent
 from catalog.sources.bundle import BundleSource
 from catalog.sources.network import NO_NETWORK, with_bundle
@@ -85,11 +86,10 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
             if not known:
                 strangers.append(archive)
                 continue
-            brought = _fetch(home, store, bundle, known[0][2], known[0][1][1], known[0][0][1], progress)
-            blocks, size = blocks + brought[0], size + brought[1]
-            for (catalogue, reference), (release, platform), image in known:
-                _hold(home, catalogue, release, platform, image)
-                images.append(ImportedImage(catalogue, reference, platform, archive))
+            brought, described = _import_archive(home, store, bundle, known, progress)
+            blocks, size = blocks + brought.need.missing_blocks, size + brought.need.missing
+            _hold(home, described[0])
+            images += [ImportedImage(entry.catalogue, entry.reference, entry.platform, archive) for entry in described]
     if not (updates or older or images) and (unknown or strangers):
         raise CatalogueNotFoundError(
             f"nothing in {bundle.name} is of a catalogue that is followed here",
@@ -105,39 +105,70 @@ def _is_older(check: RecordCheck) -> bool:
     return check.stored is not None and bool(sequences) and max(sequences) < check.stored.floor.sequence
 
 
-def _releases(home: Home, archive: Cid) -> Iterator[tuple[tuple[str, str], tuple[Release, Platform], Image]]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """An image of a release that lists an archive of the bundle, perhaps falsely."""
+
+    catalogue: str
+    reference: str
+    release: Release
+    platform: Platform
+    image: Image
+
+
+def _releases(home: Home, archive: Cid) -> Iterator[_Listed]:
     with home.index.read() as connection:
         found = find_archive(connection, archive)
         rows = {catalogue: get_catalogue(connection, catalogue) for catalogue, _ in found}
     for catalogue, release in found:
         for platform, image in release.images.items():
             if image.archive.digest == archive.digest:
-                yield (catalogue, qualify(rows[catalogue], release.reference)), (release, platform), image
+                yield _Listed(catalogue, qualify(rows[catalogue], release.reference), release, platform, image)
 
 
-def _fetch(
-    home: Home,
-    store: FetchingBlockstore,
-    bundle: BundleSource,
-    image: Image,
-    platform: Platform,
-    reference: str,
-    progress: Progress,
-) -> tuple[int, int]:
-    progress(Step("phase", f"Importing {reference}"))
+def _import_archive(
+    home: Home, store: FetchingBlockstore, bundle: BundleSource, known: list[_Listed], progress: Progress
+) -> tuple[Delivered, list[_Listed]]:
+    """Import an archive; return what was brought, and the releases whose lines describe it.
+
+    One catalogue's false line about an archive must not keep another one's release out: what the lines meet is raised only where
+    none describes the archive.
+    """
+    readable = [entry for entry in known if entry.image.format == IMAGE_FORMAT]
     try:
-        fetched = fetch_image(home, image, platform, store, progress)
+        view = peek_archive(known[0].image.archive, store) if readable else None
+    except (VerificationError, UnavailableError):
+        view = None  # the fetch says what is wrong with it
+    described = readable if view is None else [entry for entry in readable if _describes(entry, view)]
+    others = [entry for entry in known if entry.image.format != IMAGE_FORMAT] if view is None else []
+    first = described[0] if described else max(others or readable, key=lambda entry: entry.image.size)
+    return _fetch(home, store, bundle, first, progress), described or others
+
+
+def _describes(listed: _Listed, view: ArchiveView) -> bool:
+    try:
+        check_listed_archive(view, listed.image, listed.platform)
+    except ArchiveError:
+        return False
+    return True
+
+
+def _fetch(home: Home, store: FetchingBlockstore, bundle: BundleSource, listed: _Listed, progress: Progress) -> Delivered:
+    progress(Step("phase", f"Importing {listed.reference}"))
+    try:
+        return fetch_image(home, listed.image, listed.platform, store, progress)
     except UnavailableError as error:
         counts_on = ", ".join(str(cid) for cid in bundle.manifest.since)
         raise UnavailableError(
-            f"{bundle.name} does not hold all of {reference}",
+            f"{bundle.name} does not hold all of {listed.reference}",
             why=f"it counts on images being here that are not: {counts_on}" if counts_on else error.why,
             hint="import the bundle before it first" if counts_on else "",
         ) from error
-    return fetched.need.missing_blocks, fetched.need.missing
 
 
-def _hold(home: Home, catalogue: str, release: Release, platform: Platform, image: Image) -> None:
-    pin = Pin(str(image.archive), catalogue, release.name, release.version, str(platform), "pulled", home.time)
+def _hold(home: Home, listed: _Listed) -> None:
+    release = listed.release
+    archive = str(listed.image.archive)
+    pin = Pin(archive, listed.catalogue, release.name, release.version, str(listed.platform), "pulled", home.time)
     with home.trust.write() as connection:
         put_pin(connection, pin)
