@@ -27,9 +27,9 @@ def find_lineages(home: Home, archive_cid: Cid, catalogue: str | None = None) ->
     """
     with open_view(home.path) as view:
         targets: dict[str, set[tuple[str, str]]] = {}
-        for found, row in view.holding("archive", archive_cid.digest):
-            if catalogue in (None, found):
-                targets.setdefault(found, set()).add((row.release.name, row.platform))
+        for held in view.holding("archive", archive_cid.digest):
+            if catalogue in (None, held.catalogue):
+                targets.setdefault(held.catalogue, set()).add((held.name, held.platform))
         lineages = []
         for shown in view.catalogues():
             images: dict[Cid, KnownImage] = {}

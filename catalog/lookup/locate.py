@@ -30,6 +30,7 @@ from catalog.model.release import IMAGE_FORMAT, Image, Release, format_time, par
 from catalog.trust.freshness import Age, judge_freshness
 
 _SHOWN_VERSIONS = 5
+_MANY = 64  # images of one digest that are compared with each other
 Content = tuple[Cid, ConfigDigest, ManifestDigest]
 
 NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
@@ -153,7 +154,7 @@ class Lookup:
         min_age: timedelta | None,
     ) -> Row:
         if reference.digest is not None or reference.cid is not None:
-            for _, row in self._first_seen_content(self._holding(reference, catalogue.catalogue, name)):
+            for _, row in self._holding(reference, catalogue.catalogue, name):
                 return row
             raise ReleaseNotFoundError(
                 f'no release "{reference}" in the catalogue "{catalogue.label}"',
@@ -198,7 +199,7 @@ class Lookup:
         return bool(times) and max(times) <= before
 
     def _find_content(self, reference: Reference) -> tuple[CatalogueRow, Row]:
-        found = self._first_seen_content(self._holding(reference))
+        found = self._holding(reference)
         order = {row.catalogue: place for place, row in enumerate(self.view.catalogues())}
         for catalogue, row in sorted(found, key=lambda pair: order.get(pair[0], len(order))):
             shown = self.view.catalogue(catalogue)
@@ -228,12 +229,21 @@ class Lookup:
         return contents[min(ranks, key=ranks.__getitem__)]
 
     def _holding(self, reference: Reference, catalogue: str | None = None, name: str | None = None) -> list[tuple[str, Row]]:
+        """Return the images with the digest or CID of a reference, all of one content (`_first_seen_content`)."""
         if reference.cid is not None:
-            return self.view.holding("archive", reference.cid.digest, catalogue=catalogue, name=name)
+            return self._held_by("archive", reference.cid.digest, catalogue, name)
         if reference.digest is None:
             return []
-        found = self.view.holding("config", reference.digest.raw, catalogue=catalogue, name=name)
-        return found or self.view.holding("manifest", reference.digest.raw, catalogue=catalogue, name=name)
+        found = self._held_by("config", reference.digest.raw, catalogue, name)
+        return found or self._held_by("manifest", reference.digest.raw, catalogue, name)
+
+    def _held_by(self, column: str, digest: bytes, catalogue: str | None, name: str | None) -> list[tuple[str, Row]]:
+        found = self.view.holding(column, digest, catalogue=catalogue, name=name, most=_MANY + 1)
+        if len(found) > _MANY:  # somebody lists it over and over: what was seen first counts, the rest is not read
+            first = next(self.view.first_seen(column, digest, catalogue=catalogue, name=name, most=_MANY), None)
+            if first is not None:
+                return [first]
+        return self._first_seen_content([(held.catalogue, self.view.held_row(held)) for held in found[:_MANY]])
 
     def _judge_age(self, catalogue: CatalogueRow, now: datetime, *, latest: bool, allow_stale: bool) -> Iterator[Notice]:
         if catalogue.own or catalogue.expires is None:

@@ -13,8 +13,9 @@ from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line
-from catalog.trust.provisional import time_seen
+from catalog.trust.provisional import SEEN, time_seen
 
+_HELD_BY = {"archive": "substr(archive, -32)", "config": "config", "manifest": "manifest"}  # in the trust store
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 
@@ -47,6 +48,16 @@ class Row(NamedTuple):
     @property
     def release(self) -> Release:
         return decode_line(self.line)
+
+
+class Held(NamedTuple):
+    """Where an image was found by its archive, config or manifest; `View.held_row` reads the release."""
+
+    catalogue: str
+    release_id: int
+    name: str
+    version: str
+    platform: str
 
 
 class ConflictRow(NamedTuple):
@@ -169,22 +180,50 @@ class View:
                 yield Row(rows[0][0])
 
     def holding(
-        self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None
-    ) -> list[tuple[str, Row]]:
-        """Return (catalogue, release) of the images with this archive, config or manifest (``column``), newest version first."""
-        if column not in {"archive", "config", "manifest"}:
+        self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None, most: int = -1
+    ) -> list[Held]:
+        """Return the images with this archive, config or manifest (``column``), by name, newest version first."""
+        if column not in _HELD_BY:
             raise ValueError(column)
         indexed = "substr(archive, 1, 6) = substr(?1, 1, 6) AND " if column == "archive" else ""
         rows = self._ask(
-            "SELECT catalogues.catalogue, releases.line, images.platform FROM images JOIN releases USING (release_id) "  # noqa: S608
-            "JOIN catalogues USING (generation) "
+            "SELECT catalogues.catalogue, release_id, name, version, platform "  # noqa: S608
+            "FROM images JOIN releases USING (release_id) JOIN catalogues USING (generation) "
             f"WHERE {indexed}images.{column} = ?1 "
-            + ("" if catalogue is None else "AND releases.generation = ?2 AND releases.name = ?3 ")
-            + "ORDER BY name, sort DESC, platform",
+            + ("" if catalogue is None else "AND releases.generation = ?3 AND releases.name = ?4 ")
+            + "ORDER BY name, sort DESC, platform LIMIT ?2",
             digest,
+            most,
             *(() if catalogue is None else (self._generations.get(catalogue), name)),
         )
-        return [(found, Row(line, platform)) for found, line, platform in rows]
+        return [Held(*row) for row in rows]
+
+    def held_row(self, held: Held) -> Row:
+        """Return the release of an image that `holding` found."""
+        ((line,),) = self._ask("SELECT line FROM releases WHERE release_id = ?", held.release_id)
+        return Row(line, held.platform)
+
+    def first_seen(
+        self, column: str, digest: bytes, *, catalogue: str | None = None, name: str | None = None, most: int
+    ) -> Iterator[tuple[str, Row]]:
+        """Yield the images with this archive, config or manifest that this home saw first, the own ones before all.
+
+        Of those that are current here, ``most`` are looked at. Reads the row of every content, in little memory.
+        """
+        scope = "" if catalogue is None else "AND catalogue = ?3 AND name = ?4 "
+        rows = self._ask_trust(
+            "SELECT catalogue, name, version, platform FROM contents JOIN catalogues USING (catalogue_id) "  # noqa: S608
+            f"WHERE {_HELD_BY[column]} = ?1 {scope}"
+            f"ORDER BY own DESC, {SEEN}, position LIMIT ?2",
+            digest,
+            most,
+            *(() if catalogue is None else (catalogue, name)),
+        )
+        for found, there, version, platform in rows:
+            row = self.release(found, there, version)
+            image = None if row is None else row.release.images.get(parse_platform(platform))
+            if row is not None and image is not None and _digest_of(image, column) == digest:
+                yield found, Row(row.line, platform)
 
     def conflicts(self, catalogue: str, name: str, version: str) -> list[ConflictRow]:
         """Return the changes of contents that were not accepted."""
@@ -259,3 +298,7 @@ class View:
 
     def _ask_trust(self, statement: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
         return [] if self._trust is None else self._trust.execute(statement, values).fetchall()
+
+
+def _digest_of(image: Image, column: str) -> bytes:
+    return {"archive": image.archive.digest, "config": image.config.raw, "manifest": image.manifest.raw}[column]
