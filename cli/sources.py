@@ -48,7 +48,8 @@ def release_source(context: Context, reference: str) -> "ImageSource":
 
     with open_lookup(context.surroundings.home) as lookup:
         resolved = lookup.resolve(parse_reference(reference), now=context.now)
-    return ReleaseSource(context.home, reference, resolved.release, open_store(context.home, context.network))
+    catalogue = resolved.catalogue.catalogue
+    return ReleaseSource(context.home, reference, resolved.release, open_store(context.home, context.network, catalogue), catalogue)
 
 
 def file_source(context: Context, origin: str) -> "ImageSource":
@@ -61,7 +62,8 @@ def file_source(context: Context, origin: str) -> "ImageSource":
         cid = parse_reference(f"ipfs://{root}").cid
         assert cid is not None  # parse_reference refuses anything else behind ipfs://
         try:
-            return added_source(cid, inside, open_store(context.home, context.network))
+            # It is of no catalogue: sources that were named for one are asked last.
+            return added_source(cid, inside, open_store(context.home, context.network, context.home.own_catalogue() or ""))
         except BlockNotFoundError as error:
             raise explain_absence(error, origin, context.network) from error
     if origin == "-":

@@ -31,13 +31,14 @@ _MAX_WRAPPERS: Final = 4
 
 
 class ReleaseSource:
-    """The images of a release, from a store with sources behind it. The archives keep their CIDs.
+    """The images of a release of ``catalogue``, from a store with sources behind it. The archives keep their CIDs.
 
     An archive is read as a whole before it is taken: its metadata must be canonical, and every layer must match its diffID.
     """
 
-    def __init__(self, home: Home, reference: str, release: Release, store: FetchingBlockstore) -> None:
+    def __init__(self, home: Home, reference: str, release: Release, store: FetchingBlockstore, catalogue: str) -> None:
         self._home = home
+        self._catalogue = catalogue
         self._reference = reference
         self._release = release
         self._store = store
@@ -65,7 +66,7 @@ class ReleaseSource:
     def _take(self, platform: Platform, image: Image, progress: Progress) -> TakenImage:
         progress(Step("phase", f"Copying {self._reference} ({platform})"))
         view = open_archive(image, platform, self._store)
-        fetch_archive(self._home, view, self._store, progress=progress)
+        fetch_archive(self._home, view, self._store, progress=progress, catalogue=self._catalogue)
         done = 0
         for piece in write_tar(view, self._store):
             done += len(piece)

@@ -35,17 +35,22 @@ from catalog.own.repairing import (
 )
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
+from catalog.sources.store import FetchingBlockstore
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """An incomplete archive or snapshot that is kept here, and how many of its blocks are missing or rotten (at least one)."""
+    """An incomplete archive or snapshot that is kept here, and how many of its blocks are missing or rotten (at least one).
+
+    ``catalogue`` is the IPNS name of the one that it is kept from, where that is known.
+    """
 
     label: str
     archive: Cid
     reason: str
     blocks: int
     held_in_part: bool
+    catalogue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +176,14 @@ class _Scope:
         """
         held = ReachableBlocks(self._home.blocks)
         damage = [
-            Damage(root.label, root.cid, root.reason, _count_missing(held, root.cid), root.reason == "pulled")
+            Damage(root.label, root.cid, root.reason, _count_missing(held, root.cid), root.reason == "pulled", root.catalogue)
             for root in self._roots
             if not is_whole(root.cid, held)
         ]
         if self._reference is not None:
             return _Found(tuple(damage), len(self._roots), None)
         snapshots = [
-            Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False)
+            Damage(f"snapshot of {snapshot.label}", snapshot.root, "snapshot", 1, held_in_part=False, catalogue=snapshot.catalogue)
             for snapshot in find_damaged_snapshots(self._home)
         ]
         return _Found((*snapshots, *damage), len(self._roots), find_uncanonical_snapshot(self._home))
@@ -188,8 +193,9 @@ class _Scope:
         if self._reference is None:
             repair_snapshots(self._home, network, self._progress)
             self._roots = self._list_roots()  # snapshots that are complete again tell what else is kept
-        store = open_store(self._home, network)
+        stores: dict[str | None, FetchingBlockstore] = {}  # sources of other catalogues help only where no other source can
         for entry in self.find_damage().damage if network.sources else ():
+            store = stores.setdefault(entry.catalogue, open_store(self._home, network, entry.catalogue))
             try:
                 if entry.reason != "snapshot":
                     store.fetch_dag([entry.archive], progress=self._progress)
@@ -207,10 +213,11 @@ class _Scope:
             archives = {root.cid: root for root in reversed(list_roots(self._home)) if root.reason != "snapshot"}
             return list(reversed(archives.values()))
         with open_lookup(self._home.path) as lookup:
-            release = lookup.resolve(parse_reference(self._reference), now=self._home.now).release
+            resolved = lookup.resolve(parse_reference(self._reference), now=self._home.now)
+        release, catalogue = resolved.release, resolved.catalogue.catalogue
         for platform, image in release.images.items():
             check_image(image, platform, self._home.blocks)
-        return [Root(image.archive, "named", release.reference) for image in release.images.values()]
+        return [Root(image.archive, "named", release.reference, catalogue) for image in release.images.values()]
 
     def _blocks_under_roots(self) -> Iterator[Cid]:
         for root in self._roots:

@@ -24,6 +24,7 @@ from catalog.trust.store import get_floor
 class DamagedSnapshot:
     """The newest snapshot of a catalogue, incomplete; ``shown`` says that the index has its releases nevertheless."""
 
+    catalogue: str
     label: str
     root: Cid
     own: bool
@@ -41,9 +42,9 @@ def find_damaged_snapshots(home: Home) -> list[DamagedSnapshot]:
 
 def repair_snapshots(home: Home, network: Network, progress: Progress = silent) -> None:
     """Fetch the missing blocks of snapshots, and have the index show them."""
-    store = open_store(home, network)
     incomplete = False
     for found in find_damaged_snapshots(home):
+        store = open_store(home, network, found.catalogue)
         if not _is_readable(found.root, store):  # the store keeps every block that it fetches
             progress(Step("warning", f"the snapshot of {found.label} is incomplete, and no source has the rest"))
             continue
@@ -88,12 +89,12 @@ def _list_snapshots(home: Home) -> list[DamagedSnapshot]:
     with home.index.read() as index, home.trust.read() as trust:
         for row in list_catalogues(index):
             if row.root is not None:
-                found.append(DamagedSnapshot(row.label, parse_cid(row.root), row.own, shown=True))
+                found.append(DamagedSnapshot(row.catalogue, row.label, parse_cid(row.root), row.own, shown=True))
                 continue
             held = get_floor(trust, row.catalogue)
             encoded = None if held is None else held.shown_record or held.record
             if encoded is not None and not (record := check_record(parse_ipns_name(row.catalogue), encoded)).revoked:
-                found.append(DamagedSnapshot(row.label, record.snapshot_cid, row.own, shown=False))
+                found.append(DamagedSnapshot(row.catalogue, row.label, record.snapshot_cid, row.own, shown=False))
     return found
 
 

@@ -86,7 +86,7 @@ class OwnCatalogue:
 
         Raises `UnavailableError` where its snapshot cannot be fetched.
         """
-        report = merge_record(self._home, self._last_root, record, open_store(self._home, self._network))
+        report = merge_record(self._home, self._last_root, record, open_store(self._home, self._network, str(self.name)))
         self.refuse(record)
         self._above.append(record.sequence)
         if self.merged is not None:
@@ -129,7 +129,7 @@ class OwnCatalogue:
         noted = self._list_unshared()
         previous = self.merged.root if self.merged is not None else None if last is not None else self._last_root
         changed = [release for _, release in noted]
-        archives = open_store(self._home, self._network)
+        archives = open_store(self._home, self._network, str(self.name))
         written = write_own_snapshot(self._home, str(self.name), last, changed, archives, previous=previous)
         self.record = sign_snapshot(
             self._home,

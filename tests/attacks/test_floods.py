@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from catalog.lookup.view import View
-from catalog.model.release import Image
+from catalog.lookup.view import Held, Row, View
 from tests.attacks.publisher import Attacker, list_image
 from tests.attacks.victim import Victim
 from tests.factory.platforms import AMD64
@@ -25,10 +24,19 @@ def test_a_digest_that_a_stranger_lists_over_and_over(
     false = replace(image, archive=listed_image("evil").archive) if lied == "archive" else image
     mallory.publish(*(list_image("aaa", str(number), false, AMD64) for number in range(1000)))
     ann.subscribe(mallory, "bob", carol)
-    read: list[Image] = []
+    read: list[object] = []
     held_row, release = View.held_row, View.release
-    monkeypatch.setattr(View, "held_row", lambda view, held: read.append(image) or held_row(view, held))
-    monkeypatch.setattr(View, "release", lambda view, *key: read.append(image) or release(view, *key))
+
+    def count_held(view: View, held: Held) -> Row:
+        read.append(held)
+        return held_row(view, held)
+
+    def count_release(view: View, catalogue: str, name: str, version: str) -> Row | None:
+        read.append(version)
+        return release(view, catalogue, name, version)
+
+    monkeypatch.setattr(View, "held_row", count_held)
+    monkeypatch.setattr(View, "release", count_release)
     for reference in (str(image.config), str(image.manifest), f"web@{image.config}", f"ipfs://{image.archive}"):
         found = ann.resolve(reference)
         assert (found.image, found.catalogue.alias) == (image, "carol")

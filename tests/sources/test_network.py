@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from catalog.delivery import open_store
 from catalog.home.home import Home
 from catalog.image.walk import walk
 from catalog.intake.intake import Wanted
+from catalog.intake.release import ReleaseSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import parse_ipns_name
+from catalog.lookup.locate import open_lookup
 from catalog.operations.export import export_catalogue, export_releases
 from catalog.operations.pin import pin
 from catalog.operations.publish import publish
@@ -18,6 +21,7 @@ from catalog.operations.pull import pull
 from catalog.operations.save import save
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
+from catalog.operations.verify import verify
 from catalog.sources.network import Network
 from catalog.sources.source import OfferedDelta
 from tests.delivery.versions import image_of, open_at, publish_version
@@ -83,6 +87,14 @@ def test_no_source_learns_of_another_catalogue(world: World, tmp_path: Path) -> 
     export_releases(home, ["eve/web@1.0", "ann/web@1.0"], tmp_path / "some.car", network=network)
     assert sync(home, network, mirror=True).first_error is None
     export_catalogue(home, "bob", tmp_path / "all.car", network=network)
+    lost = world.blocks_of(world.homes["ann"]) - world.blocks_of(world.homes["eve"])
+    home.blocks.delete(lost)
+    assert verify(home, network=network, repair=True).damage == ()
+    home.blocks.delete(lost)
+    with open_lookup(home.path) as lookup:
+        release = lookup.resolve("ann/web@1.1", now=home.now).release
+    copied = ReleaseSource(home, "ann/web@1.1", release, open_store(home, network, world.names["ann"]), world.names["ann"])
+    publish(home, "copy", "1.1", copied, Wanted(HOST))
     own = {str(home.own_catalogue())}
     for team in TEAMS:
         assert world.routings[team].asked <= {world.names[team]} | own
