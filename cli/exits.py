@@ -4,8 +4,10 @@ import errno
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from catalog import errors
+from catalog.storage.owners import explain_owner
 from cli.failures import ReportedError as ReportedError
 from cli.failures import UsageError as UsageError
 from cli.hints import hint_for, to_command
@@ -58,7 +60,8 @@ def expected(error: BaseException) -> errors.DcatError | None:
     if isinstance(error, OSError) and error.errno in _FULL | _DENIED | _FAILED:
         place = error.filename or "the output"
         failed = "no space left for" if error.errno in _FULL else "not permitted:" if error.errno in _DENIED else "cannot access"
-        return errors.StorageError(f"{failed} {place}", why=(error.strerror or str(error)).lower())
+        why, hint = explain_owner([Path(place)]) if error.errno in _DENIED and isinstance(error.filename, str) else ("", "")
+        return errors.StorageError(f"{failed} {place}", why=why or (error.strerror or str(error)).lower(), hint=hint)
     if isinstance(error, OSError) and error.filename and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
         return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())
     return None

@@ -56,9 +56,12 @@ class Surroundings(NamedTuple):
         return self._directory("XDG_CONFIG_HOME", ".config") / "config.toml"
 
     def _directory(self, variable: str, default: str) -> Path:
-        """Return dcat's directory of one kind (XDG base directory specification; Apple's file system guidelines)."""
+        """Return dcat's directory of one kind (XDG base directory specification; Apple's file system guidelines).
+
+        The specification wants a relative path ignored: it would mean another directory in each working directory.
+        """
         configured = self.variables.get(variable, "").strip()
-        if configured:
+        if os.path.isabs(configured):
             return Path(configured) / "dcat"
         return self.user_home / ("Library/Application Support" if sys.platform == "darwin" else default) / "dcat"
 

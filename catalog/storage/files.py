@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from catalog.errors import StorageError
+from catalog.storage.owners import explain_failure
 
 CrashPoint = Callable[[str], None]
 """Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
@@ -122,7 +123,8 @@ def system_translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path} cannot be used", why=error.strerror or str(error)) from error
+        why, hint = explain_failure(error, path)
+        raise StorageError(f"{path} cannot be used", why=why, hint=hint) from error
 
 
 class _Beside:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from catalog.errors import CatalogueNotFoundError, StorageError
 from catalog.storage.files import PRIVATE, CrashPoint, create_file, no_crash
+from catalog.storage.owners import explain_failure
 
 _MAX_KEY_FILE = 64 * 1024
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -35,7 +36,8 @@ def read_key_file(path: Path) -> bytes:
             f"there is no key at {path}", why="this home has no catalogue of its own, or lost its key"
         ) from None
     except OSError as error:
-        raise StorageError(f"the key {path} cannot be read", why=error.strerror or str(error)) from error
+        why, hint = explain_failure(error, path, path.parent)
+        raise StorageError(f"the key {path} cannot be read", why=why, hint=hint) from error
     with os.fdopen(descriptor, "rb") as stream:
         mode = os.fstat(stream.fileno()).st_mode
         if not stat.S_ISREG(mode) or mode & _OTHERS:

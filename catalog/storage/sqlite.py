@@ -10,6 +10,7 @@ from typing import Any
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
 from catalog.limits import BUSY_TIMEOUT, KIB, MIN_FREE_SPACE, WAL_LIMIT
 from catalog.storage.files import free_space
+from catalog.storage.owners import explain_owner
 
 _ROOM_TO_OPEN = 64 * KIB  # for what SQLite creates beside a file: 32 KiB of memory shared by processes, and a log
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
@@ -103,6 +104,10 @@ def _must_be_immutable(path: Path, read_only: bool) -> bool:
     return _is_empty(path.with_name(path.name + "-shm")) and free_space(path.parent) < _ROOM_TO_OPEN
 
 
+def _files_of(path: Path) -> list[Path]:
+    return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
+
+
 def _is_empty(path: Path) -> bool:
     try:
         return path.stat().st_size == 0
@@ -120,6 +125,10 @@ def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> D
         return CorruptHomeError(f"{path} is damaged", why=str(error))
     if primary in _NOT_WRITABLE and (free := free_space(path.parent)) < _ROOM_TO_OPEN:
         return StorageError(f"no space left for {path}", why=f"needs {needs or MIN_FREE_SPACE} bytes, has {free}")
+    if primary in _NOT_WRITABLE | {sqlite3.SQLITE_CANTOPEN}:
+        why, hint = explain_owner(_files_of(path), path.parent)
+        if why:
+            return StorageError(f"{path} cannot be written or read", why=why, hint=hint)
     if primary in _NOT_WRITABLE:
         return StorageError(f"{path} cannot be written", why=str(error))
     if primary in _NO_SPACE_OR_IO:

@@ -42,6 +42,13 @@ def test_without_a_usable_home_variable_the_user_database_is_asked(
     assert Surroundings({**variables, "DCAT_HOME": "~/dcat"}).home == Path("/home/ann/dcat")
 
 
+def test_a_relative_directory_of_the_desktop_is_ignored() -> None:
+    """XDG base directory specification: "If an implementation encounters a relative path … ignore it"."""
+    found = Surroundings({"HOME": "/home/ann", "XDG_DATA_HOME": "data", "XDG_CONFIG_HOME": "./config"})
+    assert found.home == Path("/home/ann/.local/share/dcat")
+    assert found.config == Path("/home/ann/.config/dcat/config.toml")
+
+
 @pytest.mark.parametrize("answer", ["", "relative", None])
 def test_a_user_without_a_home_is_told_to_set_one(monkeypatch: pytest.MonkeyPatch, answer: str | None) -> None:
     def find(number: int) -> SimpleNamespace:
