@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from catalog.operations.diff import diff_files as diff_files
     from catalog.operations.doctor import Finding as Finding
     from catalog.operations.doctor import diagnose as diagnose
+    from catalog.operations.doctor import diagnose_host as diagnose_host
     from catalog.operations.export import Exported as Exported
     from catalog.operations.export import export_catalogue as export_catalogue
     from catalog.operations.export import export_releases as export_releases
@@ -107,7 +108,7 @@ _MODULES = {
     "cat": ("OpenedFile", "open_file"),
     "catalogues": ("CatalogueEntry", "catalogues"),
     "diff": ("Difference", "diff", "diff_files"),
-    "doctor": ("Finding", "diagnose"),
+    "doctor": ("Finding", "diagnose", "diagnose_host"),
     "export": ("Exported", "export_catalogue", "export_releases"),
     "export_static": ("ExportedFiles", "export_static"),
     "exposure": ("Exposed", "list_exposed"),

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -12,9 +13,11 @@ from typing import Literal
 import zstandard
 
 from catalog.clients.docker import Engine
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.errors import DcatError, StorageError, UnavailableError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.hosting.checking import check_host
 from catalog.image.encoder import check_encoder
 from catalog.intake.push import examine
 from catalog.limits import GIB
@@ -46,6 +49,11 @@ def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network)
     if network.kubo is not None:
         checks += _check_kubo(home, network.kubo)
     return checks
+
+
+def diagnose_host(client: HttpClient, now: datetime) -> list[Finding]:
+    """Check a static catalogue at a URL: what is there, and which clients can follow it and pull from it."""
+    return [Finding(found.subject, found.state, found.text, found.hint, found.error) for found in check_host(client, now)]
 
 
 def _check_programs() -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from catalog.errors import (
     NotFoundError,
     SnapshotError,
     UnavailableError,
+    VerificationError,
 )
 from catalog.home.home import Home
 from catalog.home.records import local_records
@@ -86,6 +87,8 @@ def export_static(
                 pointers += writer.write_release(release)
             except UnavailableError as error:
                 raise explain_absence(error, release.reference, network) from error
+            except VerificationError as error:  # of a stranger's catalogue; the rest of it is of use
+                progress(Step("warning", f"{release.reference} was left out: {error.message}"))
         progress(Step("phase", "Writing the index"))
         write_snapshot(files, root, last, home.blocks)
         for path, data in examples():

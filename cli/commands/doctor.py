@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from catalog import operations
+from catalog.clients.url import normalize_url
+from catalog.errors import UnavailableError
+from catalog.sources.network import SourceSetting
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import exit_code
@@ -15,17 +18,22 @@ app = command_app()
 
 NetworkOption = Annotated[bool, typer.Option("--network", help="Only list the hosts that dcat would ask.")]
 
+StaticOption = Annotated[
+    str, typer.Option("--static", metavar="URL", help="Check a host of plain files, and which clients can pull.")
+]
+
 _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 
 
 @app.command()
 @command
-def doctor(context: Context, network: NetworkOption = False) -> None:
+def doctor(context: Context, network: NetworkOption = False, static: StaticOption = "") -> None:
     """Check the engine, the home, the keys and the versions.
 
-    Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure.
+    Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure. With
+    --static a host to which a folder of export --static was copied is asked as its clients would ask it.
     """
-    checks = operations.diagnose(context.home, lambda: context.engine, context.network)
+    checks = _check_host(context, static) if static else operations.diagnose(context.home, lambda: context.engine, context.network)
     if network:
         checks = [check for check in checks if check.subject in {"network", "kubo"} or check.subject.startswith("source")]
     body = [
@@ -46,3 +54,11 @@ def doctor(context: Context, network: NetworkOption = False) -> None:
     context.show(Document("doctor", {"checks": body}, [check.subject for check in failed], [table], closing))
     if failed:
         raise ReportedError(exit_code(failed[0].error) if failed[0].error else 1)
+
+
+def _check_host(context: Context, text: str) -> list[operations.Finding]:
+    if context.settings.offline:
+        raise UnavailableError(f"{text} cannot be asked", why="the network is switched off: offline is set")
+    url = normalize_url(text)
+    with context.open_network(context.home, [SourceSetting(url)]) as network:
+        return operations.diagnose_host(next(client for client in network.clients if client.url == url), context.now)

@@ -118,12 +118,12 @@ def docker29() -> Iterator[PrivateEngine]:
 
 
 @contextmanager
-def run_docker29() -> Iterator[PrivateEngine]:
-    """Run the engine of that fixture by itself."""
+def run_docker29(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself; ``within`` stands before its command, as for a network of its own."""
     folder = built_engines("docker-v*")
     if folder is None:
         lacks("docker29", "it is not built (.ci/engines builds it)")
-    yield from _dockerd("docker29", folder / "dockerd", {"PATH": f"{folder}:{_PROGRAMS}"}, fallback="native")
+    yield from _dockerd("docker29", folder / "dockerd", {"PATH": f"{folder}:{_PROGRAMS}"}, fallback="native", within=within)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A web server of plain files, as clumsy or hostile as they come. It notes each request and counts the bytes of bodies.
 
 `StaticHost.behaviour` is one of `BEHAVIOURS` and may change while it runs; ``only`` restricts it to paths that contain this text.
+``types`` are media types by a part of the path.
 """
 
 import gzip
@@ -46,11 +47,13 @@ class StaticHost:
     only: str = ""
     requests: list[str] = field(default_factory=list)
     sent: int = 0
+    types: dict[str, str] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"host": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        self._server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # a client that went away
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
 
@@ -80,11 +83,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.host.requests.append(f"POST {self.path}")
         self._send(405, b"no\n", {"Content-Type": "text/plain"})
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
-        self.host.requests.append(f"GET {self.path} {wanted}".rstrip())
+        self.host.requests.append(f"{self.command} {self.path} {wanted}".rstrip())
         how = self.host.behaviour if self.host.only in self.path else "plain"
-        path = unquote(self.path).lstrip("/")
+        path = unquote(self.path.partition("?")[0]).lstrip("/")
         if how == "redirect" and not path.startswith("elsewhere/"):
             self._send(307, b"", {"Location": f"/elsewhere/{path}"})
             return
@@ -92,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(403 if how == "forbidden" else 500, b"no\n", {"Content-Type": "text/plain"})
             return
         file = self.host.folder / path.removeprefix("elsewhere/")
+        if path.endswith("/") and (file / "index.html").is_file():
+            file /= "index.html"
         if how == "page" or (how == "listing" and not file.is_file()):
             self._send(200, b"<!DOCTYPE html><title>Files</title>\n", {"Content-Type": "text/html"})
             return
@@ -105,7 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(data, wanted, how)
 
     def _answer(self, data: bytes, wanted: str, how: str) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
+        kind = next((kind for part, kind in self.host.types.items() if part in self.path), "application/octet-stream")
+        headers = {"Content-Type": kind}
         if how == "text":
             headers["Content-Type"] = "text/plain"
         if how == "no-type":
@@ -137,6 +146,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if self.command == "HEAD":
+            return
         body = body[: len(body) // 2] if cut else body
         self.wfile.write(body)
         self.host.sent += len(body)
