@@ -6,7 +6,8 @@
 - ``rendering``: templates with everything from a variable escaped, control and invisible characters included
 - ``markdown``: text of publishers to an allow-list of tags
 - ``document``: a model as JSON, and its JSON Schema; ``openapi``: the description that is made from them; ``feed``: Atom
-- ``visit``: what one request reads from; ``links``: the addresses of the pages; ``getting``: the lines that get an image
+- ``threads``: who makes a page, and for whom; ``visit``: what one request reads from
+- ``links``: the addresses of the pages; ``getting``: the lines that get an image
 
 Pages are complete without JavaScript, load nothing from elsewhere, and set no cookie. What was fetched from others is shown as
 text and never rendered: the content security policy allows nothing but this server's own style sheet, script and icon.

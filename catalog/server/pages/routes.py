@@ -5,7 +5,6 @@ state, so a browser that has the page gets 304 without it being made again. Page
 Nothing is written but listings of files, into a cache of the home.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from catalog.server.pages.links import encode_query, link
 from catalog.server.pages.openapi import describe
 from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
 from catalog.server.pages.rendering import render, static_files
+from catalog.server.pages.threads import PagesBusyError, PageThreads
 from catalog.server.pages.views.files import Download, download
 from catalog.server.pages.visit import Memory, Visit, home_at
 from catalog.server.response.address import address_of, prefix_of, rebase
@@ -60,7 +60,6 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-_THREADS = 2
 _AGES = 300  # seconds after which the ages on a page are written anew
 _SAFE = {
     "cross-origin-opener-policy": "same-origin",
@@ -120,9 +119,7 @@ class PageRoutes:
         self._registry = registry
         self._token = token
         self._memory = Memory()
-        # Few threads: more of them only wait for each other. What takes longer holds up nothing else.
-        self._quick = workers.open_pool(_THREADS)
-        self._slow = workers.open_pool(_THREADS)
+        self._threads = PageThreads(workers)
 
     def routes(self) -> list[Route]:
         pages = ("/", "/index.json", "/search", "/search.json", "/storage", "/storage.json", "/status", "/status.json")
@@ -170,9 +167,17 @@ class PageRoutes:
         headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto, X-Forwarded-Prefix", **_SAFE}
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
-        pool = self._slow if calls and calls[0].page in _SLOW else self._quick
-        loop = asyncio.get_running_loop()
-        made = await loop.run_in_executor(pool, lambda: self._make(request, state, path, calls, as_json=prefers_json))
+        is_slow = bool(calls) and calls[0].page in _SLOW
+        try:
+            made = await self._threads.run(
+                request,
+                lambda gone: self._with_visit(
+                    request, state, gone, lambda visit: self._choose(visit, path, calls, as_json=prefers_json)
+                ),
+                is_slow=is_slow,
+            )
+        except PagesBusyError:
+            return _refuse_busy()
         if isinstance(made, DcatError):
             return self._fail(made, as_json=fails_as_json, prefix=prefix_of(request.headers))
         headers |= {"content-type": made.kind, "content-security-policy": _POLICY}
@@ -181,19 +186,19 @@ class PageRoutes:
         return Response(made.body, 200, headers)
 
     async def _send_file(self, request: Request, call: Call) -> Response:
-        def open_file() -> Download | DcatError:
-            return self._with_visit(request, self._site.state(), lambda visit: download(visit, *call.arguments))
+        def open_file(gone: Callable[[], bool]) -> Download | DcatError:
+            return self._with_visit(request, self._site.state(), gone, lambda visit: download(visit, *call.arguments))
 
-        found = await asyncio.get_running_loop().run_in_executor(self._slow, open_file)
+        try:
+            found = await self._threads.run(request, open_file, is_slow=True)
+        except PagesBusyError:
+            return _refuse_busy()
         if isinstance(found, DcatError):
             return self._fail(found, as_json=_prefers_json(request), prefix=prefix_of(request.headers))
         headers = content_headers("application/octet-stream", found.name, None)
         return StreamedResponse(self._workers, found.pieces, 200, {**headers, "content-length": str(found.size)})
 
-    def _make(self, request: Request, state: object, path: str, calls: list[Call], *, as_json: bool) -> _Made | DcatError:
-        return self._with_visit(request, state, lambda visit: self._choose(visit, path, calls, as_json=as_json))
-
-    def _with_visit(self, request: Request, state: object, use: Callable[[Visit], T]) -> T | DcatError:
+    def _with_visit(self, request: Request, state: object, stopped: Callable[[], bool], use: Callable[[Visit], T]) -> T | DcatError:
         """Call ``use`` with a visit; return what it raises, if that is expected."""
         home = home_at(self._home, self._site.now())
         try:
@@ -210,7 +215,7 @@ class PageRoutes:
                         memory=self._memory,
                         registry=self._registry and not prefix_of(request.headers),
                         token=self._token,
-                        stopped=self._workers.closed,
+                        stopped=stopped,
                     )
                 )
         except DcatError as error:
@@ -246,6 +251,10 @@ class PageRoutes:
             return Response(json.dumps(to_json(body)), status, {"content-type": _JSON, **headers})
         page = render("error.html", self._site.now(), status=status, error=shown, page="error", twin="")
         return Response(rebase(page, prefix), status, {"content-type": _HTML, **headers})
+
+
+def _refuse_busy() -> Response:
+    return refuse(429, "busy: other pages are being made", {"retry-after": "2"})
 
 
 def _hide(status: int) -> DcatError:

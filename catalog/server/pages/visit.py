@@ -6,41 +6,60 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from catalog.errors import CatalogueNotFoundError, InvalidInputError
 from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
+from catalog.limits import KIB, MAX_PAGES_MEMORY
 from catalog.lookup.view import View
 from catalog.model.reference import nearest
 from catalog.server.site.site import HeldBlocks
 
 T = TypeVar("T")
 MAX_ROWS = 1000  # of one page, whatever was asked for
-_REMEMBERED = 128
+_SMALL = 64 * KIB  # of an answer that nobody estimates
+
+
+class _Kept(NamedTuple):
+    state: object
+    value: Any
+    size: int
 
 
 class Memory:
-    """Answers that are expensive to compute, kept until the home changes. Thread-safe."""
+    """Answers that are expensive to compute, kept until the home changes, the last used ones. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_PAGES_MEMORY) -> None:
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self.bytes = 0
 
-    def get(self, key: Hashable, state: object, make: Callable[[], T]) -> T:
-        """Return what was made for ``key`` in this state of the home, or make it."""
+    def get(self, key: Hashable, state: object, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Return what was made for ``key`` in this state of the home, or make it; ``size`` estimates its bytes."""
         with self._lock:
             known = self._kept.get(key)
-            if known is not None and known[0] == state:
+            if known is not None and known.state == state:
                 self._kept.move_to_end(key)
-                return known[1]  # type: ignore[no-any-return]
+                return known.value  # type: ignore[no-any-return]
         made = make()
         with self._lock:
-            self._kept[key] = (state, made)
-            self._kept.move_to_end(key)
-            while len(self._kept) > _REMEMBERED:
-                self._kept.popitem(last=False)
+            self._drop(key)
+            self._kept[key] = _Kept(state, made, size(made))
+            self.bytes += self._kept[key].size
+            while self.bytes > self._most_bytes and len(self._kept) > 1:
+                self._drop(next(iter(self._kept)))
         return made
+
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.bytes -= kept.size
+
+
+def _small(_: object) -> int:
+    return _SMALL
 
 
 @dataclass(frozen=True)
@@ -67,9 +86,9 @@ class Visit:
     def now(self) -> datetime:
         return self.home.now
 
-    def remember(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return ``make()``, made once for each state of the home."""
-        return self.memory.get(key, self.state, make)
+    def remember(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int] = _small) -> T:
+        """Return ``make()``, made once for each state of the home; ``size`` estimates the bytes of what can be large."""
+        return self.memory.get(key, self.state, make, size)
 
     def catalogue(self, label: str) -> CatalogueRow:
         """Return the catalogue that a label means: ``mine``, an alias, or an IPNS name; raise `CatalogueNotFoundError`."""

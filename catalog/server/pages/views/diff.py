@@ -25,6 +25,7 @@ from catalog.server.pages.views.release import choose_platform, find_release
 from catalog.server.pages.visit import Visit
 
 _ROWS = 200
+_CHANGE_SIZE = 256  # bytes that a change takes in memory, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifferen
         except DcatError as error:
             return None, error.message
 
-    return visit.remember(("diff", before, after), look)
+    return visit.remember(("diff", before, after), look, lambda made: _CHANGE_SIZE * (1 + len(made[0].files if made[0] else ())))
 
 
 def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:

@@ -14,6 +14,7 @@ from catalog.server.pages.views.release import choose_platform, find_release
 from catalog.server.pages.visit import Visit
 
 _ROWS = 200
+_ENTRY_SIZE = 1024  # bytes that an entry of a tree takes in memory, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ def open_archive(visit: Visit, archive: Cid) -> ImageFiles:
     """Open the files of an archive that is here; raise `PathNotFoundError` where it is not."""
     try:
         return visit.remember(
-            ("files", archive), lambda: open_image_files(visit.home, archive, visit.blocks, stopped=visit.stopped)
+            ("files", archive),
+            lambda: open_image_files(visit.home, archive, visit.blocks, stopped=visit.stopped),
+            lambda opened: _ENTRY_SIZE * len(opened.tree),
         )
     except BlockNotFoundError as error:
         raise PathNotFoundError(

@@ -12,6 +12,7 @@ from catalog.rootfs.leaves import list_leaves
 from catalog.server.pages.visit import Visit
 
 _OTHER_NAMES = 48  # whose layers are looked at for shared ones
+_LEAF_SIZE = 512  # bytes that a leaf takes in memory, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def _leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
         except (BlockNotFoundError, VerificationError):
             return ()
 
-    return visit.remember(("leaves", layer.cid), look)
+    return visit.remember(("leaves", layer.cid), look, lambda made: _LEAF_SIZE * (1 + len(made)))
 
 
 def _leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
@@ -64,7 +65,7 @@ def _leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
             return frozenset()
         return frozenset(cid for layer in layers for cid, _ in _leaves(visit, layer))
 
-    return visit.remember(("archive's leaves", archive), look)
+    return visit.remember(("archive's leaves", archive), look, lambda made: _LEAF_SIZE * (1 + len(made)))
 
 
 def _layers_of_names(visit: Visit) -> dict[Cid, list[str]]:

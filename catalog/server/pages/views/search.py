@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from catalog.index.releases import NameEntry
+from catalog.operations.search import Hit
 from catalog.operations.search import search as find
 from catalog.server.pages.views.front import NewestRelease
 from catalog.server.pages.visit import Visit
 
 _ROWS = 50
+_HIT_SIZE = 1024  # bytes that a hit takes in memory besides its texts, about
 
 
 def _title(entry: NameEntry) -> str:
@@ -26,7 +28,7 @@ class SearchResult:
 def search(visit: Visit) -> SearchResult:
     """Make the page of a search."""
     query, rows = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS)
-    found = visit.remember(("search", query, rows), lambda: find(visit.home, query, limit=rows + 1)) if query else ()
+    found = visit.remember(("search", query, rows), lambda: find(visit.home, query, limit=rows + 1), _size_of) if query else ()
     hits = tuple(
         NewestRelease(
             hit.catalogue.label,
@@ -39,3 +41,7 @@ def search(visit: Visit) -> SearchResult:
         for hit in found[:rows]
     )
     return SearchResult(query, hits, len(found) > rows)
+
+
+def _size_of(hits: tuple[Hit, ...]) -> int:
+    return sum(_HIT_SIZE + 2 * (len(hit.entry.title) + len(hit.entry.description)) for hit in hits)
