@@ -141,11 +141,10 @@ class Guard:
             raise RefusedError(421, "host", "this server does not answer to that Host: allow it when starting the server")
         if "service-worker" in headers:
             raise RefusedError(403, "service-worker", "there are no service workers here")
-        if scope["method"] not in ("GET", "HEAD"):
-            origin = headers.get("origin")
-            own = origin is None or origin.split("://")[-1] == host
-            if not own or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-                raise RefusedError(403, "cross-site", "not allowed from a page of another origin")
+        origin = headers.get("origin")
+        own = origin is None or origin.split("://")[-1] == host
+        if not own or (headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not _is_visit(scope, headers)):
+            raise RefusedError(403, "cross-site", "not allowed from a page of another origin")
 
     def _check_token(self, scope: Scope, headers: Headers) -> None:
         if self._token is None or scope["path"] in _OPEN_PATHS:
@@ -238,6 +237,17 @@ def _make_private(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, b
         *kept,
         (b"cache-control", b", ".join([b"private", *(part for part in directives if part not in (b"public", b"private"))])),
     ]
+
+
+def _is_visit(scope: Scope, headers: Headers) -> bool:
+    """Return whether a person follows a link of another page to what people look at.
+
+    Everything else that a page of another origin can load tells it what is held, by success and by time; and it makes deltas, and
+    with ``--fetch`` fetches images, for which a link is enough.
+    """
+    if scope["method"] not in ("GET", "HEAD") or _is_registry(scope) or scope["path"].startswith("/dcat/"):
+        return False
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
 
 
 def _is_registry(scope: Scope) -> bool:

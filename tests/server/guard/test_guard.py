@@ -123,6 +123,27 @@ def test_no_other_origin_may_read(served: Served) -> None:
     assert served.ask("/dcat/v1/catalogue", "OPTIONS", Origin="https://evil.example").status == 403
 
 
+LINKED = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize(("mode", "dest"), [("no-cors", "image"), ("no-cors", "script"), ("cors", "empty"), ("navigate", "iframe")])
+def test_pages_of_others_load_nothing(site: str, mode: str, dest: str, served: Served) -> None:
+    """Nor do they learn what is held: not even the status differs."""
+    for path in ("/health", "/v2/", "/dcat/v1/catalogue", f"/ipfs/{NOTHING}", "/ipfs/bafkqaaa?format=raw"):
+        assert served.ask(path, Sec_Fetch_Site=site, Sec_Fetch_Mode=mode, Sec_Fetch_Dest=dest).status == 403, path
+        assert served.ask(path, Origin="https://evil.example").status == 403, path
+
+
+def test_people_follow_links_from_elsewhere_but_start_no_work_by_them(served: Served) -> None:
+    assert served.ask("/ipfs/bafkqaaa?format=raw", **LINKED).status == 200
+    assert served.ask("/health", **LINKED).status == 200
+    assert served.ask("/health", **{**LINKED, "Sec_Fetch_Site": "none"}).status == 200
+    for path in ("/v2/", "/v2/team/web/manifests/1.1", f"/dcat/v1/delta/{NOTHING}/{NOTHING}"):
+        assert served.ask(path, **LINKED).status == 403
+        assert served.ask(path, **{**LINKED, "Sec_Fetch_Site": "same-origin"}).status != 403
+
+
 def test_nothing_is_a_service_worker(served: Served) -> None:
     assert served.ask("/health", Service_Worker="script").status == 403
 

@@ -8,6 +8,7 @@ import pytest
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, NewerHomeError, StorageError
 from catalog.home.home import open_home
+from catalog.index.subscriptions import put_sighting
 from catalog.ipld.cid import DAG_PB, RAW, cid_of
 from tests.factory.times import NOW
 from tests.server.pages.conftest import Pages, showing
@@ -88,6 +89,23 @@ def test_a_page_seen_by_another_address_is_another_page(pages: Pages) -> None:
     first = pages.get("/r/mine/web@1.1")
     assert pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"], x_forwarded_proto="https").status == 200
     assert "X-Forwarded-Prefix" in first.headers["vary"]
+
+
+def test_where_a_catalogue_was_seen_is_not_told(tmp_path: Path) -> None:
+    """Whoever may read the pages need not know hosts of a private network."""
+    from tests.factory.releases import publish_fake
+
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        publish_fake(home, "web", "1.0")
+        own = home.own_catalogue()
+        assert own is not None
+        with home.index.write() as connection:
+            put_sighting(connection, own, "http://build-17.corp.example:5078", 3, "2026-11-24T06:33:30Z")
+            put_sighting(connection, own, "kubo", 2, "2026-11-24T06:33:30Z")
+        assert {row["source"] for row in json.loads(shown.get("/status.json").body)["sightings"]} == {"source 1", "source 2"}
+        assert json.loads(shown.get("/c/mine.json").body)["sources"] == {"source 1": 3, "source 2": 2}
+        for path in ("/", "/status", "/c/mine", "/storage", "/metrics", "/r/mine/web", "/c/mine.atom"):
+            assert b"corp.example" not in shown.get(path).body
 
 
 def test_a_browser_that_has_a_page_gets_304(pages: Pages) -> None:

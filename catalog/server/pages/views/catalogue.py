@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from catalog.index.releases import NameEntry, list_names, stored_size
 from catalog.index.search import search as search_index
-from catalog.index.subscriptions import list_sightings
 from catalog.model.reference import check_name
 from catalog.operations.status import status
 from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
+from catalog.server.pages.views.status import sightings_of
 from catalog.server.pages.visit import Visit
 
 _ROWS = 50
@@ -35,7 +35,7 @@ class NameRow:
 class CataloguePage:
     """A catalogue, and a page of its names in alphabetical order; ``next`` is the name to go on ``after``, empty on the last page.
 
-    With a ``query`` the names are those that match it, best first, and there is one page.
+    With a ``query`` the names are those that match it, best first, and there is one page. ``sources`` are numbered, not named.
     """
 
     catalogue: CatalogueCard
@@ -59,13 +59,18 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
             found = search_index(connection, query, catalogue=row.catalogue, limit=rows)
         else:
             found = list_names(connection, catalogue=row.catalogue, after=(after, row.catalogue), limit=rows + 1)
-        seen = list_sightings(connection, row.catalogue)
         totals = {
             entry.name: stored_size(connection, row.catalogue, entry.name) for entry in found[:rows] if entry.live <= _MOST_COUNTED
         }
     following = found[rows - 1].name if not query and len(found) > rows else ""
     names = tuple(_describe(visit, row.catalogue, entry, totals.get(entry.name)) for entry in found[:rows])
-    return CataloguePage(describe_catalogue(card), query, names, following, {source: sequence for source, sequence, _ in seen})
+    return CataloguePage(
+        describe_catalogue(card),
+        query,
+        names,
+        following,
+        {source: sequence for source, sequence, _ in sightings_of(visit, row.catalogue)},
+    )
 
 
 def _describe(visit: Visit, catalogue_name: str, entry: NameEntry, total: int | None) -> NameRow:

@@ -10,7 +10,7 @@ from catalog.server.pages.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class SightingRow:
-    """Which record a source gave for a catalogue when it was last asked."""
+    """Which record a source gave for a catalogue when it was last asked; ``source`` is a number, since its host is private."""
 
     label: str
     source: str
@@ -52,9 +52,14 @@ def status(visit: Visit) -> StatusPage:
 
 
 def sightings_of(visit: Visit, catalogue: str) -> list[tuple[str, int, str]]:
-    """Return (source, sequence, time) of a catalogue's sightings."""
+    """Return (source, sequence, time) of a catalogue's sightings.
+
+    Whoever reads a page need not know where this home fetches from, which may be hosts of a private network: its owner sees them
+    by ``dcat catalogues``. Here they are numbered in the order of their names.
+    """
     with visit.home.index.read() as connection:
-        return list_sightings(connection, catalogue)
+        seen = sorted(list_sightings(connection, catalogue))
+    return [(f"source {number}", sequence, at) for number, (_, sequence, at) in enumerate(seen, 1)]
 
 
 def _advise(cards: tuple[CatalogueCard, ...]) -> list[Advice]:
