@@ -19,6 +19,7 @@ from catalog.progress import Progress, Step
 
 MAGIC_SIZE: Final = 10
 _PIECE = 256 * 1024  # bytes inflated at a time
+_SLICE = 8 * 1024  # what follows a frame is copied once for each frame: of thousands of empty ones, this much
 _XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * MIB
 # What a decoder says of data that needs more memory, and the command that inflates it all the same.
 _TOO_LARGE: Final = {"zstd": ("too much memory", "zstd -dc --long=31"), "xz": ("Memory usage limit", "xz -dc")}
@@ -95,6 +96,13 @@ def detect_compression(magic: bytes) -> str | None:
     return None
 
 
+def _slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    for piece in pieces:
+        view = memoryview(piece)
+        for start in range(0, len(view), _SLICE):
+            yield bytes(view[start : start + _SLICE])
+
+
 def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
     """Inflate what `detect_compression` recognised, in pieces of at most 256 KiB; raise `CompressionError` if damaged.
 
@@ -104,8 +112,7 @@ def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, pr
     decoder: _Decoder | None = None
     taken = given = 0
     warned = ended = False
-    for piece in pieces:
-        data = bytes(piece)
+    for data in _slices(pieces):
         taken += len(data)
         while True:
             if decoder is None:

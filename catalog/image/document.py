@@ -42,10 +42,13 @@ def as_object(value: object, what: str) -> JsonObject:
 
 
 def get_field(document: JsonObject, key: str, what: str) -> object:
-    """Return the value of ``key``, None if it is absent or null; the same key in other letter case is refused."""
-    folded = key.lower()
+    """Return the value of ``key``, None if it is absent or null; the same key in other letter case is refused.
+
+    Go folds letters outside of ASCII too: the long s (U+017F) is an s, the Kelvin sign a k.
+    """
+    folded = key.casefold()
     for other in document:
-        if other != key and len(other) == len(key) and other.lower() == folded:
+        if other != key and len(other) == len(key) and other.casefold() == folded:
             raise ArchiveError(f'{what} has the key "{other}"', why=f'some readers would read it as "{key}"')
     return document.get(key)
 

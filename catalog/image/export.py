@@ -17,7 +17,7 @@ from catalog.errors import (
 from catalog.image.config import ImageConfig
 from catalog.image.dag import StoredLayer
 from catalog.image.listing import Candidate, Members, list_candidates
-from catalog.model.digest import ConfigDigest
+from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
 
 _LISTED: Final = 8  # names, layers or platforms listed in one message
@@ -27,9 +27,9 @@ _LISTED: Final = 8  # names, layers or platforms listed in one message
 class ExportedImage:
     """One complete image of an export: its layers (one for each diffID, in order) are stored and match the config.
 
-    ``names`` are its tags in the export, which are never applied. ``platform`` is None if neither the config nor the export's index
-    states one. ``may_be_converted``: the export has the form in which skopeo and podman write Docker images after rewriting their
-    configs.
+    ``manifest`` is the digest of its OCI manifest, if the export has one. ``names`` are its tags in the export, which are never
+    applied. ``platform`` is None if neither the config nor the export's index states one. ``may_be_converted``: the export has the
+    form in which skopeo and podman write Docker images after rewriting their configs.
     """
 
     config: bytes
@@ -38,6 +38,7 @@ class ExportedImage:
     names: tuple[str, ...]
     may_be_converted: bool
     platform: Platform | None
+    manifest: ManifestDigest | None = None
 
     @property
     def config_digest(self) -> ConfigDigest:
@@ -116,7 +117,13 @@ class Export:
                     why=f"it has diffID {layer.diff_id}, not {diff_id}",
                 )
         return ExportedImage(
-            candidate.config, image, tuple(stored), tuple(candidate.names), self._may_be_converted, candidate.platform
+            candidate.config,
+            image,
+            tuple(stored),
+            tuple(candidate.names),
+            self._may_be_converted,
+            candidate.platform,
+            candidate.manifest,
         )
 
 

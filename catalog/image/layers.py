@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from catalog.errors import ArchiveError
-from catalog.image.compression import MAGIC_SIZE, detect_compression, inflate_pieces
+from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression, inflate_pieces
 from catalog.image.dag import LayerWriter, StoredLayer
 from catalog.image.stream import Budget, ByteStream, Piece
 from catalog.progress import Progress, Step
@@ -50,6 +50,11 @@ class LayerReader:
             yield piece
             done += len(piece)
             self._progress(Step("part", name, done, size))
+
+
+def without_trace(error: CompressionError) -> CompressionError:
+    """Return the error to be kept: its traceback, and that of its cause, would keep the writer of the layer, with megabytes."""
+    return CompressionError(error.message, why=error.why, hint=error.hint)
 
 
 def check_blob(name: str, digest: bytes) -> None:

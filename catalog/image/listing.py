@@ -29,7 +29,7 @@ from catalog.image.oci import (
     parse_manifest,
 )
 from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
-from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
+from catalog.model.digest import ConfigDigest, DiffID, Digest, ManifestDigest
 from catalog.model.platform import Platform
 
 _SCHEMA_1: Final = "application/vnd.docker.distribution.manifest.v1"
@@ -139,9 +139,12 @@ class _Lister:
         self.others: list[OtherContent] = []
         self.index_is_bare = False
         self._members = members
+        # By what they are, not only by how they are named: one document of 4 MiB may have a thousand names or descriptors.
         self._configs: dict[str, _Config] = {}
-        self._manifests: dict[Descriptor, ImageManifest | None] = {}
-        self._indexes: dict[Descriptor, tuple[Descriptor, ...] | None] = {}
+        self._images: dict[ConfigDigest, ImageConfig] = {}
+        self._failures: dict[ConfigDigest, ArchiveError] = {}
+        self._manifests: dict[tuple[Digest, int], ImageManifest | None] = {}
+        self._indexes: dict[tuple[Digest, int, str], tuple[Descriptor, ...] | None] = {}
 
     def add_docker(self, document: bytes) -> None:
         for item in parse_docker_manifest(document):
@@ -224,32 +227,47 @@ class _Lister:
 
     def _read_index(self, descriptor: Descriptor) -> tuple[Descriptor, ...] | None:
         """Return the entries of a nested index; None for anything else, and if it is absent."""
-        if descriptor not in self._indexes:
-            self._indexes[descriptor] = None
+        key = descriptor.digest, descriptor.size, descriptor.media_type
+        if key not in self._indexes:
+            self._indexes[key] = None
             if descriptor.media_type in INDEX_TYPES | {""}:
                 document = self._read_blob(descriptor)
                 if document is not None and (descriptor.media_type or "manifests" in decode_object(document, "an index")):
-                    self._indexes[descriptor] = self._parse_index(document)
-        return self._indexes[descriptor]
+                    self._indexes[key] = self._parse_index(document)
+        return self._indexes[key]
 
     def _read_manifest(self, descriptor: Descriptor) -> ImageManifest | None:
-        if descriptor not in self._manifests:
+        key = descriptor.digest, descriptor.size
+        if key not in self._manifests:
             document = self._read_blob(descriptor)
-            self._manifests[descriptor] = None if document is None else parse_manifest(document)
-        return self._manifests[descriptor]
+            self._manifests[key] = None if document is None else parse_manifest(document)
+        return self._manifests[key]
 
     def _read_config(self, name: str, descriptor: Descriptor | None) -> _Config:
         """Return a config's bytes and meaning; a failure is kept, because it matters only if this image is selected."""
         if name not in self._configs:
             try:
                 data = self._read_blob(descriptor) if descriptor else self._members.document(name)
-                match = _CONFIG_NAME.fullmatch(name)
-                if data is not None and match and ConfigDigest.of(data).hex != match[1]:
-                    raise ArchiveError(f"the config {name} does not match its name", why=f"it has {ConfigDigest.of(data)}")
-                self._configs[name] = _Config() if data is None else _Config(data, parse_config(data))
+                self._configs[name] = _Config() if data is None else _Config(data, self._parse_config(name, data))
             except ArchiveError as error:
                 self._configs[name] = _Config(failure=error)
         return self._configs[name]
+
+    def _parse_config(self, name: str, data: bytes) -> ImageConfig:
+        digest = ConfigDigest.of(data)
+        match = _CONFIG_NAME.fullmatch(name)
+        if match and digest.hex != match[1]:
+            raise ArchiveError(f"the config {name} does not match its name", why=f"it has {digest}")
+        failure = self._failures.get(digest)
+        if failure is not None:
+            raise failure
+        if digest not in self._images:
+            try:
+                self._images[digest] = parse_config(data)
+            except ArchiveError as error:
+                self._failures[digest] = error
+                raise
+        return self._images[digest]
 
     def _read_blob(self, descriptor: Descriptor) -> bytes | None:
         document = self._members.document(blob_name(descriptor))

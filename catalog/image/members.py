@@ -13,7 +13,7 @@ from catalog.errors import ArchiveError
 from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression
 from catalog.image.dag import StoredLayer
 from catalog.image.foreign import RootWatch
-from catalog.image.layers import LayerReader, check_blob, hash_pieces
+from catalog.image.layers import LayerReader, check_blob, hash_pieces, without_trace
 from catalog.image.stream import ByteStream
 from catalog.image.tar import Member, MemberKind, normalise_name, read_members
 from catalog.limits import MAX_HELD_JSON_SIZE, MAX_JSON_SIZE, MAX_LINK_HOPS
@@ -137,7 +137,7 @@ class StreamedMembers:
         try:
             self._layers[name] = self._reader.read(name, size, pieces)
         except CompressionError as error:  # matters only if an image needs it
-            self._layers[name] = error
+            self._layers[name] = without_trace(error)
         for _ in pieces:
             pass
         self._note(name, sha256.digest())

@@ -32,11 +32,14 @@ class ByteStream:
 
     def peek(self, size: int) -> bytes:
         """Return the next ``size`` bytes, fewer only at the end, without consuming them."""
-        while len(self._current) < size:
-            following = next(self._pieces, None)
-            if following is None:
-                break
-            self._current = memoryview(bytes(self._current) + following) if self._current else memoryview(following)
+        if len(self._current) < size:
+            parts: list[Piece] = [self._current] if self._current else []
+            held = len(self._current)
+            while held < size and (following := next(self._pieces, None)) is not None:
+                parts.append(following)
+                held += len(following)
+            # Joined once: a document that comes byte by byte would be copied as often.
+            self._current = memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
         return bytes(self._current[:size])
 
     def take(self, size: int) -> memoryview:

@@ -12,7 +12,7 @@ from typing import Final
 
 from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression
 from catalog.image.dag import ChunkSink, FrameRef, LayerWriter, StoredLayer
-from catalog.image.layers import LayerReader, hash_pieces
+from catalog.image.layers import LayerReader, hash_pieces, without_trace
 from catalog.image.stream import Budget, ByteStream, Piece
 from catalog.ipld.block import Block
 from catalog.limits import MAX_JSON_SIZE, MAX_SMALL_BLOB
@@ -59,7 +59,7 @@ class BlobReader:
         try:
             content = self._reader.read(label, size or 0, hashed.rest())
         except CompressionError as error:
-            content = error
+            content = without_trace(error)
         for _ in hashed.rest():
             pass
         return ReadBlob(Digest(sha256.digest()), count.bytes, content)

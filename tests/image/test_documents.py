@@ -109,6 +109,8 @@ def shape_cases() -> Iterator[tuple[str, Parse, bytes]]:
             yield f"{name}: with {key} filled", parse, change(document, **{key: [ENTRY] if value == [] else ENTRY})
         for key in document:
             yield f"{name}: {key} in capitals too", parse, change(document, **{key.upper(): document[key]})
+            if "s" in key:  # Go reads the long s as an s
+                yield f"{name}: {key} with a long s too", parse, change(document, **{key.replace("s", "\u017f", 1): document[key]})
     yield "manifest: index's media type", parse_manifest, change(MANIFEST, mediaType=OCI_INDEX)
     yield "index: manifest's media type", parse_index, change(INDEX, mediaType=OCI_MANIFEST)
     for value in values(..., None, {}, "x", 1, [1], ["x"], [[]], [None]):
@@ -139,7 +141,14 @@ def shape_cases() -> Iterator[tuple[str, Parse, bytes]]:
     for os in values("linux/amd64", "../x", 1, "l" * 33):
         yield f"config: os {os}", parse_config, change(CONFIG, os=os)
     for fields in documents(
-        {"architecture": "a m d"}, {"variant": "v 8"}, {"rootfs": []}, {"config": []}, {"OS": "linux"}, {"RootFS": {}}
+        {"architecture": "a m d"},
+        {"variant": "v 8"},
+        {"rootfs": []},
+        {"config": []},
+        {"OS": "linux"},
+        {"RootFS": {}},
+        {"o\u017f": "linux"},
+        {"rootf\u017f": {}},
     ):
         yield f"config: {fields}", parse_config, change(CONFIG, **fields)
     for key in ("manifests", "layers", "fsLayers"):
@@ -149,6 +158,7 @@ def shape_cases() -> Iterator[tuple[str, Parse, bytes]]:
     ):
         yield f"config: rootfs {rootfs}", parse_config, change(CONFIG, rootfs=rootfs)
     yield "config: rootfs twice", parse_config, change(CONFIG, rootfs={"diff_ids": [], "DIFF_IDS": [SHA]})
+    yield "config: rootfs twice, with a long s", parse_config, change(CONFIG, rootfs={"diff_ids": [], "diff_id\u017f": [SHA]})
     for inner in documents({"Labels": []}, {"Labels": {"a": 1}}, {"Env": "x"}, {"Env": [1]}, {"labels": {}}):
         yield f"config: config {inner}", parse_config, change(CONFIG, config=inner)
     for layout in (b"{}", b'{"imageLayoutVersion":"2"}', b'{"imageLayoutVersion":1}', b"[]", b""):

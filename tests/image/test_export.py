@@ -1,5 +1,7 @@
 """Which image an export means: by tag, digest and platform, never a guess."""
 
+from collections.abc import Callable
+
 import pytest
 
 from catalog.errors import (
@@ -9,6 +11,9 @@ from catalog.errors import (
     ImageNotFoundError,
     PlatformNotFoundError,
 )
+from catalog.image import listing
+from catalog.image.config import parse_config
+from catalog.image.oci import parse_manifest
 from catalog.model.platform import Platform, parse_platform
 from tests.factory.archives import MemoryBlocks, read_images
 from tests.factory.exports import (
@@ -277,3 +282,28 @@ def test_documents_are_read_once_however_often_they_are_named() -> None:
     export = read_images(make_tar(members), MemoryBlocks())
     assert len(export.names) == 1024
     assert export.choose("a:1000").config == padded.config
+
+
+def test_documents_are_parsed_once_under_all_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aliases of a member, and descriptors that differ in an annotation: one document of 4 MiB has a thousand of each."""
+    blobs, manifest = oci_blobs(SAMPLE)
+    config, layers = blob(SAMPLE.config), [blob(layer) for layer in SAMPLE.layers]
+    bad = b'{"os":5}'
+    items = [{"Config": "./" * number + config, "Layers": layers} for number in range(50)]
+    items += [{"Config": "./" * number + "bad", "Layers": []} for number in range(50)]
+    entries = [{**descriptor(manifest, OCI_MANIFEST), "annotations": {"number": str(number)}} for number in range(50)]
+    members = {**blobs, "bad": bad, "index.json": index_of(*entries), "manifest.json": dump(items)}
+    parsed: list[bytes] = []
+
+    def counted(parse: Callable[[bytes], object]) -> Callable[[bytes], object]:
+        def run(data: bytes) -> object:
+            parsed.append(data)
+            return parse(data)
+
+        return run
+
+    monkeypatch.setattr(listing, "parse_config", counted(parse_config))
+    monkeypatch.setattr(listing, "parse_manifest", counted(parse_manifest))
+    export = read_images(make_tar(members), MemoryBlocks())
+    assert sorted(parsed) == sorted([SAMPLE.config, bad, manifest])
+    assert export.choose(f"sha256:{SAMPLE.config_hex}").config == SAMPLE.config
