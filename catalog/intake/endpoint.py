@@ -8,6 +8,7 @@ upload, HEAD and PUT of manifests. Source: OCI distribution-spec, "Pushing".
 import base64
 import hmac
 import json
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,10 @@ USER: Final = "dcat"
 _API: Final = f"/v2/{REPOSITORY}/"
 _TLS_HELLO: Final = b"\x16"
 _WAIT_FOR_SINK: Final = 60.0
+_MAX_CONNECTIONS: Final = 64  # an engine opens a handful
+_STRANGER_TIMEOUT: Final = 10  # seconds of silence of a connection that has not shown the secret
+_TIMEOUT: Final = 600
+_LENGTH: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 
 class PushEndpoint:
@@ -78,23 +83,47 @@ class PushEndpoint:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # with the default of 5, strangers fill it and the engine waits for seconds
     endpoint: PushEndpoint
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._connections: set[Any] = set()
+        self._lock = threading.Lock()
+        self._connections: dict[Any, bool] = {}  # oldest first; whether each has shown the secret
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
+        with self._lock:
+            stranger: Any = None
+            if len(self._connections) >= _MAX_CONNECTIONS:
+                stranger = next((other for other, is_known in self._connections.items() if not is_known), request)
+                self._connections.pop(stranger, None)
+            if stranger is not request:
+                self._connections[request] = False
+        if stranger is not None:
+            with suppress(OSError):
+                stranger.shutdown(2)
+        if stranger is request:
+            super().shutdown_request(request)
+        else:
+            super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
+        with self._lock:
+            self._connections.pop(request, None)
         super().shutdown_request(request)
+
+    def trust(self, request: Any) -> None:
+        """Note that a connection has shown the secret: it is not closed in favour of a newer one, and may be silent for longer."""
+        with self._lock:
+            if request in self._connections:
+                self._connections[request] = True
+        request.settimeout(_TIMEOUT)
 
     def cut(self) -> None:
         """Close all connections, so that no handler reads on."""
-        for request in list(self._connections):
+        with self._lock:
+            requests = list(self._connections)
+        for request in requests:
             with suppress(OSError):
                 request.shutdown(2)
 
@@ -106,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     rbufsize = MIB
-    timeout = 600
+    timeout = _STRANGER_TIMEOUT
 
     def handle(self) -> None:
         if self.connection.recv(1, 2) == _TLS_HELLO:  # MSG_PEEK: engines try TLS first
@@ -135,6 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # a body that follows is not read
             self._send(401, {"WWW-Authenticate": 'Basic realm="dcat"'}, _error("UNAUTHORIZED", "a secret is needed"))
             return
+        self.server.trust(self.connection)
         endpoint.asked.set()
         try:
             action(urlsplit(self.path))
@@ -167,12 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not url.path.startswith(f"{_API}blobs/uploads/"):
             self._send(404, {}, _error("NAME_UNKNOWN", "only one repository is here"))
             return
-        self._read_all(int(self.headers.get("Content-Length") or 0))
+        self._read_all(self._length())
         name = secrets.token_hex(16)
         self._send(202, {"Location": f"{_API}blobs/uploads/{name}", "Docker-Upload-UUID": name, "Range": "0-0"})
 
     def _put(self, url: Any) -> None:
-        size = int(self.headers.get("Content-Length") or 0)
+        size = self._length()
         images = self.server.endpoint.images()
         if url.path.startswith(f"{_API}blobs/uploads/"):
             digest = Digest.parse(parse_qs(url.query).get("digest", [""])[0])
@@ -189,6 +219,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(201, {"Location": f"{_API}manifests/{digest}", "Docker-Content-Digest": str(digest)})
         else:
             self._send(404, {}, _error("NAME_UNKNOWN", "only one repository is here"))
+
+    def _length(self) -> int:
+        """Return the stated length of the body; raise `InvalidInputError` where it is not stated in one way only."""
+        stated = self.headers.get_all("Content-Length", ["0"])
+        if len(stated) != 1 or not _LENGTH.fullmatch(stated[0]) or "Transfer-Encoding" in self.headers:
+            raise InvalidInputError("an upload states no length")
+        return int(stated[0])
 
     def _read_all(self, size: int) -> bytes:
         if size > MAX_JSON_SIZE:

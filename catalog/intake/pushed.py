@@ -19,7 +19,7 @@ from catalog.image.compression import CompressionError
 from catalog.image.dag import ChunkSink, StoredLayer
 from catalog.image.stream import Budget, Piece
 from catalog.intake.blobs import BlobReader, LockedSink, blob_member
-from catalog.limits import MAX_HELD_JSON_SIZE, MAX_JSON_SIZE
+from catalog.limits import MAX_EXPORT_MEMBERS, MAX_HELD_JSON_SIZE, MAX_INDEX_ENTRIES, MAX_JSON_SIZE
 from catalog.model.digest import DiffID, Digest
 from catalog.progress import Progress, Step
 
@@ -41,7 +41,8 @@ class PushedImages:
         self._lock = threading.RLock()
         self._progress = progress
         self._known = known
-        self._reader = BlobReader(LockedSink(sink, self._lock), _LockedBudget(max_size), self._report)
+        self._budget = _LockedBudget(max_size)
+        self._reader = BlobReader(LockedSink(sink, self._lock), self._budget, self._report)
         self._slots = threading.BoundedSemaphore(_LAYERS_AT_ONCE)
         self._held: dict[str, bytes] = {}
         self._layers: dict[str, StoredLayer | CompressionError] = {}
@@ -75,6 +76,8 @@ class PushedImages:
         Damaged compression is no error yet: the blob may be no layer.
         """
         name = blob_member(digest)
+        with self._lock:
+            self._make_room(0)
         with self._slots:
             read = self._reader.read(name, size, self._count(pieces), keeps=self._has_room(size))
         if read.digest != digest:
@@ -90,9 +93,14 @@ class PushedImages:
         if len(data) > MAX_JSON_SIZE:
             raise ArchiveError("a manifest is too large", why=f"it has more than {MAX_JSON_SIZE} bytes")
         digest = Digest(hashlib.sha256(data).digest())
-        self._held[blob_member(digest)] = data
-        if tagged:
-            self._tagged.append((media_type, str(digest), len(data)))
+        with self._lock:
+            self._budget.spend(len(data))
+            self._make_room(len(data))
+            self._held[blob_member(digest)] = data
+            if tagged:
+                self._tagged.append((media_type, str(digest), len(data)))
+                if len(self._tagged) > MAX_INDEX_ENTRIES:
+                    raise ArchiveError("too many images are pushed", why=f"at most {MAX_INDEX_ENTRIES} are read")
         return digest
 
     def export(self) -> Export:
@@ -123,6 +131,13 @@ class PushedImages:
             digest = Digest(bytes.fromhex(name.rpartition("/")[2]))
             self.verified[digest] = KnownBlob(digest, layer, self._sizes.get(name))
         return layer
+
+    def _make_room(self, size: int) -> None:
+        """Raise `ArchiveError` where a push has more members or more documents than an export may have."""
+        if len(self._held) + len(self._layers) >= MAX_EXPORT_MEMBERS:
+            raise ArchiveError("too much is pushed", why=f"at most {MAX_EXPORT_MEMBERS} blobs and manifests are read")
+        if sum(map(len, self._held.values())) + size > MAX_HELD_JSON_SIZE + MAX_JSON_SIZE:
+            raise ArchiveError("too many documents are pushed", why=f"at most {MAX_HELD_JSON_SIZE} bytes of them are held")
 
     def _has_room(self, size: int) -> bool:
         """Return whether a blob may be kept in memory until its role is known."""

@@ -5,14 +5,18 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 
+from catalog.errors import InvalidInputError
 from catalog.intake.endpoint import PushEndpoint
 from catalog.intake.pushed import PushedImages
 from catalog.progress import silent
 from tests.factory.archives import MemoryBlocks
+
+UPLOAD = "/v2/dcat/x/blobs/uploads/1?digest=sha256:" + "0" * 64
 
 
 @pytest.fixture
@@ -64,6 +68,55 @@ def test_nobody_else_is_answered(endpoint: PushEndpoint, method: str, path: str)
     answer, _ = ask(endpoint, method, path, b"x" * 100, password="guess")
     assert (answer.status, answer.getheader("WWW-Authenticate")) == (401, 'Basic realm="dcat"')
     assert not endpoint.asked.is_set()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Length": "-1"},
+        {"Content-Length": "+5"},
+        {"Content-Length": "1_000"},
+        {"Content-Length": "9" * 20},
+        {"Content-Length": "5", "Transfer-Encoding": "chunked"},
+        {"Transfer-Encoding": "chunked"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("target", ["POST /v2/dcat/x/blobs/uploads/", "PUT /v2/dcat/x/manifests/tag", f"PUT {UPLOAD}"])
+def test_a_body_of_no_clear_length_is_not_read(endpoint: PushEndpoint, target: str, headers: dict[str, str]) -> None:
+    """A negative length would be read to the end of the connection, into memory; a chunked body would be the next request."""
+    secret = base64.b64encode(f"dcat:{endpoint.password}".encode()).decode()
+    lines = [f"{target} HTTP/1.1", f"Authorization: Basic {secret}", *(f"{name}: {value}" for name, value in headers.items())]
+    with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=10) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert isinstance(endpoint.failure, InvalidInputError)
+
+
+def test_strangers_neither_take_all_connections_nor_outlast_the_engine(endpoint: PushEndpoint) -> None:
+    address = ("127.0.0.1", endpoint.listener.getsockname()[1])
+    engine = HTTPConnection(*address, timeout=10)
+    secret = {"Authorization": "Basic " + base64.b64encode(f"dcat:{endpoint.password}".encode()).decode()}
+
+    def is_served() -> bool:
+        engine.request("GET", "/v2/", headers=secret)
+        answer = engine.getresponse()
+        answer.read()
+        return answer.status == 200
+
+    assert is_served()
+    strangers = [socket.create_connection(address, timeout=10) for _ in range(200)]
+    assert is_served()  # on the connection that it had
+    assert ask(endpoint, "GET", "/v2/")[0].status == 200  # and on a new one
+    closed = 0
+    for stranger in strangers:
+        stranger.settimeout(0.01)
+        with suppress(TimeoutError):
+            closed += stranger.recv(1) == b""
+        stranger.close()
+    engine.close()
+    assert closed >= len(strangers) - 64
 
 
 def test_a_tls_hello_is_refused_at_once(endpoint: PushEndpoint) -> None:

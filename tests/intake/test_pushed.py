@@ -13,6 +13,7 @@ import zstandard
 from catalog.errors import ArchiveError, ImageIncompleteError, InvalidDigestError
 from catalog.image.archive import read_export
 from catalog.image.dag import LayerWriter, StoredArchive, build_archive
+from catalog.intake import pushed as pushed_module
 from catalog.intake.pushed import PushedImages
 from catalog.model.digest import Digest
 from catalog.progress import silent
@@ -114,6 +115,34 @@ def test_all_layers_share_one_limit() -> None:
         send(seed)
     with pytest.raises(ArchiveError, match="more than 30000000"):
         send(3)
+
+
+def test_documents_and_members_of_a_push_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that pushes without end fills neither memory nor the lists."""
+
+    def add_manifests(data: bytes, *, tagged: bool) -> None:
+        sent = PushedImages(MemoryBlocks(), max_size=1 << 40, progress=silent)
+        for number in range(100):
+            sent.add_manifest(data % number, MANIFEST, tagged=tagged)
+
+    def add_blobs() -> None:
+        sent = PushedImages(MemoryBlocks(), max_size=1 << 40, progress=silent)
+        for number in range(100):
+            data = b"%d" % number
+            sent.add_blob(digest_of(data), len(data), [data])
+
+    with pytest.raises(ArchiveError, match="too many documents"):
+        add_manifests(b"{" + b" " * ((4 << 20) - 10) + b"%04d}", tagged=False)
+    monkeypatch.setattr(pushed_module, "MAX_EXPORT_MEMBERS", 50)
+    monkeypatch.setattr(pushed_module, "MAX_INDEX_ENTRIES", 5)
+    with pytest.raises(ArchiveError, match="too many images"):
+        add_manifests(b"%d", tagged=True)
+    with pytest.raises(ArchiveError, match="too much is pushed"):
+        add_manifests(b"%d", tagged=False)
+    with pytest.raises(ArchiveError, match="too much is pushed"):
+        add_blobs()
+    with pytest.raises(ArchiveError, match="more than 100 bytes"):
+        PushedImages(MemoryBlocks(), max_size=100, progress=silent).add_manifest(b" " * 101, MANIFEST, tagged=False)
 
 
 def test_damaged_compression_is_an_error_of_the_layer() -> None:
