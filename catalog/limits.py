@@ -68,6 +68,7 @@ MAX_ANNOTATION_KEY_LENGTH = 64
 
 # Snapshots
 MAX_LINE_SIZE = 8 * KIB
+MAX_REGISTRY_REFERENCES = 2 * KIB  # of all images of a release together: a quarter of its line
 MAX_SNAPSHOT_LEAF_SIZE = MIB
 MAX_SNAPSHOT_SIZE = GIB
 MAX_RELEASES = 2 * 10**6

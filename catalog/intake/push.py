@@ -41,7 +41,7 @@ class Push:
         self._engine = engine
         self._images = images
         self._endpoint = endpoint
-        self._failure: DcatError | None = None
+        self._failure: Exception | None = None
         self._tags: list[str] = []
         self._thread = threading.Thread(target=self._run, name="engine-push", daemon=True)
         self._thread.start()
@@ -62,7 +62,7 @@ class Push:
         if endpoint.failure is not None:
             raise endpoint.failure
         if self._failure is not None:
-            if not endpoint.accepted.is_set():
+            if isinstance(self._failure, DcatError) and not endpoint.accepted.is_set():
                 raise PushRefusedError(self._failure.message) from self._failure
             raise self._failure
 
@@ -100,12 +100,14 @@ class Push:
                 self._engine.tag(image.id, self._endpoint.repository, tag)
                 by_platform = image.platform if _knows(image.platform) else None
                 self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform, image.size)
-        except DcatError as error:
+        except Exception as error:  # raised where the publish waits
             self._failure = error
 
 
 def start_push(engine: Engine, images: list[EngineImage]) -> Push | None:
     """Have the engine push images; None where it has to export them instead (see `why_not`)."""
+    if not all(image.tags for image in images):
+        return None  # the temporary tag would be the only one, and the engine would delete the image with it
     endpoint = PushEndpoint()
     try:
         if why_not(engine, endpoint):

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from catalog.blockstores.layers import KnownBlob
 from catalog.clients.docker import Engine, EngineImage, require_complete
-from catalog.image.archive import Export, read_export, read_layout
+from catalog.errors import EngineConflictError
+from catalog.image.archive import Export, ExportedImage, read_export, read_layout
 from catalog.image.dag import ChunkSink, LayerWriter
 from catalog.image.encoder import check_encoder
 from catalog.image.layout import OpenMember, open_in_folder
@@ -88,10 +89,30 @@ class EngineSource:
             else:
                 export = pushed.export()
             exported = export.choose() if _is_unknown(image.platform) else export.choose(platform=image.platform)
+            self._check_described(image, exported)
             assumed = wanted.host if _is_unknown(image.platform) else image.platform
             taken.append(store_taken(exported, wanted, assumed, sink, notes=notes, registry=image.registry))
         self.verified = pushed.verified if pushed is not None else {}
         return taken
+
+    def _check_described(self, image: EngineImage, exported: ExportedImage) -> None:
+        """Raise `EngineConflictError` if the engine sent another image than the one that it was asked for.
+
+        podman may write the config anew, and the containerd store shows no config: there the layers decide, and the manifest.
+        """
+        config = str(exported.config_digest)
+        is_other = image.diff_ids != exported.image.diff_ids if image.diff_ids else False
+        if self.engine.info().store == "classic":
+            is_other = is_other or image.id != config
+        elif image.manifest and exported.manifest is not None:
+            is_other = is_other or image.manifest != str(exported.manifest)
+        if is_other:
+            raise EngineConflictError(
+                f"the engine sent another image than {self.reference}",
+                why=f"it shows {image.manifest or image.id} with {len(image.diff_ids)} layers, and sent the config {config} "
+                f"with {len(exported.image.diff_ids)}",
+                hint="run the command again; if it stays so, remove the image from the engine and get it anew",
+            )
 
     def _announce(self, image: EngineImage, progress: Progress) -> None:
         product = "podman" if self.engine.info().store == "podman" else "Docker"

@@ -13,7 +13,13 @@ from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
 
 IMAGE_FORMAT = "dcat-image/1"
+_REGISTRY_REFERENCE = re.compile(r"[\x21-\x7e]{1,512}@sha256:[0-9a-f]{64}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+
+
+def is_registry_reference(text: str) -> bool:
+    """Return whether a text has the form of the manifest references that a release may state (`Image.registry`)."""
+    return _REGISTRY_REFERENCE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

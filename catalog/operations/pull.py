@@ -83,7 +83,10 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """The image that is pulled, and its place in the engine: ``owner`` is what the tag points to if that is this very image."""
+    """The image that is pulled, and its place in the engine: ``owner`` is what the tag points to if that is this very image.
+
+    ``force`` says that the tag may be moved from other content.
+    """
 
     reference: str
     resolved: Resolved
@@ -92,6 +95,7 @@ class _Target:
     name: str
     version: str
     owner: str | None
+    force: bool
 
     @property
     def catalogue(self) -> str:
@@ -186,7 +190,7 @@ def _choose_target(
     # Where a CID or digest alone was typed, the name is one that somebody else chose: it gets the alias of its catalogue in front.
     name, version = wanted or (parsed.name or qualify(resolved.catalogue, resolved.release.name), resolved.release.version)
     owner = _find_owner(engine, name, version, image, force=force) if engine is not None else None
-    return _Target(reference, resolved, resolved.platform or platform, image, name, version, owner)
+    return _Target(reference, resolved, resolved.platform or platform, image, name, version, owner, force)
 
 
 def _split_tag(tag: str) -> tuple[str, str]:
@@ -242,6 +246,12 @@ def _load(home: Home, plan: _Plan, engine: Engine, progress: Progress) -> str:
     """Load the image into the engine, check what it loaded, and tag it; return its image ID."""
     target, view, store = plan.target, plan.view, plan.store
     if target.owner is not None:
+        if engine.tag_owner(target.name, target.version) != target.owner:
+            raise EngineConflictError(
+                f'the tag "{target.name}:{target.version}" was changed in the engine while the image was fetched',
+                why=f"it pointed to {target.owner}",
+                hint="run the command again",
+            )
         return target.owner
     try:
         loaded = engine.load(write_tar(view, store, plan.spare), tar_size(view, plan.spare), progress)
@@ -250,6 +260,8 @@ def _load(home: Home, plan: _Plan, engine: Engine, progress: Progress) -> str:
         bring_archive(home, view, store, progress=progress, catalogue=target.catalogue)
         loaded = engine.load(write_tar(view, store), tar_size(view), progress)
     image_id = str(engine.check_loaded(loaded, view.config_digest, view.manifest_digest, view.image.diff_ids).id)
+    if not target.force:  # the tag was free, and somebody may have set it since: fetching takes minutes
+        _find_owner(engine, target.name, target.version, target.image, force=False)
     engine.tag(image_id, target.name, target.version)
     return image_id
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from catalog.errors import InvalidInputError, ReleaseConflictError
+from catalog.errors import InvalidInputError, ReleaseConflictError, SnapshotError
 from catalog.index.history import Change, ChangeKind
-from catalog.limits import MAX_PLATFORMS
+from catalog.limits import MAX_PLATFORMS, MAX_REGISTRY_REFERENCES
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
-from catalog.snapshot.line import encode_line
+from catalog.snapshot.line import decode_line, encode_line
 
 
 def add_images(
@@ -16,7 +16,8 @@ def add_images(
 ) -> tuple[Release, tuple[Platform, ...]]:
     """Return the release with ``images`` and ``annotations`` added, and the platforms that are new in it.
 
-    Content is the config digest: another archive of the same content (in another format) replaces the one before. Raises
+    Content is the config digest: another archive of the same content (in another format) replaces the one before. References to
+    registries, which are provenance only, are kept as far as there is room for them. Raises
     `ReleaseConflictError` where a platform has other content already, `InvalidInputError` for what no snapshot can hold.
     """
     base = existing or Release(name, version, at)
@@ -40,13 +41,36 @@ def add_images(
         )
     release = replace(
         base,
-        images=dict(sorted(merged.items())),
+        images=_fit_registry(dict(sorted(merged.items()))),
         annotations={**base.annotations, **annotations},
         removed=None,
         published=at if base.removed is not None else base.published,
     )
-    encode_line(release)  # a release that no snapshot can hold is refused before it is promised
+    _check_line(release)
     return release, tuple(sorted(platform for platform in merged if platform not in base.images))
+
+
+def _fit_registry(images: dict[Platform, Image]) -> dict[Platform, Image]:
+    """Return the images with as many references to registries as a line has room for beside what comes to it later.
+
+    The last one of the longest list goes first, so that the same references are kept whenever the same image is published.
+    """
+    kept = {platform: list(image.registry) for platform, image in images.items()}
+    while sum(len(reference) for references in kept.values() for reference in references) > MAX_REGISTRY_REFERENCES:
+        max(kept.values(), key=len).pop()
+    return {platform: replace(image, registry=tuple(kept[platform])) for platform, image in images.items()}
+
+
+def _check_line(release: Release) -> None:
+    """Raise `InvalidInputError` for a release that no snapshot can hold, before it is promised: it is read as followers read it."""
+    line = encode_line(release)
+    try:
+        decode_line(line[:-1])
+    except SnapshotError as error:
+        raise InvalidInputError(
+            f"{release.reference} cannot be part of a catalogue",
+            why=f"{error.message}: {error.why}" if error.why else error.message,
+        ) from error
 
 
 def list_additions(

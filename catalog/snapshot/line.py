@@ -31,7 +31,7 @@ from catalog.limits import (
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_name, check_version
-from catalog.model.release import DeltaLink, Image, Release
+from catalog.model.release import DeltaLink, Image, Release, is_registry_reference
 from catalog.snapshot.json import MAX_INTEGER, check_extra, decode_json, encode_json
 
 Key = tuple[str, str]
@@ -42,7 +42,6 @@ _IMAGE_KEYS = frozenset({"archive", "config", "created", "deltas", "format", "la
 _DELTA_KEYS = frozenset({"cid", "size"})
 _ANNOTATION_KEY = re.compile(rf"[a-z0-9._/-]{{1,{MAX_ANNOTATION_KEY_LENGTH}}}", re.ASCII)
 _TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
-_REGISTRY = re.compile(r"[\x21-\x7e]{1,512}@sha256:[0-9a-f]{64}", re.ASCII)
 
 _T = TypeVar("_T")
 
@@ -243,7 +242,7 @@ def _check_annotations(annotations: dict[str, Any]) -> None:
 
 
 def _check_registry(registry: Any) -> None:
-    if not isinstance(registry, list) or not all(isinstance(entry, str) and _REGISTRY.fullmatch(entry) for entry in registry):
+    if not isinstance(registry, list) or not all(isinstance(entry, str) and is_registry_reference(entry) for entry in registry):
         raise SnapshotError('"registry" is not a list of manifest references')
     if any(first >= second for first, second in pairwise(registry)):
         raise SnapshotError('"registry" is not sorted, or repeats an entry')

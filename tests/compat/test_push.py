@@ -146,8 +146,8 @@ def test_an_engine_that_does_not_push_is_asked_for_an_export(
 
     push = Engine.push
 
-    def mistake(engine: Engine, name: str, version: str, login: tuple[str, str], platform: object) -> None:
-        push(engine, name, version, (login[0], "guess"), HOST)
+    def mistake(engine: Engine, name: str, version: str, login: tuple[str, str], platform: object, size: int) -> None:
+        push(engine, name, version, (login[0], "guess"), HOST, size)
 
     with docker29.connect() as engine:
         for number, stand_in in enumerate((refuse, hang, mistake)):
@@ -169,6 +169,18 @@ def test_a_push_that_was_begun_for_nothing_leaves_nothing(docker29: PrivateEngin
             publish(home, "Not a name", "1.0", source, Wanted(HOST))
         assert shown(docker29) == before
         assert publish(home, "pushed", "7.0", source, Wanted(HOST)).changed
+    assert shown(docker29) == before
+
+
+def test_an_image_without_a_tag_is_not_lost(docker29: PrivateEngine, home: Home) -> None:
+    """With its temporary tag, the only one, the engine would delete the image."""
+    docker29.clear()
+    image_id = docker29.put(IMAGE.archive(), "pushed:1")
+    docker29.put(make_image([APP]).archive(), "pushed:1")
+    before = shown(docker29)
+    assert docker29.images()[image_id] == []
+    with docker29.connect() as engine:
+        assert take(home, engine, image_id, "8.0").changed
     assert shown(docker29) == before
 
 

@@ -26,6 +26,7 @@ class FakeEngine:
         self.body_ended = threading.Event()  # the body came with its end
         self.released = threading.Event()  # the test is over: whoever stalls may go
         self.paths: list[str] = []
+        self.remove: Behaviour | None = None  # what a DELETE does
 
 
 class Request(BaseHTTPRequestHandler):
@@ -41,7 +42,10 @@ class Request(BaseHTTPRequestHandler):
         self._answer()
 
     def do_DELETE(self) -> None:
-        self._answer()
+        if self.fake.remove is not None:
+            self.fake.remove(self)
+        else:
+            self._answer()
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""

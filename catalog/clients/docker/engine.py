@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, BinaryIO
 
 from catalog.clients.docker import events
@@ -17,6 +17,7 @@ from catalog.clients.docker.target import choose_target, other_socket
 from catalog.clients.docker.values import EngineImage, EngineInfo, LoadedImage, StoreKind, familiar, whole
 from catalog.errors import (
     EngineConflictError,
+    EngineUnavailableError,
     ImageIncompleteError,
     ImageNotFoundError,
     InvalidReferenceError,
@@ -187,23 +188,31 @@ class Engine:
             raise events.load_failed(failures[0])
         if len(loaded) != 1:
             raise EngineConflictError("the engine did not say which image it loaded", why=f"it named {', '.join(loaded) or 'none'}")
-        return LoadedImage(loaded[0])
+        return LoadedImage(loaded[0], before)
 
     def check_loaded(
         self, loaded: LoadedImage, config: ConfigDigest, manifest: ManifestDigest, diff_ids: Sequence[DiffID]
     ) -> EngineImage:
-        """Return the loaded image if its ID and layers are those asked for; raise `EngineConflictError` otherwise."""
+        """Return the loaded image if its ID and layers are those asked for; raise `EngineConflictError` otherwise.
+
+        Another image is removed, unless it was there before the load.
+        """
         image = self.find(loaded.id)
         if image.id not in {str(config), str(manifest)}:
-            raise EngineConflictError(
+            error = EngineConflictError(
                 f"the engine loaded another image than {config}", why=f"its ID is {image.id}; the manifest is {manifest}"
             )
-        if image.diff_ids != tuple(diff_ids):
-            raise EngineConflictError(
+        elif image.diff_ids != tuple(diff_ids):
+            error = EngineConflictError(
                 f"the engine shows other layers for {image.id} than were loaded",
                 why=f"{len(image.diff_ids)} layers there, {len(diff_ids)} asked for",
             )
-        return image
+        else:
+            return image
+        if loaded.before is not None and image.id not in loaded.before:
+            with suppress(EngineUnavailableError):
+                self._remove([image.id])
+        raise error
 
     def tag(self, image_id: str, name: str, version: str) -> None:
         """Point ``name:version`` to the image, wherever it pointed before (see `tag_owner`).

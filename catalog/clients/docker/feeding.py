@@ -19,6 +19,7 @@ from catalog.limits import ENGINE_LOAD_TIME, ENGINE_STAGING_RATE, ENGINE_STOP_GR
 _BLOCK = 512
 _MAX_WAITING = 1000  # events that wait for the caller
 _POLL = 0.5
+_MARGIN = 10.0  # after which a thread that nobody waits for ends by itself
 _Event: TypeAlias = dict[str, Any]
 
 
@@ -121,7 +122,7 @@ class Feeding:
             if response.status_code != 200:
                 self._tell({"errorDetail": {"message": self._api.read(response).message}})  # podman
                 return
-            for event in self._api.events(response, self._load_limit + _POLL):
+            for event in self._api.events(response, self._load_limit + _MARGIN):
                 if self._stop.is_set():
                     return
                 self._tell(event)

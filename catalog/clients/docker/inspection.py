@@ -12,6 +12,7 @@ from catalog.clients.docker.values import EngineImage, StoreKind, familiar, whol
 from catalog.errors import InvalidDigestError, InvalidPlatformError
 from catalog.model.digest import DiffID
 from catalog.model.platform import Platform, read_platform
+from catalog.model.release import is_registry_reference
 
 Described = Mapping[str, Any]
 
@@ -119,6 +120,7 @@ def _registry_references(described: Described, store: StoreKind) -> tuple[str, .
     none.
     """
     references = {whole(reference) for reference in described.get("RepoDigests") or () if "<none>" not in reference}
+    references = {reference for reference in references if is_registry_reference(reference)}  # not with other digests than sha256
     if store == "podman":
         return ()
     if store == "containerd":

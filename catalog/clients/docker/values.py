@@ -1,6 +1,6 @@
 """An engine's description of itself and of its images, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,9 +49,13 @@ class EngineImage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """The image ID that the engine reported for a load, not checked yet: see `Engine.check_loaded`."""
+    """The image ID that the engine reported for a load, not checked yet: see `Engine.check_loaded`.
+
+    ``before`` are the IDs of the images that it had before the load, None if that is not known.
+    """
 
     id: str
+    before: Collection[str] | None = None
 
 
 def familiar(reference: str) -> str:

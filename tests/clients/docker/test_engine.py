@@ -145,17 +145,25 @@ def test_another_platform_is_not_given_silently(engine: Engine) -> None:
     assert "linux/arm64" in caught.value.why
 
 
-def test_foreign_layers_and_ids_are_noticed(engine: Engine) -> None:
-    """C9: what the engine shows must be what was asked for, by ID and by layers."""
+def test_foreign_layers_and_ids_are_noticed(private: PrivateEngine, engine: Engine) -> None:
+    """C9: what the engine shows must be what was asked for, by ID and by layers; else it is removed, unless it was there before."""
     image, other = small_image("one"), small_image("two")
-    loaded = engine.load(pieces(image.archive()))
     manifest = ManifestDigest.of(image.manifest)
-    with pytest.raises(EngineConflictError):
-        engine.check_loaded(loaded, other.config_digest, ManifestDigest.of(other.manifest), other.diff_ids)
+    for config, canonical, diff_ids in (
+        (other.config_digest, ManifestDigest.of(other.manifest), other.diff_ids),
+        (image.config_digest, manifest, other.diff_ids),
+        (image.config_digest, manifest, image.diff_ids[:1]),
+    ):
+        loaded = engine.load(pieces(image.archive()))
+        with pytest.raises(EngineConflictError):
+            engine.check_loaded(loaded, config, canonical, diff_ids)
+        assert private.images() == {}
+    private.put(image.archive(), "web:1")
+    before = private.images()
+    loaded = engine.load(pieces(image.archive()))
     with pytest.raises(EngineConflictError):
         engine.check_loaded(loaded, image.config_digest, manifest, other.diff_ids)
-    with pytest.raises(EngineConflictError):
-        engine.check_loaded(loaded, image.config_digest, manifest, image.diff_ids[:1])
+    assert private.images() == before
 
 
 def test_a_layer_that_lies_is_refused_and_leaves_nothing(private: PrivateEngine, engine: Engine) -> None:

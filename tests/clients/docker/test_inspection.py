@@ -41,6 +41,24 @@ def test_registries_count_where_the_store_really_asked_one() -> None:
     assert read_image(described(RepoDigests=digests), "podman").registry == ()
 
 
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "web@sha512:" + "4" * 128,
+        "web@sha256:" + "4" * 63,
+        "web",
+        "w\neb@sha256:" + "4" * 64,
+        "w\x1b[31meb@sha256:" + "4" * 64,
+        "w\u00e4b@sha256:" + "4" * 64,
+        "w" * 600 + "@sha256:" + "4" * 64,
+        "<none>@sha256:" + "4" * 64,
+    ],
+)
+def test_a_reference_that_no_release_may_state_is_left_out(reference: str) -> None:
+    good = "quay.io/a/b@sha256:" + "4" * 64
+    assert read_image(described(RepoDigests=[reference, good]), "classic").registry == (good,)
+
+
 def test_only_images_that_the_engine_has_something_of_count() -> None:
     arm64 = {"os": "linux", "architecture": "arm64", "variant": "v8"}
     entries = [
