@@ -22,6 +22,7 @@ from uvicorn.server import ServerState
 from catalog.limits import MAX_PIPELINED_REQUESTS, MIN_READING
 from catalog.server.settings import ServerLimits
 from catalog.server.transport.crowd import Stalled, Waiting
+from catalog.server.transport.unframed import unframe
 
 _PIECE = 16 * 1024
 _CLIENT_HELLO = b"\x16\x03"
@@ -257,6 +258,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        if cycle.scope["http_version"] == "1.0":
+            app = unframe(app, cycle)
         if self.flow.write_paused:  # it would hold a slot, and what it read, while nobody reads its response
             self._held_back = cycle, app
         else:

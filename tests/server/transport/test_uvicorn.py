@@ -25,7 +25,15 @@ OVERRIDDEN = {
     "timeout_keep_alive_handler": ["self"],
 }
 PROTOCOL_STATE = {"config", "connections", "cycle", "flow", "headers", "loop", "parser", "pipeline", "scope", "transport", "url"}
-CYCLE_STATE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started"}
+CYCLE_STATE = {
+    "chunked_encoding",
+    "disconnected",
+    "expected_content_length",
+    "keep_alive",
+    "message_event",
+    "response_complete",
+    "response_started",
+}
 
 
 def parameters(function: object) -> list[str]:
