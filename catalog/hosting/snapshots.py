@@ -48,7 +48,8 @@ def _outline(
     roots: list[Cid] = []
     packs: list[PackEntry] = []
     if last is not None and before is not None:
-        roots, packs = [last, *before.before], list(before.packs)
+        roots = [other for other in (last, *before.before) if folder.has(outline_path(other))]
+        packs = [pack for pack in before.packs if folder.has(pack_path(pack.digest)) and folder.has(pack_index_path(pack.digest))]
     packed = [set(_index_of(folder, pack)) for pack in packs]
     in_packs = set().union(*packed)
     in_outlines = {block.cid for other in roots for block in (_read(folder, other) or Outline(other)).blocks}
@@ -101,9 +102,7 @@ def _load(cids: list[Cid], blocks: BlockSource) -> Iterator[Block]:
 
 def _index_of(folder: Folder, pack: PackEntry) -> Iterator[Cid]:
     index = folder.read(pack_index_path(pack.digest))
-    if index is None or not folder.has(pack_path(pack.digest)):
-        return
-    for span in decode_index(index, pack.size):
+    for span in decode_index(index or b"", pack.size):
         yield span.cid
 
 

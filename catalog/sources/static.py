@@ -182,8 +182,8 @@ class StaticFiles:
         blocks = {block.cid: block.data for block in outline.blocks}
         small = {block.cid.digest: block.data for block in outline.blocks}
         opened = _Opened(outline, sum(map(len, blocks.values())), blocks, small)
-        if outline.repository:
-            for blob in outline.blobs:
+        for blob in outline.blobs if outline.repository else ():
+            if blob.link != root:  # what a layer's own outline says is for writers: the file may have got another name since
                 opened.layers[blob.link] = _Held(f"/{blob_path(outline.repository, blob.digest)}", blob.size)
         opened.pending += [*opened.layers, *outline.before, *outline.packs]
         self._keep(root, opened)

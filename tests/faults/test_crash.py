@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.served_home import served_home
 from tests.faults.forking import Forks
 from tests.faults.invariants import check_files, check_home
+from tests.hosting.reading import read_folder
 
 MOST_POINTS = 400
 
@@ -168,3 +169,27 @@ def test_a_record_that_a_crash_left_behind_is_brought_up_before_anything_is_dele
         shutil.rmtree(copy)
         if code == 0:
             break
+
+
+def test_export_static(forks: Forks, images: dict[str, str], folder: Path) -> None:
+    """At each point a reader of the folder finds the old catalogue whole, or the new one."""
+    home, site = folder / "home", folder / "site"
+    acknowledged = publish(forks, home, images, "1.0")
+    command = ["export", "--static", str(site)]
+    assert forks.run(*command, home=home).code == 0
+    acknowledged |= publish(forks, home, images, "1.1")
+    start = folder / "start"
+    shutil.copytree(site, start)
+    for point in range(1, MOST_POINTS, 5):
+        shutil.rmtree(site)
+        shutil.copytree(start, site)
+        ended = forks.run(*command, "--prune", home=home, crash_at=point)
+        assert ended.code in {0, 137}, ended
+        assert read_folder(site) in ({"web@1.0"}, {"web@1.0", "web@1.1"})
+        assert forks.run(*command, home=home).code == 0
+        assert read_folder(site) == {"web@1.0", "web@1.1"}
+        assert not (site / ".dcat").exists()
+        if ended.code == 0:
+            break
+    assert point > 20
+    check_home(home, acknowledged)

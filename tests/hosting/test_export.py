@@ -1,0 +1,100 @@
+"""Exporting again and again into one folder."""
+
+from pathlib import Path
+
+import pytest
+
+from catalog.errors import InvalidInputError, LockedError
+from catalog.hosting.folder import open_folder
+from catalog.operations.remove import remove
+from catalog.operations.yank import yank
+from catalog.own.share import share_own
+from catalog.sources.network import Network
+from tests.factory.static_files import make_version
+from tests.hosting.conftest import Publisher
+from tests.hosting.reading import read_folder
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return all files with their inode and the time of their last change."""
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_only_what_is_new_is_written(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.export()
+    before = files_of(publisher.folder)
+    assert publisher.export().files == 0
+    assert files_of(publisher.folder) == before
+
+    publisher.publish("web", "1.1", make_version("1.1", changed=1))
+    done = publisher.export()
+    after = files_of(publisher.folder)
+    changed = {path for path, state in before.items() if after.get(path) != state}
+    (record,) = publisher.folder.glob("routing/v1/ipns/*")
+    assert changed == {"v2/web/tags/list", "dcat/v1/static", f"routing/v1/ipns/{record.name}"}
+    blobs = sum(
+        path.stat().st_size for path in publisher.folder.glob("v2/web/blobs/*") if f"v2/web/blobs/{path.name}" not in before
+    )
+    deltas = sum(path.stat().st_size for path in publisher.folder.glob("deltas/*/*"))
+    assert done.written <= blobs + deltas + 30_000
+    assert read_folder(publisher.folder) == {"web@1.0", "web@1.1"}
+
+
+def test_a_layer_of_two_names_is_one_file(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.publish("tools/copy", "2.0", make_version("1.0"))
+    publisher.export()
+    first, second = (
+        {path.name: path.stat().st_ino for path in publisher.folder.glob(f"v2/{name}/blobs/*")} for name in ("web", "tools/copy")
+    )
+    layers = {name for name, inode in first.items() if second.get(name) == inode}
+    assert len(layers) == 3
+    assert read_folder(publisher.folder) == {"web@1.0", "tools/copy@2.0"}
+
+
+def test_prune_deletes_what_is_gone_and_nothing_else(publisher: Publisher) -> None:
+    publisher.publish("copy", "2.0", make_version("1.0"))
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.publish("web", "1.1", make_version("1.1", changed=1))
+    publisher.export()
+    mine = publisher.folder / "robots.txt"
+    mine.write_text("mine")
+    assert publisher.export(prune=True).deleted <= 1  # the outline of no snapshot but the newest
+    with publisher.open() as home:
+        remove(home, "copy@2.0")
+        remove(home, "web@1.1")
+        share_own(home, Network())
+    assert publisher.export(prune=True).deleted > 8
+    assert read_folder(publisher.folder) == {"copy@2.0", "web@1.0", "web@1.1"}
+    assert not (publisher.folder / "v2/copy").exists()
+    assert len(list(publisher.folder.glob("v2/web/blobs/*"))) == 4
+    assert not list(publisher.folder.glob("deltas/**/*.delta"))
+    assert mine.read_text() == "mine"
+
+
+def test_yanked_releases_are_not_listed(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.publish("web", "1.1", make_version("1.1", changed=1))
+    with publisher.open() as home:
+        yank(home, "web@1.1", "broken")
+        share_own(home, Network())
+    publisher.export()
+    assert (publisher.folder / "v2/web/tags/list").read_bytes() == b'{"name":"web","tags":["1.0"]}'
+    assert (publisher.folder / "v2/web/manifests/1.1").exists()
+
+
+def test_a_folder_of_another_catalogue_is_refused(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.export()
+    other = Publisher(tmp_path / "other")
+    other.folder = publisher.folder
+    other.publish("web", "1.0", make_version("1.0"))
+    with pytest.raises(InvalidInputError, match="another catalogue"):
+        other.export()
+    with open_folder(publisher.folder), pytest.raises(LockedError):
+        publisher.export()
