@@ -11,7 +11,8 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 import requests
@@ -42,6 +43,8 @@ class Exchange:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._timer: threading.Timer | None = None
+        self._reading_since: float | None = None
+        self._read = threading.Event()
 
     def cut(self, why: str) -> None:
         """End the exchange; ``why`` becomes part of its error."""
@@ -66,6 +69,7 @@ class Exchange:
 
     def detach(self) -> None:
         """Forget the socket, which returns to its pool: a later cut must not close it."""
+        self._read.set()
         with self._lock:
             self._socket = None
 
@@ -80,6 +84,31 @@ class Exchange:
         self._timer = threading.Timer(seconds, self.cut, (f"no answer within {seconds:g} s",))
         self._timer.daemon = True
         self._timer.start()
+
+    def watch_reads(self, seconds: float) -> None:
+        """Cut the exchange when one read takes longer than ``seconds``, from now until `detach`.
+
+        A chunked body is taken apart by loops of the HTTP library, which drip or go on for ever where no data comes of them: the
+        line of a chunk's size, and the trailer.
+        """
+
+        def run() -> None:
+            while not self._read.wait(seconds / 4):
+                since = self._reading_since
+                if since is not None and monotonic() - since > seconds:
+                    self.cut(f"no answer within {seconds:g} s")
+                    return
+
+        threading.Thread(target=run, name="read-watch", daemon=True).start()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Mark the time of one read for `watch_reads`."""
+        self._reading_since = monotonic()
+        try:
+            yield
+        finally:
+            self._reading_since = None
 
     def answered(self) -> None:
         """Note that status and headers have arrived."""

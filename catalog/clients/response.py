@@ -91,6 +91,8 @@ class HttpResponse:
         if encoding not in _ENCODINGS:
             raise UnavailableError(f"{self.name} compressed its answer, which was not asked for", why=f"with {encoding[:40]}")
         self._exchange.set_read_timeout(self._timeouts.rate_window)
+        if self.header("Transfer-Encoding"):
+            self._exchange.watch_reads(2 * self._timeouts.rate_window)
         received = in_window = 0
         waited = 0.0
         while True:
@@ -146,7 +148,8 @@ class HttpResponse:
         from catalog.clients.connection import FAILURES
 
         try:
-            piece: bytes = self._reply.raw.read1(_PIECE, decode_content=True)
+            with self._exchange.reading():
+                piece: bytes = self._reply.raw.read1(_PIECE, decode_content=True)
         except FAILURES as error:
             raise read_failure(self.name, self._exchange, error) from error
         if not piece and self._exchange.cut_because is not None:

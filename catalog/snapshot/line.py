@@ -47,7 +47,7 @@ _T = TypeVar("_T")
 
 
 def encode_line(release: Release) -> bytes:
-    """Return the release's line with its LF; raise `InvalidInputError` if it is longer than a line may be."""
+    """Return the release's line with its LF; raise `InvalidInputError` if it is longer than a line may be, or not Unicode."""
     fields: dict[str, object] = {
         "annotations": release.annotations,
         "images": {str(platform): _image_fields(image) for platform, image in release.images.items()},
@@ -57,7 +57,10 @@ def encode_line(release: Release) -> bytes:
         "version": release.version,
         "yanked": release.yanked,
     }
-    line = encode_json(fields | dict(release.extra)) + b"\n"
+    try:
+        line = encode_json(fields | dict(release.extra)) + b"\n"
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"{release.reference} has text that is not Unicode", why=str(error)[:200]) from error
     if len(line) > MAX_LINE_SIZE:
         raise InvalidInputError(
             f"{release.reference} makes a line of {len(line)} bytes",

@@ -1,5 +1,6 @@
 """HTTP with hosts that are not trusted: docs/safety.md B4 to B9, for one request."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -257,3 +258,26 @@ def test_a_proxy_is_asked_for_what_is_not_here(source: LyingSource) -> None:
     with client.open("GET", f"/ipfs/{BLOCK.cid}", answers=(404,)):
         pass
     assert source.requests[0][1] == f"http://gateway.invalid/base/ipfs/{BLOCK.cid}"
+
+
+@pytest.mark.parametrize("rest", [b"0\r\n", b"1;"], ids=["trailer", "size of a chunk"])
+def test_a_chunked_body_that_goes_on_without_data(rest: bytes) -> None:
+    """The HTTP library reads lines without end there; the time between two of them is short, and no data comes."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client, contextlib.suppress(OSError):
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n" + rest)
+                while not ended.wait(0.02):
+                    client.sendall(b"X: y\r\n" if rest[:1] == b"0" else b"x")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = HttpClient(f"http://127.0.0.1:{server.getsockname()[1]}", timeouts=FAST)
+        with pytest.raises((SourceTimeoutError, UnavailableError)), client.open("GET", "/x") as response:
+            response.read_all(MIB)
+        ended.set()
+        thread.join()

@@ -54,3 +54,9 @@ def test_provenance_takes_no_more_than_its_room() -> None:
 def test_the_same_references_are_kept_each_time() -> None:
     release = add({AMD: image(*references(500))})
     assert add({AMD: image(*references(500))}, release) == release
+
+
+def test_text_that_is_not_unicode_is_refused() -> None:
+    """An argument of a command line may hold any bytes; Python passes them on as lone surrogates."""
+    with pytest.raises(InvalidInputError, match="not Unicode"):
+        add_images(None, "web", "1.0", {AMD: image()}, {"note": "\udcff"}, AT)
