@@ -10,6 +10,8 @@ from catalog.model.release import Release
 from catalog.snapshot.difference import ReleaseDifference
 from catalog.trust.conflicts import Conflict
 
+_MAX_REASON = 300
+
 
 @dataclass(slots=True)
 class ChangeList:
@@ -59,10 +61,16 @@ def _describe_one(
         changes.add("removed", after.name, after.version)
         return
     if after.yanked != before.yanked:
-        changes.add("unyanked" if after.yanked is None else "yanked", after.name, after.version, reason=after.yanked or "")
+        kind: ChangeKind = "unyanked" if after.yanked is None else "yanked"
+        changes.add(kind, after.name, after.version, reason=_shorten(after.yanked or ""))
     added = [platform for platform in after.images if platform not in before.images]
     for platform in added:
         changes.add("platform", after.name, after.version, str(platform))
     told = after.yanked != before.yanked or added or any((after.name, after.version, p) in disputed for p in after.images)
     if not told:
         changes.add("annotated", after.name, after.version)
+
+
+def _shorten(reason: str) -> str:
+    """Return a publisher's text as the history keeps it: the catalogue may write another one with every snapshot."""
+    return reason if len(reason) <= _MAX_REASON else reason[: _MAX_REASON - 1] + "…"

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from catalog.errors import UnavailableError
 from catalog.home.home import Home
+from catalog.home.records import local_records
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import Change
 from catalog.index.update import IndexUpdate
@@ -29,6 +30,7 @@ def show_accepted(
     can fetch it shows it.
     """
     comparison = _compare_again(home, accepted)
+    local_records(home).put(accepted.name, accepted.encoded)  # the suspicious one is not offered to others any more
 
     def write(connection: Connection) -> None:
         trust(connection)

@@ -95,6 +95,9 @@ def _read(folder: Folder, root: Cid) -> Outline | None:
 
 
 def _walk(path: Path) -> Iterator[Path]:
+    """Yield the files below a folder; what a symbolic link leads to is not the catalogue's."""
+    if path.is_symlink():
+        return
     for parent, _, names in os.walk(path):
         for name in names:
             yield Path(parent, name)

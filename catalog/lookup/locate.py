@@ -108,7 +108,7 @@ class Lookup:
         if image is not None and image.format != IMAGE_FORMAT:
             text = f'the archive of {release.reference} has the format "{image.format[:60]}", which this dcat cannot check'
             notices.append(Notice("format", text))
-        times = self.view.images_seen(catalogue.catalogue, release.name, release.version)
+        times = self.view.images_seen(catalogue.catalogue, release.name, release.version, release.images)
         seen = min(times.values(), default=None) if chosen is None else times.get(str(chosen))
         return Resolved(reference, catalogue, release, chosen, image, seen, tuple(notices))
 
@@ -192,7 +192,7 @@ class Lookup:
 
     def _is_seen_by(self, before: str, catalogue: str, release: Release, platform: Platform | None) -> bool:
         """Return whether the image for ``platform`` was first seen here by a time; where there is none, whether every image was."""
-        images = self.view.images_seen(catalogue, release.name, release.version)
+        images = self.view.images_seen(catalogue, release.name, release.version, release.images)
         times = [images[str(known)] for known in release.images if str(known) in images]
         if platform is not None and str(platform) in images and platform in release.images:
             times = [images[str(platform)]]
@@ -221,7 +221,7 @@ class Lookup:
             release = row.release
             image = release.images[parse_platform(row.platform)]
             shown = self.view.catalogue(catalogue)
-            seen = self.view.images_seen(catalogue, release.name, release.version).get(row.platform, "")
+            seen = self.view.images_seen(catalogue, release.name, release.version, release.images).get(row.platform, "")
             rank = (shown is None or not shown.own, seen, places.get(catalogue, len(places)))
             content = (image.archive, image.config, image.manifest)
             ranks[content] = min(rank, ranks.get(content, rank))

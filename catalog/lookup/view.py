@@ -4,7 +4,7 @@ Nothing heavy is imported (SQLAlchemy takes 180 ms). The tables are defined in `
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from catalog.index.catalogue import CatalogueRow
@@ -13,6 +13,7 @@ from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
 from catalog.snapshot.line import decode_line
+from catalog.trust.content import Content, content_of
 from catalog.trust.provisional import SEEN, time_seen
 
 _HELD_BY = {"archive": "substr(archive, -32)", "config": "config", "manifest": "manifest"}  # in the trust store
@@ -240,16 +241,27 @@ class View:
             found.append(ConflictRow(platform, ConfigDigest(old), decode_line(line).images[platform], state))
         return found
 
-    def images_seen(self, catalogue: str, name: str, version: str) -> dict[str, str]:
-        """Return when this home first saw the current images of a release, by platform."""
-        rows = self._ask_trust(
-            "SELECT platform, first_seen FROM contents JOIN catalogues USING (catalogue_id) "
-            "WHERE catalogue = ? AND name = ? AND version = ?",
-            catalogue,
-            name,
-            version,
-        )
-        return {platform: time_seen(noted) for platform, noted in rows}
+    def images_seen(
+        self, catalogue: str, name: str, version: str, images: Mapping[Platform, Image] | None = None
+    ) -> dict[str, str]:
+        """Return when this home first saw the current images of a release, by platform.
+
+        An image of ``images`` that is in another format than the current one counts from when it was seen in that format.
+        """
+        key = (catalogue, name, version)
+        columns = "platform, first_seen, config, format, archive, manifest"
+        join = "JOIN catalogues USING (catalogue_id) WHERE catalogue = ? AND name = ? AND version = ?"
+        rows = [
+            row
+            for table in ("former_contents", "contents")  # of two that are alike, the current one counts
+            for row in self._ask_trust(f"SELECT {columns}, '{table}' FROM {table} {join}", *key)  # noqa: S608
+        ]
+        times = {platform: time_seen(noted) for platform, noted, *_, table in rows if table == "contents"}
+        for platform, noted, *content, _ in rows:
+            image = (images or {}).get(parse_platform(platform))
+            if image is not None and Content(*content) == content_of(image):
+                times[platform] = time_seen(noted)
+        return times
 
     def note(self, key: str) -> str | None:
         rows = self._ask_trust("SELECT value FROM notes WHERE key = ?", key)

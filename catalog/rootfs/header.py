@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from catalog.errors import ArchiveError
-from catalog.limits import MAX_TAR_EXTENSION_SIZE
+from catalog.limits import MAX_LISTED_PATH, MAX_TAR_EXTENSION_SIZE
 from catalog.rootfs.entry import EntryKind
 
 BLOCK: Final = 512
@@ -104,6 +104,8 @@ def _make_header(block: bytes, pax: dict[bytes, bytes], long_name: bytes | None,
     raw_target = pax.get(b"linkpath", long_target)
     if raw_target is None:
         raw_target = block[157:257].split(b"\0", 1)[0]
+    if max(len(raw_name), len(raw_target)) > MAX_LISTED_PATH:
+        raise ArchiveError(f"a path has {max(len(raw_name), len(raw_target))} bytes")
     size = _read_number(block[124:136])
     if b"size" in pax:
         size = _read_decimal(pax[b"size"])

@@ -14,7 +14,7 @@ import zstandard
 from catalog.errors import ArchiveError, LockedError
 from catalog.image.reader import ArchivedLayer
 from catalog.ipld.block import BlockSource
-from catalog.limits import MAX_LISTED_ENTRIES, MAX_LISTING_SIZE
+from catalog.limits import MAX_LISTED_ENTRIES, MAX_LISTED_TEXT, MAX_LISTING_SIZE
 from catalog.rootfs.entry import Entry
 from catalog.rootfs.header import BLOCK, read_header
 from catalog.rootfs.leaves import Held, LayerBytes, list_leaves
@@ -45,10 +45,14 @@ def list_layer(layer: ArchivedLayer, source: BlockSource, held: Held, stopped: C
     data = LayerBytes(list_leaves(layer, source), source, held)
     entries: list[Entry] = []
     problem = ""
+    text = 0
     try:
         while (header := read_header(data.read)) is not None:
             if len(entries) >= MAX_LISTED_ENTRIES:
                 raise ArchiveError(f"the layer has more than {MAX_LISTED_ENTRIES} entries")
+            text += len(header.path) + len(header.target)
+            if text > MAX_LISTED_TEXT:
+                raise ArchiveError(f"the paths of the layer have more than {MAX_LISTED_TEXT} characters")
             if len(entries) % _STOP_EVERY == 0 and stopped():
                 raise LockedError("stopped before the layer was listed")
             offset = data.position

@@ -10,7 +10,8 @@ Source: OCI image-spec, layer.md ("Applying Changesets", "Whiteouts").
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from catalog.limits import MAX_LINK_HOPS
+from catalog.errors import ArchiveError
+from catalog.limits import MAX_IMPLIED_TEXT, MAX_LINK_HOPS, MAX_LINK_STEPS
 from catalog.rootfs.entry import Entry, make_directory_entry
 from catalog.rootfs.header import normalise_path
 
@@ -32,9 +33,15 @@ class Node(NamedTuple):
 
 
 class Tree:
-    """The files of an image. The root is the directory ``""``."""
+    """The files of an image. The root is the directory ``""``.
+
+    An image is as large as its publisher makes it: a few long paths and links imply very many directories and steps. Raise
+    `ArchiveError` where they are more than can be shown.
+    """
 
     def __init__(self, layers: Iterable[Sequence[Entry]] = ()) -> None:
+        self._implied = 0
+        self._steps = 0
         self._nodes: dict[str, Node] = {"": Node("", make_directory_entry(""), 0)}
         self._children: dict[str, dict[str, None]] = {"": {}}
         self._links: set[str] = set()
@@ -127,6 +134,9 @@ class Tree:
         for part in path.split("/"):
             at = self._join(at, part)
             if at not in self._children:
+                self._implied += len(at)
+                if self._implied > MAX_IMPLIED_TEXT:
+                    raise ArchiveError("the files of the image cannot be listed", why="it has too many directories in directories")
                 self._put(at, make_directory_entry(at), number)
 
     def _remove(self, path: str) -> None:
@@ -162,6 +172,9 @@ class Tree:
         hops = 0
         while waiting:
             part = waiting.pop()
+            self._steps += 1
+            if self._steps > MAX_LINK_STEPS:
+                raise ArchiveError("the files of the image cannot be listed", why="it has too many links in the paths of others")
             if part == ".":
                 continue
             if part == "..":

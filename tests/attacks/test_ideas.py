@@ -31,6 +31,30 @@
 28    a catalogue unsubscribed from while it is fetched                          *fell*: the index showed it again
 29    names that begin with what becomes a second alias of their catalogue        *fell*: the reference moved to another name
 30    aliases, names and versions that differ by case, dots, dashes only         distinct or refused; none is taken for another
+31    a planted jump, then the owner's revocation                                *fell*: the planted releases stayed shown
+32    names that only a refused jump brought                                     *fell*: they stayed the catalogue's
+33    a changed content that is accepted in a jump, which is refused             *fell*: it stayed current; a flood as well
+34    a jump to the snapshot that is shown already                               *fell*: nobody could accept it
+35    the record of a refused jump, afterwards                                   *fell*: this home offered it on
+36    an extra entry in a snapshot that is an image which the user removed       *fell*: gc kept it, and it was served
+37    the same among the directories of its images, which are mirrored           *fell*: any DAG there was fetched and kept
+38    the same as a delta of an image that the user pinned                       *fell*: gc kept it
+39    a false line about somebody else's archive, and a bundle with it           *fell*: the bundle was refused
+40    the same line 2,000,000 times, and somebody resolves the digest            *fell*: minutes, gigabytes
+41    the same with a size of 2⁵³, and serve --fetch                             *fell*: all that clients had fetched was let go of
+42    verify --repair, publish --copy, sharing: who is asked for what            *fell*: sources of other catalogues learned CIDs
+43    a path of 2,000 directories, many times, in an image of a few KiB          *fell*: gigabytes for ``files``, and for a page
+44    links in the paths of links, many times                                    *fell*: seconds for each KiB
+45    whiteouts, opaque directories, files in place of directories, many times   linear
+46    another format of an image that was seen long ago, and --min-age           *fell*: it counted as old
+47    reasons of 4,000 characters, other ones with every sync                    *fell*: 200 MB of history
+48    a lock, and a publisher who changes config, archive, format, platform      noticed each time; a mark or annotation is none
+49    successors in a circle                                                     the third is refused; nothing is asked twice
+50    a snapshot of somebody else's, signed as one's own                         names stay; unsubscribing takes nothing away
+51    names that are paths of a registry (``web/tags/list``) in a static export  each is whole
+52    a static export with ``--prune`` into a folder with a symbolic link        *fell*: files behind the link were deleted
+53    a release with false deltas, further keys and registries that is copied    deltas and keys stay behind
+54    an image of a colleague listed too, and ``unpin`` of that line             lets go of the image: it is the user's own act
 ====  =========================================================================  ==========================================
 """
 

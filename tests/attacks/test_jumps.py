@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from catalog.errors import ReleaseConflictError, ReleaseNotFoundError
+from catalog.home.records import local_records
+from catalog.ipns.record import Record
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.release import Release
 from catalog.operations.gc import collect_garbage
@@ -16,28 +18,31 @@ WEB = make_release("web", "1.0", "old")
 JUMP = 5_000_000
 
 
-def refuse(mallory: Attacker, ann: Victim) -> None:
+def refuse(mallory: Attacker, ann: Victim) -> list[Record]:
     ann.refuse("bob")
+    return []
 
 
-def revoke(mallory: Attacker, ann: Victim) -> None:
-    mallory.sign("/ipfs/bafkqaaa", sequence=MAX_SEQUENCE)
+def revoke(mallory: Attacker, ann: Victim) -> list[Record]:
+    record = mallory.sign("/ipfs/bafkqaaa", sequence=MAX_SEQUENCE)
     assert ann.sync(mallory).state == "revoked"
+    return [record]
 
 
-def sign_properly(mallory: Attacker, ann: Victim) -> None:
+def sign_properly(mallory: Attacker, ann: Victim) -> list[Record]:
     """The owner, who never saw what the thief of the key planted, publishes."""
     mallory.call("publish_lines", {}, sequence=2)
-    mallory.publish(WEB, make_release("web", "1.1"), sequence=2)
+    record = mallory.publish(WEB, make_release("web", "1.1"), sequence=2)
     assert ann.sync(mallory).state == "updated"
+    return [record]
 
 
 @pytest.mark.parametrize("end", [refuse, revoke, sign_properly])
 def test_nothing_of_a_refused_jump_is_left(
-    mallory: Attacker, carol: Attacker, ann: Victim, end: Callable[[Attacker, Victim], None]
+    mallory: Attacker, carol: Attacker, ann: Victim, end: Callable[[Attacker, Victim], list[Record]]
 ) -> None:
     """Releases, contents that the user accepted meanwhile, and names; a collection in between makes no difference."""
-    mallory.publish(WEB)
+    accepted = [mallory.publish(WEB)]
     ann.subscribe(mallory, "bob")
     carol.publish(make_release("tool", "1.0"))
     ann.subscribe(carol, "carol")
@@ -51,13 +56,15 @@ def test_nothing_of_a_refused_jump_is_left(
     assert ann.resolve("db@1.0").catalogue.alias == "bob"
     with ann.home() as home:
         collect_garbage(home, delete=True)
-    end(mallory, ann)
+    accepted += end(mallory, ann)
     assert [question for question in ann.questions() if question.kind != "successor"] == []
     assert ann.resolve("bob/web@1.0").release == WEB
     for gone in ("bob/web@2.0", "bob/db@1.0"):
         with pytest.raises(ReleaseNotFoundError):
             ann.resolve(gone)
     assert ann.resolve("db@1.0").release == make_release("db", "1.0", "carol's")
+    with ann.home() as home:
+        assert (local_records(home).get(mallory.name) or b"") in {record.encoded for record in accepted}
     assert ann.resolve("carol/tool@1.0")
 
 

@@ -1,6 +1,7 @@
 """A18, A8, C17: references whose meaning a publisher tries to change."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -122,6 +123,23 @@ def test_an_old_image_does_not_age_a_new_one(mallory: Attacker, ann: Victim) -> 
     assert ann.resolve("web@2.0").first_seen != ann.resolve("web@2.0", platform=ARM64).first_seen
     ann.wait(three)
     assert ann.resolve("web", latest=True, min_age=three).release.version == "2.0"
+
+
+def test_another_format_does_not_inherit_the_age_of_an_image(mallory: Attacker, ann: Victim) -> None:
+    """Nothing here can hold the archive of another format against the config, so it is as new as it is."""
+    image = listed_image("app")
+    mallory.publish(list_image("web", "1.0", image, AMD64))
+    ann.subscribe(mallory, "bob")
+    ann.wait(timedelta(days=5))
+    moved = replace(image, format="dcat-image/9", archive=listed_image("evil").archive)
+    mallory.publish(list_image("web", "1.0", moved, AMD64))
+    ann.sync(mallory)
+    with pytest.raises(ReleaseNotFoundError, match="no version to choose"):
+        ann.resolve("web", latest=True, min_age=timedelta(days=3))
+    assert ann.resolve("web", latest=True).image == moved
+    mallory.publish(list_image("web", "1.0", image, AMD64))
+    ann.sync(mallory)
+    assert ann.resolve("web", latest=True, min_age=timedelta(days=3)).image == image
 
 
 def test_the_history_of_many_changes_is_not_denied(mallory: Attacker, ann: Victim) -> None:
