@@ -52,6 +52,6 @@ def open_configured_network(
         by_url.setdefault(source.url, SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue))
     for added in extra:
         known = by_url.get(added.url, added)
-        by_url[added.url] = replace(known, ca_file=added.ca_file or known.ca_file)
+        by_url[added.url] = replace(known, token_file=added.token_file or known.token_file, ca_file=added.ca_file or known.ca_file)
     proxies, authorities = Proxies.of_variables(variables), Authorities.of_variables(variables)
     return open_network(by_url.values(), kubo, cluster=cluster, proxies=proxies, authorities=authorities)

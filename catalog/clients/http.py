@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from catalog import limits
 from catalog.clients.address import AddressRule, LookUp, SocketRule, explain, look_up
@@ -235,6 +235,9 @@ class HttpClient:
             return UnavailableError(f"{response.name} requires a user name and password", why=why, hint=PROXY_LOGIN_HINT)
         if response.status in {401, 403}:
             return UnavailableError(f"{response.name} denies access", why=why, hint="it requires a token, or a different one")
+        if response.status == 421:
+            hint = f"it must allow the name: dcat serve --allowed-host {urlsplit(f'//{response.name}').hostname}"
+            return UnavailableError(f"{response.name} does not answer to this name", why=why, hint=hint)
         return UnavailableError(f"{response.name} did not answer as expected", why=why)
 
     def _read_token(self) -> str | None:

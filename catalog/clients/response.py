@@ -177,6 +177,10 @@ def read_failure(name: str, exchange: "Exchange", error: Exception) -> DcatError
             f"{name} does not answer in time", why="no connection" if "onnect" in type(error).__name__ else "silent"
         )
     if isinstance(error, requests.exceptions.SSLError):
+        if "WRONG_VERSION_NUMBER" in str(why) or "record layer failure" in str(why).lower():
+            return UnavailableError(
+                f"{name} does not speak TLS", why=f"TLS: {explain(why)}", hint="begin its URL with http: where it has no TLS"
+            )
         return UnavailableError(f"{name} cannot be trusted", why=f"TLS: {explain(why)}", hint="name its CA with ca-file")
     if isinstance(error, requests.ConnectionError):
         hint = PROXY_LOGIN_HINT if str(why).startswith("Tunnel connection failed: 407") else ""

@@ -5,6 +5,7 @@ it is shown in full, kept once, and can be compared with a fingerprint.
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from catalog.ipns.name import IpnsName, parse_ipns_name
 CATALOGUE_PATH = "/dcat/v1/catalogue"
 _SCHEMA = "dcat/catalogue/v1"
 _MAX_ANSWER = 4096
+
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}(?:/[A-Za-z0-9._~/-]{0,500})?", re.ASCII)
 
 Kind = Literal["name", "url", "domain", "file"]
 
@@ -43,6 +46,12 @@ def parse_target(text: str) -> Target:
             return Target("file", text)
         if is_domain(bare.lower()):
             return Target("domain", bare.lower())
+        if _ADDRESS.fullmatch(text):
+            raise InvalidInputError(
+                f'"{text[:120]}" is not a catalogue',
+                why="the URL of a server begins with http:// or https://",
+                hint=f"dcat subscribe ALIAS http://{text}",
+            ) from error
         raise InvalidInputError(
             f'"{text[:120]}" is not a catalogue',
             why=error.why or "it is not an IPNS name, a URL, a domain or a file",

@@ -207,7 +207,10 @@ def _listen(settings: ServerSettings) -> socket.socket:
             raise LockedError(
                 f"{where} is taken", why="another process listens there", hint="stop it, or serve on another port"
             ) from error
-        raise InvalidConfigError(f"cannot listen on {where}", why=str(error)) from error
+        why = (error.strerror or str(error)).partition(" (while")[0] if isinstance(error, OSError) else "it is not a host name"
+        raise InvalidConfigError(
+            f"cannot listen on {where}", why=why, hint="--host is a name or an address of this machine: 127.0.0.1, ::1"
+        ) from error
 
 
 def _most_connections(wanted: int) -> int:

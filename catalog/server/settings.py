@@ -67,7 +67,7 @@ class ServerSettings:
     @property
     def listening_host(self) -> str:
         """Return the address to bind; raise `InvalidConfigError` where others can reach it and ``public`` is not set."""
-        host = self.host or (EVERYWHERE if self.public else LOOPBACK)
+        host = (self.host or (EVERYWHERE if self.public else LOOPBACK)).removeprefix("[").removesuffix("]")
         if not self.public and not is_loopback(host):
             raise InvalidConfigError(
                 f'"{host}" can be reached from outside this machine',

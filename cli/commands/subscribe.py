@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Annotated
@@ -20,12 +21,14 @@ from cli.context import Context
 from cli.following import update_body, update_warnings
 from cli.output import Document, Table, fields
 from cli.quantities import format_count, format_size
+from cli.secrets import warn_if_shared
 from cli.settings.file import read_file_values, set_in_file
 from cli.settings.keys import read_file, read_url
 
 app = command_app()
 
 _SHOWN = 5
+_MISSING = {"denies access": "--token-file", "cannot be trusted": "--ca-file"}
 
 AliasArgument = Annotated[str, typer.Argument(metavar="[ALIAS]", help="Your name for it, without a slash.")]
 TargetArgument = Annotated[
@@ -36,6 +39,9 @@ ViaOption = Annotated[
 ]
 CaFileOption = Annotated[
     str, typer.Option("--ca-file", metavar="FILE", help="The CA that signed the server's certificate; it is kept in the settings.")
+]
+TokenFileOption = Annotated[
+    str, typer.Option("--token-file", metavar="FILE", help="The token that the server requires; the file is kept in the settings.")
 ]
 FingerprintOption = Annotated[str, typer.Option("--fingerprint", metavar="k51...", help="The name that the catalogue must have.")]
 
@@ -49,6 +55,7 @@ def subscribe(
     via: ViaOption = None,
     fingerprint: FingerprintOption = "",
     ca_file: CaFileOption = "",
+    token_file: TokenFileOption = "",
 ) -> Document:
     """Follow a catalogue: its releases are then found here.
 
@@ -59,46 +66,58 @@ def subscribe(
     found = parse_target(target)
     urls = [read_url("--via", url) for url in via or []]
     if found.kind == "url":
-        urls.append(read_url("the catalogue", found.text))
+        urls.append(read_url("URL", found.text))
     expected = parse_ipns_name(fingerprint) if fingerprint else None
-    authority = read_file("--ca-file", ca_file) if ca_file else ""
-    with _open_network(context, urls, found, authority) as network:
-        name = name_of_target(
-            found,
-            clients={client.url: client for client in network.clients},
-            bundled=[name for bundle in network.bundles for name in bundle.records],
-            fingerprint=expected,
-        )
+    files = {
+        "token-file": read_file("--token-file", token_file) if token_file else "",
+        "ca-file": read_file("--ca-file", ca_file) if ca_file else "",
+    }
+    if token_file:
+        warn_if_shared(context.output, Path(files["token-file"]), "a token")
+    with _open_network(context, urls, found, files) as network:
+        try:
+            name = name_of_target(
+                found,
+                clients={client.url: client for client in network.clients},
+                bundled=[name for bundle in network.bundles for name in bundle.records],
+                fingerprint=expected,
+            )
+        except UnavailableError as error:
+            option = next((option for words, option in _MISSING.items() if words in error.message), None)
+            if option is not None and not files[option.removeprefix("--")]:
+                error.hint = f"dcat subscribe {alias or 'ALIAS'} {shlex.quote(target)} {option} FILE"
+            raise
         if not alias:
             alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
         done = operations.subscribe(context.home, network, name, alias, progress=context.progress)
     for url in urls:
-        _keep_source(context, alias, url, done.subscription.catalogue, authority)
+        _keep_source(context, alias, url, done.subscription.catalogue, files)
     return _document(done)
 
 
-def _open_network(context: Context, urls: list[str], target: Target, authority: str) -> Network:
+def _open_network(context: Context, urls: list[str], target: Target, files: Mapping[str, str]) -> Network:
     if target.kind in ("url", "domain") and context.settings.offline:
         raise UnavailableError(f"{target.text} cannot be asked", why="the network is switched off: offline is set")
-    extra = [SourceSetting(url, ca_file=Path(authority) if authority else None) for url in urls]
+    token_file, ca_file = (Path(files[key]) if files[key] else None for key in ("token-file", "ca-file"))
+    extra = [SourceSetting(url, token_file=token_file, ca_file=ca_file) for url in urls]
     network = context.open_network(context.home, extra)
     return with_bundle(network, BundleSource(Path(target.text))) if target.kind == "file" else network
 
 
-def _keep_source(context: Context, alias: str, url: str, catalogue: str, authority: str) -> None:
+def _keep_source(context: Context, alias: str, url: str, catalogue: str, files: Mapping[str, str]) -> None:
     """Add a source to the settings, named after the alias, unless its URL is there already."""
     path = context.surroundings.config
     values = read_file_values(path)
     known = next((source.name for source in context.settings.sources if source.url == url), None)
     if known is not None:
-        if authority:
-            set_in_file(path, {f"sources.{known}.ca-file": authority})
+        if any(files.values()):
+            set_in_file(path, {f"sources.{known}.{key}": file for key, file in files.items() if file})
         return
     base = re.sub(r"[^a-z0-9]+", "-", alias)
     names = (base if number == 1 else f"{base}-{number}" for number in count(1))
     name = next(name for name in names if f"sources.{name}.url" not in values)
     added = {f"sources.{name}.url": url, f"sources.{name}.catalogue": catalogue}
-    set_in_file(path, added | ({f"sources.{name}.ca-file": authority} if authority else {}))
+    set_in_file(path, added | {f"sources.{name}.{key}": file for key, file in files.items() if file})
     context.note(f"Added the source {name}, {url}, to the settings: dcat config list")
 
 

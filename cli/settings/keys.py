@@ -45,10 +45,14 @@ def read_url(key: str, text: str) -> str:
     if not _is_http_url(text):
         raise InvalidConfigError(f'{key}: "{redact(text)}" is not a valid URL', hint="a URL reads http://127.0.0.1:5001")
     if has_secret(text):
+        if key in ("URL", "--via"):  # of a command
+            hint = "leave out what stands before @ and behind ? or #; for a token: --token-file FILE"
+        else:
+            hint = f"dcat config set {key.rsplit('.', 1)[0] + '.token-file' if '.' in key else key + '-token-file'} FILE"
         raise InvalidConfigError(
             f"{key}: {redact(text)} carries a secret or a query",
             why="settings are shown and logged; secrets belong in files of their own",
-            hint=f"dcat config set {key.rsplit('.', 1)[0] + '.token-file' if '.' in key else key + '-token-file'} FILE",
+            hint=hint,
         )
     return normalize_url(text)
 

@@ -193,6 +193,12 @@ def test_urls_that_are_none(url: str) -> None:
         HttpClient(url)
 
 
+def test_a_server_without_tls_is_said_to_have_none() -> None:
+    with LyingSource([BLOCK]) as source, pytest.raises(UnavailableError, match="does not speak TLS") as caught:
+        read_block(HttpClient(source.url.replace("http:", "https:"), timeouts=PATIENT))
+    assert "http:" in caught.value.hint
+
+
 def test_own_ca(certificates: Certificates) -> None:
     with LyingSource([BLOCK], certificate=certificates.server) as source:
         with pytest.raises(UnavailableError, match="cannot be trusted"):

@@ -116,12 +116,9 @@ def below(request: pytest.FixtureRequest, publisher: CommandHome, tmp_path_facto
 
 
 def follow(front: Front, folder: Path) -> None:
-    """Follow the catalogue with the settings of the guide, get one version block by block and the next one by delta."""
+    """Follow the catalogue as the guide says, get one version block by block and the next one by delta."""
     home = CommandHome(folder)
-    source = {"url": front.url, "token-file": str(front.token_file), "ca-file": str(front.certificates.ca)}
-    lines = (f"{key} = {json.dumps(value)}\n" for key, value in source.items())
-    (folder / "config.toml").write_text("[sources.ann]\n" + "".join(lines), encoding="utf-8")
-    home.dcat("subscribe", "ann", front.url)
+    home.dcat("subscribe", "ann", front.url, "--token-file", str(front.token_file), "--ca-file", str(front.certificates.ca))
     home.dcat("pull", "--no-load", "ann/web@1.0")
     upgraded = json.loads(home.dcat("pull", "--no-load", "--json", "ann/web@1.1").splitlines()[-1])
     assert upgraded["delta"]["complete"]

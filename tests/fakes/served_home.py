@@ -14,7 +14,7 @@ from catalog.server.site.site import HeldBlocks
 
 
 @contextlib.contextmanager
-def served_home(path: Path, node: HeldBlocks | None = None) -> Iterator[str]:
+def served_home(path: Path, node: HeldBlocks | None = None, *, token: str | None = None) -> Iterator[str]:
     """Serve the home at ``path``, with its archives in ``node``, until the block ends; yield the URL."""
     started = threading.Event()
     found: list[RunningServer] = []
@@ -28,7 +28,7 @@ def served_home(path: Path, node: HeldBlocks | None = None) -> Iterator[str]:
         try:
             with open_home(path, now=datetime.now(UTC)) as home:
                 site = open_site(home, lambda: datetime.now(UTC), node)
-                run_server(site, ServerSettings(port=0), ready=ready, log=lambda line: None)
+                run_server(site, ServerSettings(port=0, token=token), ready=ready, log=lambda line: None)
         except BaseException as error:
             failed.append(error)
         finally:

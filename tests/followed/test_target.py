@@ -34,6 +34,13 @@ def test_what_is_no_catalogue_says_what_is(text: str) -> None:
     assert "k51" in caught.value.hint
 
 
+@pytest.mark.parametrize("address", ["localhost:5078", "ann-pc.lan:80", "[::1]:5078", "www.example.org:443/dcat"])
+def test_an_address_without_a_scheme_gets_one(address: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not a catalogue") as caught:
+        parse_target(address)
+    assert caught.value.hint == f"dcat subscribe ALIAS http://{address}"
+
+
 def test_an_rsa_name_is_refused() -> None:
     target = parse_target("QmVujd5Vb7moysJj8itnGufN7MEtPRCNHkKpNuA4onsRa3")
     with pytest.raises(InvalidIpnsNameError, match="RSA"):

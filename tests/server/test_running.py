@@ -38,6 +38,21 @@ def test_loopback_has_many_addresses(host: str) -> None:
     assert ServerSettings(host=host).listening_host == host
 
 
+def test_an_address_in_brackets_is_that_address() -> None:
+    assert ServerSettings(host="[::1]").listening_host == "::1"
+
+
+@pytest.mark.parametrize("host", ["::ffff:192.0.2.1", "no such host", "h\u00f6" * 40, "192.0.2.1"])
+def test_what_it_cannot_listen_on_is_said_plainly(host: str) -> None:
+    with (
+        pytest.raises(InvalidConfigError, match="cannot listen on") as caught,
+        serving(settings=ServerSettings(host=host, port=0, public=True)),
+    ):
+        pass
+    assert "[Errno" not in caught.value.why
+    assert caught.value.hint
+
+
 def test_public_means_every_address() -> None:
     assert ServerSettings(public=True).listening_host == "0.0.0.0"
     with serving(settings=ServerSettings(port=0, public=True)) as served:

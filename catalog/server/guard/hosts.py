@@ -7,6 +7,7 @@ this machine's is refused on every route. Considered: checking only writes, as m
 import ipaddress
 import re
 
+from catalog.errors import InvalidConfigError
 from catalog.server.settings import ServerSettings
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::[0-9]{1,5})?", re.ASCII)
@@ -20,7 +21,7 @@ class HostList:
 
     def __init__(self, settings: ServerSettings, own_names: tuple[str, ...] = ()) -> None:
         names = set(_ALWAYS)
-        names.update(filter(None, map(_normalise, settings.allowed_hosts)))
+        names.update(map(_read_allowed, settings.allowed_hosts))
         if settings.public:
             for name in filter(None, map(_normalise, own_names)):
                 label = name.split(".")[0]
@@ -38,6 +39,18 @@ class HostList:
             return False
         name = _normalise(match[1])
         return name in self._names or (self._public and local_address is not None and name == _normalise(local_address))
+
+
+def _read_allowed(text: str) -> str:
+    """Return the name in ``NAME``, ``NAME:PORT`` or a URL; raise `InvalidConfigError` for what no Host can be, as a wildcard."""
+    match = _HOST.fullmatch(re.sub(r"\Ahttps?://|/.*\Z", "", text.strip(), flags=re.IGNORECASE))
+    if match is None:
+        raise InvalidConfigError(
+            f'"{text[:200]}" cannot be an allowed host',
+            why="a Host is a name or an address",
+            hint="--allowed-host dcat.example.org",
+        )
+    return _normalise(match[1])
 
 
 def _normalise(host: str) -> str:

@@ -11,7 +11,7 @@ from catalog.model.release import Image, Release
 from catalog.server.pages.visit import Visit
 
 _ALIAS = re.compile(r"[a-z][a-z0-9-]{1,30}")
-_LOCAL = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?")
+_LOCAL = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+)(?::\d+)?")
 _CREDENTIALS = '-u "dcat:$DCAT_TOKEN" '
 
 
@@ -31,9 +31,14 @@ def list_clients(visit: Visit, row: CatalogueRow, release: Release, image: Image
         return ()
     found = [_dcat(visit, row, release, whole=whole)]
     if whole:
-        found += _registry(visit, row, release, image) if visit.registry else _archives(visit, release, image)
+        found += _registry(visit, row, release, image) if _has_registry(visit) else _archives(visit, release, image)
         found += [_ipfs(visit, release, image), _curl(visit, release, image)]
     return tuple(found)
+
+
+def _has_registry(visit: Visit) -> bool:
+    """Return whether engines reach the registry by the address that was typed: they take no IPv6 address for a host."""
+    return visit.registry and "//[" not in visit.server
 
 
 def _dcat(visit: Visit, row: CatalogueRow, release: Release, *, whole: bool) -> Client:
@@ -43,7 +48,7 @@ def _dcat(visit: Visit, row: CatalogueRow, release: Release, *, whole: bool) -> 
     if not whole:
         note = "This server does not hold all bytes of it; they come from the sources of its catalogue."
     if visit.token:
-        note += " The server asks for a token: dcat config set sources.NAME.token-file FILE."
+        note += " The server asks for a token: add --token-file FILE to the first line."
     return Client("dcat", "dcat", (f"dcat subscribe {alias} {name}", f"dcat pull {alias}/{release.reference}"), note)
 
 

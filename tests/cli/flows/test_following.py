@@ -190,12 +190,41 @@ def test_nothing_waits_for_a_decision(dcat: Dcat) -> None:
     assert dcat("trust", "accept", "bob").code == 10
 
 
+def test_a_server_that_requires_a_token(as_bob: Dcat, dcat: Dcat, tmp_path: Path) -> None:
+    ok(as_bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")))
+    token = tmp_path / "a token"
+    token.touch(mode=0o600)
+    token.write_text("s3cret-of-bob\n")
+    with served_home(tmp_path / "bob", token="s3cret-of-bob") as url:
+        refused = dcat("subscribe", "bob", url)
+        assert refused.code == 31
+        assert f"try: dcat subscribe bob {url} --token-file FILE" in refused.err
+        ok(dcat("subscribe", "bob", url, "--token-file", str(token)))
+        ok(dcat("sync"))
+        ok(dcat("config", "unset", "sources.bob.token-file"))
+        ok(dcat("subscribe", "bob", url, "--token-file", str(token)))  # adds it to the source that is there
+        assert ok(dcat("config", "get", "sources.bob.token-file")).strip() == str(token)
+        ok(dcat("pull", "--no-load", "bob/web@1.0"))
+        typed = dcat("subscribe", "ann", url.replace("//", "//ann:s3cret-of-bob@"))
+        assert typed.code == 2
+        assert "s3cret" not in typed.err
+        assert "for a token: --token-file FILE" in typed.err
+
+
+def test_a_server_that_does_not_allow_its_name(bob: str, dcat: Dcat) -> None:
+    refused = dcat("subscribe", "bob", bob.replace("127.0.0.1", "bob.localhost"))
+    assert refused.code == 31
+    assert "does not answer to this name" in refused.err
+    assert "dcat serve --allowed-host bob.localhost" in refused.err
+
+
 def test_a_server_behind_a_companys_authority(bob: str, dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificates = make_certificates(tmp_path)
     with LyingSource([], upstream=bob, certificate=certificates.server) as server:
         refused = dcat("subscribe", "bob", server.url)
         assert refused.code == 31
         assert "cannot be trusted" in refused.err
+        assert f"try: dcat subscribe bob {server.url} --ca-file FILE" in refused.err
         ok(dcat("subscribe", "bob", server.url, "--ca-file", str(certificates.ca)))
         ok(dcat("sync"))
         for key in ("url", "ca-file", "catalogue"):

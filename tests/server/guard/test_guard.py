@@ -13,7 +13,9 @@ from dataclasses import replace
 
 import pytest
 
+from catalog.errors import InvalidConfigError
 from catalog.ipld.cid import Cid
+from catalog.server.guard.hosts import HostList
 from catalog.server.settings import ServerLimits, ServerSettings
 from tests.server.serving import Blocks, Records, Served, serving
 
@@ -92,6 +94,26 @@ def test_an_allowed_host_is_answered_to() -> None:
     with serving(settings=ServerSettings(port=0, allowed_hosts=("Images.example.org",))) as served:
         assert served.ask("/health", Host="images.example.org:80").status == 200
         assert served.ask("/health", Host="other.example.org").status == 421
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "images.example.org:443",
+        "https://Images.example.org/",
+        "https://images.example.org:8443/dcat/",
+        "images.example.org.",
+        "images.example.org/",
+    ],
+)
+def test_an_allowed_host_as_people_type_it(typed: str) -> None:
+    assert HostList(ServerSettings(allowed_hosts=(typed,))).allows("images.example.org", None)
+
+
+@pytest.mark.parametrize("typed", ["*.example.org", "*", "", "a b", "images.example.org,other"])
+def test_an_allowed_host_that_no_host_can_be(typed: str) -> None:
+    with pytest.raises(InvalidConfigError, match="cannot be an allowed host"):
+        HostList(ServerSettings(allowed_hosts=(typed,)))
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH"])

@@ -85,6 +85,12 @@ def test_pages_behind_a_proxy_below_a_path(pages: Pages) -> None:
     assert pages.get("/health", accept="text/html", **proxied).headers["location"] == "/dcat/status"
 
 
+def test_engines_take_no_ipv6_address_for_a_registry(pages: Pages) -> None:
+    body = pages.get("/r/mine/web@1.1", host=f"[::1]:{pages.port}").body.decode()
+    assert "docker pull" not in body
+    assert f"curl -fsS http://[::1]:{pages.port}/ipfs/" in body
+
+
 def test_a_page_seen_by_another_address_is_another_page(pages: Pages) -> None:
     first = pages.get("/r/mine/web@1.1")
     assert pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"], x_forwarded_proto="https").status == 200
