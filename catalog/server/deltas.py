@@ -52,6 +52,8 @@ class DeltaRoutes:
                 return refuse(404, "no delta between these archives is offered here")
             if not self._jobs.start(pair):
                 return refuse(429, "busy: other deltas are being made", {"retry-after": "2"})
+            if self._jobs.is_crowded(pair):
+                return _come_back()
             transport = request.scope["extensions"]["dcat.transport"]["transport"]
             try:
                 kept = await self._jobs.wait(pair, transport.is_closing)
@@ -62,7 +64,7 @@ class DeltaRoutes:
             except Exception:
                 return refuse(503, "the delta could not be made here", {"retry-after": "60"})
             if kept is None:
-                return refuse(429, "the delta is being made", {"retry-after": "5"})
+                return _come_back()
         return self._respond(request, (base, target), kept)
 
     def _respond(self, request: Request, pair: Pair, kept: KeptDelta) -> Response:
@@ -74,6 +76,10 @@ class DeltaRoutes:
             self._counters.add("delta_saved_bytes_total", max(kept.new_bytes - kept.size, 0))
         headers["content-length"] = str(kept.size)
         return StreamedResponse(self._workers, _read(kept.path), 200, headers)
+
+
+def _come_back() -> Response:
+    return refuse(429, "the delta is being made", {"retry-after": "5"})
 
 
 def _read(path: Path) -> Iterator[bytes]:

@@ -76,6 +76,14 @@ class DeltaJobs:
         job.future.add_done_callback(lambda _: self._end(pair, job))
         return True
 
+    def is_crowded(self, pair: Pair) -> bool:
+        """Return whether too many wait for a delta that was started; then it is made on for one who is told to come back."""
+        job = self._jobs[pair]
+        if job.waiting < limits.MAX_DELTA_WAITERS:
+            return False
+        job.promised = time.monotonic() + limits.DELTA_PROMISE
+        return True
+
     async def wait(self, pair: Pair, is_gone: Callable[[], bool]) -> KeptDelta | None:
         """Wait for a delta that was started; return None where it takes longer than a request should.
 

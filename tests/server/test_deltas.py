@@ -145,6 +145,25 @@ def test_one_that_takes_long_is_made_all_the_same(slow: tuple[Served, SlowDeltas
     assert offered.made == [(A, B)]
 
 
+def test_not_everybody_waits_for_one(slow: tuple[Served, SlowDeltas], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who wait hold slots that others need."""
+    monkeypatch.setattr(limits, "DELTA_WAIT", 20.0)
+    monkeypatch.setattr(limits, "MAX_DELTA_WAITERS", 2)
+    served, offered = slow
+    request = f"GET /dcat/v1/delta/{A}/{B} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    with served.connect() as first, served.connect() as second:
+        for connection in (first, second):
+            connection.sendall(request)
+        while b"dcat_requests_in_flight 3\n" not in served.ask("/metrics").body:
+            pass
+        answer = served.ask(f"/dcat/v1/delta/{A}/{B}")
+        assert (answer.status, answer.headers["retry-after"]) == (429, "5")
+        offered.gate.set()
+        assert first.makefile("rb").read().endswith(b"delta")
+        assert second.makefile("rb").read().endswith(b"delta")
+    assert offered.made == [(A, B)]
+
+
 def test_no_more_are_made_than_there_are_cores(slow: tuple[Served, SlowDeltas]) -> None:
     served, offered = slow
     for base, target in ((A, B), (B, A)):

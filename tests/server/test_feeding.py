@@ -243,6 +243,24 @@ def test_what_is_held_does_not_wait_for_what_arrives(tmp_path: Path) -> None:
     world.team.close()
 
 
+def test_not_everybody_waits_for_what_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.server.registry.routes.MAX_FEEDER_WAITERS", 3)
+    world = World(tmp_path, deltas=False)
+    with world.serving() as served, ExitStack() as stack:
+        world.source.free = 2
+        world.source.gate.clear()
+        path = f"/v2/team/web/blobs/{json.loads(served.ask('/v2/team/web/manifests/1.1').body)['layers'][-1]['digest']}"
+        for _ in range(3):
+            stack.enter_context(served.connect()).sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        deadline = time.monotonic() + 20
+        while b"dcat_requests_in_flight 4\n" not in served.ask("/metrics").body:
+            assert time.monotonic() < deadline
+        answer = served.ask(path)
+        assert (answer.status, answer.headers["retry-after"]) == (429, "5")
+        world.source.gate.set()
+    world.team.close()
+
+
 def test_a_source_that_stalls_does_not_keep_a_server_that_stops(tmp_path: Path) -> None:
     world = World(tmp_path, deltas=False)
     with world.serving() as served:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from itertools import islice
 from threading import Lock
 
-from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
+from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError, VerificationError
 from catalog.image.reader import ArchiveView, read_listed_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import BlockSource
@@ -31,7 +31,7 @@ class Images:
         self._lock = Lock()
         self._open: OrderedDict[tuple[Cid, Platform], ArchiveView] = OrderedDict()
         self._whole: OrderedDict[Cid, float] = OrderedDict()
-        self._blobs: OrderedDict[Cid, frozenset[bytes]] = OrderedDict()
+        self._blobs: OrderedDict[tuple[object, ...], frozenset[bytes]] = OrderedDict()
 
     def can_fetch(self, release: NamedRelease, platform: Platform) -> bool:
         """Return whether a release's image would be fetched where it is not held."""
@@ -87,16 +87,19 @@ class Images:
 
         Many images are asked for one blob that none of them has: each of them is read once, not for every question.
         """
+        key = image.archive, image.config, image.manifest, platform  # all that decides whether the archive is what it should be
         with self._lock:
-            blobs = self._blobs.get(image.archive)
+            blobs = self._blobs.get(key)
         if blobs is None:
             try:
                 view = self._read(image, platform)
-            except (VerificationError, BlockNotFoundError):
+                blobs = frozenset((view.config_digest.raw, *(layer.diff_id.raw for layer in view.layers)))
+            except (BlockNotFoundError, BlockMismatchError):
                 return False
-            blobs = frozenset((view.config_digest.raw, *(layer.diff_id.raw for layer in view.layers)))
+            except VerificationError:
+                blobs = frozenset()
             with self._lock:
-                self._blobs[image.archive] = blobs
+                self._blobs[key] = blobs
                 if len(self._blobs) > _MAX_BLOBS:
                     self._blobs.popitem(last=False)
         return raw_digest in blobs

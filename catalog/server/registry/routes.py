@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableError
 from catalog.image.canonical import INDEX_TYPE
-from catalog.limits import MAX_LISTED_TAGS
+from catalog.limits import MAX_FEEDER_WAITERS, MAX_LISTED_TAGS
 from catalog.model.digest import Digest
 from catalog.server.feeding import Feeder, FeederBusyError
 from catalog.server.publishing import Publisher, Pusher
@@ -58,6 +58,7 @@ class RegistryRoutes:
         # What may wait for something that is being fetched has threads of its own, or it would hold up what is held.
         self._opening = workers if feeder is None else workers.branch(_WAITING_THREADS)
         self._reading = workers if feeder is None else workers.branch(_WAITING_THREADS)
+        self._waiting = 0  # for manifests
         self._compress = compress
         self._images = Images(blocks, feeder)
         self._manifests = Manifests(releases, self._images, state)
@@ -111,7 +112,12 @@ class RegistryRoutes:
                 return Response(pushed.data, headers=headers | {"cache-control": "no-store"})
         manifest = await self._workers.run(self._find_manifest, name, wanted, fetch=False)
         if manifest is None and self._opening is not self._workers:
-            manifest = await self._opening.run(self._find_manifest, name, wanted, fetch=True)
+            self._check_waiters()
+            self._waiting += 1
+            try:
+                manifest = await self._opening.run(self._find_manifest, name, wanted, fetch=True)
+            finally:
+                self._waiting -= 1
         if manifest is None:
             return refuse_registry(404, "no such manifest is held here", code="MANIFEST_UNKNOWN")
         for view in manifest.views:
@@ -194,7 +200,15 @@ class RegistryRoutes:
         return StreamedResponse(self._threads_for(blob), compress_gzip(self._blobs.read(blob)), 200, headers, download=True)
 
     def _threads_for(self, blob: Blob) -> Workers:
-        return self._reading if self._images.is_arriving(blob.archive) else self._workers
+        if not self._images.is_arriving(blob.archive):
+            return self._workers
+        self._check_waiters()
+        return self._reading
+
+    def _check_waiters(self) -> None:
+        """Raise `FeederBusyError` where so many wait for what is being fetched that others would not find a slot."""
+        if self._waiting + self._reading.downloads >= MAX_FEEDER_WAITERS:
+            raise FeederBusyError
 
     def _choose(self, request: Request) -> Encoding:
         """Return the encoding of a layer: on loopback identity is quicker than gzip, unless a proxy is in between."""
