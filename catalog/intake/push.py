@@ -43,6 +43,8 @@ class Push:
         self._endpoint = endpoint
         self._failure: Exception | None = None
         self._tags: list[str] = []
+        self._tagging = threading.Lock()
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="engine-push", daemon=True)
         self._thread.start()
 
@@ -65,6 +67,8 @@ class Push:
             if isinstance(self._failure, DcatError) and not endpoint.accepted.is_set():
                 raise PushRefusedError(self._failure.message) from self._failure
             raise self._failure
+        if not endpoint.accepted.is_set():  # somebody else listens where the engine's 127.0.0.1 is
+            raise PushRefusedError("the engine pushed, and nothing came here")
 
     def take(self, sink: ChunkSink, max_size: int, progress: Progress, known: KnownLayers | None = None) -> PushedImages:
         """Store the images as they are pushed, but for ``known`` layers; return them. Raises what `receive` does."""
@@ -79,9 +83,11 @@ class Push:
         return pushed
 
     def close(self) -> None:
-        """End the push, and remove its tags."""
+        """End the push, and remove its tags. An engine that still waits for somebody else is not waited for."""
+        with self._tagging:
+            self._is_closed = True
         self._endpoint.close()
-        self._thread.join(10)
+        self._thread.join(_PATIENCE)
         for tag in self._tags:
             with suppress(DcatError):
                 self._engine.untag(self._endpoint.repository, tag)
@@ -96,12 +102,18 @@ class Push:
         try:
             for number, image in enumerate(self._images):
                 tag = f"{_own_tag()}-{number}"
-                self._tags.append(tag)
-                self._engine.tag(image.id, self._endpoint.repository, tag)
+                with self._tagging:
+                    if self._is_closed:
+                        return
+                    self._tags.append(tag)
+                    self._engine.tag(image.id, self._endpoint.repository, tag)
                 by_platform = image.platform if _knows(image.platform) else None
                 self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform, image.size)
         except Exception as error:  # raised where the publish waits
             self._failure = error
+        except Exception:
+            if not self._is_closed:  # else its connection ended with the publish, which has exported the image
+                raise
 
 
 def start_push(engine: Engine, images: list[EngineImage]) -> Push | None:

@@ -12,11 +12,11 @@ import pytest
 from catalog.blockstores.holding import is_whole
 from catalog.clients.docker import Engine
 from catalog.clients.docker.local import is_local
-from catalog.errors import InvalidNameError, UnavailableError
+from catalog.errors import ImageIncompleteError, InvalidNameError, UnavailableError
 from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
 from catalog.intake import sources
-from catalog.intake.endpoint import PushEndpoint
+from catalog.intake.endpoint import REPOSITORY, PushEndpoint
 from catalog.intake.intake import Wanted
 from catalog.intake.push import examine, remove_left_tags
 from catalog.intake.pushed import PushedImages
@@ -24,14 +24,14 @@ from catalog.intake.sources import EngineSource
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
-from tests.compat.engines import PrivateEngine
+from tests.compat.engines import PrivateEngine, program
 from tests.compat.registry import push_compressed
 from tests.factory.exports import index_archive
 from tests.factory.images import APP, BASE, make_image
 from tests.factory.platforms import ARM64, HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
-from tests.needs import ROOT
+from tests.needs import ROOT, lacks
 
 IMAGE = make_image([BASE, make_layer({"data": bytes(range(256)) * 4000}), APP])
 
@@ -155,6 +155,78 @@ def test_an_engine_that_does_not_push_is_asked_for_an_export(
             done = take(home, engine, "pushed:1", f"3.{number}")
             assert done.changed
             assert shown(docker29) == before
+
+
+@pytest.mark.parametrize("port", ["closed", "silent", "foreign"])
+def test_an_engine_that_pushes_elsewhere_is_asked_for_an_export(
+    docker29: PrivateEngine, local_registry: str, home: Home, monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    """Nothing listens on the port where the engine looks, or somebody who says nothing, or somebody else's registry."""
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    before = shown(docker29)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.getsockname()[1]
+        if port == "closed":
+            listener.close()
+        address = local_registry if port == "foreign" else f"127.0.0.1:{number}"
+        monkeypatch.setattr(PushEndpoint, "repository", f"{address}/{REPOSITORY}")
+        with docker29.connect() as engine:
+            done = take(home, engine, "pushed:1", "8.0")
+    assert done.changed
+    assert is_whole(done.release.images[HOST].archive, home.blocks)
+    assert shown(docker29) == before
+
+
+def test_an_image_that_the_engine_lacks_a_part_of_is_refused(docker29: PrivateEngine, home: Home, local_registry: str) -> None:
+    docker29.clear()
+    push_compressed(local_registry, "lacking", "1", IMAGE)
+    reference = f"{local_registry}/lacking:1"
+    docker29.run("pull", reference)
+    content = content_of(docker29)
+    largest = max(content, key=lambda digest: content[digest][0])
+    ctr(docker29, "content", "rm", largest)
+    before = shown(docker29)
+    with docker29.connect() as engine:
+        with pytest.raises((ImageIncompleteError, UnavailableError)):
+            take(home, engine, reference, "9.0")
+        assert remove_left_tags(engine) == []
+    assert shown(docker29) == before
+
+
+def test_publishes_leave_the_labels_that_the_first_one_left(docker29: PrivateEngine, home: Home) -> None:
+    """containerd notes the repository on every blob for ever, so it is always the same one."""
+    docker29.clear()
+    docker29.put(IMAGE.archive(), "pushed:1")
+    with docker29.connect() as engine:
+        take(home, engine, "pushed:1", "2.90")
+        first = content_of(docker29)
+        for number in range(3):
+            take(home, engine, "pushed:1", f"2.9{number + 1}")
+    assert content_of(docker29) == first
+    noted = [label for _, labels in first.values() for label in labels if label.startswith("containerd.io/distribution.source.127")]
+    assert set(noted) == {"containerd.io/distribution.source.127.0.0.1=dcat/x"}
+
+
+def ctr(engine: PrivateEngine, *arguments: str) -> str:
+    """Run ctr against the containerd of an engine, in the namespace of its images."""
+    path = program("ctr")
+    if path is None:
+        lacks(engine.name, "ctr is not installed (.ci/packages installs Debian's containerd)")
+    (address,) = engine.socket.parent.rglob("containerd.sock")
+    command = [path, "--address", str(address), "--namespace", "moby", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def content_of(engine: PrivateEngine) -> dict[str, tuple[float, list[str]]]:
+    """Return size and labels of every blob of an engine."""
+    sizes = {"B": 1.0, "KiB": 1024.0, "MiB": 1048576.0, "kB": 1e3, "MB": 1e6}
+    found = {}
+    for line in ctr(engine, "content", "ls").splitlines()[1:]:
+        digest, size, *rest = line.split("\t")
+        number = size.strip().rstrip("BKMGikb")
+        found[digest.strip()] = (float(number) * sizes[size.strip()[len(number) :].strip()], sorted(rest[-1].strip().split(",")))
+    return found
 
 
 def test_a_push_that_was_begun_for_nothing_leaves_nothing(docker29: PrivateEngine, home: Home) -> None:
