@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-StepKind = Literal["phase", "part", "total", "note", "warning"]
+StepKind = Literal["phase", "part", "total", "note", "warning", "detail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,8 @@ class Step:
     """One progress event.
 
     ``phase`` begins a phase of work, named by ``label``; ``part`` and ``total`` count ``done`` of ``of`` bytes (``of`` is None
-    if unknown), a part being one layer or one source; ``note`` and ``warning`` are sentences for people.
+    if unknown), a part being one layer or one source; ``note`` and ``warning`` are sentences for people; ``detail`` says how
+    something is done and why, for those who look into it.
     ``figures`` are further numbers by name (``stored``, ``present``, ``new_blocks``), for machines and the closing line.
     """
 

@@ -26,7 +26,7 @@ ProgressOption = Annotated[str, typer.Option("--progress", metavar="auto|plain|j
 TimeoutOption = Annotated[
     float | None, typer.Option("--timeout", metavar="SECONDS", help="Stop with exit code 12 after this time.")
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and how images are taken.")]
 
 COMMON: dict[str, tuple[Any, Any]] = {
     "json": (JsonOption, False),

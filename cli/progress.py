@@ -9,8 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from catalog.progress import Progress, Step, silent
 from cli.output import draws, has_colour, paint
@@ -39,7 +40,7 @@ def open_progress(options: "Options | None") -> Iterator[Progress]:
     mode = options.progress
     if mode == "auto":
         mode = "json" if options.json else "none" if options.quiet else "bars" if draws(sys.stderr) else "plain"
-    renderer: JsonLines | Lines | BarLines | Warnings
+    renderer: Renderer
     if mode == "json":
         renderer = JsonLines()
     elif mode == "bars":
@@ -47,9 +48,36 @@ def open_progress(options: "Options | None") -> Iterator[Progress]:
     else:
         renderer = Lines() if mode == "plain" else Warnings(as_json=options.json)
     try:
-        yield renderer
+        yield Detailed(renderer, shown=options.debug)
     finally:
         renderer.close()
+
+
+class Renderer(Protocol):
+    """A progress callback that can be ended."""
+
+    def __call__(self, step: Step) -> None: ...
+
+    def close(self) -> None:
+        """Remove what may be removed."""
+        ...
+
+
+class Detailed:
+    """Show how things are done as notes, with ``--debug``; else leave that out."""
+
+    def __init__(self, renderer: Renderer, *, shown: bool) -> None:
+        self._renderer = renderer
+        self._shown = shown
+
+    def __call__(self, step: Step) -> None:
+        if step.kind != "detail":
+            self._renderer(step)
+        elif self._shown:
+            self._renderer(replace(step, kind="note"))
+
+    def close(self) -> None:
+        self._renderer.close()
 
 
 def name_of(step: Step) -> str:

@@ -48,6 +48,11 @@ class Push:
         self._thread = threading.Thread(target=self._run, name="engine-push", daemon=True)
         self._thread.start()
 
+    @property
+    def repository(self) -> str:
+        """Where the engine pushes to."""
+        return self._endpoint.repository
+
     def receive(self, pushed: PushedImages, report: Callable[[], None]) -> None:
         """Let ``pushed`` receive everything, and call ``report`` meanwhile, again and again.
 
@@ -111,25 +116,23 @@ class Push:
                 self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform, image.size)
         except Exception as error:  # raised where the publish waits
             self._failure = error
-        except Exception:
-            if not self._is_closed:  # else its connection ended with the publish, which has exported the image
-                raise
 
 
-def start_push(engine: Engine, images: list[EngineImage]) -> Push | None:
-    """Have the engine push images; None where it has to export them instead (see `why_not`)."""
+def start_push(engine: Engine, images: list[EngineImage]) -> tuple[Push | None, str]:
+    """Have the engine push images; None and the reason where it has to export them instead."""
     if not all(image.tags for image in images):
-        return None  # the temporary tag would be the only one, and the engine would delete the image with it
+        # The temporary tag would be the only one, and the engine would delete the image with it.
+        return None, "the image has no tag"
     endpoint = PushEndpoint()
     try:
-        if why_not(engine, endpoint):
+        if why := why_not(engine, endpoint):
             endpoint.close()
-            return None
+            return None, why
     except BaseException:
         endpoint.close()
         raise
     remove_left_tags(engine)
-    return Push(engine, images, endpoint)
+    return Push(engine, images, endpoint), ""
 
 
 def examine(engine: Engine) -> tuple[str, list[str]]:

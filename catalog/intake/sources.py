@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from catalog.image.encoder import check_encoder
 from catalog.image.layout import OpenMember, open_in_folder
 from catalog.intake.intake import TakenImage, Wanted, note_platforms, pieces_of, report, store_taken, take_chosen
 from catalog.intake.push import Push, PushRefusedError, start_push
-from catalog.intake.pushed import KnownLayers
+from catalog.intake.pushed import KnownLayers, PushedImages
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
@@ -35,6 +35,7 @@ class EngineSource:
         self.reference = reference
         self.known: KnownLayers | None = None
         self.verified: Mapping[Digest, KnownBlob] = {}
+        self._why = ""  # the engine exports its images
         self._ahead: tuple[list[EngineImage], Push | AbstractContextManager[BinaryIO]] | None = None
 
     def begin(self, wanted: Wanted) -> None:
@@ -44,7 +45,8 @@ class EngineSource:
         there whole.
         """
         images = self._find_complete(wanted)
-        self._ahead = images, start_push(self.engine, images) or _open_ahead(self.engine, images[0])
+        push, self._why = start_push(self.engine, images)
+        self._ahead = images, push or _open_ahead(self.engine, images[0])
 
     @property
     def has_begun(self) -> bool:
@@ -73,12 +75,14 @@ class EngineSource:
         images, ahead = self._ahead or (self._find_complete(wanted), None)
         self._ahead = None
         notes = self._note_absent(wanted)
-        push = ahead if isinstance(ahead, Push) else start_push(self.engine, images) if ahead is None else None
+        push = ahead if isinstance(ahead, Push) else None
+        if ahead is None:
+            push, self._why = start_push(self.engine, images)
         pushed = None
-        if push is not None:
-            with push, suppress(PushRefusedError):
-                self._announce(images[0], progress)
-                pushed = push.take(sink, wanted.max_size, progress, self.known)
+        if push is None:
+            progress(Step("detail", f"The engine exports the image: {self._why}"))
+        else:
+            pushed = self._take_push(push, images[0], wanted, sink, progress)
         first = None if isinstance(ahead, Push) else ahead
         taken = []
         for image in images:
@@ -113,6 +117,19 @@ class EngineSource:
                 f"with {len(exported.image.diff_ids)}",
                 hint="run the command again; if it stays so, remove the image from the engine and get it anew",
             )
+
+    def _take_push(
+        self, push: Push, first: EngineImage, wanted: Wanted, sink: ChunkSink, progress: Progress
+    ) -> PushedImages | None:
+        """Return what the engine pushes, None where it does not and has to export the image."""
+        progress(Step("detail", f"The engine pushes the image to {push.repository}: it has the containerd store, and runs here"))
+        with push:
+            try:
+                self._announce(first, progress)
+                return push.take(sink, wanted.max_size, progress, self.known)
+            except PushRefusedError as error:
+                progress(Step("detail", f"The engine exports the image after all: {error.message}"))
+                return None
 
     def _announce(self, image: EngineImage, progress: Progress) -> None:
         product = "podman" if self.engine.info().store == "podman" else "Docker"

@@ -17,7 +17,7 @@ ROUNDS = 5
 _EXPORT = """import sys
 from catalog.intake import sources
 from cli.main import main
-sources.start_push = lambda *_: None
+sources.start_push = lambda *_: (None, "it was told to")
 sys.exit(main())"""
 EXPORTING = (sys.executable, "-c", _EXPORT)
 

@@ -101,3 +101,9 @@ def test_a_short_command_has_no_progress(capsys: pytest.CaptureFixture[str]) -> 
 def test_description_of_an_unknown_total() -> None:
     assert describe(Step("part", "x", 10)) == "10 B"
     assert describe(Step("part", "x", 10, 20, (("fetched", 5),))) == "10 B of 20 B, 5 B fetched"
+
+
+def test_how_an_image_is_taken_is_shown_with_debug(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [Step("detail", "The engine exports the image: it is too old"), Step("note", "done")]
+    assert render("plain", capsys, steps).splitlines() == ["done"]
+    assert render("plain", capsys, steps, debug=True).splitlines() == ["The engine exports the image: it is too old", "done"]

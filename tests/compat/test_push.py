@@ -24,6 +24,7 @@ from catalog.intake.sources import EngineSource
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
+from catalog.progress import Step
 from tests.compat.engines import PrivateEngine, program
 from tests.compat.registry import push_compressed
 from tests.factory.exports import index_archive
@@ -45,11 +46,15 @@ def home(tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def by_save(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Have images exported from now on."""
-    return lambda: monkeypatch.setattr(sources, "start_push", lambda *_: None)
+    return lambda: monkeypatch.setattr(sources, "start_push", lambda *_: (None, "it was told to"))
 
 
-def take(home: Home, engine: Engine, reference: str, version: str) -> Published:
-    return publish(home, "pushed", version, EngineSource(engine, reference), Wanted(HOST))
+def take(home: Home, engine: Engine, reference: str, version: str, details: list[str] | None = None) -> Published:
+    def note(step: Step) -> None:
+        if step.kind == "detail" and details is not None:
+            details.append(step.label)
+
+    return publish(home, "pushed", version, EngineSource(engine, reference), Wanted(HOST), progress=note)
 
 
 def shown(engine: PrivateEngine) -> bytes:
@@ -72,10 +77,15 @@ def test_a_push_takes_what_an_export_takes(
     before = shown(docker29)
     with docker29.connect() as engine:
         assert examine(engine) == ("pushed images", [])
-        pushed = take(home, engine, reference, "1.0")
+        details: list[str] = []
+        pushed = take(home, engine, reference, "1.0", details)
         assert shown(docker29) == before
         by_save()
-        exported = take(home, engine, reference, "1.1")
+        exported = take(home, engine, reference, "1.1", details)
+        assert [line.partition(":")[0] for line in details] == [
+            "The engine pushes the image to 127.0.0.1",
+            "The engine exports the image",
+        ]
     assert pushed.release.images[HOST].archive == exported.release.images[HOST].archive
     assert pushed.release.images == exported.release.images
     assert pushed.warnings == exported.warnings
@@ -172,8 +182,10 @@ def test_an_engine_that_pushes_elsewhere_is_asked_for_an_export(
         address = local_registry if port == "foreign" else f"127.0.0.1:{number}"
         monkeypatch.setattr(PushEndpoint, "repository", f"{address}/{REPOSITORY}")
         with docker29.connect() as engine:
-            done = take(home, engine, "pushed:1", "8.0")
+            details: list[str] = []
+            done = take(home, engine, "pushed:1", "8.0", details)
     assert done.changed
+    assert details[-1].startswith("The engine exports the image after all: ")
     assert is_whole(done.release.images[HOST].archive, home.blocks)
     assert shown(docker29) == before
 

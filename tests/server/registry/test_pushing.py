@@ -272,6 +272,7 @@ def test_fifty_uploads_that_were_left_leave_nothing(tmp_path: Path) -> None:
             assert collect_garbage(home, delete=True).blocks > 0
             assert collect_garbage(home, delete=False).blocks == 0
         assert client.ask("PATCH", place, b"more").status == 404
+        server.inbox.idle = 300.0
         assert server.connect().push("web", "1.0", IMAGE).status == 201
 
 
