@@ -46,6 +46,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "gc": "Show what can be freed; with --yes, free it.",
         "doctor": "Check the engine, the home, the keys and the versions.",
         "config": "Read and change settings.",
+        "mirror": "Make engines on this machine ask dcat serve first, and see whether it works.",
         "docker-plugin": "Install or remove the plugin for docker dcat.",
         "service": "Install or remove dcat as a service of systemd.",
         "completion": "Install or show completion for bash, zsh or fish.",

@@ -19,6 +19,7 @@ from catalog.server.health import HealthRoutes
 from catalog.server.pages.routes import PageRoutes
 from catalog.server.records import RecordRoutes
 from catalog.server.registry.names import HomeReleases
+from catalog.server.registry.pulls import PullRoutes, Pulls
 from catalog.server.registry.routes import RegistryRoutes
 from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerSettings
@@ -52,19 +53,23 @@ def create_app(
         parts.append(DeltaRoutes(site.deltas, workers, counters))
     if site.home is not None:
         releases = HomeReleases(site.home.path, site.now)
+        feeder = site.feeder
+        pulls = Pulls(site.now, counters, lambda: 0 if feeder is None else feeder.fetched)
         parts.append(
             RegistryRoutes(
                 releases,
                 site.blocks,
                 workers,
+                pulls,
                 compress=settings.compress,
                 state=site.state,
-                feeder=site.feeder,
+                feeder=feeder,
                 publisher=site.publisher,
             )
         )
+        parts.append(PullRoutes(pulls))
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
-        parts.append(PageRoutes(site, site.home, workers, log, registry=registry, token=settings.token is not None))
+        parts.append(PageRoutes(site, site.home, workers, log, pulls, registry=registry, token=settings.token is not None))
     router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)
     return Guard(
         router,

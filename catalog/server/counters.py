@@ -14,6 +14,9 @@ _HELP = {
     "deltas_made_total": "Deltas made on request.",
     "deltas_sent_total": "Deltas sent.",
     "delta_saved_bytes_total": "Bytes that deltas saved: those of the blocks they replaced, less their own.",
+    "registry_manifests_total": "Manifests that engines asked for, by program and result.",
+    "registry_delivered_bytes_total": "Bytes of layers, as stored, that engines received, by program.",
+    "registry_fetched_bytes_total": "Bytes that were fetched for engines (serve --fetch).",
 }
 _ROUTES = frozenset({"ipfs", "ipns", "routing", "dcat", "health", "metrics", "v2"})
 

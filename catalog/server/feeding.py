@@ -97,6 +97,7 @@ class Feeder:
         self._jobs: dict[tuple[Cid, bool], _Job] = {}
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
+        self._fetched = 0
 
     def open(self, wish: Wish) -> ArchiveView | None:
         """Start fetching an image unless that is under way, and return its archive as soon as its metadata is here.
@@ -140,6 +141,11 @@ class Feeder:
                 if not job.changed.wait(deadline - time.monotonic()):
                     raise FeederBusyError
             return None if job.error is not None else job.view
+
+    @property
+    def fetched(self) -> int:
+        """The bytes that were fetched so far."""
+        return self._fetched
 
     def _start(self, wish: Wish, *, whole: bool) -> _Job:
         key = wish.image.archive, whole
@@ -193,6 +199,8 @@ class Feeder:
 
             delivered = fetch_archive(home, view, store, progress=report, catalogue=wish.catalogue)
             let_go = _keep(home, wish)
+        with self._lock:
+            self._fetched += delivered.size
         self._log(f"fetched {wish.label}: {delivered.size} bytes for {delivered.need.missing}", None)
         return let_go
 

@@ -102,12 +102,12 @@ def docker20() -> Iterator[PrivateEngine]:
 
 
 @contextmanager
-def run_docker20(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
-    """Run the engine of that fixture by itself; ``within`` stands before its command, as for a network of its own."""
+def run_docker20(within: Sequence[str] = (), flags: Sequence[str] = ()) -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself, with further flags; ``within`` stands before its command, as for a network."""
     dockerd, containerd = program("dockerd"), program("containerd")
     if dockerd is None or containerd is None:
         lacks("docker20", "dockerd is not installed (.ci/packages installs Debian's docker.io)")
-    yield from _dockerd("docker20", Path(dockerd), {"PATH": _PROGRAMS}, fallback="vfs", within=within)
+    yield from _dockerd("docker20", Path(dockerd), {"PATH": _PROGRAMS}, fallback="vfs", within=within, flags=flags)
 
 
 @pytest.fixture(scope="session")
@@ -118,12 +118,13 @@ def docker29() -> Iterator[PrivateEngine]:
 
 
 @contextmanager
-def run_docker29(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
-    """Run the engine of that fixture by itself; ``within`` stands before its command, as for a network of its own."""
+def run_docker29(within: Sequence[str] = (), flags: Sequence[str] = ()) -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself, with further flags; ``within`` stands before its command, as for a network."""
     folder = built_engines("docker-v*")
     if folder is None:
         lacks("docker29", "it is not built (.ci/engines builds it)")
-    yield from _dockerd("docker29", folder / "dockerd", {"PATH": f"{folder}:{_PROGRAMS}"}, fallback="native", within=within)
+    environment = {"PATH": f"{folder}:{_PROGRAMS}"}
+    yield from _dockerd("docker29", folder / "dockerd", environment, fallback="native", within=within, flags=flags)
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ from catalog.server.pages.rendering import render, static_files
 from catalog.server.pages.threads import PagesBusyError, PageThreads
 from catalog.server.pages.views.files import Download, download
 from catalog.server.pages.visit import Memory, Visit, home_at
+from catalog.server.registry.pulls import Pulls
 from catalog.server.response.address import address_of, prefix_of, rebase
 from catalog.server.response.answers import refuse, unchanged
 from catalog.server.response.headers import FOREVER, content_headers, is_unchanged, tag
@@ -106,16 +107,17 @@ class _Made:
 class PageRoutes:
     """The handlers of all pages. ``registry`` says that the server answers ``/v2/``, ``token`` that a token guards it.
 
-    ``log`` is called with one escaped line for each error that is not shown.
+    ``log`` is called with one escaped line for each error that is not shown; ``pulls`` knows what engines asked for.
     """
 
     def __init__(
-        self, site: Site, home: Home, workers: Workers, log: Callable[[str], None], *, registry: bool, token: bool
+        self, site: Site, home: Home, workers: Workers, log: Callable[[str], None], pulls: Pulls, *, registry: bool, token: bool
     ) -> None:
         self._site = site
         self._log = log
         self._home = home
         self._workers = workers
+        self._pulls = pulls
         self._registry = registry
         self._token = token
         self._memory = Memory()
@@ -160,6 +162,8 @@ class PageRoutes:
         if calls and calls[0].page is FILES and "download" in request.query_params:
             return await self._send_file(request, calls[0])
         state = await self._workers.run(self._site.state)
+        if path in ("/status", "/status.json"):
+            state = (state, self._pulls.version)
         bucket = int(self._site.now().timestamp()) // _AGES
         etag = tag(
             address_of(request.headers), str(request.url), str(state), str(bucket), "json" if prefers_json else "", weak=True
@@ -215,6 +219,7 @@ class PageRoutes:
                         memory=self._memory,
                         registry=self._registry and not prefix_of(request.headers),
                         token=self._token,
+                        pulls=self._pulls,
                         stopped=stopped,
                     )
                 )

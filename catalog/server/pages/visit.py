@@ -14,6 +14,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.limits import KIB, MAX_PAGES_MEMORY
 from catalog.lookup.view import View
 from catalog.model.reference import nearest
+from catalog.server.registry.pulls import Pulls
 from catalog.server.site.site import HeldBlocks
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class Visit:
     """One request. ``server`` is this server's address as the client wrote it, with ``prefix``, the path that a proxy put in front
     (or nothing); ``state`` differs whenever the home changed.
 
-    ``registry`` says that engines find ``/v2/`` there, ``token`` that a token guards the server.
+    ``registry`` says that engines find ``/v2/`` there, ``token`` that a token guards the server; ``pulls`` is what they asked for.
     """
 
     home: Home
@@ -80,6 +81,7 @@ class Visit:
     memory: Memory
     registry: bool
     token: bool
+    pulls: Pulls
     stopped: Callable[[], bool]
 
     @property

@@ -55,6 +55,10 @@ class NamedReleases(Protocol):
         """Yield the releases under a name that may be shown, the newest version first."""
         ...
 
+    def has_name(self, name: str) -> bool:
+        """Return whether a name means something here."""
+        ...
+
     def list_tags(self, name: str) -> list[str] | None:
         """Return the versions that are neither yanked nor removed, sorted as text; None for an unknown name."""
         ...
@@ -93,6 +97,14 @@ class HomeReleases:
             for release in (row.release for row in rows):
                 if release.removed is None and release.images and not _is_contested(lookup.view, catalogue.catalogue, release):
                     yield NamedRelease(name, release, None if catalogue.own else catalogue.catalogue)
+
+    def has_name(self, name: str) -> bool:
+        with open_lookup(self._home) as lookup:
+            try:
+                lookup.locate(name)
+            except DcatError:
+                return False
+        return True
 
     def list_tags(self, name: str) -> list[str] | None:
         with open_lookup(self._home) as lookup:

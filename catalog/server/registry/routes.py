@@ -1,7 +1,7 @@
 """The paths of ``/v2``. Source: OCI distribution-spec 1.1, "Endpoints", pull and content discovery."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -20,10 +20,12 @@ from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.images import Images
 from catalog.server.registry.manifests import Manifest, Manifests
 from catalog.server.registry.names import NamedReleases, tags_after
+from catalog.server.registry.pulls import Pulls
 from catalog.server.registry.pushing import PushRoutes
+from catalog.server.response.address import is_near
 from catalog.server.response.headers import FOREVER, is_unchanged, parse_range
 from catalog.server.response.streaming import StreamedResponse, Workers
-from catalog.server.settings import Compress, is_loopback
+from catalog.server.settings import Compress
 from catalog.server.site.site import HeldBlocks
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -31,10 +33,8 @@ _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _PATH = re.compile(r"(.+)/(manifests|blobs|referrers)/([^/]+)", re.ASCII)
 _UNQUOTABLE = re.compile(r"[^ -~]|[\"\\]")
-_PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
 _MAX_NAME = 255
 _WAITING_THREADS = 64
-_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _CONFIG_HEADERS = {"cache-control": f"{FOREVER}, no-transform"}
 
@@ -47,6 +47,7 @@ class RegistryRoutes:
         releases: NamedReleases,
         blocks: HeldBlocks,
         workers: Workers,
+        pulls: Pulls,
         *,
         compress: Compress,
         state: Callable[[], object],
@@ -59,6 +60,7 @@ class RegistryRoutes:
         self._opening = workers if feeder is None else workers.branch(_WAITING_THREADS)
         self._reading = workers if feeder is None else workers.branch(_WAITING_THREADS)
         self._waiting = 0  # for manifests
+        self._pulls = pulls
         self._compress = compress
         self._images = Images(blocks, feeder)
         self._manifests = Manifests(releases, self._images, state)
@@ -81,24 +83,41 @@ class RegistryRoutes:
             if path == "_catalog":
                 return await self._list_names(request)
             if path.endswith("/tags/list"):
-                return await self._list_tags(request, _mirrored(path.removesuffix("/tags/list"), request))
+                return await self._list_tags(request, await self._find_name(path.removesuffix("/tags/list"), request))
             match = _PATH.fullmatch(path)
             if match is None:
                 return refuse_registry(404, "not a path of this registry")
-            name, kind, reference = _mirrored(match[1], request), match[2], match[3].replace("%3A", ":").replace("%3a", ":")
+            kind, reference = match[2], match[3].replace("%3A", ":").replace("%3a", ":")
+            name = await self._find_name(match[1], request)
             if not _is_name(name):
                 return refuse_registry(404, "not a valid name", code="NAME_INVALID")
             if kind == "referrers":
                 return self._list_referrers(reference)
             if kind == "blobs":
                 return await self._send_blob(request, name, reference)
-            return await self._send_manifest(request, name, reference)
+            return await self._answer_manifest(request, name, reference)
         except (BlockNotFoundError, EOFError):
             return refuse_registry(404, "not held here", code="BLOB_UNKNOWN")
         except FeederBusyError:
             return refuse_registry(429, "being fetched: try again in a moment", headers={"retry-after": "5"})
         except UnavailableError:  # never 503: one ends the pull of most clients, where 429 is waited for
             return refuse_registry(429, "the store behind this registry does not answer", headers={"retry-after": "5"})
+
+    async def _find_name(self, name: str, request: Request) -> str:
+        """Return the name that a mirror is asked for: ``library/`` is what engines put before a short name of docker.io.
+
+        Docker before 29 does not say which registry it means; then ``library/`` is left out where no catalogue has the name.
+        """
+        registry, short = request.query_params.get("ns"), name.removeprefix("library/")
+        if short == name or registry not in (None, "docker.io"):
+            return name
+        is_short = registry is not None or not await self._workers.run(self._releases.has_name, name)
+        return short if is_short else name
+
+    async def _answer_manifest(self, request: Request, name: str, reference: str) -> Response:
+        answer = await self._send_manifest(request, name, reference)
+        self._pulls.note_manifest(request, name, reference, answer.status_code)
+        return answer
 
     async def _send_manifest(self, request: Request, name: str, reference: str) -> Response:
         wanted: Digest | str = reference
@@ -174,11 +193,11 @@ class RegistryRoutes:
         if is_unchanged(request.headers, etag if encoding == "identity" else f'"{blob.digest};{encoding}"'):
             return Response(status_code=304, headers={"etag": etag, **headers})
         if blob.layer is not None and encoding != "identity":
-            return self._send_encoded(blob, encoding, headers)
+            return self._send_encoded(request, blob, encoding, headers)
         headers |= {"accept-ranges": "bytes", "etag": etag, **_CONFIG_HEADERS}
         if part is None:
             headers["content-length"] = str(blob.size)
-            pieces = iter([blob.data]) if blob.data is not None else self._blobs.read(blob)
+            pieces = iter([blob.data]) if blob.data is not None else self._counted(request, blob, self._blobs.read(blob))
             return StreamedResponse(self._threads_for(blob), pieces, 200, headers, download=True)
         start, stop = part
         if start >= stop:
@@ -186,9 +205,15 @@ class RegistryRoutes:
         headers |= {"content-length": str(stop - start), "content-range": f"bytes {start}-{stop - 1}/{blob.size}"}
         if blob.data is not None:
             return Response(blob.data[start:stop], 206, headers)
-        return StreamedResponse(self._threads_for(blob), self._blobs.read_range(blob, start, stop), 206, headers, download=True)
+        pieces = self._counted(request, blob, self._blobs.read_range(blob, start, stop), stop - start)
+        return StreamedResponse(self._threads_for(blob), pieces, 206, headers, download=True)
 
-    def _send_encoded(self, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
+    def _counted(self, request: Request, blob: Blob, pieces: Iterator[bytes], part: int | None = None) -> Iterator[bytes]:
+        """Return the pieces of a layer, or of ``part`` of its bytes, which are counted once all of them left."""
+        stored = layer_of(blob).stored_size
+        return self._pulls.count(request, pieces, stored if part is None else stored * part // max(1, blob.size))
+
+    def _send_encoded(self, request: Request, blob: Blob, encoding: Encoding, headers: dict[str, str]) -> Response:
         headers |= {
             "content-encoding": encoding,
             "etag": f'"{blob.digest};{encoding}"',
@@ -196,8 +221,10 @@ class RegistryRoutes:
         }
         if encoding == "zstd":
             headers["content-length"] = str(layer_of(blob).stored_size)
-            return StreamedResponse(self._threads_for(blob), self._blobs.read_stored(blob), 200, headers, download=True)
-        return StreamedResponse(self._threads_for(blob), compress_gzip(self._blobs.read(blob)), 200, headers, download=True)
+            pieces = self._blobs.read_stored(blob)
+        else:
+            pieces = compress_gzip(self._blobs.read(blob))
+        return StreamedResponse(self._threads_for(blob), self._counted(request, blob, pieces), 200, headers, download=True)
 
     def _threads_for(self, blob: Blob) -> Workers:
         if not self._images.is_arriving(blob.archive):
@@ -216,7 +243,7 @@ class RegistryRoutes:
         if self._compress == "never":
             return "identity"
         if encoding == "gzip" and self._compress == "auto":
-            return "identity" if _is_near(request) else encoding
+            return "identity" if is_near(request) else encoding
         return encoding
 
     async def _list_names(self, request: Request) -> Response:
@@ -252,19 +279,6 @@ def _pusher_of(request: Request) -> Pusher:
 
 def _is_name(name: str) -> bool:
     return len(name) <= _MAX_NAME and _NAME.fullmatch(name) is not None
-
-
-def _is_near(request: Request) -> bool:
-    """Return whether the client runs on this machine: a proxy there says so by a header, or by a Host that is not loopback's."""
-    if request.client is None or any(header in request.headers for header in _PROXIED):
-        return False
-    host = request.headers.get("host", "")
-    return is_loopback(request.client.host) and is_loopback(_PORT.sub("", host))
-
-
-def _mirrored(name: str, request: Request) -> str:
-    """Return the name that a mirror is asked for: ``library/`` is what engines put before a short name of docker.io."""
-    return name.removeprefix("library/") if request.query_params.get("ns") == "docker.io" else name
 
 
 def _read_count(request: Request) -> int | None:

@@ -6,7 +6,13 @@ The headers that say so are believed from anybody: they change only what the sen
 import re
 from collections.abc import Mapping
 
+from starlette.requests import Request
+
+from catalog.server.settings import is_loopback
+
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}", re.ASCII)
+_PORT = re.compile(r":[0-9]{1,5}\Z", re.ASCII)
+_PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")
 _ROOTED = re.compile(r'\b(href|src|action)="/(?!/)')
 
 
@@ -20,6 +26,14 @@ def prefix_of(headers: Mapping[str, str]) -> str:
     """Return the path that the proxy took away from the front of the request's, as ``/dcat``; empty where it took none."""
     prefix = headers.get("x-forwarded-prefix", "").strip().rstrip("/")
     return prefix if _PREFIX.fullmatch(prefix) and ".." not in prefix else ""
+
+
+def is_near(request: Request) -> bool:
+    """Return whether the client runs on this machine: a proxy there says so by a header, or by a Host that is not loopback's."""
+    if request.client is None or any(header in request.headers for header in _PROXIED):
+        return False
+    host = request.headers.get("host", "")
+    return is_loopback(request.client.host) and is_loopback(_PORT.sub("", host))
 
 
 def rebase(page: str, prefix: str) -> str:

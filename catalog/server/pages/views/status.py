@@ -29,14 +29,27 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineRow:
+    """What engines of one kind pulled since the server started: manifests sent and not here, bytes of layers as stored."""
+
+    program: str
+    hits: int
+    misses: int
+    delivered: int
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusPage:
-    """The home in words; without ``advice`` nothing needs attention."""
+    """The home in words; without ``advice`` nothing needs attention. ``fetched`` are bytes that were fetched for engines."""
 
     catalogues: tuple[CatalogueCard, ...]
     sightings: tuple[SightingRow, ...]
     advice: tuple[Advice, ...]
     deltas: int
     saved: int
+    engines: tuple[EngineRow, ...]
+    fetched: int
 
 
 def status(visit: Visit) -> StatusPage:
@@ -48,7 +61,10 @@ def status(visit: Visit) -> StatusPage:
         for entry in found.catalogues
         for source, sequence, at in sightings_of(visit, entry.row.catalogue)
     )
-    return StatusPage(cards, sightings, tuple(_advise(cards)), found.savings.deltas, found.savings.saved)
+    engines = tuple(EngineRow(sums.program, sums.hits, sums.misses, sums.delivered, sums.last) for sums in visit.pulls.programs())
+    return StatusPage(
+        cards, sightings, tuple(_advise(cards)), found.savings.deltas, found.savings.saved, engines, visit.pulls.fetched
+    )
 
 
 def sightings_of(visit: Visit, catalogue: str) -> list[tuple[str, int, str]]:

@@ -1,0 +1,122 @@
+"""The engines that are known, their files of settings, and what makes them read these."""
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.failures import UsageError
+from cli.mirror import containerd, containers, dockerd, k3s
+from cli.mirror.change import Add, Change, Remove, plan_install, plan_remove, read_text
+from cli.mirror.mirror import DOCKER_HUB, Mirror
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine: how it is found, its files for a mirror, how these are changed, and what it needs to read them.
+
+    ``finds`` are a folder below the root and a program that say that it is there. ``note`` returns what is to be done or known, if
+    anything.
+    """
+
+    name: str
+    finds: tuple[str, str]
+    files: Callable[[Path, Mirror], list[Path]]
+    add: Add
+    remove: Remove
+    note: Callable[[Path, Mirror], str]
+
+    def is_there(self, root: Path) -> bool:
+        """Return whether the engine is on this machine, or in the system below ``root``."""
+        folder, program = self.finds
+        return (root / folder).is_dir() or (root == Path("/") and shutil.which(program) is not None)
+
+    def plan_install(self, root: Path, mirror: Mirror) -> list[Change]:
+        """Return the changes that add the mirror."""
+        if self.name == "podman":
+            containers.check_others(root, mirror)
+        return [plan_install(path, mirror, self.add, self.remove) for path in self.files(root, mirror)]
+
+    def plan_remove(self, root: Path) -> list[Change]:
+        """Return the changes that take out every mirror that was added."""
+        return [plan_remove(path, self.remove) for path in self.installed(root)]
+
+    def installed(self, root: Path) -> list[Path]:
+        """Return the files that have a mirror of dcat."""
+        found = []
+        for path in sorted({*self.files(root, Mirror(0)), *_every_file(self, root)}):
+            text = read_text(path)
+            if text is not None and self.remove(text, read_text(path.with_name(path.name + ".dcat-backup"))) != text:
+                found.append(path)
+        return found
+
+
+def _every_file(engine: Engine, root: Path) -> Iterable[Path]:
+    return containerd.hosts_directory(root).glob("*/hosts.toml") if engine.name == "containerd" else ()
+
+
+def _note_containerd(root: Path, mirror: Mirror) -> str:  # noqa: ARG001  # as the others
+    if containerd.config_path(root) != "":
+        return ""
+    place = f"/{containerd.hosts_directory(root).relative_to(root)}"
+    return f'containerd 1.x reads this only with config_path = "{place}" in the registry section of its CRI plugin (config.toml)'
+
+
+def _note_docker(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
+    others = [name for name in mirror.registries if name != DOCKER_HUB]
+    only = f"docker asks mirrors for {DOCKER_HUB} only, not for {', '.join(others)}; " if others else ""
+    return f"{only}docker reads it after: systemctl reload docker"
+
+
+def _note_k3s(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
+    return "k3s reads it after: systemctl restart k3s (or k3s-agent)"
+
+
+ENGINES = (
+    Engine(
+        "containerd",
+        ("etc/containerd", "containerd"),
+        lambda root, mirror: [containerd.hosts_directory(root) / name / "hosts.toml" for name in mirror.registries],
+        containerd.add_host,
+        containerd.remove_host,
+        _note_containerd,
+    ),
+    Engine(
+        "docker",
+        ("etc/docker", "dockerd"),
+        lambda root, mirror: [root / "etc/docker/daemon.json"] if DOCKER_HUB in mirror.registries else [],
+        dockerd.add_mirror,
+        dockerd.remove_mirror,
+        _note_docker,
+    ),
+    Engine(
+        "podman",
+        ("etc/containers", "podman"),
+        lambda root, _: [root / containers.FOLDER / containers.FILE],
+        containers.make_drop_in,
+        containers.remove_drop_in,
+        lambda root, mirror: "",  # noqa: ARG005  # read at each pull
+    ),
+    Engine(
+        "k3s",
+        ("etc/rancher/k3s", "k3s"),
+        lambda root, _: [root / "etc/rancher/k3s/registries.yaml"],
+        k3s.add_endpoints,
+        k3s.remove_endpoints,
+        _note_k3s,
+    ),
+)
+NAMES = tuple(engine.name for engine in ENGINES)
+
+
+def choose(names: Sequence[str], root: Path) -> list[Engine]:
+    """Return the engines with these names, or those that are there; raise `UsageError`."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise UsageError(f'no engine is called "{unknown[0][:60]}"', why=f"known are {', '.join(NAMES)}")
+    if names:
+        return [engine for engine in ENGINES if engine.name in names]
+    found = [engine for engine in ENGINES if engine.is_there(root)]
+    if not found:
+        raise UsageError("there is no engine here", why=f"none of {', '.join(NAMES)} was found", hint="name one")
+    return found
