@@ -11,7 +11,7 @@
 import re
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -98,15 +98,15 @@ class HttpClient:
         accept: str = "*/*",
         body: Body | None = None,
         content_type: str | None = None,
-        byte_range: tuple[int, int] | None = None,
+        byte_ranges: Sequence[tuple[int, int]] = (),
         answers: Iterable[int] = (200,),
         first_byte: float | None = None,
     ) -> HttpResponse:
         """Send a request and return the response, whose status is one of ``answers``. Close it (a context manager).
 
         ``path`` is relative to the configured URL. A callable body yields its pieces anew each time it is sent; such a request is
-        not retried. ``byte_range`` asks for the bytes from the first offset to the second (exclusive): what the server makes of
-        that, 206 first of all, has to be among the ``answers``. ``first_byte`` is how long the answer may take after the request
+        not retried. ``byte_ranges`` ask for the bytes from one offset to another (exclusive): what the server makes of that, 206
+        first of all, has to be among the ``answers``. ``first_byte`` is how long the answer may take after the request
         was sent. Raise `UnavailableError` for any other status and any failure on the way, `SourceTimeoutError` for an answer that
         is too slow.
         """
@@ -116,8 +116,8 @@ class HttpClient:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": _user_agent()}
         if content_type is not None:
             headers["Content-Type"] = content_type
-        if byte_range is not None:
-            headers["Range"] = f"bytes={byte_range[0]}-{byte_range[1] - 1}"
+        if byte_ranges:
+            headers["Range"] = "bytes=" + ",".join(f"{start}-{end - 1}" for start, end in byte_ranges)
         exchange = Exchange()
         with self._lock:
             self._exchanges.add(exchange)

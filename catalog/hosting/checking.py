@@ -111,7 +111,7 @@ def _check_ranges(client: HttpClient, outline: Outline) -> Iterator[HostFinding]
     if blob is None or blob.size < 2:
         return
     path = f"/{blob_path(outline.repository, blob.digest)}"
-    with client.open("GET", path, byte_range=(1, blob.size), answers=_ANY) as response:
+    with client.open("GET", path, byte_ranges=[(1, blob.size)], answers=_ANY) as response:
         stated = response.header("Content-Range")
         works = response.status == 206 and stated in (f"bytes 1-{blob.size - 1}/{blob.size}", f"bytes 1-{blob.size - 1}/*")
         status = response.status

@@ -1,8 +1,9 @@
 """Blocks from plain files on any web server (docs/formats/static.md).
 
-The outline of a DAG brings its small blocks in one request, and says in which files its large ones are; those are read by ranges,
-neighbours by one request. A server that ignores or misreads ranges is asked for whole files, each once: what was not wanted yet
-waits in a temporary file. Every block is compared with its CID before it is returned.
+The outline of a DAG brings its small blocks in one request, and says in which files its large ones are. Those are read by ranges:
+neighbours by one, and many by one request where the server gives several ranges in one answer. A server that ignores or misreads
+ranges is asked for whole files, each once: what was not wanted yet waits in a temporary file. Every block is compared with its CID
+before it is returned.
 
 What leads to a block is its DAG, so the source has to know which DAGs are wanted (`StaticFiles.expect`): a leaf alone has no
 address.
@@ -27,12 +28,16 @@ from catalog.ipld.cid import DAG_PB, RAW, Cid, convert_to_v1, verify_block
 from catalog.static.layout import SCHEMA, STATIC_PATH, blob_path, delta_path, outline_path, pack_index_path, pack_path
 from catalog.static.outline import Outline, PackEntry, read_outline
 from catalog.static.pack import decode_index
-from catalog.static.spans import Range, Span, locate_leaves, plan_ranges
+from catalog.static.spans import Range, Span, locate_leaves, plan_parts, plan_ranges
 
 _ABSENT: Final = (404, 403, 410)  # a bucket answers 403 for what it does not hold
 _PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 _MAX_EXPECTED: Final = 16
 _CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.ASCII)
+_BOUNDARY: Final = re.compile(r'multipart/byteranges; *boundary=("[\x20-\x7e]{1,70}"|[!-~]{1,70})', re.ASCII | re.IGNORECASE)
+_FEW_RANGES: Final = 8  # are asked for one by one: a server that knows no several ranges begins to send the whole file
+_MOST_PARTS: Final = 120  # of one request: some servers take 200, and heads of 4 KiB
+_MOST_AROUND_A_PART: Final = 1024
 _MAX_POINTER: Final = 4096
 _NO_STATIC: Final = (400, 405, 406, 501)
 _COST_OF_PLACE: Final = 256  # bytes of memory
@@ -96,8 +101,8 @@ class StaticFiles:
         self._expected: OrderedDict[Cid, None] = OrderedDict()
         self._opened: OrderedDict[Cid, _Opened] = OrderedDict()
         self._absent: set[Cid] = set()
-        self._takes_ranges = True
-        self._files = WholeFiles(client)
+        self._takes = {"_read_parts", "_read_ranges"}
+        self._whole = WholeFiles(client)
 
     def expect(self, roots: Iterable[Cid]) -> None:
         """Note which DAGs are wanted next, the last ones first; nothing is asked for yet."""
@@ -119,7 +124,7 @@ class StaticFiles:
 
     def close(self) -> None:
         """Delete temporary files."""
-        self._files.close()
+        self._whole.close()
 
     def _locate(self, wanted: dict[bytes, Cid]) -> tuple[list[Block], dict[_Held, list[Span]]]:
         """Return the wanted blocks that are in outlines, and by file where the others stand.
@@ -218,34 +223,45 @@ class StaticFiles:
     def _read(self, held: _Held, spans: list[Span]) -> Iterator[tuple[Span, bytes]]:
         """Yield these blocks of a file: by ranges, or from the whole file where they do not work with this server."""
         pending = {span.cid.digest: span for span in spans}
-        try:
-            for part in plan_ranges(spans) if self._takes_ranges else []:
-                for span, data in self._read_range(held, part):
+        for read in (self._read_parts, self._read_ranges):
+            try:
+                for span, data in read(held, list(pending.values())):
                     del pending[span.cid.digest]
                     yield span, data
-        except _MisreadRangeError:
-            self._takes_ranges = False
-        for span, data in self._files.read(held.path, held.size, list(pending.values())):
-            yield span, data
+            except _MisreadRangeError:
+                self._takes.discard(read.__name__)
+        yield from self._whole.read(held.path, held.size, list(pending.values()))
 
-    def _read_range(self, held: _Held, part: Range) -> Iterator[tuple[Span, bytes]]:
-        whole = part.start == 0 and part.end == held.size
-        asked = None if whole else (part.start, part.end)
-        answers = (200,) if whole else (200, 206, 416)
-        with self._client.open("GET", held.path, byte_range=asked, answers=answers) as response:
-            if not whole:
-                _check_range(response, part, held.size)
-            response.start_reading(_with_slack(part.end - part.start))
-            stream = _Stream(response, part.start)
-            for span in part.spans:
-                data = stream.read_span(span)
-                try:
-                    verify_block(span.cid, data)
-                except BlockMismatchError:
-                    if whole:
-                        raise
-                    raise _MisreadRangeError from None  # a server that is off by some bytes; the whole file decides
-                yield span, data
+    def _read_parts(self, held: _Held, spans: list[Span]) -> Iterator[tuple[Span, bytes]]:
+        """Yield blocks that stand far apart, many by one request, if the server gives several ranges at once."""
+        if "_read_parts" not in self._takes or len(plan_ranges(spans)) <= _FEW_RANGES:
+            return
+        parts = plan_parts(spans)
+        for first in range(0, len(parts), _MOST_PARTS):
+            group = parts[first : first + _MOST_PARTS]
+            asked = [(part.start, part.end) for part in group]
+            with self._client.open("GET", held.path, byte_ranges=asked, answers=(200, 206, 416)) as response:
+                if response.status != 206 or response.header("Content-Encoding") not in (None, "identity"):
+                    raise _MisreadRangeError
+                response.start_reading(sum(end - start for start, end in asked) + (len(asked) + 1) * _MOST_AROUND_A_PART)
+                body = _Body(response)
+                boundary = read_boundary(response.header("Content-Type") or "")
+                for part in group:
+                    if boundary is None or body.read_part_head(boundary) != (part.start, part.end - 1, held.size):
+                        raise _MisreadRangeError
+                    yield from body.read_blocks(part)
+
+    def _read_ranges(self, held: _Held, spans: list[Span]) -> Iterator[tuple[Span, bytes]]:
+        if "_read_ranges" not in self._takes:
+            return
+        for part in plan_ranges(spans):
+            whole = part.start == 0 and part.end == held.size
+            asked = [] if whole else [(part.start, part.end)]
+            with self._client.open("GET", held.path, byte_ranges=asked, answers=(200,) if whole else (200, 206, 416)) as response:
+                if not whole:
+                    _check_range(response, part, held.size)
+                response.start_reading(_with_slack(part.end - part.start))
+                yield from _Body(response).read_blocks(part, may_lie=whole)
 
 
 class WholeFiles:
@@ -304,17 +320,51 @@ class WholeFiles:
         return spool
 
 
-class _Stream:
-    """The body of an answer, as bytes of the file from ``offset`` on."""
+class _Body:
+    """The body of an answer, read piece by piece."""
 
-    def __init__(self, response: HttpResponse, offset: int) -> None:
+    def __init__(self, response: HttpResponse) -> None:
         self._response = response
-        self._offset = offset
 
-    def read_span(self, span: Span) -> bytes:
-        """Return the bytes of a span, which begins at or after the last one's end."""
-        self._take(span.offset - self._offset)
-        return self._take(span.size)
+    def read_blocks(self, part: Range, *, may_lie: bool = False) -> Iterator[tuple[Span, bytes]]:
+        """Yield the blocks of a range that begins here.
+
+        Where one does not match, raise `_MisreadRangeError`: a server may be off by some bytes, and the whole file decides. With
+        ``may_lie`` this is the whole file.
+        """
+        offset = part.start
+        for span in part.spans:
+            self._take(span.offset - offset)
+            data = self._take(span.size)
+            offset = span.offset + span.size
+            try:
+                verify_block(span.cid, data)
+            except BlockMismatchError:
+                if may_lie:
+                    raise
+                raise _MisreadRangeError from None
+            yield span, data
+
+    def read_part_head(self, boundary: bytes) -> tuple[int, int, int] | None:
+        """Return first byte, last byte and size that the next part of an answer of several states; None for anything else."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n") or not head.strip():
+            if len(head) > _MOST_AROUND_A_PART:
+                return None
+            piece = self._response.read(1)
+            if not piece:
+                return None
+            head += piece
+        lines = head.strip(b"\r\n").split(b"\r\n")
+        if lines[0] != b"--" + boundary:
+            return None
+        for line in lines[1:]:
+            name, _, value = line.partition(b":")
+            if name.strip().lower() == b"content-range":
+                stated = _CONTENT_RANGE.fullmatch(value.strip().decode("latin-1"))
+                if stated is not None and stated[3] != "*":
+                    return int(stated[1]), int(stated[2]), int(stated[3])
+        return None
 
     def _take(self, size: int) -> bytes:
         pieces: list[bytes] = []
@@ -325,8 +375,13 @@ class _Stream:
                 raise UnavailableError(f"{self._response.name} ended too early", why=f"{missing} bytes of a block are missing")
             pieces.append(piece)
             missing -= len(piece)
-        self._offset += size
         return b"".join(pieces)
+
+
+def read_boundary(content_type: str) -> bytes | None:
+    """Return the boundary of ``multipart/byteranges``; None for any other type."""
+    found = _BOUNDARY.fullmatch(content_type.strip())
+    return found[1].strip('"').encode() if found else None
 
 
 def _with_slack(size: int) -> int:

@@ -11,6 +11,7 @@ from catalog.unixfs.file import FileLink, decode_file_node
 
 _SMALL_GAP: Final = 16 * 1024  # less than what one more request costs on any line
 _WASTE_SHARE: Final = 20  # one byte in so many may be one that nobody asked for
+_PART_COST: Final = 128  # bytes around each part of an answer of several
 
 
 class Span(NamedTuple):
@@ -62,24 +63,31 @@ def locate_leaves(root: Cid, size: int, nodes: Mapping[Cid, bytes]) -> Iterator[
 
 
 def plan_ranges(spans: Iterable[Span]) -> list[Range]:
-    """Return the requests that fetch these blocks of one file.
+    """Return the ranges, each a request of its own, that bring these blocks of one file.
 
-    Neighbours come in one request. So do blocks with a gap between them, the smallest gaps first, as long as what nobody asked
+    Neighbours come in one range. So do blocks with a gap between them, the smallest gaps first, as long as what nobody asked
     for stays below a twentieth of what is asked for: a request costs a round trip, and so do 16 KiB on a slow line.
     """
-    ordered = sorted(set(spans), key=lambda span: span.offset)
-    if not ordered:
-        return []
-    wanted = sum(span.size for span in ordered)
-    gaps = sorted(_gaps(ordered))
+    ordered = _sort(spans)
+    allowed = sum(span.size for span in ordered) // _WASTE_SHARE
     joined: set[int] = set()
     waste = 0
-    for gap, place in gaps:
-        if gap > _SMALL_GAP and waste + gap > wanted // _WASTE_SHARE:
+    for gap, place in sorted(_gaps(ordered)):
+        if gap > _SMALL_GAP and waste + gap > allowed:
             break
         waste += gap
         joined.add(place)
     return list(_join(ordered, joined))
+
+
+def plan_parts(spans: Iterable[Span]) -> list[Range]:
+    """Return the ranges that bring these blocks where many of them come in one request: only what is asked for, nearly."""
+    ordered = _sort(spans)
+    return list(_join(ordered, {place for gap, place in _gaps(ordered) if gap <= _PART_COST}))
+
+
+def _sort(spans: Iterable[Span]) -> list[Span]:
+    return sorted(set(spans), key=lambda span: span.offset)
 
 
 def _gaps(ordered: Sequence[Span]) -> Iterator[tuple[int, int]]:
@@ -90,7 +98,7 @@ def _gaps(ordered: Sequence[Span]) -> Iterator[tuple[int, int]]:
 
 def _join(ordered: Sequence[Span], joined: set[int]) -> Iterator[Range]:
     first = 0
-    for place in range(1, len(ordered) + 1):
+    for place in range(1, len(ordered) + 1 if ordered else 0):
         if place == len(ordered) or place not in joined:
             part = tuple(ordered[first:place])
             yield Range(part[0].offset, part[-1].offset + part[-1].size, part)

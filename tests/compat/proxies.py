@@ -81,13 +81,14 @@ def _run(name: str, arguments: list[str], folder: Path, port: int) -> Iterator[N
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     process = start_process([path, *arguments], log, environment)
     try:
-        if not wait_for(lambda: _listens(port), process):
+        if not wait_for(lambda: listens(port), process):
             pytest.fail(f"{name} does not start: {log.read_text(errors='replace')[-2000:]}", pytrace=False)
         yield
     finally:
         stop_process(process)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Return True where something listens on a port of loopback; raise `OSError` where nothing does."""
     with closing(socket.create_connection(("127.0.0.1", port), timeout=5)):
         return True

@@ -2,13 +2,18 @@
 
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from catalog.clients.http import HttpClient
 from catalog.followed.target import ask_server
 from catalog.home.home import open_home
+from catalog.hosting.checking import check_host
 from catalog.intake.intake import Wanted
 from catalog.lookup.locate import open_lookup
 from catalog.model.platform import parse_platform
@@ -18,16 +23,17 @@ from catalog.operations.save import save
 from catalog.operations.subscribe import subscribe
 from catalog.own.share import share_own
 from catalog.sources.network import Network, SourceSetting, open_network
-from tests.compat.engines import PrivateEngine
-from tests.compat.proxies import free_port, run_caddy, run_nginx
+from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
+from tests.compat.proxies import free_port, listens, run_caddy, run_nginx
 from tests.compat.test_registry_pull import image_id
-from tests.compat.tools import tool
+from tests.compat.tools import find_tool, tool
 from tests.factory.exports import index_archive, stream_of
 from tests.factory.images import make_image
 from tests.factory.platforms import HOST
 from tests.factory.static_files import make_version
 from tests.factory.tars import make_layer
 from tests.hosting.conftest import Publisher
+from tests.needs import lacks
 
 OTHER = parse_platform("linux/s390x")
 
@@ -106,3 +112,39 @@ def test_podman(published: Publisher, host: str, podman: PrivateEngine) -> None:
     podman.run("pull", "--tls-verify=false", f"{host}/web:1.0")
     assert image_id(podman, f"{host}/web:1.0") == config_of(published, "web", "1.0")
     podman.run("pull", "--tls-verify=false", f"{host}/tools/multi:2.0")
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A server that speaks S3: where ``aws`` puts, and where everybody gets, which is the bucket at the root of a host."""
+    port = free_port()
+    places = ("-initialbucket", "127", "-hostbucketbase", f"0.0.1:{port}")  # 127.0.0.1 is the bucket "127" below that base
+    command = [find_tool("gofakes3"), "-backend", "memory", "-host", f"127.0.0.1:{port}", *places]
+    process = start_process(command, tmp_path / "s3.log", {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    try:
+        assert wait_for(lambda: listens(port), process)
+        yield f"http://localhost:{port}", f"127.0.0.1:{port}"
+    finally:
+        stop_process(process)
+
+
+def test_a_bucket(published: Publisher, bucket: tuple[str, str], skopeo: Callable[..., bytes], tmp_path: Path) -> None:
+    """The script in the folder copies it with all media types, into a bucket that dcat and engines read."""
+    aws = program("aws")
+    if aws is None:
+        lacks("aws", "aws is not installed (.ci/packages installs Debian's awscli)")
+    (tmp_path / "aws").write_text("[default]\nregion = us-east-1\ns3 =\n  addressing_style = path\n")
+    environment = {
+        "PATH": f"{Path(aws).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "AWS_CONFIG_FILE": str(tmp_path / "aws"),
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+    }
+    script = ["sh", str(published.folder / "settings/s3.sh"), "s3://127", "--endpoint-url", bucket[0]]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    with closing(HttpClient(f"http://{bucket[1]}")) as client:
+        assert {found.subject: found.state for found in check_host(client, published.now)}["engines"] == "ok"
+    test_dcat(published, bucket[1], tmp_path)
+    test_skopeo(bucket[1], skopeo, tmp_path)

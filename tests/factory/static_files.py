@@ -21,11 +21,11 @@ from tests.factory.tars import make_layer
 
 
 def make_version(version: str, changed: int = 0) -> SampleImage:
-    """Return an image of three layers, the largest of 40 chunks; where ``changed``, one in seven of its files has a line more."""
+    """Return an image of three layers, the largest of 40 chunks; where ``changed``, one in four of its files has a line more."""
     files = {}
     for number in range(40):
         data = random.Random(number).randbytes(40_000)
-        line = b"%d\n" % changed if changed and number % 7 == 1 else b""
+        line = b"%d\n" % changed if changed and number % 4 == 1 else b""
         files[f"app/{number:03}"] = data[:20_000] + line + data[20_000:]
     return make_image([BASE, make_layer(files), make_layer({"version": version.encode()})])
 

@@ -17,6 +17,9 @@ CLUMSY = (
     "plain",
     "no-ranges",  # 200 and the whole file, whatever is asked for
     "multipart",  # an answer of several parts, of one
+    "several",  # all ranges that were asked for, as several parts
+    "several-turned",  # the same, the last one first
+    "several-shifted",  # the same, each from one byte later
     "off-by-one",  # one byte more at the end, and it says so
     "shifted",  # says the right range and sends the one beside it
     "416",  # for every range
@@ -123,7 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
             data, headers["Content-Encoding"] = gzip.compress(data), "gzip"
         if how == "close":
             headers["Connection"] = "close"
-        if not wanted or how in ("no-ranges", "compress"):
+        if "," in wanted and how.startswith("several"):
+            self._send(206, *_several(data, wanted, how))
+            return
+        if not wanted or "," in wanted or how in ("no-ranges", "compress"):
             self._send(200, data, headers, cut=how == "cut")
             return
         first, _, last = wanted.removeprefix("bytes=").partition("-")
@@ -152,3 +158,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
         self.host.sent += len(body)
         self.close_connection = self.close_connection or cut
+
+
+def _several(data: bytes, wanted: str, how: str) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of an answer of several parts."""
+    body = b""
+    asked = wanted.removeprefix("bytes=").split(",")
+    for text in reversed(asked) if how == "several-turned" else asked:
+        start, end = map(int, text.split("-"))
+        part = data[start + 1 : end + 2].ljust(end + 1 - start) if how == "several-shifted" else data[start : end + 1]
+        body += b"\r\n--abc\r\nContent-Type: application/octet-stream\r\n"
+        body += b"Content-Range: bytes %d-%d/%d\r\n\r\n" % (start, end, len(data)) + part
+    return body + b"\r\n--abc--\r\n", {"Content-Type": "multipart/byteranges; boundary=abc"}
