@@ -30,7 +30,7 @@ class Slots:
         self._limits = limits
         self._make_room = make_room
         self._by_client: dict[str, int] = {}
-        self._waiting: dict[asyncio.Future[None], str] = {}  # in the order in which they came
+        self._waiting: dict[object, tuple[asyncio.Future[None], str]] = {}  # in the order in which they came
         self._bodies: dict[Buffer, Callable[[], None]] = {}
         self.in_flight = 0
         self.buffered = 0
@@ -61,24 +61,25 @@ class Slots:
         if self.in_flight >= self._limits.in_flight and self._make_room():
             seconds = max(seconds, ROOM_PATIENCE)
         deadline = time.monotonic() + seconds
-        while not self._is_free(client) and (left := deadline - time.monotonic()) > 0:
-            if len(self._waiting) >= MAX_WAITING_REQUESTS:
-                return
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting[turn] = client
-            try:
+        if self._is_free(client) or len(self._waiting) >= MAX_WAITING_REQUESTS:
+            return
+        place = object()
+        try:
+            while not self._is_free(client) and (left := deadline - time.monotonic()) > 0:
+                turn = asyncio.get_running_loop().create_future()
+                self._waiting[place] = turn, client  # its place stays the same where another request was quicker
                 with suppress(TimeoutError):
                     async with asyncio.timeout(left):
                         await turn
-            finally:
-                self._waiting.pop(turn, None)
+        finally:
+            self._waiting.pop(place, None)
 
     def pass_on(self) -> None:
         """Let the next request have the slot that a request waited for and does not take."""
         self._wake_next()
 
     def _wake_next(self) -> None:
-        for turn, client in self._waiting.items():
+        for turn, client in self._waiting.values():
             if not turn.done() and self._is_free(client):
                 turn.set_result(None)
                 return
