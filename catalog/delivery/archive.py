@@ -12,15 +12,17 @@ from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
 from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home.home import Home
+from catalog.image.encoder import frame_content_size
 from catalog.image.reader import ArchivedLayer, ArchiveView, check_listed_archive, read_archive, read_listed_archive
 from catalog.image.walk import walk
-from catalog.ipld.block import BlockSource
+from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import DAG_PB, RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model.digest import DiffID
 from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image
 from catalog.progress import Progress, silent
+from catalog.sources.kubo import KuboBlockstore
 from catalog.sources.network import Network
 from catalog.sources.store import FetchingBlockstore, SourceUse
 
@@ -140,7 +142,7 @@ def bring_archive(
     left_out = {layer.cid for layer in view.layers if layer.diff_id in without}
     roots = [cid for cid in _children(view.cid, store) if cid not in left_out] if left_out else [view.cid]
     store.expect([view.cid])
-    fetched = store.fetch_dag(roots, size=view.size, progress=progress)
+    fetched = store.fetch_dag(roots, size=view.size, progress=progress, check=_check_stored)
     missing, blocks, size = fetched.size, fetched.blocks, fetched.size
     if taken is not None:
         missing, blocks, size = missing + taken.blocks_size, blocks + taken.blocks, size + taken.size
@@ -158,10 +160,12 @@ def fetch_image(
 ) -> Delivered:
     """Fetch the whole archive of a release's image; one of a format that this version does not know, as a plain DAG.
 
+    The latter is not asked of a Kubo node.
     Raise `VerificationError` where an archive of a known format is not one, or not that of the image.
     """
     if image.format != IMAGE_FORMAT:
-        fetched = store.fetch_dag([image.archive], size=image.size, progress=progress)
+        # Nothing shows what it is, and the user's node holds other things than images.
+        fetched = store.without(KuboBlockstore).fetch_dag([image.archive], size=image.size, progress=progress)
         need = Need(max(image.size - fetched.size, 0), fetched.size, fetched.blocks)
         return Delivered(need, fetched.blocks, fetched.size, fetched.sources)
     view = open_archive(image, platform, store)
@@ -188,6 +192,12 @@ def explain_absence(error: UnavailableError, reference: str, network: Network) -
     return UnavailableError(
         f'the bytes of "{reference}" are not here', why=why, hint="name a source that has them, or import a bundle"
     )
+
+
+def _check_stored(block: Block) -> None:
+    """Raise `VerificationError` for a leaf that is no frame: it is something else that a publisher links as a part of a layer."""
+    if block.cid.codec == RAW:
+        frame_content_size(block.data)
 
 
 def _bound_missing(view: ArchiveView, store: FetchingBlockstore, without: Collection[DiffID]) -> int:

@@ -90,5 +90,6 @@ def _hold_directories(home: Home, store: FetchingBlockstore, catalogue: str) -> 
         root = get_catalogue(connection, catalogue).root
     if root is None:
         raise CatalogueNotFoundError(f"{catalogue} was never synced")
+    store.expect([parse_cid(root)])
     images = open_snapshot(parse_cid(root), store).images
     return fetch_directories(home, store, catalogue, images.cid)

@@ -17,7 +17,8 @@ from catalog.sources.wantlist import Wantlist
 class Fetch:
     """Fetches blocks, and with ``traverse`` everything that they link, into ``local``; made for one `run`.
 
-    ``size`` is what may travel at most, ``free_space`` returns how many bytes the disk can still take.
+    ``size`` is what may travel at most, ``free_space`` returns how many bytes the disk can still take. ``check`` raises for a block
+    that is not what a publisher calls it: it is not stored, and ends the fetch.
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Fetch:
         size: int | None,
         free_space: Callable[[], int] | None,
         traverse: bool,
+        check: Callable[[Block], None] | None = None,
     ) -> None:
+        self._check = check
         self._local = local
         self._sources = sources
         self._timeouts = timeouts
@@ -90,6 +93,9 @@ class Fetch:
         A sync for each handful of blocks would take longer than their transfer.
         """
         self._is_storing = True  # stays true if this raises: what arrived since is not stored either then
+        if self._check is not None:
+            for block in blocks:
+                self._check(block)
         self._local.put_many(blocks, durable=False)
         self._is_flushed = False
         self._is_storing = False

@@ -68,6 +68,12 @@ class FetchingBlockstore:
         other.local = local
         return other
 
+    def without(self, kind: type) -> Self:
+        """Return a block source over the same local store, without the sources of a class."""
+        other = copy(self)
+        other._states = [state for state in self._states if not isinstance(state.source, kind)]
+        return other
+
     @property
     def has_sources(self) -> bool:
         """Whether there is any remote source."""
@@ -119,19 +125,35 @@ class FetchingBlockstore:
         """Fetch single blocks into the local store; raise as `fetch_dag` does."""
         return self._fetch(list(cids), size, progress, traverse=False)
 
-    def fetch_dag(self, roots: Sequence[Cid], *, size: int | None = None, progress: Progress = silent) -> Fetched:
+    def fetch_dag(
+        self,
+        roots: Sequence[Cid],
+        *,
+        size: int | None = None,
+        progress: Progress = silent,
+        check: Callable[[Block], None] | None = None,
+    ) -> Fetched:
         """Fetch the whole DAGs under ``roots`` into the local store: only missing blocks travel.
 
-        ``size`` bounds the bytes that may travel (a release states it). Raises `UnavailableError` naming every source where a block
+        ``size`` bounds the bytes that may travel (a release states it). ``check`` raises for a block that must not be
+        stored. Raises `UnavailableError` naming every source where a block
         could not be fetched (what could be is stored), `StorageError` where the disk is too full, `CodecError` for a DAG that is
         malformed, or deeper or larger than the limits.
         """
-        return self._fetch(list(roots), size, progress, traverse=True)
+        return self._fetch(list(roots), size, progress, traverse=True, check=check)
 
-    def _fetch(self, roots: list[Cid], size: int | None, progress: Progress, *, traverse: bool) -> Fetched:
+    def _fetch(
+        self,
+        roots: list[Cid],
+        size: int | None,
+        progress: Progress,
+        *,
+        traverse: bool,
+        check: Callable[[Block], None] | None = None,
+    ) -> Fetched:
         if traverse:
             self.expect(roots)
-        fetch = self._begin(size=size, traverse=traverse)
+        fetch = self._begin(size=size, traverse=traverse, check=check)
         fetch.want(roots)
         blocks = total = 0
         for block in fetch.run(progress):
@@ -141,7 +163,7 @@ class FetchingBlockstore:
             raise self._unavailable(fetch.missing)
         return Fetched(blocks, total, tuple(state.use() for state in self._states))
 
-    def _begin(self, *, size: int | None, traverse: bool) -> Fetch:
+    def _begin(self, *, size: int | None, traverse: bool, check: Callable[[Block], None] | None = None) -> Fetch:
         """Return a new fetch from the sources not in back-off; if all are, try every one that never lied once more."""
         with self._lock:
             for state in self._states:
@@ -153,7 +175,7 @@ class FetchingBlockstore:
         if self.deadline is not None:
             left = max(0.0, self.deadline - monotonic())
             timeouts = replace(timeouts, total=left if timeouts.total is None else min(left, timeouts.total))
-        return Fetch(self.local, self._states, timeouts, size=size, free_space=self._free_space, traverse=traverse)
+        return Fetch(self.local, self._states, timeouts, size=size, free_space=self._free_space, traverse=traverse, check=check)
 
     def _drop_rotten(self, cids: Iterable[Cid]) -> set[Cid]:
         rotten = set()

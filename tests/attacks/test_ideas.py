@@ -55,6 +55,7 @@
 52    a static export with ``--prune`` into a folder with a symbolic link        *fell*: files behind the link were deleted
 53    a release with false deltas, further keys and registries that is copied    deltas and keys stay behind
 54    an image of a colleague listed too, and ``unpin`` of that line             lets go of the image: it is the user's own act
+55    a private file of the user's Kubo node as entry, archive, layer, delta     *fell*: a layer, or an unknown format, was mirrored
 ====  =========================================================================  ==========================================
 """
 

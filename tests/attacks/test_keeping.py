@@ -1,15 +1,19 @@
 """A25: a publisher decides what of its own catalogue is kept here, and nothing else."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from catalog.blockstores.holding import is_whole
+from catalog.clients.kubo import KuboClient
+from catalog.errors import BlockNotFoundError
+from catalog.image.dag import StoredArchive
 from catalog.image.walk import walk
 from catalog.intake.intake import Wanted
 from catalog.ipld.block import Block
-from catalog.ipld.cid import Cid
+from catalog.ipld.cid import RAW, Cid, cid_of
 from catalog.model.release import DeltaLink, Image
 from catalog.operations.gc import collect_garbage
 from catalog.operations.import_ import import_bundle
@@ -18,6 +22,8 @@ from catalog.operations.publish import publish
 from catalog.operations.remove import remove
 from catalog.operations.sync import sync
 from catalog.sources.bundle import BundleSource, write_bundle
+from catalog.sources.kubo import KuboBlockstore
+from catalog.unixfs.file import FileLink, decode_file_node, file_node
 from tests.attacks.publisher import Attacker, list_image
 from tests.attacks.victim import Victim
 from tests.factory.archives import MemoryBlocks, store_image
@@ -60,13 +66,61 @@ def test_what_the_user_removed_goes_whoever_links_it(mallory: Attacker, ann: Vic
         assert {cid for cid in blocks if home.blocks.has(cid)} <= shared
 
 
+PRIVATE = Block(cid_of(b"a file in the user's node", RAW), b"a file in the user's node")
+
+
+class Node(KuboBlockstore):
+    """The user's Kubo node, as far as it is asked for blocks; it holds a private file."""
+
+    def __init__(self) -> None:
+        super().__init__(KuboClient("http://127.0.0.1:9"), offline=False)
+
+    def get(self, cid: Cid) -> bytes:
+        if cid == PRIVATE.cid:
+            return PRIVATE.data
+        raise BlockNotFoundError(f"block {cid} is not here")
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        return (PRIVATE for cid in cids if cid == PRIVATE.cid)
+
+
+@pytest.mark.parametrize("way", ["extra", "inside", "archive", "layer", "format", "delta"])
+def test_mirroring_hands_no_private_file_of_the_node_on(mallory: Attacker, ann: Victim, way: str) -> None:
+    """A24: whatever a publisher, who knows its CID, calls it."""
+    blocks = MemoryBlocks()
+    stored = store_image(make_image([BASE]), blocks)
+    for cid, data in blocks.blocks.items():
+        mallory.call("put", Block(cid, data))
+    links = list(decode_file_node(stored.archive, blocks.get(stored.archive)).links)
+    links[1] = FileLink(PRIVATE.cid, len(PRIVATE.data), len(PRIVATE.data))
+    forged, _ = file_node(links)
+    mallory.call("put", forged)
+    image = replace(image_of(stored), size=5000)
+    lied = {
+        "archive": replace(image, archive=PRIVATE.cid),
+        "layer": replace(image, archive=forged.cid),
+        "format": replace(image, archive=PRIVATE.cid, format="dcat-image/9"),
+        "delta": replace(image, deltas={listed_image("base").archive: DeltaLink(PRIVATE.cid, len(PRIVATE.data))}),
+    }.get(way, image)
+    mallory.publish(list_image("web", "1.0", lied, AMD64), **({way: {"web": PRIVATE.cid}} if way in ("extra", "inside") else {}))
+    ann.subscribe(mallory, "bob")
+    with ann.home() as home, ann.network(mallory) as network:
+        (mirrored,) = sync(home, replace(network, sources=(*network.sources, Node())), mirror=True).mirrored
+        assert len(mirrored.failures) == (way in ("archive", "layer", "format"))
+        assert not home.blocks.has(PRIVATE.cid)
+
+
+def image_of(stored: StoredArchive) -> Image:
+    return Image(stored.archive, stored.config, stored.manifest, len(stored.layers), stored.size, stored.unpacked, stored.created)
+
+
 def bundle_of(path: Path) -> Image:
     """Write a bundle of one image, without records."""
     blocks = MemoryBlocks()
     stored = store_image(make_image([BASE]), blocks)
     with path.open("wb") as file:
         write_bundle(file, [stored.archive], [Block(cid, data) for cid, data in blocks.blocks.items()], records={})
-    return Image(stored.archive, stored.config, stored.manifest, len(stored.layers), stored.size, stored.unpacked, stored.created)
+    return image_of(stored)
 
 
 @pytest.mark.parametrize("lie", ["config", "manifest", "platform", "format", "alone"])
