@@ -4,7 +4,7 @@
   `SourceTimeoutError`.
 - At most 3 redirects are followed, never from https to http; each host is resolved anew, and its addresses are checked
   (`catalog.clients.address`). The token is sent to the configured scheme, host and port only.
-- 429 and 503 are retried when the server says, or soon, until the budget is used up.
+- 429, 502 and 503 are retried when the server says, or soon, until the budget is used up.
 - No cookies, no .netrc, no proxies other than those passed in.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Body = bytes | Callable[[], Iterator[bytes]]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BUSY = frozenset({429, 503})
+_BUSY = frozenset({429, 502, 503})  # 502: a proxy, while the server behind it restarts
 _MAX_TRIES = 4
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}", re.ASCII)
 

@@ -123,8 +123,18 @@ def _read_headers(stream: ByteStream) -> tuple[bytes | None, _Extension]:
             _set_target(extension, body.rstrip(b"\0"))
 
 
+def _sparse_error() -> ArchiveError:
+    return ArchiveError(
+        "the export has a sparse file",
+        why="readers of tar disagree on them",
+        hint="pack it anew without --sparse; bsdtar needs --no-read-sparse",
+    )
+
+
 def _make_member(header: bytes, extension: _Extension) -> Member:
     kind = _KINDS.get(header[156:157])
+    if header[156:157] == b"S":  # GNU tar's own form
+        raise _sparse_error()
     if kind is None:
         raise ArchiveError(f'the export has a member of type "{chr(header[156])}"', why="files, directories and links are read")
     size = _read_number(header[124:136])
@@ -156,7 +166,7 @@ def _read_pax(body: bytes, extension: _Extension, *, is_global: bool) -> None:
         if key in (b"path", b"linkpath", b"size") and is_global:
             raise ArchiveError("the export is malformed", why="a PAX header gives every member one name or size")
         if key.startswith(b"GNU.sparse"):
-            raise ArchiveError("the export has a sparse file", why="readers of tar disagree on them")
+            raise _sparse_error()
         if key == b"path":
             _set_name(extension, value)
         elif key == b"linkpath":

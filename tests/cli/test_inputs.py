@@ -38,6 +38,7 @@ from tests.needs import ROOT
         (b"Salted__" + bytes(600), "encrypted (openssl)"),
         (b"SQLite format 3\0" + bytes(600), "an SQLite database"),
         (make_tar({"web.tar.gz": b"\x1f\x8b" + bytes(100)}), "try: unpack the archive that it holds: tar -xf FILE web.tar.gz"),
+        (field.sparse_member(), "a sparse file\n  why: readers of tar disagree on them\n  try: pack it anew without --sparse"),
         (field.volume_label(), 'a member of type "V"'),
         (field.large_window(), "inflate the file first: zstd -dc --long=31 FILE"),
         (

@@ -116,8 +116,9 @@ def test_a_page_in_place_of_data_names_the_captive_portal(source: LyingSource) -
     assert "captive portal" in caught.value.hint
 
 
-def test_busy_is_tried_again_when_the_server_says(source: LyingSource) -> None:
-    source.behaviour = "busy-once"
+@pytest.mark.parametrize("status", [429, 502, 503])
+def test_busy_is_tried_again_when_the_server_says(source: LyingSource, status: int) -> None:
+    source.behaviour, source.busy = "busy-once", status
     assert read_block(HttpClient(source.url, timeouts=PATIENT)) == DATA
     assert len(source.requests) == 2
 

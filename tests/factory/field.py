@@ -334,3 +334,10 @@ def large_window() -> bytes:
     """``docker save | zstd --long=28``: a frame that needs a window of 256 MiB."""
     compressor = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=28)).compressobj()
     return compressor.compress(docker_archive(make_image([layer_of("window")]))) + compressor.flush()
+
+
+def sparse_member() -> bytes:
+    """``tar --sparse`` of an export whose files have holes: a member of GNU tar's type S."""
+    info = tarfile.TarInfo("blobs/sha256/layer")
+    info.type = tarfile.GNUTYPE_SPARSE
+    return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)

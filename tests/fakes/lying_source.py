@@ -50,7 +50,7 @@ BEHAVIOURS = (
     "page",  # 200 and HTML: a captive portal
     "busy",  # 429 with Retry-After
     "unavailable",  # 503 for ever
-    "busy-once",  # 503 for the first request, then honest
+    "busy-once",  # ``busy`` for the first request, then honest
     "redirect-private",  # to an address of the local network
     "redirect-loop",
     "realm",  # 401, and the token to be brought to another host
@@ -82,6 +82,7 @@ class LyingSource:
     certificate: tuple[Path, Path] | None = None
     target: str = "http://10.255.255.1:9/"  # of redirect-private
     status: int = 307  # of redirect-private
+    busy: int = 503  # of busy-once
     page: tuple[str, bytes] = ("text/html; charset=utf-8", b"<!DOCTYPE html><title>Welcome</title>Log in to go on\n")
     seed: int = 1
     latency: float = 0.0

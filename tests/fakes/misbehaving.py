@@ -142,7 +142,7 @@ class MisbehavingHandler(BaseHTTPRequestHandler):
 
     def _reply_busy_once(self, body: bytes, media_type: str) -> None:
         if self.lying.answers == 1:
-            self._send(b"later\n", "text/plain", 503, Retry_After="0")
+            self._send(b"later\n", "text/plain", self.lying.busy, Retry_After="0")
         else:
             self._send(body, media_type)
 
