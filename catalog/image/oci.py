@@ -41,6 +41,8 @@ LAYER_TYPES: Final = frozenset(
 CONTAINERD_NAME: Final = "io.containerd.image.name"
 NAME_ANNOTATIONS: Final = (CONTAINERD_NAME, "org.opencontainers.image.ref.name")
 _ATTESTATION_ANNOTATION = "vnd.docker.reference.type"
+ATTESTED_ANNOTATION: Final = "vnd.docker.reference.digest"
+"""Names the manifest that an attestation of BuildKit is about."""
 _OTHER_DIGEST: Final = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+", re.ASCII)
 _HELM: Final = "application/vnd.cncf.helm."
 _ONLY_IMAGES: Final = "dcat publishes container images only"

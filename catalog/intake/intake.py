@@ -12,6 +12,7 @@ from catalog.errors import PlatformNotFoundError
 from catalog.image.archive import Export, ExportedImage
 from catalog.image.config import ImageConfig
 from catalog.image.dag import ChunkSink, StoredArchive, build_archive
+from catalog.image.provenance import Provenance
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MIB
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
@@ -41,7 +42,8 @@ class Wanted:
 class TakenImage:
     """An image whose blocks are in the sink, and the platform that it is published for.
 
-    ``registry`` are its references in registries, if an engine knew them. ``notes`` are remarks for people.
+    ``registry`` are its references in registries, if an engine knew them. ``notes`` are remarks for people. ``provenance`` is under
+    which manifest it was pushed.
     """
 
     archive: StoredArchive
@@ -49,6 +51,7 @@ class TakenImage:
     platform: Platform
     registry: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    provenance: Provenance | None = None
 
 
 class ImageSource(Protocol):

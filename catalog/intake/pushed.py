@@ -17,10 +17,11 @@ from catalog.image.archive import Export
 from catalog.image.canonical import INDEX_TYPE
 from catalog.image.compression import CompressionError
 from catalog.image.dag import ChunkSink, StoredLayer
+from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget, Piece
 from catalog.intake.blobs import BlobReader, LockedSink, blob_member
 from catalog.limits import MAX_EXPORT_MEMBERS, MAX_HELD_JSON_SIZE, MAX_INDEX_ENTRIES, MAX_JSON_SIZE
-from catalog.model.digest import DiffID, Digest
+from catalog.model.digest import ConfigDigest, DiffID, Digest
 from catalog.progress import Progress, Step
 
 _LAYERS_AT_ONCE: Final = 2
@@ -106,6 +107,15 @@ class PushedImages:
     def export(self) -> Export:
         """Return what was pushed, to select images from."""
         return Export(self)
+
+    def trace(self, config: ConfigDigest) -> Provenance | None:
+        """Return under which manifest the image with this config was pushed."""
+        for _, tagged, _ in self._tagged:
+            root = self._held[blob_member(Digest.parse(tagged))]
+            found = trace_provenance(config, root, lambda digest: self._held.get(blob_member(digest)))
+            if found is not None:
+                return found
+        return None
 
     def find_inside(self) -> str:
         return ""

@@ -13,6 +13,7 @@ from catalog.image.dag import ChunkSink, StoredLayer
 from catalog.image.document import decode_object
 from catalog.image.encoder import check_encoder
 from catalog.image.oci import parse_index, parse_manifest
+from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget
 from catalog.intake.blobs import BlobReader, blob_member
 from catalog.intake.inbox import Inbox, PushedManifest
@@ -73,7 +74,10 @@ class PushedSource:
         size = sum(entry.archive.unpacked for entry in taken)
         if size > wanted.max_size:
             raise ArchiveError(f"the images have {size} bytes", why=f"at most {wanted.max_size} are taken")
-        return taken
+        return [replace(entry, provenance=self._trace(entry)) for entry in taken]
+
+    def _trace(self, taken: TakenImage) -> Provenance | None:
+        return trace_provenance(taken.archive.config, self._manifest.data, lambda digest: self.document(blob_member(digest)))
 
     def list_manifests(self) -> list[PushedManifest]:
         """Return the manifest, or the index and every manifest that it names and that was pushed."""

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,7 +95,9 @@ class EngineSource:
             exported = export.choose() if _is_unknown(image.platform) else export.choose(platform=image.platform)
             self._check_described(image, exported)
             assumed = wanted.host if _is_unknown(image.platform) else image.platform
-            taken.append(store_taken(exported, wanted, assumed, sink, notes=notes, registry=image.registry))
+            entry = store_taken(exported, wanted, assumed, sink, notes=notes, registry=image.registry)
+            provenance = None if pushed is None else pushed.trace(exported.config_digest)
+            taken.append(replace(entry, provenance=provenance))
         self.verified = pushed.verified if pushed is not None else {}
         return taken
 

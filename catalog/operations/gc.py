@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from catalog.blockstores.layers import forget_layers
 from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
+from catalog.blockstores.provenance import forget_provenances
 from catalog.home.deltas import open_delta_cache
 from catalog.home.home import Home
 from catalog.home.reserve import keep_reserve, release_reserve
@@ -74,6 +75,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
             sweep(home.blocks, gone, home.now, own=own)
         if own is not None:
             forget_layers(home.blocks)
+            forget_provenances(home.blocks)
     if delete:
         keep_reserve(home.path)
     after = home.blocks.size().file_size if delete else before.file_size

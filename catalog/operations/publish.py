@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.layers import KnownBlob, find_layer, note_layers
+from catalog.blockstores.provenance import note_provenance
 from catalog.blockstores.writing import BlockCounter, BlockWriter, FrameStore, WriteCount
 from catalog.errors import DcatError, ReleaseNotFoundError
 from catalog.home.home import Home
@@ -154,6 +155,8 @@ def _store(
             taken = source.take(wanted, _ReportingSink(writer, progress), progress)
         if not isinstance(source, ReleaseSource):  # which reads no layers
             note_layers(home.blocks, _list_blobs(source, taken))
+        provenances = {entry.archive.archive: entry.provenance for entry in taken if entry.provenance is not None}
+        note_provenance(home.blocks, provenances)
         images = _make_images(taken)
         catalogue, created = home.create_own_catalogue()
         with home.lock("own"):

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from catalog.blockstores.provenance import find_provenances
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError
 from catalog.home.home import Home
+from catalog.image.provenance import Provenance
 from catalog.image.reader import ArchivedLayer, read_listed_archive
 from catalog.index.entry import IndexedRelease
 from catalog.ipld.block import BlockSource
@@ -16,12 +18,16 @@ from catalog.trust.store import list_pins
 
 @dataclass(frozen=True, slots=True)
 class ShownImage:
-    """An image of the release. ``layers`` are its distinct ones, None where the first blocks of the archive are missing."""
+    """An image of the release. ``layers`` are its distinct ones, None where the first blocks of the archive are missing.
+
+    ``provenances`` say under which manifests it was pushed into this home, byte for byte.
+    """
 
     platform: Platform
     image: Image
     pinned: bool
     layers: tuple[ArchivedLayer, ...] | None
+    provenances: tuple[Provenance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,14 @@ def show(home: Home, reference: str, *, platform: Platform | None = None) -> Sho
         pinned = {pin.archive for pin in list_pins(connection)}
     chosen: Mapping[Platform, Image] = release.images if wanted is None else {wanted: release.images[wanted]}
     images = tuple(
-        ShownImage(at, image, str(image.archive) in pinned, _layers(at, image, home.blocks)) for at, image in sorted(chosen.items())
+        ShownImage(
+            at,
+            image,
+            str(image.archive) in pinned,
+            _layers(at, image, home.blocks),
+            find_provenances(home.blocks, image.archive),
+        )
+        for at, image in sorted(chosen.items())
     )
     return ShownRelease(IndexedRelease(resolved.catalogue, release), images, resolved.first_seen, resolved.notices)
 

@@ -1,16 +1,20 @@
 """``dcat show``: show one release."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from catalog import operations
+from catalog.model.digest import Digest
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
 from cli.platforms import read_platform
-from cli.quantities import age_of, format_size
+from cli.quantities import age_of, format_count, format_size
 from cli.releases import image_fields, release_body, state_of
+
+if TYPE_CHECKING:
+    from catalog.image.provenance import Provenance
 
 app = command_app()
 
@@ -35,6 +39,7 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
         images[str(image.platform)] = body["images"][str(image.platform)] | {
             "pinned": image.pinned,
             "layer_list": _layer_body(image),
+            "provenance": [_provenance_body(provenance) for provenance in image.provenances],
         }
     body["images"] = images
     identifiers = [str(image.image.archive) for image in shown.images]
@@ -55,7 +60,7 @@ def _parts(context: Context, shown: "operations.ShownRelease") -> list[str | Tab
     ]
     parts: list[str | Table] = [shown.entry.reference, fields(head)]
     for image in shown.images:
-        pairs = [*image_fields(image.platform, image.image), ("here", "pinned" if image.pinned else "")]
+        pairs = [*image_fields(image.platform, image.image), *_provenance_fields(image), ("here", "pinned" if image.pinned else "")]
         pairs += [("delta", f"{delta.cid} from {base}, {format_size(delta.size)}") for base, delta in image.image.deltas.items()]
         parts.append(fields(pairs))
         if image.layers is None:
@@ -71,6 +76,26 @@ def _parts(context: Context, shown: "operations.ShownRelease") -> list[str | Tab
             ]
             parts.append(Table(("LAYER", "SIZE", "STORED", "DIFFID", "CID"), rows, frozenset({"LAYER", "SIZE", "STORED"}), raw))
     return parts
+
+
+def _provenance_fields(image: "operations.ShownImage") -> list[tuple[str, str]]:
+    """Return under which manifests an image was pushed: a registry's, where it is known from one under that digest."""
+    found = []
+    for provenance in image.provenances:
+        digest = str(provenance.manifest_digest)
+        whose = "registry manifest" if any(name.endswith(f"@{digest}") for name in image.image.registry) else "manifest"
+        attested = f", {format_count(len(provenance.attestations), 'attestation')}" if provenance.attestations else ""
+        found.append(("pushed as", f"{whose} {digest}, byte for byte{attested}"))
+    return found
+
+
+def _provenance_body(provenance: "Provenance") -> dict[str, Any]:
+    return {
+        "cid": str(provenance.cid),
+        "manifest": str(provenance.manifest_digest),
+        "indexes": [str(Digest.of(data)) for data in provenance.indexes],
+        "attestations": [str(Digest.of(data)) for data in provenance.attestations],
+    }
 
 
 def _layer_body(image: "operations.ShownImage") -> list[dict[str, Any]] | None:

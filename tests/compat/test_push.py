@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.holding import is_whole
+from catalog.blockstores.provenance import find_provenances
 from catalog.clients.docker import Engine
 from catalog.clients.docker.local import is_local
 from catalog.errors import ImageIncompleteError, InvalidNameError, UnavailableError
@@ -21,7 +22,7 @@ from catalog.intake.intake import Wanted
 from catalog.intake.push import examine, remove_left_tags
 from catalog.intake.pushed import PushedImages
 from catalog.intake.sources import EngineSource
-from catalog.model.digest import Digest
+from catalog.model.digest import Digest, ManifestDigest
 from catalog.model.platform import Platform
 from catalog.operations.publish import Published, publish
 from catalog.progress import Step
@@ -67,11 +68,12 @@ def test_a_push_takes_what_an_export_takes(
     docker29: PrivateEngine, local_registry: str, home: Home, by_save: Callable[[], None], origin: str
 ) -> None:
     docker29.clear()
+    digest = ""
     if origin == "loaded":
         docker29.put(IMAGE.archive(), "pushed:1")
         reference = "pushed:1"
     else:
-        push_compressed(local_registry, "pushed", "1", IMAGE)
+        digest = push_compressed(local_registry, "pushed", "1", IMAGE)
         reference = f"{local_registry}/pushed:1"
         docker29.run("pull", reference)
     before = shown(docker29)
@@ -87,6 +89,8 @@ def test_a_push_takes_what_an_export_takes(
             "The engine exports the image",
         ]
     assert pushed.release.images[HOST].archive == exported.release.images[HOST].archive
+    (kept,) = find_provenances(home.blocks, pushed.release.images[HOST].archive)
+    assert str(kept.manifest_digest) == (digest if origin == "pulled" else str(ManifestDigest.of(IMAGE.manifest)))
     assert pushed.release.images == exported.release.images
     assert pushed.warnings == exported.warnings
 

@@ -5,7 +5,7 @@ import gzip
 import hashlib
 import http.client
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -111,10 +111,15 @@ def manifest_of(config: bytes, blobs: Sequence[bytes], pack: str = "gzip") -> by
     return json.dumps(document).encode()
 
 
-def index_of(manifests: Sequence[tuple[bytes, dict[str, str]]]) -> bytes:
-    entries = [
+def index_of(manifests: Sequence[tuple[bytes, dict[str, str]]], attested: Mapping[str, str] | None = None) -> bytes:
+    """Return an index; ``attested`` are the digests of attestations, with those of the manifests that they are about."""
+    entries: list[dict[str, object]] = [
         {"mediaType": MANIFEST, "digest": digest_of(data), "size": len(data), "platform": platform} for data, platform in manifests
     ]
+    for entry in entries:
+        if (about := (attested or {}).get(str(entry["digest"]))) is not None:
+            kind = "attestation-manifest"
+            entry["annotations"] = {"vnd.docker.reference.type": kind, "vnd.docker.reference.digest": about}
     return json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode()
 
 

@@ -14,6 +14,7 @@ import pytest
 from catalog.blockstores.leasing import list_leases
 from catalog.errors import InvalidConfigError, LockedError
 from catalog.home.home import open_home
+from catalog.image.provenance import Provenance
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import RAW
 from catalog.ipns.record import validate_record
@@ -21,6 +22,7 @@ from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Release
 from catalog.operations import log as history
+from catalog.operations import show
 from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.own.signing import own_name
@@ -105,8 +107,13 @@ def test_several_platforms_by_an_index(server: PushServer) -> None:
         client.put_blob("web", blob)
     assert client.put_manifest("web", digest_of(attested), attested).status == 201
     manifests.append((attested, {"os": "unknown", "architecture": "unknown"}))
-    assert client.put_manifest("web", "1.0", index_of(manifests), INDEX).status == 201
+    index = index_of(manifests, {digest_of(attested): digest_of(manifests[0][0])})
+    assert client.put_manifest("web", "1.0", index, INDEX).status == 201
     assert set(release_of(server, "web@1.0").images) == {HOST, ARM64}
+    with server.open() as home:
+        found = {shown.platform: shown.provenances for shown in show(home, "web@1.0").images}
+    assert found[HOST] == (Provenance(manifests[0][0], (index,), (attested,)),)
+    assert found[ARM64] == (Provenance(manifests[1][0], (index,)),)
     lacking = index_of([*manifests, (b"never sent", {"os": "linux", "architecture": "s390x"})])
     refused = client.put_manifest("web", "1.1", lacking, INDEX)
     assert refused.status == 403
