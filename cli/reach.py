@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import catalog
 from catalog.clients.authorities import Authorities
 from catalog.clients.proxy import Proxies
-from catalog.sources.network import NO_NETWORK, ClusterSetting, KuboSetting, Network, ReplicaRule, SourceSetting, open_network
+from catalog.sources.network import (
+    NO_NETWORK,
+    ClusterSetting,
+    KuboSetting,
+    Network,
+    PinningSetting,
+    ReplicaRule,
+    SourceSetting,
+    open_network,
+)
 from cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -47,6 +56,7 @@ def open_configured_network(
     if settings.cluster:
         rule = ReplicaRule(*settings.replicas)
         cluster = ClusterSetting(settings.cluster, settings.file("cluster-token-file"), settings.file("cluster-ca-file"), rule)
+    services = [PinningSetting(one.name, one.url, one.token_file, one.ca_file) for one in settings.services]
     by_url: dict[str, SourceSetting] = {}
     for source in settings.sources:
         by_url.setdefault(source.url, SourceSetting(source.url, source.token_file, source.ca_file, source.catalogue))
@@ -54,4 +64,4 @@ def open_configured_network(
         known = by_url.get(added.url, added)
         by_url[added.url] = replace(known, token_file=added.token_file or known.token_file, ca_file=added.ca_file or known.ca_file)
     proxies, authorities = Proxies.of_variables(variables), Authorities.of_variables(variables)
-    return open_network(by_url.values(), kubo, cluster=cluster, proxies=proxies, authorities=authorities)
+    return open_network(by_url.values(), kubo, cluster=cluster, services=services, proxies=proxies, authorities=authorities)

@@ -10,6 +10,8 @@ from cli.quantities import format_count, format_size
 if TYPE_CHECKING:
     from catalog.errors import DcatError
     from catalog.own.deltas import MadeDelta
+    from catalog.own.nodes import ReplicaState
+    from catalog.own.pinning import ServiceState
 
 PUBLIC = (
     "With a Kubo node, what you publish becomes public: the name, version, annotations, sizes and digests of every release, and "
@@ -54,7 +56,7 @@ def summarise(shared: "catalog.Shared | None", error: "DcatError | None", *, off
         return ShareSummary({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
     if shared is None:
         return ShareSummary({"shared": None})
-    warnings = (*merge_warnings(shared), *lost_warnings(shared))
+    warnings = (*merge_warnings(shared), *lost_warnings(shared), *service_warnings(shared))
     closing = "Not shared yet. Next: dcat sync"
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
@@ -62,7 +64,7 @@ def summarise(shared: "catalog.Shared | None", error: "DcatError | None", *, off
         closing = f"Shared ({', '.join(shared.targets)}). To follow it: dcat subscribe ALIAS {shared.record.name}"
     elif not offline:
         closing = f"Not shared yet. Next: {_NEXT}"
-    return ShareSummary({"shared": shared_body(shared)}, closing, warnings, delta_lines(shared))
+    return ShareSummary({"shared": shared_body(shared)}, closing, warnings, (*delta_lines(shared), *service_lines(shared)))
 
 
 def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
@@ -76,6 +78,8 @@ def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
         "signed": shared.signed,
         "targets": list(shared.targets),
         "pending": shared.pending or None,
+        "replicas": None if shared.replicas is None else replicas_body(shared.replicas),
+        "services": [service_body(service) for service in shared.services],
         "lost": [{"release": lost.reference, "blocks": lost.blocks} for lost in shared.lost],
         "merged": None if shared.merged is None else shared.merged.releases,
         "deltas": [
@@ -90,6 +94,43 @@ def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
             for made in shared.deltas
         ],
     }
+
+
+def replicas_body(found: "ReplicaState") -> dict[str, Any]:
+    """Return the JSON of the replicas in a cluster."""
+    return {
+        "pinned": found.pinned,
+        "least": found.least,
+        "most": found.most,
+        "checked": found.checked or None,
+        "problem": found.problem or None,
+    }
+
+
+def service_body(found: "ServiceState") -> dict[str, Any]:
+    """Return the JSON of what a pinning service has."""
+    return {
+        "name": found.name,
+        "snapshot": found.root or None,
+        "state": found.state or None,
+        "pinned": found.pinned or None,
+        "checked": found.checked or None,
+        "problem": found.problem or None,
+    }
+
+
+def service_lines(shared: "catalog.Shared") -> tuple[tuple[str, str], ...]:
+    """Return a field for each pinning service that has, or will have, the catalogue."""
+    return tuple((f"at {found.name}", found.state) for found in shared.services if found.state and not found.problem)
+
+
+def service_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
+    """Return what went wrong at pinning services: the catalogue is shared nevertheless."""
+    return tuple(
+        f"pinning service {found.name}: {found.problem or found.state}; the next sync asks it again"
+        for found in shared.services
+        if found.problem or found.state == "failed"
+    )
 
 
 def delta_lines(shared: "catalog.Shared") -> tuple[tuple[str, str], ...]:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from catalog import limits
 from catalog.clients.http import HttpClient
-from catalog.clients.proxy import Proxies
+from catalog.clients.proxy import Proxies, is_this_machine
 from catalog.clients.timeouts import Timeouts
+from catalog.clients.url import origin_of
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid
 
@@ -109,7 +110,8 @@ class Replicas:
 class ClusterClient:
     """A peer of a cluster, by the URL of its REST API (``http://127.0.0.1:9094``). All methods raise `UnavailableError`.
 
-    A token file with ``USER:PASSWORD`` is sent as Basic, anything else as Bearer.
+    A token file with ``USER:PASSWORD`` is sent as Basic, anything else as Bearer. ``is_exposed`` says that it goes to another
+    machine without encryption.
     """
 
     def __init__(
@@ -134,6 +136,8 @@ class ClusterClient:
         self.url = self._http.url
         self.name = self._http.name
         self.timeouts = self._http.timeouts
+        origin = origin_of(self.url)
+        self.is_exposed = token_file is not None and origin.scheme == "http" and not is_this_machine(origin.host)
 
     def identity(self) -> ClusterIdentity:
         """Return who answers; raise `UnavailableError` where that is not a cluster's REST API."""
@@ -274,12 +278,12 @@ def _read_error(body: bytes) -> str:
         text = str(found["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
         text = body.decode(errors="replace")
-    return text.strip()[:_MAX_WORDS]
+    return " ".join(text[:_MAX_WORDS].split())
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
     value = entry.get(key)
-    return value[:_MAX_WORDS] if isinstance(value, str) else ""
+    return " ".join(value[:_MAX_WORDS].split()) if isinstance(value, str) else ""
 
 
 def _number(entry: Mapping[str, Any], key: str) -> int:

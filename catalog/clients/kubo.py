@@ -195,6 +195,10 @@ class KuboClient:
         except (KuboRefusalError, BlockNotFoundError):
             return False
 
+    def refuse_proxy(self) -> None:
+        """Raise `ClusterProxyError` where the proxy of a cluster answers in place of the node."""
+        self.is_pinned(cid_of(b""))
+
     def read_config(self) -> dict[str, Any]:
         """Return the node's configuration, without its private key."""
         return self._rpc.ask("config/show", timeout=self.timeouts.first_byte)

@@ -15,14 +15,17 @@ import zstandard
 from catalog.clients.docker import Engine
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
+from catalog.clients.pinning import FAILED, PinningClient
 from catalog.errors import DcatError, StorageError, UnavailableError
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.hosting.checking import check_host
 from catalog.image.encoder import check_encoder
 from catalog.intake.push import examine
 from catalog.limits import GIB
-from catalog.own.inspecting import inspect_node
-from catalog.sources.network import Network
+from catalog.own.inspecting import ClusterReport, inspect_cluster, inspect_node
+from catalog.own.pinning import service_state
+from catalog.own.places import known_place
+from catalog.sources.network import Network, ReplicaRule
 from catalog.storage.files import open_mode
 from catalog.storage.sqlite import connect, require_room, translated
 
@@ -47,7 +50,11 @@ def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network)
     checks += _check_engine(connect_engine)
     checks += _check_network(network)
     if network.kubo is not None:
-        checks += _check_kubo(home, network.kubo)
+        place = known_place(home, network.kubo.url, network.cluster.url if network.cluster is not None else "")
+        checks += _check_kubo(home, network.kubo, place)
+    if network.cluster is not None:
+        checks += _check_cluster(home, network)
+    checks += [_check_service(home, service) for service in network.services]
     return checks
 
 
@@ -144,9 +151,9 @@ def _check_network(network: Network) -> Iterator[Finding]:
     )
 
 
-def _check_kubo(home: Home, client: KuboClient) -> Iterator[Finding]:
+def _check_kubo(home: Home, client: KuboClient, place: str) -> Iterator[Finding]:
     try:
-        report = inspect_node(home, client)
+        report = inspect_node(home, client, place)
     except UnavailableError as error:
         yield Finding("kubo", "failed", error.message, error.hint or error.why, error)
         return
@@ -171,3 +178,59 @@ def _check_kubo(home: Home, client: KuboClient) -> Iterator[Finding]:
         yield Finding("kubo", "note", "the node does not show its configuration: whom it asks is not known")
     elif report.third_parties:
         yield Finding("kubo", "note", f"the node itself uses hosts of others: {', '.join(report.third_parties)}")
+
+
+def _check_cluster(home: Home, network: Network) -> Iterator[Finding]:
+    try:
+        report = inspect_cluster(home, network)
+    except UnavailableError as error:
+        yield Finding("cluster", "failed", error.message, error.hint or error.why, error)
+        return
+    assert network.cluster is not None
+    name, rule = network.cluster.name, network.rule
+    down = [peer for peer in report.peers if peer.error]
+    live = len(report.peers) - len(down)
+    text = f"IPFS Cluster {report.version} at {name}: peer {report.id} with node {report.node}"
+    text += f", {live} of {len(report.peers)} peers live"
+    if live < rule.least:
+        yield Finding("cluster", "failed", text, f"start more peers, or set cluster-replicas ({rule.least}) to what there is")
+    else:
+        yield Finding("cluster", "ok", text)
+    for peer in down:
+        text = f"peer {peer.name or peer.id} cannot be reached: {peer.error}"
+        yield Finding("cluster", "note", text, "start it, or remove it there")
+    yield _check_replicas(report, rule)
+    if report.free:
+        least = min(report.free)
+        state: State = "note" if least < _LITTLE_SPACE else "ok"
+        hint = "free some space there" if state == "note" else ""
+        yield Finding("cluster", state, f"its nodes have {least // 1024**2} MiB free, or more", hint)
+    if report.batching is False:
+        yield Finding("cluster", "note", "it records pins one by one, which is slow with many", "set crdt.batching there (500, 1s)")
+    if network.cluster.is_exposed:
+        text = f"what {name} is sent, its password too, is not encrypted"
+        yield Finding("cluster", "note", text, "use https, by ssl_cert_file there")
+
+
+def _check_replicas(report: ClusterReport, rule: ReplicaRule) -> Finding:
+    if not report.root:
+        return Finding("cluster", "ok", "nothing was shared through it yet")
+    text = f"{report.replicas.pinned} of {rule.least}..{rule.most} nodes pin your catalogue ({report.root})"
+    if report.replicas.pinned < rule.least:
+        words = f": {'; '.join(report.replicas.failures)}" if report.replicas.failures else ""
+        return Finding("cluster", "failed", text + words, "sync, which has it pinned again")
+    return Finding("cluster", "ok", text)
+
+
+def _check_service(home: Home, client: PinningClient) -> Finding:
+    known = service_state(home, client.name, client.url)
+    text = f"{client.name} at {client.url}"
+    if not known.request:
+        return Finding("pinning", "ok", f"{text}: nothing was asked of it yet")
+    try:
+        pin = client.look(known.request)
+    except UnavailableError as error:
+        return Finding("pinning", "failed", f"{text}: {error.message}", error.hint or error.why, error)
+    state = "it does not know your catalogue any more" if pin is None else f"{pin.state} {known.root}"
+    sound = pin is not None and pin.state != FAILED
+    return Finding("pinning", "ok" if sound else "note", f"{text}: {state}", "" if sound else "sync, which asks it again")

@@ -1,5 +1,6 @@
 """``dcat status``: the catalogues of a home, how fresh they are, what is stored, what waits for a decision."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
 from catalog.model.release import parse_time
 from catalog.own.nodes import ReplicaState, kubo_state, replica_state
+from catalog.own.pinning import ServiceState, service_state
 from catalog.own.places import known_place
 from catalog.own.unshared import find_unshared
 from catalog.trust.conflicts import list_conflicts
@@ -50,7 +52,8 @@ class CatalogueStatus:
 class Status:
     """The home: its directory, its catalogues (the own one first), what is stored, how many archives are pinned.
 
-    ``savings`` are what deltas saved over all fetches, ``cached_deltas`` the bytes of deltas that were made for others.
+    ``savings`` are what deltas saved over all fetches, ``cached_deltas`` the bytes of deltas that were made for others, and
+    ``services`` the pinning services that are configured.
     """
 
     home: Path
@@ -59,12 +62,14 @@ class Status:
     pins: int
     savings: Savings
     cached_deltas: int
+    services: tuple[ServiceState, ...] = ()
 
 
-def status(home: Home, *, kubo: str = "", cluster: str = "") -> Status:
+def status(home: Home, *, kubo: str = "", cluster: str = "", services: Iterable[tuple[str, str]] = ()) -> Status:
     """Return the state of the home; no source is asked.
 
-    ``kubo`` is the URL of the node that the catalogue is shared through, ``cluster`` that of the cluster which it belongs to.
+    ``kubo`` is the URL of the node that the catalogue is shared through, ``cluster`` that of the cluster which it belongs to,
+    ``services`` are the names and URLs of pinning services.
     """
     place = known_place(home, kubo, cluster)
     with home.index.read() as connection:
@@ -101,7 +106,9 @@ def status(home: Home, *, kubo: str = "", cluster: str = "") -> Status:
                 replicas=replica_state(home, place) if row.own and place and cluster else None,
             )
         )
-    return Status(home.path, tuple(catalogues), home.blocks.size(), pins, find_savings(home), open_delta_cache(home).size())
+    states = tuple(service_state(home, service, url) for service, url in services)
+    savings, cached = find_savings(home), open_delta_cache(home).size()
+    return Status(home.path, tuple(catalogues), home.blocks.size(), pins, savings, cached, states)
 
 
 def _freshness(home: Home, row: CatalogueRow) -> Freshness | None:

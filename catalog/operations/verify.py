@@ -58,7 +58,8 @@ class Verified:
     """What was checked, what was found, and what a repair restored. Without damage everything that is kept matches.
 
     ``files`` are those of the home that were made anew. ``moved`` blocks live in the Kubo node, ``unasked`` says why it could not
-    be asked for them; blocks that it lost are damage. ``uncanonical`` is the root of the own snapshot if its tree of releases is
+    be asked for them; blocks that it lost are damage. ``kept`` says that the snapshot, and so every archive under it, is pinned
+    there. ``uncanonical`` is the root of the own snapshot if its tree of releases is
     not the one that a whole build makes; ``renewed`` says that a repair signed a canonical one.
     """
 
@@ -71,6 +72,7 @@ class Verified:
     files: tuple[str, ...] = ()
     moved: int = 0
     unasked: str = ""
+    kept: bool = True
     uncanonical: Cid | None = None
     renewed: bool = False
 
@@ -118,6 +120,7 @@ def verify(
         files=files,
         moved=moved.blocks,
         unasked=f"{moved.failure.message}: {moved.failure.why}" if moved.failure is not None else "",
+        kept=moved.kept,
         uncanonical=left.uncanonical,
         renewed=renewed,
     )

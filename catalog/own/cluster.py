@@ -32,7 +32,7 @@ from catalog.own.nodes import (
     replica_state,
 )
 from catalog.own.places import Place
-from catalog.own.upload import LostBlocks, PinBeside, upload_snapshot
+from catalog.own.upload import PinBeside, Uploaded, upload_snapshot
 from catalog.progress import Progress, Step
 from catalog.sources.network import ReplicaRule
 
@@ -43,12 +43,12 @@ _RECOVERY: Final = 3.0  # seconds for which failures are not believed after peer
 
 @dataclass(frozen=True, slots=True)
 class ClusterShare:
-    """The result of a share through a cluster: the releases that lost blocks, and the replicas of what it keeps now.
+    """The result of a share through a cluster: what it was given, with the releases that lost blocks, and the replicas of that.
 
     ``pending`` says why there are not enough replicas, empty where there are.
     """
 
-    lost: tuple[LostBlocks, ...]
+    uploaded: Uploaded
     replicas: ReplicaState
     pending: str
 
@@ -77,25 +77,24 @@ class _Share:
 
     def run(self) -> ClusterShare:
         root = self._record.snapshot_cid
-        top, substitute = root, ""
-        lost: tuple[LostBlocks, ...] = ()
+        done = Uploaded(root, "", ())
         whole = self._state.root == str(root) and not self._state.substitute
         if not whole or not self._place.node.is_pinned(root):
             self._progress(Step("phase", "Sharing the catalogue through the cluster's node"))
-            top, substitute, lost = self._upload()
-        counted = self._count(top, self._last_root())
+            done = self._upload()
+        counted = self._count(done.top, self._last_root())
         enough = counted.pinned >= self._rule.least
         if enough:
-            self._state = next_state(self._state, root, substitute)
+            self._state = next_state(self._state, root, done.substitute)
             remember_state(self._home, self._place.key, self._state)
-            if not substitute:
+            if not done.substitute:
                 move_archives(self._home, self._place, root)
-            counted = self._release(top, counted)
+                counted = self._release(done.top, counted)
         if enough or whole:  # it was shared before with enough replicas: its record is kept alive
             offer_record(self._home, self._place, self._record, self._state, self._progress)
-        return ClusterShare(lost, counted, "" if enough else explain_replicas(counted))
+        return ClusterShare(done, counted, "" if enough else explain_replicas(counted))
 
-    def _upload(self) -> tuple[Cid, str, tuple[LostBlocks, ...]]:
+    def _upload(self) -> Uploaded:
         self._note_left(self._record.snapshot_cid)
         try:
             done = upload_snapshot(self._home, self._place, PinBeside(self._place.node), self._record, self._state)
@@ -103,7 +102,7 @@ class _Share:
             explain_place(self._home, self._place, error)
             raise
         self._note_left(done.top)
-        return done.top, done.substitute, done.lost
+        return done
 
     def _last_root(self) -> Cid | None:
         """Return what the cluster kept last with enough replicas."""
@@ -118,30 +117,32 @@ class _Share:
 
     def _count(self, top: Cid, last: Cid | None) -> ReplicaState:
         """Have the cluster pin, wait for the replicas, and remember how many there are."""
-        problem, found = "", Replicas()
         try:
             found = self._pin.ensure(top, last)
-            problem = "; ".join(found.failures)
-        except ClusterRefusalError as error:
-            problem = error.text
+            pinned, problem = found.pinned, "; ".join(found.failures)
+        except ClusterRefusalError as error:  # too few peers: the node's own pin is what there is
+            pinned, problem = max(self._pin.ask(top).pinned, int(self._place.node.is_pinned(top))), error.text
         except UnavailableError as error:
             self._remember(replace(self._known, problem=error.message))
             raise
         known = replace(
             self._known,
             root=str(top),
-            pinned=found.pinned,
+            pinned=pinned,
             least=self._rule.least,
             most=self._rule.most,
             checked=self._home.time,
-            problem=problem if found.pinned < self._rule.least else "",
+            problem=problem if pinned < self._rule.least else "",
             batching=self._known.batching if self._pin.batching is None else self._pin.batching,
         )
         self._remember(known)
         return known
 
     def _release(self, top: Cid, counted: ReplicaState) -> ReplicaState:
-        """Unpin what was kept before ``top``, in cluster and node; what cannot be unpinned now waits for the next share."""
+        """Unpin what was kept before ``top``, in cluster and node; what cannot be unpinned now waits for the next share.
+
+        Nothing is unpinned while blocks are lost: a peer that is down now may have the last copy.
+        """
         assert self._place.cluster is not None
         alone = kubo_state(self._home, self._place.node.url)  # from before the cluster
         earlier = [text for text in (alone.root, alone.substitute) if text]
@@ -182,11 +183,15 @@ class ClusterPin:
         ``last`` is what it kept before. Raises `ClusterRefusalError` where the cluster refuses the pin.
         """
         allocation = self._cluster.allocation(cid)
-        found = self._ask(cid)
-        if allocation is not None and self._is_as_wanted(allocation) and found.pinned >= self._rule.least:
+        if allocation is None:
+            self._pin(cid, last)
+            return self._wait(cid)
+        found = self.ask(cid)
+        wanted = self._is_as_wanted(allocation)
+        if wanted and found.pinned >= self._rule.least:
             return found
-        if allocation is None or not self._is_as_wanted(allocation) or found.failures:
-            self._pin(cid, last if allocation is None else None)
+        if found.failures or not wanted:
+            self._pin(cid, None)
         return self._wait(cid)
 
     def _pin(self, cid: Cid, last: Cid | None) -> None:
@@ -201,7 +206,7 @@ class ClusterPin:
         allocation = self._cluster.allocation(last)
         if allocation is None or not self._is_as_wanted(allocation):
             return False
-        found = self._ask(last)
+        found = self.ask(last)
         return found.pinned >= min(self._rule.most, max(self._rule.least, len(allocation.peers))) and found.keeps(self._near)
 
     def _is_as_wanted(self, allocation: Allocation) -> bool:
@@ -213,7 +218,7 @@ class ClusterPin:
         end = monotonic() + self._cluster.timeouts.replicas
         pause, believed, seen = _FIRST_PAUSE, 0.0, -1
         while True:
-            found = self._ask(cid)
+            found = self.ask(cid)
             if found.pinned != seen:
                 seen = found.pinned
                 self._progress(Step("phase", f"Waiting for replicas in the cluster: {seen} of {self._rule.least}"))
@@ -229,7 +234,7 @@ class ClusterPin:
             sleep(min(pause, max(0.0, end - now)))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
-    def _ask(self, cid: Cid) -> Replicas:
+    def ask(self, cid: Cid) -> Replicas:
         """Return what the peers say; where they keep the near one waiting, what that says of itself."""
         try:
             return self._cluster.replicas(cid)

@@ -19,21 +19,21 @@ from catalog.ipns.record import Record
 from catalog.own.moving import explain_place, move_archives
 from catalog.own.nodes import KuboState, distrust, kubo_state, moved_to, pin_name, remember_state
 from catalog.own.places import Place
-from catalog.own.upload import LostBlocks, SinglePin, upload_snapshot
+from catalog.own.upload import SinglePin, Uploaded, upload_snapshot
 from catalog.progress import Progress, Step
 from catalog.sources.kubo import KuboRouting
 
 
-def share_to_kubo(home: Home, place: Place, record: Record, progress: Progress) -> tuple[LostBlocks, ...]:
+def share_to_kubo(home: Home, place: Place, record: Record, progress: Progress) -> Uploaded:
     """Put the snapshot of ``record`` into the node, then the record; neither is sent again if the node has it.
 
-    Return the releases that lost blocks; the rest of the snapshot is shared. Raises `UnavailableError` where the node is down or
-    refuses. What it accepted stays there, and the next call continues.
+    Return what the node pins now, and the releases that lost blocks; the rest of the snapshot is shared. Raises `UnavailableError`
+    where the node is down or refuses. What it accepted stays there, and the next call continues.
     """
     with home.lock("kubo"):
         state = kubo_state(home, place.key)
         root = record.snapshot_cid
-        lost: tuple[LostBlocks, ...] = ()
+        done = Uploaded(root, "", ())
         if state.root != str(root) or state.substitute or _lost_pin(home, place, root):
             progress(Step("phase", "Sharing the catalogue through Kubo"))
             pins = SinglePin(place.node, pin_name(record.name))
@@ -43,12 +43,12 @@ def share_to_kubo(home: Home, place: Place, record: Record, progress: Progress) 
                 _doubt(home, place, pin_name(record.name))
                 explain_place(home, place, error)
                 raise
-            lost, state = done.lost, next_state(state, root, done.substitute)
+            state = next_state(state, root, done.substitute)
             remember_state(home, place.key, state)
         if not state.substitute:
             move_archives(home, place, root)
         offer_record(home, place, record, state, progress)
-    return lost
+    return done
 
 
 def next_state(state: KuboState, root: Cid, substitute: str) -> KuboState:

@@ -49,7 +49,7 @@ def open_held(home: Home, network: Network) -> FrameStore:
         return home.blocks
     try:
         place = open_place(home, network)
-        if place is None or place.key != held.url or not _is_kept(place, parse_cid(held.root)):
+        if place is None or place.key != held.url or not _look_up(place, held.root)[0]:
             return home.blocks
     except UnavailableError:
         return home.blocks
@@ -88,11 +88,12 @@ def move_archives(home: Home, place: Place, root: Cid) -> None:
 def check_moved(home: Home, network: Network) -> Moved:
     """Ask the place for every block that moved; blocks that it lost no longer count as moved.
 
-    With a cluster, at least one of its nodes must pin the snapshot too: else nothing counts as moved until it is shared again.
+    The snapshot must be pinned there too, in a cluster by one of its nodes: else nothing counts as moved until it is shared again.
+    What cannot be found while peers of a cluster are down does not count as lost.
     """
     blocks = home.blocks.missing(list_moved(home.blocks))
     held = moved_to(home)
-    if not blocks:
+    if not blocks and (network.cluster is None or not held.root):
         return Moved()
     if network.kubo is None:
         return Moved(len(blocks), failure=_explain(held, "no Kubo node is configured"))
@@ -101,9 +102,12 @@ def check_moved(home: Home, network: Network) -> Moved:
         if place is None or place.key != held.url:
             return Moved(len(blocks), failure=_explain(held, "it is not the configured one"))
         lost = place.blocks.missing(blocks)
-        kept = not held.root or _is_kept(place, parse_cid(held.root))
+        kept, absent = _look_up(place, held.root)
     except UnavailableError as error:
         return Moved(len(blocks), failure=_explain(held, error.message))
+    if lost and absent:
+        why = f"{len(lost)} of them are not found while some of its peers do not keep them: {'; '.join(absent)}"
+        return Moved(len(blocks), failure=_explain(held, why))
     if lost or not kept:
         distrust(home, place.key)
         forget_moved(home.blocks, lost)
@@ -122,10 +126,14 @@ def explain_place(home: Home, place: Place, error: UnavailableError) -> None:
     ) from error
 
 
-def _is_kept(place: Place, root: Cid) -> bool:
-    if place.cluster is not None:
-        return place.cluster.replicas(root).pinned > 0
-    return place.node.is_pinned(root)
+def _look_up(place: Place, root: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the place pins this snapshot, in a cluster by one of its nodes, and what peers of it say that failed to."""
+    if not root:
+        return True, ()
+    if place.cluster is None:
+        return place.node.is_pinned(parse_cid(root)), ()
+    found = place.cluster.replicas(parse_cid(root))
+    return found.pinned > 0, found.failures
 
 
 def _find_held(home: Home) -> set[bytes]:

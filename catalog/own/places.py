@@ -68,6 +68,7 @@ def open_place(home: Home, network: "Network") -> Place | None:
             why=f"the peer's node is {identity.node}, the configured one is {found}",
             hint="name the RPC of the peer's own node, or the peer of this node",
         )
+    node.refuse_proxy()
     key = _recognise(home, cluster.url, {identity.id, *identity.peers})
     return Place(key, node, _ClusterBlocks(node), cluster, identity.id)
 

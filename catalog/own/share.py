@@ -18,6 +18,7 @@ from catalog.own.cluster import share_to_cluster
 from catalog.own.kubo import share_to_kubo
 from catalog.own.merging import MergeReport
 from catalog.own.nodes import Consent, ReplicaState, has_consent
+from catalog.own.pinning import ServiceState, share_to_services
 from catalog.own.places import open_place
 from catalog.own.signing import own_name
 from catalog.own.state import OwnCatalogue
@@ -55,6 +56,7 @@ class Shared:
     ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
     configured. ``deltas`` are those that were made for new releases. ``lost`` are releases of which the Kubo node lost blocks that
     this home does not have: everything else was shared. ``replicas`` are those of a cluster, None without one.
+    ``services`` are the pinning services that were asked, whose failures leave nothing pending.
     """
 
     record: Record
@@ -65,6 +67,7 @@ class Shared:
     deltas: "tuple[MadeDelta, ...]" = ()
     lost: tuple[LostBlocks, ...] = ()
     replicas: ReplicaState | None = None
+    services: tuple[ServiceState, ...] = ()
 
 
 def share_change(
@@ -173,9 +176,9 @@ def _leave_unmerged(own: OwnCatalogue, higher: Record, error: UnavailableError) 
 def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Shared:
     """Put the catalogue into the Kubo node, where one is configured and confirmed; return where it is, or why it is not."""
     if network.kubo is None:
-        if network.cluster is None:
-            return shared
-        return replace(shared, pending=f"the cluster at {network.cluster.name} is fed by a Kubo node, and none is configured")
+        fed = [f"the cluster at {network.cluster.name}"] if network.cluster is not None else []
+        fed += [f"the pinning service {service.name}" for service in network.services]
+        return replace(shared, pending=f"no Kubo node is configured, from which {', '.join(fed)} would fetch") if fed else shared
     if not network.kubo_public:
         return replace(shared, pending=f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet")
     try:
@@ -183,12 +186,19 @@ def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Sh
         if place is None:
             return shared
         if place.cluster is None:
-            return replace(shared, targets=("kubo",), lost=share_to_kubo(home, place, shared.record, progress))
-        done = share_to_cluster(home, place, network.rule, shared.record, progress)
+            done = share_to_kubo(home, place, shared.record, progress)
+            shared = replace(shared, targets=("kubo",), lost=done.lost)
+        else:
+            through = share_to_cluster(home, place, network.rule, shared.record, progress)
+            done, pending = through.uploaded, through.pending
+            targets = () if pending else ("cluster",)
+            shared = replace(shared, targets=targets, pending=pending, lost=done.lost, replicas=through.replicas)
     except UnavailableError as error:
         return replace(shared, pending=f"{error.message}: {error.why}" if error.why else error.message)
-    targets = () if done.pending else ("cluster",)
-    return replace(shared, targets=targets, pending=done.pending, lost=done.lost, replicas=done.replicas)
+    if not network.services:
+        return shared
+    states = share_to_services(home, network.services, place.node, done.top, shared.record, progress)
+    return replace(shared, services=tuple(states))
 
 
 def _explain(answers: Sequence[Answer]) -> str:

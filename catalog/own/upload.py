@@ -130,7 +130,8 @@ class _Upload:
     def _put_rest(self, incomplete: dict[Cid, Incomplete]) -> Cid:
         """Pin everything but what was lost; nothing counts as moved until the snapshot is whole again."""
         distrust(self._home, self._place.key)
-        forget_moved(self._home.blocks, [cid for entry in incomplete.values() for cid in entry.lost])
+        if self._place.cluster is None:  # of a cluster, a peer that is down now may have them
+            forget_moved(self._home.blocks, [cid for entry in incomplete.values() for cid in entry.lost])
         *nodes, top = make_substitute(self._home.blocks, self._root, incomplete)
         if not (self._state.substitute == str(top.cid) and self._pins.keeps(top.cid)):
             self._pins.put(top, lambda: (*nodes, *new_blocks(self._home.blocks, self._root, None)), None)

@@ -14,6 +14,7 @@ from catalog.clients.authorities import Authorities
 from catalog.clients.cluster import ClusterClient
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
+from catalog.clients.pinning import PinningClient
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.ipns.name import IpnsName
@@ -61,6 +62,16 @@ class ClusterSetting:
     rule: ReplicaRule = ReplicaRule()
 
 
+@dataclass(frozen=True, slots=True)
+class PinningSetting:
+    """A pinning service, by the name that the user gave it, and its credentials."""
+
+    name: str
+    url: str
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
 @dataclass(frozen=True)
 class Network:
     """All sources that may be asked. Use it as a context manager: leaving it aborts requests and closes connections.
@@ -68,7 +79,7 @@ class Network:
     ``kubo`` is the node through which the own catalogue is shared, ``kubo_public`` whether that was confirmed. ``offline`` means
     that the network was forbidden, which messages distinguish from having no source.
 
-    ``cluster`` keeps what is put into ``kubo`` in several nodes, as ``rule`` says.
+    ``cluster`` keeps what is put into ``kubo`` in several nodes, as ``rule`` says, and pinning ``services`` a copy of it each.
 
     ``tied`` are the catalogues of sources that were named for one, by the name of the source. Such a source learns names and CIDs
     of another catalogue only where the other sources cannot help (docs/safety.md, A22).
@@ -80,6 +91,7 @@ class Network:
     kubo_public: bool = False
     cluster: ClusterClient | None = None
     rule: ReplicaRule = ReplicaRule()
+    services: tuple[PinningClient, ...] = ()
     offline: bool = False
     clients: tuple[HttpClient, ...] = ()
     bundles: tuple[BundleSource, ...] = ()
@@ -113,6 +125,8 @@ class Network:
             self.kubo.close()
         if self.cluster is not None:
             self.cluster.close()
+        for service in self.services:
+            service.close()
 
     def __enter__(self) -> Self:
         return self
@@ -126,6 +140,7 @@ def open_network(
     kubo: KuboSetting | None = None,
     *,
     cluster: ClusterSetting | None = None,
+    services: Iterable[PinningSetting] = (),
     timeouts: Timeouts | None = None,
     proxies: Proxies | None = None,
     authorities: Authorities | None = None,
@@ -167,6 +182,18 @@ def open_network(
         kubo is not None and kubo.public,
         peer,
         cluster.rule if cluster is not None else ReplicaRule(),
+        tuple(
+            PinningClient(
+                service.name,
+                service.url,
+                token_file=service.token_file,
+                ca_file=service.ca_file,
+                timeouts=timeouts,
+                proxies=proxies,
+                authorities=authorities,
+            )
+            for service in services
+        ),
         clients=clients,
         timeouts=timeouts or Timeouts(),
         tied={client.name: by_url[client.url].catalogue or "" for client in clients if by_url[client.url].catalogue},

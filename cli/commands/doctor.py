@@ -22,6 +22,7 @@ StaticOption = Annotated[
     str, typer.Option("--static", metavar="URL", help="Check a host of plain files, and which clients can pull.")
 ]
 
+_NETWORK = frozenset({"network", "kubo", "cluster", "pinning"})
 _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 
 
@@ -35,7 +36,7 @@ def doctor(context: Context, network: NetworkOption = False, static: StaticOptio
     """
     checks = _check_host(context, static) if static else operations.diagnose(context.home, lambda: context.engine, context.network)
     if network:
-        checks = [check for check in checks if check.subject in {"network", "kubo"} or check.subject.startswith("source")]
+        checks = [check for check in checks if check.subject in _NETWORK or check.subject.startswith("source")]
     body = [
         {"subject": check.subject, "state": check.state, "text": check.text, "hint": check.hint}
         | ({"code": check.error.code, "why": check.error.why} if check.error else {})

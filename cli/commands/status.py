@@ -1,10 +1,16 @@
 """``dcat status``: show the state of the home."""
 
+from typing import TYPE_CHECKING
+
 from catalog import operations
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
 from cli.quantities import age_of, format_count, format_size
+from cli.sharing import replicas_body, service_body
+
+if TYPE_CHECKING:
+    from catalog.own.pinning import ServiceState
 
 app = command_app()
 
@@ -18,7 +24,8 @@ def status(context: Context) -> Document:
     """
     kubo, cluster = context.network.kubo, context.network.cluster
     urls = [client.url if client is not None else "" for client in (kubo, cluster)]
-    found = operations.status(context.home, kubo=urls[0], cluster=urls[1])
+    services = [(service.name, service.url) for service in context.network.services]
+    found = operations.status(context.home, kubo=urls[0], cluster=urls[1], services=services)
     body = {
         "home": str(found.home),
         "catalogues": [
@@ -39,11 +46,12 @@ def status(context: Context) -> Document:
                 "withheld": entry.withheld,
                 "unshared": entry.unshared,
                 "shared": list(entry.shared),
-                "replicas": _replicas_body(entry),
+                "replicas": replicas_body(entry.replicas) if entry.replicas is not None else None,
                 "state": _state(entry),
             }
             for entry in found.catalogues
         ],
+        "services": [service_body(service) for service in found.services],
         "blocks": found.stored.blocks,
         "stored": found.stored.bytes,
         "file": found.stored.file_size,
@@ -78,6 +86,7 @@ def status(context: Context) -> Document:
                 ("pinned", format_count(found.pins, "archive")),
                 ("deltas", _deltas(found)),
                 *(("replicas", _describe_replicas(entry, context)) for entry in found.catalogues if entry.replicas is not None),
+                *((f"at {service.name}", _describe_service(service, context)) for service in found.services),
             ]
         )
     )
@@ -90,25 +99,21 @@ def status(context: Context) -> Document:
     return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
 
 
-def _replicas_body(entry: "operations.CatalogueStatus") -> dict[str, object] | None:
-    found = entry.replicas
-    if found is None:
-        return None
-    return {
-        "pinned": found.pinned,
-        "least": found.least,
-        "most": found.most,
-        "checked": found.checked or None,
-        "problem": found.problem or None,
-    }
-
-
 def _describe_replicas(entry: "operations.CatalogueStatus", context: Context) -> str:
     found = entry.replicas
     if found is None or not found.checked:
         return "none yet" + (f": {found.problem}" if found is not None and found.problem else "")
     text = f"{found.pinned} of {found.least}..{found.most}, checked {age_of(found.checked, context.now)}"
     return text + (f": {found.problem}" if found.problem else "")
+
+
+def _describe_service(found: "ServiceState", context: Context) -> str:
+    words = [found.state or "not asked yet"]
+    if found.pinned and found.pinned != found.root:
+        words.append("an earlier snapshot is pinned")
+    if found.checked:
+        words.append(f"checked {age_of(found.checked, context.now)}")
+    return ", ".join(words) + (f": {found.problem}" if found.problem else "")
 
 
 def _deltas(found: "operations.Status") -> str:

@@ -57,6 +57,7 @@ def verify(
         "repaired": done.repaired,
         "moved": done.moved,
         "unasked": done.unasked,
+        "kept": done.kept,
         "files": list(done.files),
         "uncanonical": str(done.uncanonical) if done.uncanonical is not None else None,
         "renewed": done.renewed,
@@ -102,6 +103,8 @@ def verify(
 
 def _describe_moved(done: "operations.Verified") -> str:
     state = f"not checked ({done.unasked})" if done.unasked else "it has them all"
+    if not done.kept:
+        state += ", but does not pin your catalogue any more: dcat sync"
     return f"{format_count(done.moved, 'block')}: {state}"
 
 

@@ -7,7 +7,6 @@ are chosen, are shortened to seconds, so that a cluster is ready and a dead peer
 import json
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +27,7 @@ from tests.needs import lacks
 
 CLUSTER_FIXTURES = frozenset({"cluster"})
 _START_TIMEOUT = 60.0
+_EVERYBODY = "/ip4/127.0.0.1/ipcidr/8"
 
 
 @dataclass(slots=True)
@@ -51,20 +51,36 @@ class ClusterPeer:
             lines = [json.loads(line) for line in answer.read().splitlines() if line.strip()]
         return lines[0] if len(lines) == 1 else lines
 
-    def pause(self) -> None:
-        """Stop the node of this peer, as a machine that hangs: it answers nothing."""
-        self.processes[0].send_signal(signal.SIGSTOP)
+    def cut_off(self) -> None:
+        """Let the node of this peer exchange nothing with other nodes, as one behind a line that is very slow."""
+        self.kubo.run("swarm", "filters", "add", _EVERYBODY)
+        self.kubo.disconnect_all()
 
-    def go_on(self) -> None:
-        self.processes[0].send_signal(signal.SIGCONT)
+    def join(self, *others: "ClusterPeer") -> None:
+        """Connect the node with those of others again."""
+        self.kubo.run("swarm", "filters", "rm", _EVERYBODY)
+        for other in others:
+            self.kubo.connect(other.kubo)
+
+    @contextmanager
+    def hanging(self, *, node: bool) -> Iterator[None]:
+        """Let this peer, or its ``node``, answer nothing, as a machine that hangs."""
+        process = self.processes[0 if node else 1]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop the peer, not its node."""
         stop_kubo(self.processes[1])
 
-    def start(self, program: Path) -> None:
-        """Start the peer again after `stop`."""
-        self.processes[1] = _run_peer(program, self.folder)
+    def start(self, *others: "ClusterPeer") -> None:
+        """Start the peer again after `stop`, and wait until ``others`` know it."""
+        self.processes[1] = _run_peer(find_cluster(), self.folder)
+        for peer in (self, *others):
+            _wait_until_ready(peer, 1 + len(others))
 
 
 def find_cluster() -> Path:
@@ -113,17 +129,11 @@ def run_cluster(
                 _wait_until_ready(peer, size)
             yield tuple(peers)
         finally:
-            for process in [*(one for peer in peers for one in peer.processes[1:]), *processes]:
-                with_signal = process.poll() is None
-                if with_signal:
-                    process.send_signal(signal.SIGCONT)
             for process in [one for peer in peers for one in peer.processes[1:]]:
                 process.kill()  # nothing of theirs is looked at again
                 process.wait()
             for process in processes:
                 stop_kubo(process)
-            shutil.rmtree(text, ignore_errors=True)
-            Path(text).mkdir(exist_ok=True)
 
 
 def _make_peer(
@@ -151,6 +161,7 @@ def _make_peer(
         "mdns_interval": "0s",
         "monitor_ping_interval": "2s",
         "dial_peer_timeout": "2s",
+        "pubsub": configuration["cluster"]["pubsub"] | {"heartbeat_interval": "500ms"},
     }
     if batching:
         configuration["consensus"]["crdt"]["batching"] = {"max_batch_size": 500, "max_batch_age": "1s"}
