@@ -1,13 +1,55 @@
-"""The lists of a static catalogue that change with it: the tags of each name."""
+"""The lists of a static catalogue that change with it: tags for engines, pages for people, lines for programs.
 
-from collections.abc import Iterable, Iterator
+Each has a bounded size, however many releases there are: what is new costs a publisher no more than these few files.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from catalog.home.home import Home
 from catalog.hosting.folder import Folder, Pointer
-from catalog.limits import MAX_STATIC_TAGS
+from catalog.index.releases import NameEntry, list_releases, newest_names
+from catalog.limits import KIB, MAX_STATIC_TAGS
 from catalog.lookup.locate import open_lookup
+from catalog.model.release import Release
+from catalog.snapshot.line import encode_line
 from catalog.static.layout import PING_PATH, manifest_path, tags_path
 from catalog.static.registry import build_tags
+
+_ROWS = 50
+_MOST_LINES = 32 * KIB
+_INDEX = "index.html"
+_LINES = "releases.ndjson"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueModel:
+    """A catalogue, and the names that were published last; ``more``: there are others."""
+
+    title: str
+    catalogue: str
+    names: tuple[NameEntry, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NameModel:
+    """A name, and its newest releases; ``more``: there are others."""
+
+    name: str
+    releases: tuple[Release, ...]
+    more: bool
+
+
+class Pages(Protocol):
+    """Renders pages, which link ``assets``."""
+
+    def assets(self) -> Mapping[str, bytes]: ...
+
+    def catalogue(self, model: CatalogueModel) -> bytes: ...
+
+    def name(self, model: NameModel) -> bytes: ...
 
 
 def list_tags(home: Home, catalogue: str, names: Iterable[str], folder: Folder) -> Iterator[Pointer]:
@@ -22,3 +64,36 @@ def list_tags(home: Home, catalogue: str, names: Iterable[str], folder: Folder) 
                 if len(tags) == MAX_STATIC_TAGS:
                     break
             yield Pointer(tags_path(name), build_tags(name, tags))
+
+
+def list_pages(home: Home, catalogue: str, title: str, names: Iterable[str], pages: Pages | None) -> Iterator[Pointer]:
+    """Yield the page and the lines of each name and of the catalogue; without ``pages``, the lines alone."""
+    if pages is not None:
+        yield from (Pointer(path, data) for path, data in pages.assets().items())
+    with home.index.read() as connection:
+        for name in names:
+            found = list_releases(connection, catalogue, name, limit=_ROWS + 1)
+            if {_INDEX, _LINES}.isdisjoint(name.split("/")):  # a file cannot be a folder too
+                yield Pointer(f"names/{name}/{_LINES}", _lines(found))
+                if pages is not None:
+                    yield Pointer(f"names/{name}/{_INDEX}", pages.name(NameModel(name, tuple(found[:_ROWS]), len(found) > _ROWS)))
+        newest = newest_names(connection, catalogue=catalogue, limit=_ROWS + 1)
+        yield Pointer(
+            _LINES,
+            _lines(release for entry in newest for release in list_releases(connection, catalogue, entry.name, limit=_ROWS)),
+        )
+        if pages is not None:
+            yield Pointer(_INDEX, pages.catalogue(CatalogueModel(title, catalogue, tuple(newest[:_ROWS]), len(newest) > _ROWS)))
+
+
+def _lines(releases: Iterable[Release]) -> bytes:
+    """Return the lines of the first releases, as many as fit."""
+    lines: list[bytes] = []
+    left = _MOST_LINES
+    for release in releases:
+        line = encode_line(release)
+        left -= len(line)
+        if left < 0:
+            break
+        lines.append(line)
+    return b"".join(lines)

@@ -133,8 +133,11 @@ def stored_size(connection: Connection, catalogue: str, name: str) -> int:
     return int(connection.exec_driver_sql(_STORED, (catalogue, name)).scalar_one() or 0)
 
 
-def newest_names(connection: Connection, *, limit: int = 20) -> list[NameEntry]:
-    """Return the names whose newest release was published last, latest first. Reads the row of every name."""
+def newest_names(connection: Connection, *, catalogue: str | None = None, limit: int = 20) -> list[NameEntry]:
+    """Return the names (of one catalogue, or of all) whose newest release was published last, latest first.
+
+    Reads the row of every name.
+    """
     columns = (names.c.name, names.c.newest, names.c.live, names.c.published, names.c.title, names.c.description)
     statement = (
         select(catalogues.c.catalogue, *columns)
@@ -143,6 +146,8 @@ def newest_names(connection: Connection, *, limit: int = 20) -> list[NameEntry]:
         .order_by(names.c.published.desc(), names.c.name, catalogues.c.catalogue)
         .limit(limit)
     )
+    if catalogue is not None:
+        statement = statement.where(catalogues.c.catalogue == catalogue)
     return [NameEntry(*row) for row in connection.execute(statement)]
 
 

@@ -21,7 +21,7 @@ from catalog.home.records import local_records
 from catalog.hosting.archives import ArchiveWriter
 from catalog.hosting.examples import examples
 from catalog.hosting.folder import Folder, Pointer, open_folder
-from catalog.hosting.listings import list_tags
+from catalog.hosting.listings import Pages, list_pages, list_tags
 from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
@@ -56,12 +56,14 @@ def export_static(
     *,
     catalogue: str = "mine",
     prune: bool = False,
+    pages: Pages | None = None,
     network: Network = NO_NETWORK,
     progress: Progress = silent,
 ) -> ExportedFiles:
     """Write the newest signed snapshot of a catalogue, ``mine`` or that of an alias, into a folder (docs/formats/static.md).
 
-    Only what is not there yet is written. ``prune`` deletes what no release needs any more. Raise `UnavailableError` where the
+    Only what is not there yet is written. ``prune`` deletes what no release needs any more. ``pages`` renders pages for people
+    (`catalog.server.pages.plain`); without it there are none. Raise `UnavailableError` where the
     bytes of an image are neither here nor at a source, `InvalidInputError` for a folder that holds another catalogue.
     """
     row = _find(home, catalogue)
@@ -94,7 +96,9 @@ def export_static(
         for path, data in examples():
             files.put(path, data)
         files.sync()
-        for pointer in chain(pointers, list_tags(home, str(name), names, files), _pointers(name, record, root)):
+        title = open_snapshot(root, home.blocks).catalogue.title
+        shown = list_pages(home, str(name), title, names, pages)
+        for pointer in chain(pointers, list_tags(home, str(name), names, files), shown, _pointers(name, record, root)):
             files.replace(pointer.path, pointer.data)
         files.sync()
         deleted = prune_folder(files, root, home.blocks) if prune else 0

@@ -97,8 +97,16 @@ def export(
 def _export_files(context: Context, folder: Path, catalogue: str, prune: bool, *, unused: bool) -> Document:
     if unused:
         raise UsageError("--static writes a whole catalogue", hint="dcat export --static DIR [--catalogue ALIAS]")
+    from catalog.server.pages.plain import PlainPages  # imports Jinja
+
     done = operations.export_static(
-        context.home, folder, catalogue=catalogue, prune=prune, network=context.network, progress=context.progress
+        context.home,
+        folder,
+        catalogue=catalogue,
+        prune=prune,
+        pages=PlainPages(),
+        network=context.network,
+        progress=context.progress,
     )
     body = {
         "path": str(folder),

@@ -9,6 +9,7 @@ from catalog.hosting.folder import open_folder
 from catalog.operations.remove import remove
 from catalog.operations.yank import yank
 from catalog.own.share import share_own
+from catalog.snapshot.line import decode_line
 from catalog.sources.network import Network
 from tests.factory.static_files import make_version
 from tests.hosting.conftest import Publisher
@@ -36,13 +37,25 @@ def test_only_what_is_new_is_written(publisher: Publisher) -> None:
     after = files_of(publisher.folder)
     changed = {path for path, state in before.items() if after.get(path) != state}
     (record,) = publisher.folder.glob("routing/v1/ipns/*")
-    assert changed == {"v2/web/tags/list", "dcat/v1/static", f"routing/v1/ipns/{record.name}"}
+    lists = {"releases.ndjson", "names/web/releases.ndjson", "v2/web/tags/list"}
+    assert changed == {*lists, "dcat/v1/static", f"routing/v1/ipns/{record.name}"}
     blobs = sum(
         path.stat().st_size for path in publisher.folder.glob("v2/web/blobs/*") if f"v2/web/blobs/{path.name}" not in before
     )
     deltas = sum(path.stat().st_size for path in publisher.folder.glob("deltas/*/*"))
     assert done.written <= blobs + deltas + 30_000
     assert read_folder(publisher.folder) == {"web@1.0", "web@1.1"}
+
+
+def test_lines_for_programs(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.publish("web", "1.1", make_version("1.1", changed=1))
+    publisher.publish("tools/copy", "2.0", make_version("1.0"))
+    publisher.export()
+    found = [decode_line(line) for line in (publisher.folder / "releases.ndjson").read_bytes().splitlines()]
+    assert [release.reference for release in found] == ["tools/copy@2.0", "web@1.1", "web@1.0"]
+    found = [decode_line(line) for line in (publisher.folder / "names/web/releases.ndjson").read_bytes().splitlines()]
+    assert [release.reference for release in found] == ["web@1.1", "web@1.0"]
 
 
 def test_a_layer_of_two_names_is_one_file(publisher: Publisher) -> None:
