@@ -56,6 +56,8 @@
 53    a release with false deltas, further keys and registries that is copied    deltas and keys stay behind
 54    an image of a colleague listed too, and ``unpin`` of that line             lets go of the image: it is the user's own act
 55    a private file of the user's Kubo node as entry, archive, layer, delta     *fell*: a layer, or an unknown format, was mirrored
+56    recover on a new machine while an older own record is replayed             a lower sequence is refused; nothing is lost
+57    a TTL of years and a validity of millennia, behind a cache                 *fell*: the revocation did not arrive
 ====  =========================================================================  ==========================================
 """
 
@@ -82,6 +84,7 @@ from catalog.followed.target import name_of_target, parse_target
 from catalog.followed.updating import Update
 from catalog.home.records import local_records
 from catalog.index.subscriptions import list_catalogues
+from catalog.ipld.block import Block
 from catalog.limits import MAX_HISTORY, MAX_SEQUENCE
 from catalog.model.platform import parse_platform
 from catalog.operations.import_ import import_bundle
@@ -89,6 +92,8 @@ from catalog.operations.subscribe import subscribe
 from catalog.own.share import recover_own, share_own
 from catalog.snapshot.line import encode_line
 from catalog.sources.bundle import BundleSource, write_bundle
+from catalog.storage.files import no_crash
+from catalog.storage.keyfile import write_key_file
 from tests.attacks.publisher import Attacker, list_image
 from tests.attacks.victim import Victim
 from tests.factory.platforms import AMD64
@@ -463,6 +468,40 @@ def test_recover_while_older_own_records_are_replayed(ann: Victim) -> None:
                 recovered = recover_own(home, network)
                 assert (recovered.record, recovered.signed) == (records[-1], False)
     assert all(ann.knows(f"app@{number}") for number in range(4))
+
+
+def test_recover_on_a_new_machine_while_an_older_own_record_is_replayed(ann: Victim, tmp_path: Path) -> None:
+    """What it signs below the newest record reaches nobody; once that is seen, both are merged, and nothing is lost."""
+    with ann.home() as home:
+        records = []
+        for number in range(4):
+            publish_fake(home, "app", str(number))
+            records.append(share(home).record)
+        key, blocks = home.read_key(), [Block(cid, home.blocks.get(cid)) for cid in home.blocks.cids()]
+    bob, new = Victim(tmp_path / "bob"), Victim(tmp_path / "new")
+    with Attacker(key.encode()[-64:-32]) as replay:
+        for block in blocks:
+            replay.call("put", block)
+        replay.call("serve", records[-1])
+        bob.subscribe(replay, "ann")
+        replay.call("serve", records[0])
+        with new.home() as home, new.network(replay) as network:
+            write_key_file(home.key_path, key.encode(), no_crash)
+            home.create_own_catalogue()
+            recover_own(home, network)
+            publish_fake(home, "app", "9")
+            below = share(home).record
+            assert below.sequence < records[-1].sequence
+            replay.call("serve", below)
+            assert isinstance(bob.sync(replay).error, RollbackError)
+            replay.call("serve", records[-1])
+            shared = share_own(home, network)
+            assert shared is not None
+            for cid in home.blocks.cids():
+                replay.call("put", Block(cid, home.blocks.get(cid)))
+        replay.call("serve", shared.record)
+        assert bob.sync(replay).state == "updated"
+        assert all(bob.knows(f"ann/app@{number}") for number in (0, 1, 2, 3, 9))
 
 
 def test_an_archive_moved_under_another_formats_label(mallory: Attacker, ann: Victim) -> None:

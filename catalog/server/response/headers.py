@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from catalog.limits import RECORD_CHECK_PERIOD, RECORD_LIFETIME
+
 FOREVER = "public, max-age=29030400, immutable"
 # Whatever a block holds, a browser must not run it in this server's origin, nor let another origin read it.
 _INERT = {
@@ -55,12 +57,16 @@ def parse_range(headers: Mapping[str, str], size: int, etag: str) -> tuple[int, 
 
 
 def record_headers(ttl: int, expires: datetime, now: datetime) -> dict[str, str]:
-    """Return how long a record may be cached: its TTL (seconds), and no longer than its validity."""
-    left = int((expires - now) / timedelta(seconds=1))
+    """Return how long a record may be cached: its TTL (seconds), and no longer than its validity.
+
+    Whoever has the key may sign any TTL and validity, and a cache that kept such a record would hide the owner's next one, and the
+    revocation: no longer than an hour, and the lifetime of a record.
+    """
+    left = min(int((expires - now) / timedelta(seconds=1)), RECORD_LIFETIME)
     if left <= 0:
         return {"cache-control": "no-store"}
-    age = f"public, max-age={min(ttl, left)}, stale-while-revalidate={left}, stale-if-error={left}"
-    return {"cache-control": age, "expires": format_datetime(expires, usegmt=True)}
+    age = f"public, max-age={min(ttl, left, int(RECORD_CHECK_PERIOD))}, stale-while-revalidate={left}, stale-if-error={left}"
+    return {"cache-control": age, "expires": format_datetime(min(expires, now + timedelta(seconds=left)), usegmt=True)}
 
 
 def _attachment(filename: str) -> str:

@@ -1,6 +1,7 @@
 """Headers: ranges (docs/safety.md E6), tags, names, ages."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -59,3 +60,11 @@ def test_a_record_is_fresh_for_its_ttl_and_no_longer_than_its_life() -> None:
     assert record_headers(300, NOW + timedelta(days=1), NOW)["cache-control"].startswith("public, max-age=300,")
     assert record_headers(300, NOW + timedelta(seconds=10), NOW)["cache-control"].startswith("public, max-age=10,")
     assert record_headers(300, NOW, NOW) == {"cache-control": "no-store"}
+
+
+def test_no_record_is_cached_for_ever() -> None:
+    """A stolen key may sign any TTL and validity: the owner's revocation must still arrive behind a cache."""
+    headers = record_headers(2**53, NOW + timedelta(days=300_000), NOW)
+    month = 30 * 86400
+    assert headers["cache-control"] == f"public, max-age=3600, stale-while-revalidate={month}, stale-if-error={month}"
+    assert headers["expires"] == format_datetime(NOW + timedelta(days=30), usegmt=True)
