@@ -1,11 +1,12 @@
 """Compare two releases."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from catalog.delivery.archive import explain_absence
-from catalog.delivery.contents import ImageFiles, fetch_image_files
-from catalog.errors import BlockNotFoundError, UnavailableError
+from catalog.delivery.contents import ImageFiles, fetch_image_files, never
+from catalog.errors import BlockNotFoundError, LockedError, UnavailableError
 from catalog.home.home import Home
 from catalog.image.difference import (
     BlockChange,
@@ -79,16 +80,32 @@ def diff_files(
             except UnavailableError as error:
                 raise explain_absence(error, reference, network) from error
             sides.append(files)
-        return compare_files(*sides)
+        return compare_files(sides[0], sides[1])
 
 
-def compare_files(before: ImageFiles, after: ImageFiles) -> FilesDifference:
-    """Compare the files of two images that were opened."""
+def compare_files(before: ImageFiles, after: ImageFiles, stopped: Callable[[], bool] = never) -> FilesDifference:
+    """Compare the files of two images that were opened; raise `LockedError` once ``stopped()``."""
 
     def same_bytes(one: Node, other: Node) -> bool:
-        return b"".join(before.read(one)) == b"".join(after.read(other))
+        return _are_equal(before.read(one), after.read(other), stopped)
 
-    return compare_trees(before.tree, after.tree, before.read_text, after.read_text, same_bytes)
+    return compare_trees(before.tree, after.tree, before.read_text, after.read_text, same_bytes, stopped)
+
+
+def _are_equal(one: Iterator[bytes], other: Iterator[bytes], stopped: Callable[[], bool]) -> bool:
+    """Compare two contents piece by piece: a file may be larger than memory."""
+    left = right = b""
+    while True:
+        if stopped():
+            raise LockedError("stopped before the images were compared")
+        left = left or next(filter(None, one), b"")
+        right = right or next(filter(None, other), b"")
+        size = min(len(left), len(right))
+        if not size:
+            return left == right
+        if left[:size] != right[:size]:
+            return False
+        left, right = left[size:], right[size:]
 
 
 def _resolve(home: Home, reference: str, platform: Platform) -> _Side:

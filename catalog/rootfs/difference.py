@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from catalog.errors import LockedError
 from catalog.rootfs.entry import Entry
 from catalog.rootfs.packages import Package, ReadText, find_packages, owners_of
 from catalog.rootfs.tree import Node, Tree
 
 Change = Literal["added", "removed", "changed"]
 SameBytes = Callable[[Node, Node], bool]
+_STOP_EVERY = 256  # files
 """Compares two files of one size whose chunks were cut in different ways, by reading them."""
 
 
@@ -53,8 +55,15 @@ class FilesDifference:
     files: tuple[FileChange, ...]
 
 
-def compare_trees(old: Tree, new: Tree, read_old: ReadText, read_new: ReadText, same_bytes: SameBytes) -> FilesDifference:
-    """Compare the files of two images, and the packages that their own metadata names."""
+def compare_trees(
+    old: Tree,
+    new: Tree,
+    read_old: ReadText,
+    read_new: ReadText,
+    same_bytes: SameBytes,
+    stopped: Callable[[], bool] = lambda: False,
+) -> FilesDifference:
+    """Compare the files of two images, and the packages that their own metadata names; raise `LockedError` once ``stopped()``."""
     changed = _compare_packages(find_packages(old, read_old), find_packages(new, read_new))
     numbers = {(change.system, change.name): number for number, (change, _, _) in enumerate(changed)}
     owners = [
@@ -62,7 +71,9 @@ def compare_trees(old: Tree, new: Tree, read_old: ReadText, read_new: ReadText, 
         owners_of((package for _, _, package in changed if package is not None), new, read_new),
     ]
     files = []
-    for before, after in _pair(old, new):
+    for number, (before, after) in enumerate(_pair(old, new)):
+        if number % _STOP_EVERY == 0 and stopped():
+            raise LockedError("stopped before the images were compared")
         if before is not None and after is not None:
             what = tuple(_list_differences(before, after, old, new, same_bytes))
             if not what:

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+import pytest
+
+from catalog.errors import LockedError
 from catalog.image.reader import ArchivedLayer, read_archive
 from catalog.rootfs.difference import FilesDifference, compare_trees
 from catalog.rootfs.listing import list_layer, open_layer
@@ -111,3 +114,9 @@ def test_metadata_that_is_not_text_hides_nothing() -> None:
     found = compare({"var/lib/dpkg/status": b"\xff\xfe:\n:::\n"}, {"var/lib/dpkg/status": b"\x00" * 100, "x": b"1"})
     assert [file.path for file in found.files] == ["var/lib/dpkg/status", "x"]
     assert found.packages == ()
+
+
+def test_a_comparison_ends_when_nobody_waits_for_it() -> None:
+    tree, _ = opened({"a": b"b"})
+    with pytest.raises(LockedError):
+        compare_trees(tree, tree, lambda _: "", lambda _: "", lambda _one, _other: False, lambda: True)

@@ -97,6 +97,19 @@ def test_a_page_seen_by_another_address_is_another_page(pages: Pages) -> None:
     assert "X-Forwarded-Prefix" in first.headers["vary"]
 
 
+def test_what_was_stopped_for_one_client_is_made_for_the_next(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves cannot have others told that the files cannot be compared."""
+    path = "/diff/mine/web@1.1/mine/web@1.0.json"
+    with monkeypatch.context() as patch:
+        patch.setattr("catalog.server.pages.views.diff.compare_files", stop)
+        assert pages.get(path).status == 503
+    assert json.loads(pages.get(path).body)["files"]
+
+
+def stop(*_: object) -> None:
+    raise LockedError("stopped")
+
+
 def test_where_a_catalogue_was_seen_is_not_told(tmp_path: Path) -> None:
     """Whoever may read the pages need not know hosts of a private network."""
     from tests.factory.releases import publish_fake

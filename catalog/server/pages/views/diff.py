@@ -7,6 +7,7 @@ from catalog.errors import (
     BlockNotFoundError,
     CorruptHomeError,
     DcatError,
+    LockedError,
     PathNotFoundError,
     ReleaseNotFoundError,
     StorageError,
@@ -150,7 +151,9 @@ def _open(visit: Visit, before: Image, after: Image) -> tuple[ArchiveView, Archi
 def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifference | None, str]:
     def look() -> tuple[FilesDifference | None, str]:
         try:
-            return compare_files(open_archive(visit, before), open_archive(visit, after)), ""
+            return compare_files(open_archive(visit, before), open_archive(visit, after), visit.stopped), ""
+        except LockedError:  # nobody waits for it any more: the next one who asks shall have it
+            raise
         except PathNotFoundError:
             return None, "not all files of both images are here"
         except (StorageError, CorruptHomeError):  # their messages hold paths of this machine
