@@ -1,14 +1,14 @@
 """podman, CRI-O, skopeo: a file of its own in ``registries.conf.d``, read at each pull.
 
 A drop-in's table for a prefix replaces those of other files, so it is not written where another file has one. A mirror takes the
-place of the prefix: ``docker.io/library`` has a table of its own, since names there have no ``library/``.
+place of the prefix, so its location ends with the registry: else the server would not know that it is asked as a mirror.
 Source: containers-registries.conf(5), containers-registries.conf.d(5).
 """
 
 import tomllib
 from pathlib import Path
 
-from cli.mirror.mirror import DOCKER_HUB, MARK, Mirror, refuse
+from cli.mirror.mirror import MARK, Mirror, refuse
 
 FOLDER = "etc/containers/registries.conf.d"
 FILE = "100-dcat-mirror.conf"
@@ -21,9 +21,9 @@ def make_drop_in(text: str, mirror: Mirror, path: str) -> str:
         raise refuse(path, "it is another file of that name", "move it away")
     use = '\npull-from-mirror = "digest-only"' if mirror.pull_only else ""
     return _HEAD + "".join(
-        f'\n[[registry]]\nprefix = "{prefix}"\nlocation = "{prefix}"\n\n'
-        f'[[registry.mirror]]\nlocation = "{mirror.address}"\ninsecure = true{use}\n'
-        for prefix in prefixes(mirror)
+        f'\n[[registry]]\nprefix = "{name}"\nlocation = "{name}"\n\n'
+        f'[[registry.mirror]]\nlocation = "{mirror.address}/{name}"\ninsecure = true{use}\n'
+        for name in mirror.registries
     )
 
 
@@ -37,13 +37,8 @@ def is_own(text: str) -> bool:
     return text.partition("\n")[0].endswith(MARK)
 
 
-def prefixes(mirror: Mirror) -> list[str]:
-    """Return the prefixes that have a mirror."""
-    return [part for name in mirror.registries for part in ((f"{DOCKER_HUB}/library", name) if name == DOCKER_HUB else (name,))]
-
-
 def check_others(root: Path, mirror: Mirror) -> None:
-    """Raise an error where another file has a table for one of the prefixes."""
+    """Raise an error where another file has a table for one of the registries."""
     for path in (root / "etc/containers/registries.conf", *sorted((root / FOLDER).glob("*.conf"))):
         if path.name == FILE or not path.is_file():
             continue
@@ -53,9 +48,9 @@ def check_others(root: Path, mirror: Mirror) -> None:
             raise refuse(str(path), f"it is not valid TOML: {error}") from error
         for table in tables if isinstance(tables, list) else []:
             prefix = table.get("prefix") or table.get("location") if isinstance(table, dict) else None
-            if prefix in prefixes(mirror):
+            if prefix in mirror.registries:
                 raise refuse(
                     str(root / FOLDER / FILE),
                     f"it would replace what {path} says of {prefix}",
-                    f'add there by hand: [[registry.mirror]] location = "{mirror.address}", insecure = true',
+                    f'add there by hand: [[registry.mirror]] location = "{mirror.address}/{prefix}", insecure = true',
                 )

@@ -1,6 +1,6 @@
 """Docker: ``registry-mirrors`` of ``daemon.json``, for docker.io only; read when the daemon starts or is reloaded.
 
-JSON has no comments, so what was added is known by its form: an address of this machine that the copy of the file does not have.
+JSON has no comments, so what was added is known by its form, which nobody types: 127.0.0.1 as an IPv6 address.
 Source: docs.docker.com, "dockerd", daemon configuration file.
 """
 
@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from catalog.sources.protocol import MIRROR_HOST
 from cli.mirror.mirror import Mirror, refuse
 
 _KEY = "registry-mirrors"
-_LOCAL = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}/?")
+_OWN = re.compile(rf"http://{re.escape(MIRROR_HOST)}:[0-9]{{1,5}}/?")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -28,26 +29,26 @@ class _Member(NamedTuple):
 def add_mirror(text: str, mirror: Mirror, path: str) -> str:
     """Return a daemon.json whose first registry mirror is the server."""
     if not text.strip():
-        return f'{{\n  "{_KEY}": ["{mirror.url}"]\n}}\n'
+        return f'{{\n  "{_KEY}": ["{mirror.docker_url}"]\n}}\n'
     document = _parse(text, path)
-    if mirror.url in map(_bare, document.get(_KEY, [])):
+    if mirror.docker_url in map(_bare, document.get(_KEY, [])):
         return text
     found = next((member for member in _members(text) if member.name == _KEY), None)
-    result = _insert(text, f'"{mirror.url}"', found.value) if found else _insert(text, f'"{_KEY}": ["{mirror.url}"]')
-    wanted = {**document, _KEY: [mirror.url, *document.get(_KEY, [])]}
+    result = _insert(text, f'"{mirror.docker_url}"', found.value) if found else _insert(text, f'"{_KEY}": ["{mirror.docker_url}"]')
+    wanted = {**document, _KEY: [mirror.docker_url, *document.get(_KEY, [])]}
     if _parse(result, path) != wanted:
         raise refuse(path, "its form is not understood")
     return result
 
 
 def remove_mirror(text: str, before: str | None) -> str:
-    """Return a daemon.json without the addresses of this machine that ``before``, the text before they were added, lacks."""
-    if before is None or not text.strip():
+    """Return a daemon.json without the server; ``before``, the text before it was added, says whether there were other mirrors."""
+    if not text.strip():
         return text
     document = _parse(text, "daemon.json")
-    known = _parse(before, "daemon.json").get(_KEY) if before.strip() else None
+    known = _parse(before, "daemon.json").get(_KEY) if before and before.strip() else None
     for url in document.get(_KEY, []):
-        if not _LOCAL.fullmatch(str(url)) or url in (known or []):
+        if not _OWN.fullmatch(str(url)):
             continue
         found = next(member for member in _members(text) if member.name == _KEY)
         items = list(_items(text, found.value))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.errors import InvalidConfigError
+from catalog.sources.protocol import MIRROR_HOST
 
 MARK = "# dcat mirror"
 DOCKER_HUB = "docker.io"
@@ -26,6 +27,11 @@ class Mirror:
     @property
     def url(self) -> str:
         return f"http://{self.address}"
+
+    @property
+    def docker_url(self) -> str:
+        """The same server as Docker is told: it does not say which registry it means, so the address says that it asks a mirror."""
+        return f"http://{MIRROR_HOST}:{self.port}"
 
 
 def without_marked_lines(text: str) -> str:

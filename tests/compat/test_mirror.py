@@ -87,7 +87,7 @@ def test_docker(
     with run(flags=("--config-file", str(settings))) as engine:
         mirror("install", "docker")
         os.kill(int((engine.socket.parent / "pid").read_text()), signal.SIGHUP)
-        url = f"http://127.0.0.1:{registry.port}/"
+        url = f"http://[::ffff:127.0.0.1]:{registry.port}/"
         assert json.loads(engine.run("info", "--format", "{{json .RegistryConfig.Mirrors}}")) == [url]
         for image, reference in (("tool:1.0", "tool@1.0"), ("team/web:1.0", "team/web@1.0")):
             view = registry.view(reference)

@@ -59,6 +59,10 @@ class NamedReleases(Protocol):
         """Return whether a name means something here."""
         ...
 
+    def is_chosen(self, name: str) -> bool:
+        """Return whether a name was chosen here: it means the own catalogue, or has an alias in front."""
+        ...
+
     def list_tags(self, name: str) -> list[str] | None:
         """Return the versions that are neither yanked nor removed, sorted as text; None for an unknown name."""
         ...
@@ -105,6 +109,14 @@ class HomeReleases:
             except DcatError:
                 return False
         return True
+
+    def is_chosen(self, name: str) -> bool:
+        with open_lookup(self._home) as lookup:
+            try:
+                catalogue, _ = lookup.locate(name)
+            except DcatError:
+                return False
+            return catalogue.own or lookup.view.alias_holder(name.partition("/")[0]) is not None
 
     def list_tags(self, name: str) -> list[str] | None:
         with open_lookup(self._home) as lookup:

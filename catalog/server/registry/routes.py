@@ -19,6 +19,7 @@ from catalog.server.registry.encoding import Encoding, choose_encoding, compress
 from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.images import Images
 from catalog.server.registry.manifests import Manifest, Manifests
+from catalog.server.registry.mirrored import AskedName, read_name
 from catalog.server.registry.names import NamedReleases, tags_after
 from catalog.server.registry.pulls import Pulls
 from catalog.server.registry.pushing import PushRoutes
@@ -83,19 +84,20 @@ class RegistryRoutes:
             if path == "_catalog":
                 return await self._list_names(request)
             if path.endswith("/tags/list"):
-                return await self._list_tags(request, await self._find_name(path.removesuffix("/tags/list"), request))
+                asked = await self._workers.run(read_name, request, path.removesuffix("/tags/list"), self._releases.has_name)
+                return await self._list_tags(request, asked)
             match = _PATH.fullmatch(path)
             if match is None:
                 return refuse_registry(404, "not a path of this registry")
             kind, reference = match[2], match[3].replace("%3A", ":").replace("%3a", ":")
-            name = await self._find_name(match[1], request)
-            if not _is_name(name):
+            asked = await self._workers.run(read_name, request, match[1], self._releases.has_name)
+            if not _is_name(asked.name):
                 return refuse_registry(404, "not a valid name", code="NAME_INVALID")
             if kind == "referrers":
                 return self._list_referrers(reference)
             if kind == "blobs":
-                return await self._send_blob(request, name, reference)
-            return await self._answer_manifest(request, name, reference)
+                return await self._send_blob(request, asked.name, reference)
+            return await self._answer_manifest(request, asked, reference)
         except (BlockNotFoundError, EOFError):
             return refuse_registry(404, "not held here", code="BLOB_UNKNOWN")
         except FeederBusyError:
@@ -103,21 +105,17 @@ class RegistryRoutes:
         except UnavailableError:  # never 503: one ends the pull of most clients, where 429 is waited for
             return refuse_registry(429, "the store behind this registry does not answer", headers={"retry-after": "5"})
 
-    async def _find_name(self, name: str, request: Request) -> str:
-        """Return the name that a mirror is asked for: ``library/`` is what engines put before a short name of docker.io.
-
-        Docker before 29 does not say which registry it means; then ``library/`` is left out where no catalogue has the name.
-        """
-        registry, short = request.query_params.get("ns"), name.removeprefix("library/")
-        if short == name or registry not in (None, "docker.io"):
-            return name
-        is_short = registry is not None or not await self._workers.run(self._releases.has_name, name)
-        return short if is_short else name
-
-    async def _answer_manifest(self, request: Request, name: str, reference: str) -> Response:
-        answer = await self._send_manifest(request, name, reference)
-        self._pulls.note_manifest(request, name, reference, answer.status_code)
+    async def _answer_manifest(self, request: Request, asked: AskedName, reference: str) -> Response:
+        if ":" not in reference and not await self._may_answer(asked):
+            answer = refuse_registry(404, "not a name that was chosen here", code="MANIFEST_UNKNOWN")
+        else:
+            answer = await self._send_manifest(request, asked.name, reference)
+        self._pulls.note_manifest(request, asked.name, reference, answer.status_code)
         return answer
+
+    async def _may_answer(self, asked: AskedName) -> bool:
+        """Return whether the tags of a name are answered: of another registry only those of names that were chosen here."""
+        return not asked.registry or await self._workers.run(self._releases.is_chosen, asked.name)
 
     async def _send_manifest(self, request: Request, name: str, reference: str) -> Response:
         wanted: Digest | str = reference
@@ -253,11 +251,13 @@ class RegistryRoutes:
         names = await self._workers.run(self._releases.list_names, request.query_params.get("last", ""), most + 1)
         return _list_page(request, "/v2/_catalog", {"repositories": names[:most]}, names[:most], more=len(names) > most)
 
-    async def _list_tags(self, request: Request, name: str) -> Response:
+    async def _list_tags(self, request: Request, asked: AskedName) -> Response:
+        name = asked.name
         most = _read_count(request)
         if most is None:
             return refuse_registry(400, "n must be a number", code="PAGINATION_NUMBER_INVALID")
-        tags = await self._workers.run(self._releases.list_tags, name) if _is_name(name) else None
+        is_shown = _is_name(name) and await self._may_answer(asked)
+        tags = await self._workers.run(self._releases.list_tags, name) if is_shown else None
         if tags is None:
             return refuse_registry(404, "no such name is known here")
         shown, more = tags_after(tags, request.query_params.get("last", ""), most)

@@ -28,15 +28,15 @@ def test_every_engine_is_changed_and_restored(dcat: Dcat, root: Path) -> None:
     before = files(root)
     ran = dcat("mirror", "install", "--root", str(root), "--yes")
     assert ran.code == 0, ran
-    assert '+{"registry-mirrors": ["http://127.0.0.1:5078"], "debug": true}' in ran.err
+    assert '+{"registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"], "debug": true}' in ran.err
     assert "systemctl reload docker" in ran.out
     assert "systemctl restart k3s" in ran.out
     after = files(root)
     hosts = tomllib.loads(after["etc/containerd/certs.d/docker.io/hosts.toml"])
     assert hosts == {"host": {"http://127.0.0.1:5078": {"capabilities": ["pull", "resolve"]}}}
-    assert json.loads(after["etc/docker/daemon.json"]) == {"registry-mirrors": ["http://127.0.0.1:5078"], "debug": True}
+    assert json.loads(after["etc/docker/daemon.json"]) == {"registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"], "debug": True}
     assert after["etc/docker/daemon.json.dcat-backup"] == before["etc/docker/daemon.json"]
-    assert "docker.io/library" in after["etc/containers/registries.conf.d/100-dcat-mirror.conf"]
+    assert 'location = "127.0.0.1:5078/docker.io"' in after["etc/containers/registries.conf.d/100-dcat-mirror.conf"]
     assert yaml.safe_load(after["etc/rancher/k3s/registries.yaml"])["mirrors"]["docker.io"]["endpoint"] == ["http://127.0.0.1:5078"]
     again = dcat("mirror", "install", "--root", str(root))
     assert (again.code, again.out) == (0, "Nothing changed\n")
@@ -101,7 +101,7 @@ def test_the_server_tells_what_was_pulled(stocked: Dcat, home: Path, root: Path)
         assert "no engine has asked it for anything" in ran.out
         for path, agent in (
             ("web/manifests/1.1", "docker/29.0"),
-            ("library/web/manifests/1.1", "docker/29.0"),
+            ("library/web/manifests/1.1?ns=docker.io", "docker/29.0"),
             ("x/manifests/1", "cri-o/1.3"),
         ):
             ask(f"{url}/v2/{path}", agent)

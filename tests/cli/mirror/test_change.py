@@ -14,7 +14,7 @@ from cli.mirror.dockerd import add_mirror, remove_mirror
 from cli.mirror.mirror import Mirror
 
 BEFORE = '{\n  "debug": true\n}\n'
-INSTALLED = '{\n  "registry-mirrors": ["http://127.0.0.1:5078"],\n  "debug": true\n}\n'
+INSTALLED = '{\n  "registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"],\n  "debug": true\n}\n'
 
 
 def install(path: Path, port: int = 5078) -> Change:
@@ -123,5 +123,5 @@ def test_a_difference_is_what_patch_takes(tmp_path: Path) -> None:
     path.write_text(BEFORE.rstrip())
     assert install(path).diff() == (
         f"--- {path}\n+++ {path}\n@@ -1,3 +1,4 @@\n {{\n"
-        '+  "registry-mirrors": ["http://127.0.0.1:5078"],\n   "debug": true\n }\n\\ No newline at end of file\n'
+        '+  "registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"],\n   "debug": true\n }\n\\ No newline at end of file\n'
     )

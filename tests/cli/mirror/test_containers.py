@@ -11,10 +11,10 @@ from cli.mirror.mirror import Mirror
 def test_the_drop_in() -> None:
     text = make_drop_in("", Mirror(5078, ("docker.io", "ghcr.io"), pull_only=True), "x.conf")
     tables = {table["prefix"]: table for table in tomllib.loads(text)["registry"]}
-    assert list(tables) == ["docker.io/library", "docker.io", "ghcr.io"]
+    assert list(tables) == ["docker.io", "ghcr.io"]
     for prefix, table in tables.items():
         assert table["location"] == prefix
-        assert table["mirror"] == [{"location": "127.0.0.1:5078", "insecure": True, "pull-from-mirror": "digest-only"}]
+        assert table["mirror"] == [{"location": f"127.0.0.1:5078/{prefix}", "insecure": True, "pull-from-mirror": "digest-only"}]
     assert remove_drop_in(text, "") == ""
     assert make_drop_in(text, Mirror(6000), "x.conf") != text
 

@@ -72,14 +72,6 @@ def test_others_do_not_see_who_pulled_what(fresh: RegistryServer) -> None:
     assert fresh.ask("/status", **{"if-none-match": shown.headers["etag"]}).status == 200  # not the page of before
 
 
-def test_a_mirror_that_is_not_told_the_registry_finds_short_names(fresh: RegistryServer) -> None:
-    view = fresh.view("tool@1.0")
-    for path in ("manifests/1.0", f"manifests/{view.manifest_digest}", f"blobs/{view.config_digest}", "tags/list"):
-        assert fresh.ask(f"/v2/library/tool/{path}").status == 200
-        assert fresh.ask(f"/v2/library/tool/{path}?ns=ghcr.io").status == 404
-    assert fresh.ask("/v2/library/nothing/manifests/1.0").status == 404
-
-
 def test_a_flood_of_clients_is_bounded(fresh: RegistryServer) -> None:
     for number in range(60):
         fresh.ask(f"/v2/nothing-{number}/manifests/1.0", **{"user-agent": f"engine-{number}/1"})
