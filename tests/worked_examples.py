@@ -7,6 +7,7 @@ differs from what is computed here.
 import hashlib
 import io
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,12 +15,16 @@ from pathlib import Path
 
 import zstandard
 
+from catalog.blockstores.memory import MemoryBlockstore
 from catalog.delta.contents import content_of
 from catalog.delta.header import BlockRange, DeltaHeader, DeltaSection, encode_header
+from catalog.hosting.archives import ArchiveWriter
+from catalog.hosting.folder import open_folder
 from catalog.image.canonical import END, build_header, lay_out_archive, padding
 from catalog.image.chunking import LayerCutter, cut_metadata
 from catalog.image.dag import LayerWriter, StoredArchive, build_archive
 from catalog.image.encoder import EMPTY_FRAME, build_probe
+from catalog.image.reader import read_archive
 from catalog.image.walk import walk
 from catalog.ipld import dag_cbor
 from catalog.ipld.block import Block
@@ -39,6 +44,9 @@ from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.tree import ends_leaf
 from catalog.snapshot.writer import write_snapshot
 from catalog.sources.bundle import write_bundle
+from catalog.sources.store import FetchingBlockstore
+from catalog.static.layout import manifest_path, outline_path
+from catalog.static.pack import encode_index
 from catalog.unixfs.directory import list_directory
 from catalog.unixfs.file import decode_file_node
 from catalog.unixfs.hamt import Entry, build_shards
@@ -414,6 +422,27 @@ def http_examples() -> Iterator[tuple[str, str]]:
     assert parse_cid(str(leaf)).codec != DAG_PB
 
 
+def static_examples() -> Iterator[tuple[str, str]]:
+    image = base()
+    view = read_archive(image.archive.archive, image.blocks)
+    listed = Image(view.cid, view.config_digest, view.manifest_digest, 1, view.size, view.unpacked)
+    local = MemoryBlockstore()
+    local.put_many(Block(cid, data) for cid, data in image.blocks.blocks.items())
+    with tempfile.TemporaryDirectory() as text, open_folder(Path(text)) as folder:
+        release = Release("hello", "1.17", "2026-11-24T01:00:00Z", {make_platform("linux", "amd64"): listed})
+        for pointer in ArchiveWriter(folder, FetchingBlockstore(local, [])).write_release(release):
+            folder.replace(pointer.path, pointer.data)
+        found = {path.relative_to(text).as_posix(): path.read_bytes() for path in Path(text).glob("[ov]*/**/*") if path.is_file()}
+    rows = [(path, len(data), hashlib.sha256(data).hexdigest()[:16] + "…") for path, data in sorted(found.items())]
+    yield "static/files", _table([("file", "bytes", "sha256"), *rows])
+    yield "static/outline", dump(found[outline_path(view.cid)])
+    yield "static/manifest", found[manifest_path("hello", "1.17")].decode() + "\n"
+    sampled = catalogue()
+    releases = open_snapshot(sampled.root, sampled.blocks).releases.cid
+    tree = [Block(block.cid, sampled.blocks.get(block.cid)) for block in walk(releases, sampled.blocks)]
+    yield "static/index", dump(encode_index(tree))
+
+
 def encodings_examples() -> Iterator[tuple[str, str]]:
     value = {"\U0001f600": 1, "\ufb33": 2, "a": "\x1f/\x7f", "": {"b": [], "B": {}}}
     yield "encodings/json", dump(encode_json(value))
@@ -424,7 +453,15 @@ def all_examples() -> dict[str, str]:
     """Return every example by name."""
     return dict(
         pair
-        for examples in (image_examples, delta_examples, catalogue_examples, bundle_examples, http_examples, encodings_examples)
+        for examples in (
+            image_examples,
+            delta_examples,
+            catalogue_examples,
+            bundle_examples,
+            http_examples,
+            static_examples,
+            encodings_examples,
+        )
         for pair in examples()
     )
 

@@ -10,6 +10,7 @@ from tests.needs import GOLDEN
 
 IMAGES = GOLDEN / "dcat-image"
 DELTAS = GOLDEN / "dcat-delta"
+STATIC = GOLDEN / "dcat-static"
 CATALOGUES = GOLDEN / "dcat-catalogue"
 
 
