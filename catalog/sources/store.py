@@ -117,7 +117,12 @@ class FetchingBlockstore:
         if absent:
             fetch = self._begin(size=None, traverse=False)
             fetch.want([cid for cid in wanted if cid in absent])
-            yield from fetch.run(silent)
+            came = set()
+            for block in fetch.run(silent):
+                came.add(convert_to_v1(block.cid))
+                yield block
+            # What another command stored since the look above was not fetched.
+            yield from self.local.get_many(cid for cid in wanted if cid in absent and convert_to_v1(cid) not in came)
             if fetch.missing and any(state.failure is not None for state in self._states):
                 raise self._unavailable(fetch.missing)
 

@@ -256,3 +256,20 @@ def test_cidv0_links(servers: Servers, local: MemoryBlockstore) -> None:
     root = make_node([inner_v0])
     servers.start(blocks=[root, inner, *make_leaves(3)])
     assert servers.store(local).fetch_dag([Cid(root.cid.binary[2:])]).blocks == 5
+
+
+def test_a_block_that_another_command_stores_meanwhile() -> None:
+    """Two syncs of one catalogue: what the other one stored between a look at the store and the fetch is read from there."""
+    block = make_leaves(1)[0]
+
+    class Shared(MemoryBlockstore):
+        looks = 0
+
+        def missing(self, cids: Iterable[Cid]) -> list[Cid]:
+            found = super().missing(cids)
+            self.looks += 1
+            if self.looks == 1:
+                self.put(block.cid, block.data)
+            return found
+
+    assert FetchingBlockstore(Shared(), []).get(block.cid) == block.data
