@@ -38,6 +38,7 @@ from catalog.sources.network import ReplicaRule
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+_REMINDER: Final = 10.0  # seconds until a pin is told again that a peer does not know of: it may have been down when it was told
 _RECOVERY: Final = 3.0  # seconds for which failures are not believed after peers were told to try again
 
 
@@ -185,12 +186,13 @@ class ClusterPin:
         allocation = self._cluster.allocation(cid)
         if allocation is None:
             self._pin(cid, last)
+            self.batching = self._cluster.allocation(cid) is None
             return self._wait(cid)
         found = self.ask(cid)
         wanted = self._is_as_wanted(allocation)
         if wanted and found.pinned >= self._rule.least:
             return found
-        if found.failures or not wanted:
+        if found.is_settled or not wanted:  # nobody is at work on it: some failed, or never heard of it
             self._pin(cid, None)
         return self._wait(cid)
 
@@ -199,7 +201,6 @@ class ClusterPin:
             self._cluster.move_pin(last, cid, self._name)
         else:
             self._cluster.pin(cid, self._name, least=self._rule.least, most=self._rule.most, near=self._near)
-        self.batching = self._cluster.allocation(cid) is None
 
     def _can_move(self, last: Cid) -> bool:
         """Return whether the peers that keep ``last`` are as many as wanted, all at work, and the near one is among them."""
@@ -217,6 +218,7 @@ class ClusterPin:
         """Ask until enough nodes keep it, or nobody is at work on it any more, or time is up."""
         end = monotonic() + self._cluster.timeouts.replicas
         pause, believed, seen = _FIRST_PAUSE, 0.0, -1
+        reminder = monotonic() + _REMINDER
         while True:
             found = self.ask(cid)
             if found.pinned != seen:
@@ -231,6 +233,9 @@ class ClusterPin:
                     believed = now + _RECOVERY
                 elif now > believed:
                     return found
+            elif found.is_settled and now > reminder:
+                self._pin(cid, None)
+                reminder = now + _REMINDER
             sleep(min(pause, max(0.0, end - now)))
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 

@@ -6,7 +6,21 @@ import sys
 from tests.benchmarks.harness import Figure, Report, write_results
 from tests.benchmarks.images import FOLDER
 
-SUITES = ("store", "start", "publish", "pull", "memory", "delta", "delta_memory", "line", "stall", "large", "pages", "static")
+SUITES = (
+    "store",
+    "start",
+    "publish",
+    "pull",
+    "memory",
+    "delta",
+    "delta_memory",
+    "line",
+    "stall",
+    "large",
+    "pages",
+    "static",
+    "cluster",
+)
 
 
 def main(wanted: list[str]) -> int:
