@@ -1,12 +1,16 @@
 """Blocks over HTTP: from a dcat server and from a gateway."""
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
 from catalog.clients.http import HttpClient
 from catalog.errors import BlockNotFoundError, UnavailableError, UnwantedBlocksError
-from catalog.ipld.cid import Cid, cid_of
+from catalog.ipld.car import encode_car
+from catalog.ipld.cid import Cid, cid_of, parse_cid
 from catalog.limits import MAX_BLOCKS_A_REQUEST
 from catalog.sources.http import HttpBlockSource
 from tests.fakes.dags import make_dag, make_leaves
@@ -30,6 +34,42 @@ def test_a_dcat_server_is_asked_once_for_many(server: LyingSource) -> None:
     source = source_of(server)
     assert {block.cid for block in source.get_many([block.cid for block in BLOCKS] + [ABSENT])} == {block.cid for block in BLOCKS}
     assert [(method, path) for method, path, _ in server.requests] == [("POST", "/dcat/v1/blocks")]
+
+
+class _CuttingProxy(BaseHTTPRequestHandler):
+    """Answer lists as a proxy does that makes a proper end of what was cut off: here after 30 blocks, between two of them."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        cids = [parse_cid(line) for line in self.rfile.read(int(self.headers["Content-Length"])).decode().split()]
+        self.asked.append(len(cids))
+        held = {block.cid: block for block in BLOCKS}
+        found = [held[cid] for cid in cids if cid in held][:30]
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.ipld.car; version=1")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        body = b"".join(encode_car([], found))
+        self.wfile.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_what_a_proxy_cut_off_does_not_count_as_lacking(lacking: int) -> None:
+    _CuttingProxy.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _CuttingProxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        source = HttpBlockSource(HttpClient(f"http://127.0.0.1:{proxy.server_port}"))
+        cids = [block.cid for block in BLOCKS]
+        assert [block.cid for block in source.get_many(cids + [ABSENT] * lacking)] == cids
+        source.close()
+        proxy.shutdown()
+    rest = range(len(cids), 0, -30)  # what the requests ask for, one after the other
+    assert _CuttingProxy.asked == [left + lacking for left in rest] + [lacking] * lacking
 
 
 def test_a_long_list_takes_several_requests(server: LyingSource) -> None:
