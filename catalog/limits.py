@@ -175,7 +175,6 @@ UPLOADS_AT_ONCE = 4  # layers that are read side by side; the others are left un
 PUSH_IDLE = 300.0  # after which a push that nobody continues is forgotten
 PUSH_CHECK_PERIOD = 5.0  # between two looks for such pushes
 PUSHES_AT_ONCE = 8  # releases made of pushed images side by side
-SHARE_PATIENCE = 20.0  # for which a push waits until its release is signed and shared; it is durable before
 REGISTRY_PATIENCE = 5.0  # for which a request to the registry waits for a free slot
 SHUTDOWN_TIMEOUT = 3.0
 DOWNLOAD_TIMEOUT = 30.0  # after which a stopping server ends pulls from the registry too

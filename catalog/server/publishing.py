@@ -1,8 +1,8 @@
-"""Releases of what clients pushed (``serve --push``): durable first, then signed and shared, then answered.
+"""Releases of what clients pushed (``serve --push``): durable first, then answered, then signed and shared.
 
-Many clients may push at once. Each release is made by itself; signing and sharing is done for all that wait, one round after the
-other, so that twenty pushes need few records. A round that takes long, or fails, does not make a push fail: the release is durable,
-and the next round shares it.
+Many clients may push at once. Each release is made by itself; signing and sharing, deltas included, is done for all of them, one
+round after the other, so that twenty pushes need few records. A round that fails makes no push fail: the release is durable, and
+the next round shares it.
 """
 
 import threading
@@ -15,7 +15,6 @@ from catalog.home.home import Home
 from catalog.intake.inbox import Inbox, PushedManifest
 from catalog.intake.intake import Wanted
 from catalog.intake.received import HeldImages, PushedSource
-from catalog.limits import SHARE_PATIENCE
 from catalog.model.platform import Platform
 from catalog.model.reference import check_name, check_publishable
 from catalog.operations.publish import publish
@@ -69,7 +68,7 @@ class Publisher:
             check_own_name(connection, name)
 
     def publish(self, name: str, version: str, manifest: PushedManifest, held: HeldImages, pusher: Pusher) -> None:
-        """Publish the image or images that a manifest names; return once the release is durable, and mostly shared.
+        """Publish the image or images that a manifest names; return once the release is durable. Then it is shared.
 
         Raise `DcatError` where it is refused.
         """
@@ -100,7 +99,16 @@ class Publisher:
         self._log(f"{label}: {what}, {', '.join(f'{image.archive} for {at}' for at, image in done.release.images.items())}", None)
         for warning in done.warnings:
             self._log(f"{label}: {warning}", None)
-        self._rounds.join(SHARE_PATIENCE)
+        self._rounds.request()
+
+    def wait(self) -> None:
+        """Return once everything that was published is shared, or could not be."""
+        self._rounds.wait()
+
+    def close(self) -> None:
+        """Share what is not shared yet, and forget what was pushed and is not part of a release."""
+        self.wait()
+        self.inbox.close()
 
     def _share(self) -> None:
         """Sign and share everything that is published and not shared."""
@@ -116,35 +124,39 @@ class Publisher:
 
 
 class _Rounds:
-    """Calls a function for many that wait: whoever joins waits for a call that began afterwards."""
+    """Calls a function in a thread, after each request for a call at least once; many requests may have one call."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._call = call
         self._changed = threading.Condition()
-        self._wanted = 0
-        self._done = 0
+        self._is_wanted = False
         self._is_running = False
 
-    def join(self, seconds: float) -> bool:
-        """Return whether such a call ended within ``seconds``; it goes on otherwise."""
+    def request(self) -> None:
+        """Have the function called from now on."""
         with self._changed:
-            self._wanted += 1
-            mine = self._wanted
+            self._is_wanted = True
             if not self._is_running:
                 self._is_running = True
                 threading.Thread(target=self._run, name="dcat-share").start()
-            return self._changed.wait_for(lambda: self._done >= mine, seconds)
+
+    def wait(self) -> None:
+        """Return once no call is wanted or running."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_running)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                if self._done == self._wanted:
+                if not self._is_wanted:
                     self._is_running = False
+                    self._changed.notify_all()
                     return
-                target = self._wanted
+                self._is_wanted = False
             try:
                 self._call()
-            finally:
+            except Exception:
                 with self._changed:
-                    self._done = target
+                    self._is_running = False
                     self._changed.notify_all()
+                raise

@@ -98,7 +98,7 @@ def serve(
             if feeder is not None:
                 feeder.close()
             if publisher is not None:
-                publisher.inbox.close()
+                publisher.close()
 
 
 def _open_publisher(context: Context) -> "Publisher":

@@ -2,55 +2,48 @@
 
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
 from tests.benchmarks.images import ImageFile, Pair, image_pairs
-from tests.compat.engines import PrivateEngine, run_docker20, run_docker29, run_registry
+from tests.benchmarks.roads import measure_roads
+from tests.compat.engines import PrivateEngine, run_docker20, run_docker29_classic, run_registry
 
 ROUNDS = 5
-# dcat as it is where an engine cannot push: it has images exported.
-_EXPORT = """import sys
-from catalog.intake import sources
-from cli.main import main
-sources.start_push = lambda *_: (None, "it was told to")
-sys.exit(main())"""
-EXPORTING = (sys.executable, "-c", _EXPORT)
 
 
 def measure(report: Report) -> None:
-    """Publish both pairs from docker 20.10, then from docker 29."""
-    for title, start in (("docker 20.10", run_docker20), ("docker 29", run_docker29)):
+    """Publish both pairs from the engines whose store is classic, then measure the roads out of one with containerd's."""
+    for title, start in (("docker 20.10", run_docker20), ("docker 29 classic", run_docker29_classic)):
         with start() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
             for name, pair in image_pairs().items():
                 for image in (pair.first, pair.second):
                     engine.run("load", "--input", str(image.path))
                 _measure_pair(report, f"{title}, {name}", engine, pair, Path(folder))
                 engine.clear()
+    measure_roads(report)
 
 
 def _measure_pair(report: Report, title: str, engine: PrivateEngine, pair: Pair, folder: Path) -> None:
     home, published = folder / "home", folder / "published"
     environment = surroundings(DCAT_HOME=str(home), HOME=str(folder), DOCKER_HOST=engine.host)
 
-    def publish(image: ImageFile, *options: str, program: Sequence[str] = DCAT) -> Run:
-        return run([*program, "publish", image.name, image.version, "--quiet", *options], environment=environment)
+    def publish(image: ImageFile, *options: str) -> Run:
+        return run([*DCAT, "publish", image.name, image.version, "--quiet", *options], environment=environment)
 
-    def publish_first(program: Sequence[str] = DCAT) -> Run:
+    def publish_first() -> Run:
         shutil.rmtree(home, ignore_errors=True)
-        return publish(pair.first, program=program)
+        return publish(pair.first)
 
-    def publish_second(*options: str, program: Sequence[str] = DCAT) -> Run:
+    def publish_second(*options: str) -> Run:
         if not published.exists():
             shutil.copytree(home, published)  # as the first one left it
         shutil.rmtree(home)
         shutil.copytree(published, home)
         os.sync()
-        return publish(pair.second, *options, program=program)
+        return publish(pair.second, *options)
 
     def save(image: ImageFile) -> Run:
         return run([*engine.command, "save", image.reference], environment=engine.environment)
@@ -67,10 +60,6 @@ def _measure_pair(report: Report, title: str, engine: PrivateEngine, pair: Pair,
         report.add(f"{title} {which}: {what} / docker save", ratio(runs["publish"], runs["save"]), "×", "≤ 1.5")
         report.add(f"{title} {which}: CPU of {what}", min(one.cpu for one in runs["publish"]), "s")
         report.add(f"{title} {which}: peak memory of {what}", max(one.peak for one in runs["publish"]) / 2**20, "MiB", "≤ 200")
-        if engine.name == "docker29":
-            roads = by_turns({"export": partial(case, program=EXPORTING), "push": case}, ROUNDS)
-            goal = "≤ 0.45" if which == "first" else "≤ 0.25" if options else ""
-            report.add(f"{title} {which}: {what} by push / by export", ratio(roads["push"], roads["export"]), "×", goal)
         if which == "first":
             pushes = [_push(engine, image) for _ in range(3)]
             report.add(f"{title} {which}: docker push to an empty loopback registry", median(pushes), "s")

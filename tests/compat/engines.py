@@ -130,6 +130,13 @@ def run_docker29(within: Sequence[str] = (), flags: Sequence[str] = ()) -> Itera
 @pytest.fixture(scope="session")
 def docker29_classic() -> Iterator[PrivateEngine]:
     """Docker 29 with the classic store, as one that was upgraded has it."""
+    with run_docker29_classic() as engine:
+        yield engine
+
+
+@contextmanager
+def run_docker29_classic() -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself."""
     folder = built_engines("docker-v*")
     if folder is None:
         lacks("docker29", "it is not built (.ci/engines builds it)")

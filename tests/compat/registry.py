@@ -3,25 +3,50 @@
 import gzip
 import json
 import urllib.request
+from collections.abc import Callable, Mapping
 from urllib.parse import urljoin
 
+import zstandard
+
 from catalog.model.digest import Digest
+from catalog.model.platform import Platform
 from tests.factory.images import SampleImage
 
 _KIND = "application/vnd.oci.image."
 
 
-def push_compressed(address: str, name: str, tag: str, image: SampleImage) -> str:
-    """Push an image with gzip layers and return its manifest's digest there."""
+_PACKS: Mapping[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "+gzip": lambda content: gzip.compress(content, mtime=0),
+    "+zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+def push_compressed(address: str, name: str, tag: str, image: SampleImage, pack: str = "+gzip") -> str:
+    """Push an image with layers that are packed as the ending of a media type says, and return its manifest's digest there."""
     layers = []
     for content in image.layers:
-        blob = gzip.compress(content, mtime=0)
-        layers.append({"mediaType": f"{_KIND}layer.v1.tar+gzip", "size": len(blob), "digest": _put_blob(address, name, blob)})
+        blob = _PACKS[pack](content)
+        layers.append({"mediaType": f"{_KIND}layer.v1.tar{pack}", "size": len(blob), "digest": _put_blob(address, name, blob)})
     config = {"mediaType": f"{_KIND}config.v1+json", "size": len(image.config), "digest": _put_blob(address, name, image.config)}
     manifest = {"schemaVersion": 2, "mediaType": f"{_KIND}manifest.v1+json", "config": config, "layers": layers}
     body = json.dumps(manifest).encode()
     _request("PUT", f"http://{address}/v2/{name}/manifests/{tag}", body, f"{_KIND}manifest.v1+json")
     return str(Digest.of(body))
+
+
+def push_index(address: str, name: str, tag: str, images: Mapping[Platform, SampleImage], pack: str = "+gzip") -> None:
+    """Push an index of images, each of which has a tag of its own as well."""
+    entries = []
+    for platform, image in images.items():
+        own = f"{tag}-{platform.architecture}"
+        digest = push_compressed(address, name, own, image, pack)
+        with urllib.request.urlopen(f"http://{address}/v2/{name}/manifests/{digest}", timeout=30) as response:
+            size = len(response.read())
+        described = {"os": platform.os, "architecture": platform.architecture}
+        entries.append({"mediaType": f"{_KIND}manifest.v1+json", "digest": digest, "size": size, "platform": described})
+    body = json.dumps({"schemaVersion": 2, "mediaType": f"{_KIND}index.v1+json", "manifests": entries}).encode()
+    _request("PUT", f"http://{address}/v2/{name}/manifests/{tag}", body, f"{_KIND}index.v1+json")
 
 
 def _put_blob(address: str, name: str, blob: bytes) -> str:

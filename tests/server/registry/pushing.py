@@ -84,7 +84,7 @@ class Pusher:
                 done = self.ask("PATCH", place, iter([part]), transfer_encoding="chunked")
                 assert (done.status, done.headers["range"]) == (202, f"0-{start + len(part) - 1}")
             rest = b""
-        done = self.ask("PUT", f"{place}?digest={digest}", rest)
+        done = self.ask("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest}", rest)
         assert done.status == 201, done
         assert done.headers["docker-content-digest"] == digest
         return digest
@@ -134,6 +134,7 @@ class PushServer:
     port: int
     path: Path
     inbox: Inbox
+    publisher: Publisher
     log: list[str]
     told: list[str]
     connections: contextlib.ExitStack
@@ -171,6 +172,6 @@ def serving_pushes(path: Path, settings: ServerSettings | None = None, *, idle: 
         site = open_site(home, lambda: NOW, publisher=publisher)
         try:
             with running(site, settings or ServerSettings(port=0, push=True)) as (server, log), contextlib.ExitStack() as stack:
-                yield PushServer(server.port, path, inbox, log, told, stack)
+                yield PushServer(server.port, path, inbox, publisher, log, told, stack)
         finally:
-            inbox.close()
+            publisher.close()

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -83,8 +84,16 @@ def test_only_an_upload_has_a_body_without_limit(server: PushServer, path: str) 
     assert server.connect().ask("PUT", path, content_length="99999999").status == 413
 
 
-def test_a_push_is_signed_before_it_is_answered(server: PushServer) -> None:
-    assert server.connect().push("web", "1.0", IMAGE).status == 201
+def test_what_is_pushed_is_signed_and_has_its_delta(server: PushServer) -> None:
+    noise = bytearray(random.Random(1).randbytes(600_000))
+    first = make_image([BASE, make_layer({"noise": bytes(noise)})])
+    noise[::50_000] = bytes(len(noise[::50_000]))
+    second = make_image([BASE, make_layer({"noise": bytes(noise)})])
+    assert server.connect().push("web", "1.0", first).status == 201
+    server.publisher.wait()
+    assert server.connect().push("web", "1.1", second).status == 201
+    server.publisher.wait()
+    assert list(release_of(server, "web@1.1").images[HOST].deltas) == [release_of(server, "web@1.0").images[HOST].archive]
     with server.open() as home:
         name = own_name(home)
         assert name is not None
@@ -248,6 +257,7 @@ def test_garbage_is_not_collected_beside_a_push_and_is_after_it(server: PushServ
             collect_garbage(home, delete=True)
     client.put_blob("web", IMAGE.config)
     assert client.put_manifest("web", "1.0", manifest_of(IMAGE.config, IMAGE.layers, "plain")).status == 201
+    server.publisher.wait()
     with server.open() as home:
         assert list_leases(home.blocks, NOW) == []
         collect_garbage(home, delete=True)
@@ -295,6 +305,7 @@ def test_twenty_clients_push_at_once(server: PushServer) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(push, range(20))) == [201] * 20
+    server.publisher.wait()
     with server.open() as home:
         assert list_leases(home.blocks, NOW) == []
         names = [change.change.version for change in history(home, limit=1000) if change.change.kind == "published"]
