@@ -91,8 +91,11 @@ if TYPE_CHECKING:
     from catalog.progress import Step as Step
     from catalog.sources.bundle import BundleSource as BundleSource
     from catalog.sources.network import NO_NETWORK as NO_NETWORK
+    from catalog.sources.network import ClusterSetting as ClusterSetting
     from catalog.sources.network import KuboSetting as KuboSetting
     from catalog.sources.network import Network as Network
+    from catalog.sources.network import PinningSetting as PinningSetting
+    from catalog.sources.network import ReplicaRule as ReplicaRule
     from catalog.sources.network import SourceSetting as SourceSetting
     from catalog.sources.network import open_network as open_network
 
@@ -143,7 +146,16 @@ _NAMES = {
     "catalog.own.share": ("Shared", "Sharing"),
     "catalog.progress": ("Progress", "Step"),
     "catalog.sources.bundle": ("BundleSource",),
-    "catalog.sources.network": ("NO_NETWORK", "KuboSetting", "Network", "SourceSetting", "open_network"),
+    "catalog.sources.network": (
+        "NO_NETWORK",
+        "ClusterSetting",
+        "KuboSetting",
+        "Network",
+        "PinningSetting",
+        "ReplicaRule",
+        "SourceSetting",
+        "open_network",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

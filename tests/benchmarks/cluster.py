@@ -126,13 +126,14 @@ def _make_release(home: Home, number: int) -> Release:
     """Return a release whose archive has ten small leaves of its own."""
     leaves = make_leaves(10, seed=number, size=200)
     root = make_node(leaves)
-    home.blocks.put_many([*leaves, root])
+    home.blocks.put_many([*leaves, root], durable=False)
     config, manifest = ConfigDigest.of(leaves[0].data), ManifestDigest.of(leaves[1].data)
     image = Image(root.cid, config, manifest, 3, 1500, 3000)
     return Release(f"app{number // 20:04d}", f"1.{number % 20}", home.time, {_AMD64: image}, {})
 
 
 def _publish(home: Home, releases: list[Release]) -> None:
+    home.blocks.flush()
     catalogue, _ = home.create_own_catalogue()
     with home.lock("own"):
         home.put_own(releases, [Change(catalogue, home.time, "published", one.name, one.version) for one in releases])

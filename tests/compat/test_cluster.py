@@ -20,28 +20,36 @@ from catalog.errors import EngineUnavailableError
 from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.operations.doctor import diagnose
+from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.operations.status import CatalogueStatus, status
 from catalog.operations.verify import verify
 from catalog.own.share import Shared, Sharing, share_own
 from catalog.sources.network import ClusterSetting, KuboSetting, Network, open_network
+from tests.cli.conftest import dcat, home
 from tests.compat.cluster import ClusterPeer, run_cluster
 from tests.compat.test_moving import moved, stored, write_large
-from tests.compat.test_sharing import Dcat, ok, person
+from tests.compat.test_sharing import Dcat, ok
 from tests.factory.exports import source_of
 from tests.factory.images import APP, BASE, make_image
 from tests.factory.platforms import HOST
 from tests.factory.tars import make_layer
 from tests.fakes.certificates import make_certificates
+from tests.needs import ROOT
 
+__all__ = ["dcat", "home"]
+
+GUIDE = ROOT / "docs/guides/clusters.md"
 Peers = tuple[ClusterPeer, ...]
 
 
-def member(tmp_path: Path, name: str, peer: ClusterPeer) -> Dcat:
-    """Return the dcat of one person, who shares through this peer's node and its cluster."""
-    dcat = person(tmp_path, name, peer.kubo)
-    ok(dcat("config", "set", "cluster", peer.rest))
-    return dcat
+def use_cluster(dcat: Dcat, peer: ClusterPeer) -> None:
+    """Name this peer's node and its cluster, with the commands of the guide as they are written."""
+    ok(dcat("config", "set", "kubo", peer.kubo.url, "--yes"))
+    for line in GUIDE.read_text(encoding="utf-8").splitlines():
+        words = line.removeprefix("    dcat ").split()
+        if line.startswith("    dcat config set cluster") and "file" not in words[2]:
+            ok(dcat(*words[:-1], peer.rest if words[2] == "cluster" else words[-1]))
 
 
 def pins(peer: ClusterPeer) -> set[str]:
@@ -49,14 +57,14 @@ def pins(peer: ClusterPeer) -> set[str]:
     return {line.split()[0] for line in peer.kubo.run("pin", "ls", "--type", "recursive").decode().splitlines()}
 
 
-def test_archives_leave_the_home_once_enough_nodes_keep_them(cluster: Peers, tmp_path: Path) -> None:
-    bob, home = member(tmp_path, "bob", cluster[0]), tmp_path / "bob"
-    first = json.loads(ok(bob("publish", "big", "1.0", "--from", write_large(tmp_path / "one.tar", "in a cluster"), "--json")))
+def test_archives_leave_the_home_once_enough_nodes_keep_them(cluster: Peers, home: Path, dcat: Dcat, tmp_path: Path) -> None:
+    use_cluster(dcat, cluster[0])
+    first = json.loads(ok(dcat("publish", "big", "1.0", "--from", write_large(tmp_path / "one.tar", "in a cluster"), "--json")))
     assert (first["shared"]["targets"], first["shared"]["pending"]) == (["cluster"], None)
     assert all(first["shared"]["snapshot"] in pins(peer) for peer in cluster)
     assert stored(home) < 100_000
     assert moved(home) > 4
-    second = json.loads(ok(bob("publish", "big", "1.1", "--from", write_large(tmp_path / "two.tar", "in a cluster 2"), "--json")))
+    second = json.loads(ok(dcat("publish", "big", "1.1", "--from", write_large(tmp_path / "two.tar", "in a cluster 2"), "--json")))
     assert second["shared"]["targets"] == ["cluster"], second
     assert len(second["shared"]["deltas"]) == 1  # its base was read from the node
     assert stored(home) < 200_000
@@ -64,12 +72,14 @@ def test_archives_leave_the_home_once_enough_nodes_keep_them(cluster: Peers, tmp
         assert second["shared"]["snapshot"] in pins(peer)
         wait_until(lambda peer=peer: first["shared"]["snapshot"] not in pins(peer))  # type: ignore[misc]
         peer.kubo.run("repo", "gc")
-    (own,) = json.loads(ok(bob("status", "--json")))["catalogues"]
+    (own,) = json.loads(ok(dcat("status", "--json")))["catalogues"]
     assert own["state"] == "shared (cluster)"
     assert (own["replicas"]["pinned"], own["replicas"]["least"], own["replicas"]["most"]) == (2, 2, 3)
-    assert json.loads(ok(bob("verify", "--json")))["damage"] == []
-    ok(bob("save", "big@1.0", "-o", str(tmp_path / "out.tar.zst")))
-    cid = ok(bob("resolve", "big@1.0")).strip()
+    assert "2 of 2..3, checked " in ok(dcat("status"))
+    found = json.loads(ok(dcat("verify", "--json")))
+    assert (found["damage"], found["unasked"], found["kept"]) == ([], "", True)
+    ok(dcat("save", "big@1.0", "-o", str(tmp_path / "out.tar.zst")))
+    cid = ok(dcat("resolve", "big@1.0")).strip()
     assert cluster[1].kubo.run("cat", cid) == (tmp_path / "out.tar.zst").read_bytes()
 
 
@@ -180,6 +190,9 @@ def test_a_peer_that_is_down(cluster: Peers, tmp_path: Path) -> None:
         assert (known.replicas.pinned, known.replicas.least) == (1, 2)
         assert known.replicas.problem
         near.kubo.run("repo", "gc")
+        with bob.opened() as (home, _):
+            collect_garbage(home, delete=True)
+        assert stored(bob.path) > 3_000_000
         bob.check()
         assert str(first) in pins(near)
     finally:

@@ -18,18 +18,19 @@ from catalog.errors import UnavailableError
 from catalog.ipld.cid import DAG_PB, cid_of
 from catalog.own.pinning import share_to_services
 from catalog.progress import silent
+from tests.cli.conftest import dcat, home
 from tests.compat.cluster import ClusterPeer
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode
-from tests.compat.test_cluster import pins, wait_until
-from tests.compat.test_sharing import Dcat, ok, person
+from tests.compat.test_cluster import GUIDE, pins, wait_until
+from tests.compat.test_sharing import Dcat, ok
 from tests.factory.exports import write_image
 from tests.factory.releases import publish_fake
 from tests.fakes.homes import open_at, share
 from tests.fakes.rest import scripted_api
-from tests.needs import ROOT, lacks
+from tests.needs import lacks
 
-GUIDE = ROOT / "docs/guides/clusters.md"
+__all__ = ["dcat", "home"]
 
 
 def use_service(dcat: Dcat, url: str, token: Path | None = None) -> None:
@@ -47,9 +48,10 @@ def service_of(dcat: Dcat) -> dict[str, object]:
     return found
 
 
-def test_a_service_fetches_from_the_node(kubo: KuboNode, cluster: tuple[ClusterPeer, ...], tmp_path: Path) -> None:
+def test_a_service_fetches_from_the_node(kubo: KuboNode, cluster: tuple[ClusterPeer, ...], dcat: Dcat, tmp_path: Path) -> None:
     """The node is no part of the cluster: its addresses are what the service finds it by."""
-    bob = person(tmp_path, "bob", kubo)
+    bob = dcat
+    ok(bob("config", "set", "kubo", kubo.url, "--yes"))
     use_service(bob, cluster[0].pinning)
     first = json.loads(ok(bob("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar", "at a service"), "--json")))
     assert first["shared"]["targets"] == ["kubo"]
