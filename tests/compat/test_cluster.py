@@ -26,7 +26,7 @@ from catalog.operations.status import CatalogueStatus, status
 from catalog.operations.verify import verify
 from catalog.own.share import Shared, Sharing, share_own
 from catalog.sources.network import ClusterSetting, KuboSetting, Network, open_network
-from tests.cli.conftest import dcat, home
+from tests.cli.conftest import dcat, home, run_process
 from tests.compat.cluster import ClusterPeer, run_cluster
 from tests.compat.test_moving import moved, stored, write_large
 from tests.compat.test_sharing import Dcat, ok
@@ -96,7 +96,7 @@ class Publisher:
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Home, Network]]:
-        kubo = KuboSetting(self.kubo, public=True)
+        kubo = KuboSetting(self.kubo, public=True) if self.kubo else None
         cluster = ClusterSetting(self.cluster, self.token_file, self.ca_file) if self.cluster else None
         timeouts = Timeouts(replicas=self.patience, first_byte=5)
         with (
@@ -341,6 +341,27 @@ def test_a_cluster_with_passwords_and_tls(tmp_path: Path, *, bearer: bool) -> No
         assert "denies access" in bob.publish("1.1").pending
         bob.ca_file = None
         assert "TLS" in bob.sync().pending
+
+
+@pytest.mark.long
+def test_killed_anywhere_nothing_is_lost(cluster: Peers, tmp_path: Path) -> None:
+    bob = Publisher(tmp_path / "bob", "", "")
+    bob.publish("1.0")
+    settings = {"DCAT_HOME": str(bob.path), "DOCKER_HOST": f"unix://{tmp_path}/no-engine.sock"}
+    variables = settings | {"DCAT_CLUSTER": cluster[0].rest}
+    assert run_process(["config", "set", "kubo", cluster[0].kubo.url, "--yes"], **settings).code == 0
+    bob.kubo, bob.cluster = cluster[0].kubo.url, cluster[0].rest
+    killed = 0
+    while killed < 60:
+        ran = run_process(["sync"], DCAT_CRASH_AT=str(killed + 1), **variables)
+        bob.check()
+        if ran.code == 0:
+            break
+        killed += 1
+    assert killed > 5
+    wait_until_shared(bob)
+    assert stored(bob.path) < 200_000
+    bob.check()
 
 
 def wait_until_shared_after(publisher: Publisher, version: str) -> None:
