@@ -144,6 +144,8 @@ def _check_network(network: Network) -> Iterator[Finding]:
         yield Finding("network", "note", "disabled: no source is asked for blocks or records")
         return
     names = [source.name for source in network.sources]
+    names += [f"{network.cluster.name} (cluster)"] if network.cluster is not None else []
+    names += [f"{service.url} (pinning service {service.name})" for service in network.services]
     yield Finding(
         "network",
         "ok",

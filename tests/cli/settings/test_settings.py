@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import InvalidConfigError
-from cli.settings import read_settings
+from cli.settings import Service, read_settings
 from cli.settings.file import set_in_file
 from tests.cli.conftest import Dcat, run_on_terminal
 
@@ -116,3 +116,43 @@ def test_kubo_is_found_where_its_repository_says(dcat: Dcat, tmp_path: Path) -> 
     assert read_settings(tmp_path / "config.toml", {"DCAT_KUBO": "/ip4/127.0.0.1/tcp/5004"}).kubo == "http://127.0.0.1:5004"
     assert dcat("config", "set", "kubo", "/unix/run/ipfs.sock", "--yes").out == "kubo = unix:///run/ipfs.sock\n"
     assert "not the address of an RPC" in dcat("config", "set", "kubo", "/ip4/127.0.0.1/udp/5001").err
+
+
+def test_settings_of_clusters_and_pinning_services(dcat: Dcat, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("ann:s3cret\n", encoding="ascii")
+    token.chmod(0o600)
+    assert dcat("config", "set", "cluster", "http://127.0.0.1:9094/").out == "cluster = http://127.0.0.1:9094\n"
+    assert dcat("config", "set", "cluster-token-file", str(token)).code == 0
+    assert dcat("config", "set", "cluster-replicas", "4").code == 0
+    assert dcat("config", "set", "pinning.one.url", "https://pinning.example/psa").code == 0
+    assert dcat("config", "set", "pinning.one.token-file", str(token)).code == 0
+    settings = read_settings(tmp_path / "config.toml", {})
+    assert settings.cluster == "http://127.0.0.1:9094"
+    assert settings.file("cluster-token-file") == token
+    assert settings.replicas == (4, 4)  # at most never below at least
+    assert settings.services == (Service("one", "https://pinning.example/psa", token),)
+    assert read_settings(tmp_path / "config.toml", {"DCAT_CLUSTER": "http://other:9094"}).cluster == "http://other:9094"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("cluster-replicas", "0", "number of replicas"),
+        ("cluster-replicas", "1.5", "number of replicas"),
+        ("cluster-replicas", "²", "number of replicas"),
+        ("cluster-max", "many", "number of replicas"),
+        ("cluster-max", "1001", "number of replicas"),
+        ("cluster", "http://ann:s3cret@host:9094", "cluster-token-file"),
+        ("cluster", "9094", "not a valid URL"),
+        ("pinning.one.url", "https://host/psa?token=s3cret", "pinning.one.token-file"),
+        ("pinning.One.url", "https://host/psa", "not a valid pinning service name"),
+        ("pinning.one.uri", "https://host/psa", "pinning.one.url"),
+        ("clusters", "http://host", '"cluster"'),
+    ],
+)
+def test_settings_that_are_refused(dcat: Dcat, key: str, value: str, words: str) -> None:
+    ran = dcat("config", "set", key, value)
+    assert ran.code == 2
+    assert words in ran.err
+    assert "s3cret" not in ran.err
