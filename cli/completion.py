@@ -167,6 +167,8 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
         return _TAKE_WORDS[typed[0]]
     if typed[0] == "completion":
         return tuple(SCRIPTS)
+    if typed[0] == "mirror" and typed[1] != "status":
+        return ("containerd", "docker", "podman", "k3s")
     if typed[0] == "config" and typed[1] != "list" and len(typed) == 2:
         from cli.settings.keys import KEYS
 

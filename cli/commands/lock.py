@@ -126,7 +126,7 @@ def _lock(
     ]
     for entry in files:
         for mention, why in entry.left:
-            context.output.warn(f"{entry.path}, {mention.where}: {mention.text} is left as it is: {why}")
+            context.output.warn(f"{entry.path}, {mention.where}: {mention.text[:200]} is left as it is: {why}")
     added = [*typed, *(release for entry in files for release in entry.releases)]
     if not added:
         raise NotFoundError("nothing to lock", why="no catalogue here has an image that is named", hint="dcat list")

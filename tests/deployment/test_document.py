@@ -6,6 +6,7 @@ from catalog.deployment.document import Deployment, looks_like_deployment, read_
 from catalog.deployment.mention import LockedName
 from catalog.errors import InvalidInputError
 from catalog.limits import MAX_DEPLOYMENT_SIZE
+from tests.property.mutate import Target, check_target
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -25,6 +26,79 @@ def lock_all(path: str, text: str) -> str:
 
 def pinned(image: str) -> str:
     return f"localhost:5078/{image}@{DIGEST}"
+
+
+def parse_dockerfile(data: bytes) -> object:
+    return read_and_rewrite("Dockerfile", data)
+
+
+def parse_yaml(data: bytes) -> object:
+    return read_and_rewrite("kustomization.yaml", data)
+
+
+def read_and_rewrite(path: str, data: bytes) -> str:
+    deployment = read_deployment(path, data)
+    return rewrite(path, deployment, dict.fromkeys(deployment.mentions, LockedName("localhost:5078/x", "1", DIGEST)))
+
+
+TARGETS = [
+    Target(
+        "dockerfile",
+        parse_dockerfile,
+        InvalidInputError,
+        seeds=[
+            b"# escape=`\nARG A=1\nFROM --platform=x web:${A:-2} AS b\nRUN <<-EOF `\n x\nEOF\nCOPY --from=b /a 'b \"c'\n",
+            b"FROM a",
+        ],
+        tokens=(
+            b"FROM ",
+            b"ARG ",
+            b"\\\n",
+            b"`\r\n",
+            b"<<EOF",
+            b"EOF\n",
+            b"${",
+            b"$A",
+            b"--from=",
+            b"#",
+            b"'",
+            b'"',
+            b"\t",
+            b"\xff",
+        ),
+    ),
+    Target(
+        "deployment",
+        parse_yaml,
+        InvalidInputError,
+        seeds=[
+            b"images: [{name: a, newTag: '1'}]\n",
+            b"services: {a: {<<: *x, image: b}}".replace(b"*x", b"{image: c}"),
+            b"apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{image: a}], volumes: [{image: {reference: b}}]}",
+        ],
+        tokens=(
+            b"&a ",
+            b"*a",
+            b"<<: ",
+            b"- ",
+            b": ",
+            b"[",
+            b"]",
+            b"{",
+            b"}",
+            b"image: ",
+            b"containers: ",
+            b"name: ",
+            b"---\n",
+            b"|\n ",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_a_damaged_file_is_refused_by_its_own_error(target: Target) -> None:
+    check_target(target, 2000)
 
 
 COMPOSE = """\
@@ -183,6 +257,13 @@ def test_a_dockerfile(end: str) -> None:
     for at, written in enumerate(("${NAME}:${VERSION}", "tool:1", "tool:2", "${MISSING:-set:1}${MISSING:+not}")):
         wanted = wanted.replace(written, pinned(f"x:{at}"))
     assert rewrite("Dockerfile", deployment, locked) == wanted
+
+
+def test_variables_that_double_stay_small() -> None:
+    lines = ["ARG A0=web", *(f"ARG A{n}=$A{n - 1}$A{n - 1}" for n in range(1, 100)), "FROM $A3", "FROM $A99"]
+    known, unknown = names(read_deployment("Dockerfile", "\n".join(lines).encode()))
+    assert known == "web" * 8
+    assert len(unknown) <= 2048
 
 
 @pytest.mark.parametrize(
