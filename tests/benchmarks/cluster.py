@@ -12,7 +12,7 @@ from catalog.index.history import Change
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import parse_platform
 from catalog.model.release import Image, Release
-from catalog.own.cluster import ClusterPin
+from catalog.own.replicas import ClusterPin
 from catalog.own.share import share_own
 from catalog.sources.network import ClusterSetting, KuboSetting, open_network
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, dcat_json, median, run, surroundings

@@ -22,7 +22,8 @@ from tests.cli.conftest import dcat, home
 from tests.compat.cluster import ClusterPeer
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode
-from tests.compat.test_cluster import GUIDE, pins, wait_until
+from tests.compat.publisher import pins, wait_until
+from tests.compat.test_cluster import GUIDE
 from tests.compat.test_sharing import Dcat, ok
 from tests.factory.exports import write_image
 from tests.factory.releases import publish_fake

@@ -11,7 +11,7 @@ from catalog.clients.cluster import ClusterClient, ClusterRefusalError, Replicas
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid, cid_of
-from catalog.own.cluster import ClusterPin
+from catalog.own.replicas import ClusterPin
 from catalog.progress import silent
 from catalog.sources.network import ReplicaRule
 from tests.fakes.rest import Answer, Asked, ScriptedApi, scripted_api
