@@ -435,7 +435,8 @@ def static_examples() -> Iterator[tuple[str, str]]:
         found = {path.relative_to(text).as_posix(): path.read_bytes() for path in Path(text).glob("[ov]*/**/*") if path.is_file()}
     rows = [(path, len(data), hashlib.sha256(data).hexdigest()[:16] + "…") for path, data in sorted(found.items())]
     yield "static/files", _table([("file", "bytes", "sha256"), *rows])
-    yield "static/outline", dump(found[outline_path(view.cid)])
+    outline = found[outline_path(view.cid)]
+    yield "static/outline", dump(outline[: outline.index(image.blocks.get(view.cid)) - 38])  # length and CID of the second section
     yield "static/manifest", found[manifest_path("hello", "1.17")].decode() + "\n"
     sampled = catalogue()
     releases = open_snapshot(sampled.root, sampled.blocks).releases.cid
