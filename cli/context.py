@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import catalog
 from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
+from catalog.model.text import quote
 from catalog.storage.files import open_mode
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
@@ -80,11 +81,9 @@ class Context:
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
         home = self.open_home(self.now)
         if (mode := open_mode(home.path)) is not None:
-            import shlex  # not for every command: start-up
-
             self.output.warn(
                 f"{home.path} can be changed by everybody on this machine (mode {mode:04o}). "
-                f"To fix it: chmod 700 {shlex.quote(str(home.path))}"
+                f"To fix it: chmod 700 {quote(str(home.path))}"
             )
         return home
 

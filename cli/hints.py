@@ -1,9 +1,9 @@
 """What to try after an error: a command to copy. The library's hints speak of the domain; commands are named here."""
 
-import shlex
 from collections.abc import Callable, Sequence
 
 from catalog.errors import AmbiguousReferenceError, DcatError, PlatformNotFoundError
+from catalog.model.text import quote
 from cli.failures import OptionValueError
 
 # By the error's code, made from the arguments that were typed; used before the error's own hint.
@@ -56,7 +56,7 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
 
 def to_command(typed: Sequence[str]) -> str:
     """Return a dcat command line, quoted for a shell."""
-    return shlex.join(["dcat", *typed])
+    return " ".join(map(quote, ["dcat", *typed]))
 
 
 def _without_option(typed: Sequence[str], option: str) -> list[str]:

@@ -1,9 +1,9 @@
 """Files that hold a token or a passphrase: who else may read them."""
 
 import os
-import shlex
 from pathlib import Path
 
+from catalog.model.text import quote
 from cli.output import Output
 
 
@@ -17,4 +17,4 @@ def warn_if_shared(output: Output, path: Path, what: str) -> None:
     except OSError:  # whoever reads it tells
         return
     if mode & 0o077:
-        output.warn(f"{path} holds {what} and can be read by others on this machine. To fix it: chmod 600 {shlex.quote(str(path))}")
+        output.warn(f"{path} holds {what} and can be read by others on this machine. To fix it: chmod 600 {quote(str(path))}")

@@ -1,6 +1,5 @@
 """The images that ``--from``, ``--image`` and ``--copy`` name."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,6 +11,7 @@ from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 from catalog.lookup.locate import open_lookup
 from catalog.model.platform import read_platform_text
 from catalog.model.reference import parse_reference
+from catalog.model.text import quote
 from cli.context import Context
 from cli.failures import OptionValueError, UsageError
 from cli.platforms import this_host
@@ -94,7 +94,7 @@ def _refuse_other_spelling(origin: str) -> None:
             why="dcat downloads nothing that it cannot verify by a CID or digest; curl can",
             option="--from",
             instead=["--from", "-"],
-            before=f"curl -fsSL {shlex.quote(origin)} | ",
+            before=f"curl -fsSL {quote(origin)} | ",
         )
     message = f'--from: "{origin}" is not a file'
     if transport in _FILE_TRANSPORTS:

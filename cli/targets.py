@@ -1,9 +1,9 @@
 """Files that a command is to write, as ``-o`` names them."""
 
-import shlex
 from pathlib import Path
 
 from catalog.errors import NotFoundError, StorageError
+from catalog.model.text import quote
 
 
 def output_file(text: str, example: str) -> Path:
@@ -16,6 +16,6 @@ def output_file(text: str, example: str) -> Path:
         raise StorageError(f'-o: "{text}" is a folder', why="it takes the name of a file", nearest=[str(path / example)])
     if not path.parent.is_dir():
         raise NotFoundError(
-            f'-o: "{text}" cannot be created', why="its folder does not exist", hint=f"mkdir -p {shlex.quote(str(path.parent))}"
+            f'-o: "{text}" cannot be created', why="its folder does not exist", hint=f"mkdir -p {quote(str(path.parent))}"
         )
     return path

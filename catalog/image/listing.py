@@ -6,7 +6,6 @@ engines export indexes of platforms that they never had. Each document is read o
 """
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
@@ -31,6 +30,7 @@ from catalog.image.oci import (
 from catalog.limits import MAX_INDEX_DEPTH, MAX_INDEX_ENTRIES
 from catalog.model.digest import ConfigDigest, DiffID, Digest, ManifestDigest
 from catalog.model.platform import Platform
+from catalog.model.text import quote
 
 _SCHEMA_1: Final = "application/vnd.docker.distribution.manifest.v1"
 _CONFIG_NAME: Final = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?", re.ASCII)
@@ -118,9 +118,9 @@ def list_candidates(members: Members) -> Listing:
             )
         hint = "docker save IMAGE writes one"
         if folder := members.find_inside():
-            hint = f"pack the contents of the folder, not the folder: tar -C {shlex.quote(folder)} -cf FILE ."
+            hint = f"pack the contents of the folder, not the folder: tar -C {quote(folder)} -cf FILE ."
         elif name := members.find_archive():
-            hint = f"unpack the archive that it holds: tar -xf FILE {shlex.quote(name)}"
+            hint = f"unpack the archive that it holds: tar -xf FILE {quote(name)}"
         raise ArchiveError("this is not an image export", why="it has neither manifest.json nor index.json", hint=hint)
     lister = _Lister(members)
     if docker is not None:

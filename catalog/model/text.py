@@ -5,6 +5,7 @@ controls, zero-width and other invisible characters, line and paragraph separato
 """
 
 import re
+import shlex
 from datetime import datetime, timedelta
 
 _UNSAFE = (
@@ -29,6 +30,14 @@ def escape_lines(text: str) -> str:
 def escape_file(text: str) -> str:
     """Return the text of a file escaped, except for its line breaks and tabs."""
     return "\n".join("\t".join(map(escape, line.split("\t"))) for line in text.split("\n"))
+
+
+def quote(word: str) -> str:
+    """Return a word as a shell reads it: control characters and bytes that are not UTF-8 as ``$'..'``, which `escape` lets pass."""
+    if word == escape(word):
+        return shlex.quote(word)
+    data = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", word).encode("utf-8", "surrogateescape")
+    return "$'" + "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in data) + "'"
 
 
 def format_size(size: int) -> str:

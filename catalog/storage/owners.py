@@ -2,9 +2,10 @@
 
 import errno
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
+
+from catalog.model.text import quote
 
 _DENIED = {errno.EACCES, errno.EPERM}
 
@@ -23,7 +24,7 @@ def explain_owner(paths: Sequence[Path], given: Path | None = None) -> tuple[str
             continue
         if owner == user or os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             continue
-        hint = f'sudo chown -R "$(id -u)" {shlex.quote(str(given or path))}' if directory == user else ""
+        hint = f'sudo chown -R "$(id -u)" {quote(str(given or path))}' if directory == user else ""
         return f"{path.name or path} belongs to {_name_of(owner)}", hint
     return "", ""
 

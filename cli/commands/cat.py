@@ -2,7 +2,6 @@
 
 import base64
 import codecs
-import shlex
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -12,6 +11,7 @@ import typer
 
 from catalog import operations
 from catalog.limits import MIB
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -75,7 +75,7 @@ def _printable(place: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise UsageError(
             f"{place} is binary and is not written to a terminal",
             why="its bytes could control the terminal",
-            hint=f"dcat cat {shlex.quote(place)} > FILE",
+            hint=f"dcat cat {quote(place)} > FILE",
         )
     return _escape_pieces(chain([first], pieces))
 

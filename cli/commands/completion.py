@@ -1,11 +1,11 @@
 """``dcat completion``: install or print the scripts of `cli.completion`."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.completion import SCRIPTS
 from cli.context import Context
@@ -31,8 +31,8 @@ def install(context: Context, shell: ShellArgument = "") -> Document:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(SCRIPTS[shell], encoding="utf-8")
     closing = {
-        "bash": f"New shells complete dcat if bash-completion is installed. For this shell: source {shlex.quote(str(path))}",
-        "zsh": f"Add to ~/.zshrc, before compinit: fpath=({shlex.quote(str(path.parent))} $fpath)",
+        "bash": f"New shells complete dcat if bash-completion is installed. For this shell: source {quote(str(path))}",
+        "zsh": f"Add to ~/.zshrc, before compinit: fpath=({quote(str(path.parent))} $fpath)",
         "fish": "New shells complete dcat.",
     }[shell]
     return Document("completion", {"shell": shell, "path": str(path)}, [str(path)], [f"Wrote {path}"], closing)

@@ -1,12 +1,12 @@
 """``dcat export``: write a bundle for machines without a network."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from catalog import operations
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -84,7 +84,7 @@ def export(
     body["deltas"] = done.deltas
     by_delta = f" ({done.deltas} by delta)" if done.deltas else ""
     line = f"Wrote {output}: {format_count(done.images, 'image')}{by_delta}, {format_size(done.size)}"
-    quoted = shlex.quote(output)
+    quoted = quote(output)
     return Document(
         "export",
         body,

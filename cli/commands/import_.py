@@ -1,6 +1,5 @@
 """``dcat import``: import a bundle."""
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import typer
 import catalog
 from catalog import operations
 from catalog.errors import CatalogueNotFoundError
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -35,7 +35,7 @@ def import_(context: Context, file: FileArgument) -> Document:
         try:
             done = operations.import_bundle(context.home, bundle, progress=context.progress)
         except CatalogueNotFoundError as error:
-            error.hint = f"dcat subscribe ALIAS {shlex.quote(str(file))}, then: dcat import {shlex.quote(str(file))}"
+            error.hint = f"dcat subscribe ALIAS {quote(str(file))}, then: dcat import {quote(str(file))}"
             raise
     if done.first_error is not None:
         raise done.first_error
@@ -81,7 +81,7 @@ def _document(context: Context, file: Path, done: "operations.Imported") -> Docu
     lines = [line for update in done.updates for line in update_lines(context, update)]
     lines += [f"{image.reference} ({image.platform})  {image.archive}" for image in done.images]
     lines.append(f"Imported {format_count(len(done.images), 'image')}, {format_size(done.size)} of it new here")
-    quoted = shlex.quote(str(file))
+    quoted = quote(str(file))
     warnings = [warning for update in done.updates for warning in update_warnings(update)]
     warnings += [
         f"it holds the catalogue {name}, which is not followed here: dcat subscribe ALIAS {quoted}, then import it again"

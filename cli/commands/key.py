@@ -1,7 +1,6 @@
 """``dcat key``: the key of your own catalogue."""
 
 import getpass
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 from catalog import operations
 from catalog.ipld.multibase import encode_base32
 from catalog.ipns.name import parse_ipns_name
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
@@ -124,7 +124,7 @@ def revocation(context: Context, output: OutputOption = "", successor: Successor
     record = operations.create_revocation(context.home, parse_ipns_name(successor) if successor else None)
     operations.write_secret(target, record.encoded)
     body = {"file": output, "catalogue": str(record.name), "successor": successor or None}
-    quoted = shlex.quote(output)
+    quoted = quote(output)
     return Document("key-revocation", body, [output], [f"Wrote {output}"], f"If the key is lost: dcat key revoke {quoted}")
 
 
@@ -139,7 +139,7 @@ def revoke(context: Context, file: RevocationArgument, name: NameOption = "") ->
     content = _read(file)
     operations.read_revocation(target, content)
     if not context.confirm(f"Revoke {target} for good? Nothing can be published under it afterwards."):
-        raise UsageError("not revoked: not confirmed", hint=f"dcat key revoke {shlex.quote(str(file))} --yes")
+        raise UsageError("not revoked: not confirmed", hint=f"dcat key revoke {quote(str(file))} --yes")
     done = operations.revoke(context.home, context.network, target, content)
     successor = done.record.successor
     body = {

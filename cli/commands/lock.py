@@ -1,6 +1,5 @@
 """``dcat lock``: names to digests, for deployments."""
 
-import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from catalog.deployment.mention import ImageName, parse_image_name
 from catalog.errors import BlockNotFoundError, InvalidInputError, NotFoundError
 from catalog.model.lock import LockedRelease, format_lock, parse_lock
 from catalog.model.platform import Platform, read_platform_text
+from catalog.model.text import quote
 from catalog.storage.files import open_output
 from cli.command import command, command_app
 from cli.context import Context
@@ -260,4 +260,4 @@ def _only_missing(problems: list["operations.LockProblem"]) -> bool:
 
 
 def _option(file: str) -> str:
-    return "" if file == DEFAULT_FILE else f" --file {shlex.quote(file)}"
+    return "" if file == DEFAULT_FILE else f" --file {quote(file)}"

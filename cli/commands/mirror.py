@@ -1,7 +1,6 @@
 """``dcat mirror``: engines on this machine ask the server of dcat first."""
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 
 from catalog.deployment.mention import parse_image_name
 from catalog.errors import NotFoundError, StorageError
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -134,7 +134,5 @@ def _carry_out(
 def _host(text: str) -> str:
     image = parse_image_name(f"{text}/name")
     if image is None or (image.host != text and text != DOCKER_HUB):
-        raise UsageError(
-            f'--registry takes the host of a registry, not "{text[:100]}"', hint=f"--registry {shlex.quote(DOCKER_HUB)}"
-        )
+        raise UsageError(f'--registry takes the host of a registry, not "{text[:100]}"', hint=f"--registry {quote(DOCKER_HUB)}")
     return text

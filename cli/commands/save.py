@@ -1,11 +1,11 @@
 """``dcat save``: write a release as an archive."""
 
-import shlex
 from typing import Annotated
 
 import typer
 
 from catalog import operations
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -74,7 +74,7 @@ def save(
         "size": done.size,
         "uncompressed": done.uncompressed,
     }
-    quoted = shlex.quote(output)
+    quoted = quote(output)
     load = f"docker load -i {quoted}" + ("" if uncompressed else f"   (Docker before 23: zstd -dc {quoted} | docker load)")
     warnings = [notice.text for notice in done.resolved.notices if notice.warns]
     return Document("save", body, [output], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}", warnings)
@@ -88,6 +88,6 @@ def _check_name(reference: str, output: str) -> bool:
             raise UsageError(
                 f"-o: {output} would not be what its name says",
                 why="an archive is written as .tar.zst or as .tar",
-                hint=f"dcat save {shlex.quote(reference)} --uncompressed -o - | {program} > {shlex.quote(output)}",
+                hint=f"dcat save {quote(reference)} --uncompressed -o - | {program} > {quote(output)}",
             )
     return lower.endswith(".tar")

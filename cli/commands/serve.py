@@ -1,6 +1,5 @@
 """``dcat serve``: serve this home over HTTP."""
 
-import shlex
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from catalog import operations
 from catalog.model.release import format_time
+from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
@@ -178,7 +178,7 @@ def _read_token(context: Context, path: Path) -> str:
         raise UsageError(
             f'"{path}" does not hold a token',
             why="a token is one line of printable ASCII",
-            hint=f"(umask 077; openssl rand -hex 32 > {shlex.quote(str(path))})",
+            hint=f"(umask 077; openssl rand -hex 32 > {quote(str(path))})",
         )
     return token.decode("ascii")
 

@@ -1,7 +1,6 @@
 """``dcat subscribe``: follow a catalogue."""
 
 import re
-import shlex
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ from catalog.errors import UnavailableError
 from catalog.followed.target import Target, name_of_target, parse_target
 from catalog.ipns.name import parse_ipns_name
 from catalog.model.release import format_time
+from catalog.model.text import quote
 from catalog.sources.bundle import BundleSource
 from catalog.sources.network import Network, SourceSetting, with_bundle
 from cli.command import command, command_app
@@ -85,10 +85,10 @@ def subscribe(
         except UnavailableError as error:
             option = next((option for words, option in _MISSING.items() if words in error.message), None)
             if option is not None and not files[option.removeprefix("--")]:
-                error.hint = f"dcat subscribe {alias or 'ALIAS'} {shlex.quote(target)} {option} FILE"
+                error.hint = f"dcat subscribe {alias or 'ALIAS'} {quote(target)} {option} FILE"
             raise
         if not alias:
-            alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {shlex.quote(target)}")
+            alias = context.ask(f"Alias for {name}", option=f"dcat subscribe ALIAS {quote(target)}")
         done = operations.subscribe(context.home, network, name, alias, progress=context.progress)
     for url in urls:
         _keep_source(context, alias, url, done.subscription.catalogue, files)
