@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,17 +26,18 @@ from catalog.operations.save import save
 from catalog.operations.subscribe import subscribe
 from catalog.own.share import share_own
 from catalog.sources.network import Network, SourceSetting, open_network
+from catalog.static.layout import PING_PATH
 from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
 from tests.compat.proxies import free_port, listens, run_caddy, run_nginx
 from tests.compat.test_registry_pull import image_id
 from tests.compat.tools import find_tool, tool
-from tests.factory.exports import index_archive, stream_of
+from tests.factory.exports import index_archive, stream_of, write_image
 from tests.factory.images import make_image
 from tests.factory.platforms import HOST
 from tests.factory.static_files import make_version
 from tests.factory.tars import make_layer
 from tests.hosting.conftest import Publisher
-from tests.needs import lacks
+from tests.needs import ROOT, lacks
 
 OTHER = parse_platform("linux/s390x")
 
@@ -128,8 +132,36 @@ def bucket(tmp_path: Path) -> Iterator[tuple[str, str]]:
         stop_process(process)
 
 
+def check_bucket(published: Publisher, address: str, folder: Path, skopeo: Callable[..., bytes]) -> None:
+    with closing(HttpClient(f"http://{address}")) as client:
+        found = {finding.subject: finding for finding in check_host(client, published.now)}
+    assert (found["dcat"].state, found["ranges"].state, found["engines"].state) == ("ok", "ok", "ok"), found
+    test_dcat(published, address, folder)
+    test_skopeo(address, skopeo, folder)
+
+
 def test_a_bucket(published: Publisher, bucket: tuple[str, str], skopeo: Callable[..., bytes], tmp_path: Path) -> None:
-    """The script in the folder copies it with all media types, into a bucket that dcat and engines read."""
+    """Objects with the media types that `settings/s3.sh` gives them serve dcat and engines."""
+    for path in published.folder.rglob("*"):
+        if not path.is_file():
+            continue
+        name = path.relative_to(published.folder).as_posix()
+        kind = "application/octet-stream"
+        if "/manifests/" in name:
+            kind = json.loads(path.read_bytes())["mediaType"]
+        elif name.startswith("dcat/") or name.endswith("/tags/list") or name == PING_PATH:
+            kind = "application/json"
+        place = f"{bucket[0]}/127/{name.removesuffix('index.html') if name == PING_PATH else name}"
+        request = urllib.request.Request(place, data=path.read_bytes(), method="PUT", headers={"Content-Type": kind})
+        urllib.request.urlopen(request).close()
+    check_bucket(published, bucket[1], tmp_path, skopeo)
+
+
+@pytest.mark.long
+def test_a_bucket_that_the_script_filled(
+    published: Publisher, bucket: tuple[str, str], skopeo: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """`settings/s3.sh` with the real aws, which takes a second or two to start each time."""
     aws = program("aws")
     if aws is None:
         lacks("aws", "aws is not installed (.ci/packages installs Debian's awscli)")
@@ -144,7 +176,40 @@ def test_a_bucket(published: Publisher, bucket: tuple[str, str], skopeo: Callabl
     script = ["sh", str(published.folder / "settings/s3.sh"), "s3://127", "--endpoint-url", bucket[0]]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    with closing(HttpClient(f"http://{bucket[1]}")) as client:
-        assert {found.subject: found.state for found in check_host(client, published.now)}["engines"] == "ok"
-    test_dcat(published, bucket[1], tmp_path)
-    test_skopeo(bucket[1], skopeo, tmp_path)
+    check_bucket(published, bucket[1], tmp_path, skopeo)
+
+
+def test_the_guide(tmp_path: Path) -> None:
+    """The commands of docs/guides/hosting.md, as they stand there, with this machine's addresses in place of the guide's."""
+    lines = [line.strip() for line in (ROOT / "docs/guides/hosting.md").read_text().splitlines() if line.startswith("    ")]
+    commands = [line for line in lines if line.startswith(("dcat ", "rsync ", "curl "))]
+    assert {command.split()[0] for command in commands} == {"dcat", "rsync", "curl"}
+    port = free_port()
+    served = tmp_path / "served"
+    served.mkdir()
+    image = write_image(tmp_path / "image.tar")
+    names = {"host:/srv/catalogue/": f"{served}/", "https://host/path": f"http://localhost:{port}"}
+    config = (ROOT / "catalog/hosting/for_hosts/nginx.conf").read_text()
+    (tmp_path / "nginx").mkdir()
+
+    def run(command: str, home: str) -> str:
+        for there, here in names.items():
+            command = command.replace(there, here)
+        if shutil.which("rsync") is None and command.startswith("rsync"):
+            command = f"cp -a site/. {served}/"
+        environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path / home)}
+        (tmp_path / home).mkdir(exist_ok=True)
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
+        return done.stdout
+
+    run(f"dcat publish web 1.0 --from {image}", "ann")
+    with run_nginx(
+        tmp_path / "nginx", port, config.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("/srv/catalogue", str(served))
+    ):
+        for command in commands:
+            output = run(f"{command} --yes" if "subscribe" in command else command, "ann" if "export" in command else "bob")
+            if command.startswith("curl"):
+                assert output.split() == ["1.0"]
+        assert "can pull" in run(f"dcat doctor --static http://localhost:{port}", "bob")
+        run("dcat save ann/web@1.0 -o web.tar.zst", "bob")
