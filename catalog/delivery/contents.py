@@ -17,7 +17,7 @@ from catalog.ipld.cid import Cid
 from catalog.limits import MAX_PACKAGE_FILE_SIZE
 from catalog.model.release import Image
 from catalog.progress import Progress, silent
-from catalog.rootfs.leaves import Held, LayerBytes
+from catalog.rootfs.content import Held, LayerBytes
 from catalog.rootfs.listing import LayerListing, list_layer, open_layer
 from catalog.rootfs.tree import Node, Tree
 from catalog.sources.network import Network

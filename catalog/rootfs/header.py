@@ -7,7 +7,9 @@ Sources: POSIX pax, "ustar Interchange Format", "pax Header Block"; GNU tar manu
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
+from zlib import adler32
 
 from catalog.errors import ArchiveError
 from catalog.limits import MAX_LISTED_PATH, MAX_TAR_EXTENSION_SIZE
@@ -30,6 +32,7 @@ _KINDS: Final[dict[int, EntryKind]] = {
 }
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET = b"xgLK"
 _TYPE = 156
+_ADLER: Final = 65521
 
 
 class Header(NamedTuple):
@@ -56,7 +59,8 @@ def read_header(read: Callable[[int], bytes]) -> Header | None:
         block = read(BLOCK)
         if len(block) < BLOCK or block == _ZEROS:
             return None
-        _check_sum(block)
+        if not is_header(block):
+            raise ArchiveError("a header's checksum is wrong")
         flag = block[_TYPE]
         if flag not in (_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET):
             return _make_header(block, pax, long_name, long_target)
@@ -142,6 +146,7 @@ def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=4096)  # most headers of a layer have the same modes, owners and times
 def _read_number(field: bytes) -> int:
     if field[0] & 0x80:
         value = int.from_bytes(field, "big", signed=False) & ((1 << (8 * len(field) - 1)) - 1)
@@ -166,10 +171,12 @@ def _read_decimal(value: bytes) -> int:
     return int(match[0])
 
 
-def _check_sum(block: bytes) -> None:
+def is_header(block: bytes) -> bool:
+    """Return whether 512 bytes are a tar header, by their checksum."""
+    field = block[148:156]
     try:
-        stated = int(block[148:156].strip(b"\0 ").split(b"\0", 1)[0] or b"0", 8)
+        stated = int(field.strip(b"\0 ").split(b"\0", 1)[0] or b"0", 8)
     except ValueError:
-        stated = -1
-    if stated != sum(block) - sum(block[148:156]) + 8 * 0x20:
-        raise ArchiveError("a header's checksum is wrong")
+        return False
+    # Adler-32's lower half is 1 + the sum of all bytes modulo 65521, and much faster than sum()
+    return len(block) == BLOCK and (stated - 8 * 0x20 + sum(field) + 1 - (adler32(block) & 0xFFFF)) % _ADLER == 0

@@ -7,6 +7,7 @@ sub-DAG, so it is never out of date, and it can always be made again.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate, count, pairwise
 from typing import Final
 
 import zstandard
@@ -14,25 +15,27 @@ import zstandard
 from catalog.errors import ArchiveError, LockedError
 from catalog.image.reader import ArchivedLayer
 from catalog.ipld.block import BlockSource
-from catalog.limits import MAX_LISTED_ENTRIES, MAX_LISTED_TEXT, MAX_LISTING_SIZE
+from catalog.limits import KIB, MAX_LISTED_ENTRIES, MAX_LISTED_TEXT, MAX_LISTING_SIZE
+from catalog.rootfs.content import Held, LayerBytes, Mark
 from catalog.rootfs.entry import Entry
 from catalog.rootfs.header import BLOCK, read_header
-from catalog.rootfs.leaves import Held, LayerBytes, list_leaves
+from catalog.rootfs.leaves import list_leaves
 
 _FORMAT: Final = "dcat-files/1"
 _STOP_EVERY: Final = 256
+_CHEAP: Final = (8 * KIB, 64 * KIB)  # stored bytes of leaves that are looked at for the end of a file, at the first and second try
 
 
 @dataclass(frozen=True, slots=True)
 class LayerListing:
-    """The entries of a layer in their order, and the content sizes of its leaves.
+    """The entries of a layer in their order, and where its leaves begin.
 
-    ``problem`` says why the listing ends before the layer does; ``exact`` is false where sizes of absent leaves were inferred
-    from the rule of the cut: such a listing is not kept.
+    ``problem`` says why the listing ends before the layer does; ``exact`` is false where leaves that are not here were passed over
+    by the rule of the cut: such a listing is not kept.
     """
 
     entries: tuple[Entry, ...]
-    sizes: tuple[int, ...]
+    marks: tuple[Mark, ...]
     problem: str = ""
     exact: bool = True
 
@@ -42,7 +45,19 @@ def list_layer(layer: ArchivedLayer, source: BlockSource, held: Held, stopped: C
 
     Raise `BlockNotFoundError` where such a leaf is absent, `VerificationError` for a damaged one, `LockedError` once ``stopped()``.
     """
-    data = LayerBytes(list_leaves(layer, source), source, held)
+    leaves = list_leaves(layer, source)
+    small = dict.fromkeys(leaf.cid for leaf in leaves if leaf.stored_size <= _CHEAP[0])
+    for _ in source.get_many([cid for cid in small if not held(cid)]):  # by one request: most are headers
+        pass
+    for cheap in (*_CHEAP, 0):
+        data = LayerBytes(leaves, source, held, cheap=cheap)
+        listing = _read_entries(layer, data, stopped)
+        if data.exact or (not listing.problem and data.ends_at(layer.size)):  # else what was inferred is wrong
+            break
+    return listing
+
+
+def _read_entries(layer: ArchivedLayer, data: LayerBytes, stopped: Callable[[], bool]) -> LayerListing:
     entries: list[Entry] = []
     problem = ""
     text = 0
@@ -58,37 +73,26 @@ def list_layer(layer: ArchivedLayer, source: BlockSource, held: Held, stopped: C
             offset = data.position
             if offset + header.size > layer.size:
                 raise ArchiveError("a file is longer than the layer")
-            content = data.pass_content(header.size) if header.size else ""
-            data.read(-header.size % BLOCK)
-            entries.append(
-                Entry(
-                    header.path,
-                    header.kind,
-                    header.mode,
-                    header.uid,
-                    header.gid,
-                    header.size,
-                    header.mtime,
-                    header.target,
-                    offset,
-                    content,
-                )
-            )
+            content = ""
+            if header.size:
+                content = data.pass_content(header.size)
+                data.read(-header.size % BLOCK)
+            entries.append(Entry(*header, offset, content))
     except ArchiveError as error:
         problem = error.message
-    return LayerListing(tuple(entries), tuple(data.sizes), problem, data.exact)
+    return LayerListing(tuple(entries), data.marks, problem, data.exact)
 
 
 def open_layer(layer: ArchivedLayer, listing: LayerListing, source: BlockSource, held: Held) -> LayerBytes:
     """Return a reader of a listed layer's bytes."""
-    return LayerBytes(list_leaves(layer, source), source, held, listing.sizes)
+    return LayerBytes(list_leaves(layer, source), source, held, listing.marks)
 
 
 def encode_listing(listing: LayerListing) -> bytes:
-    """Encode a listing in the form in which it is kept."""
+    """Encode an exact listing in the form in which it is kept."""
     document = {
         "format": _FORMAT,
-        "sizes": listing.sizes,
+        "sizes": [end - start for start, end in pairwise((0, *(mark.start for mark in listing.marks)))],
         "problem": listing.problem,
         "entries": listing.entries,
     }
@@ -104,6 +108,7 @@ def decode_listing(data: bytes) -> LayerListing | None:
         document = json.loads(zstandard.ZstdDecompressor().decompress(data))
         if document["format"] != _FORMAT:
             return None
-        return LayerListing(tuple(map(Entry._make, document["entries"])), tuple(document["sizes"]), document["problem"])
+        marks = tuple(map(Mark, count(1), accumulate(document["sizes"])))
+        return LayerListing(tuple(map(Entry._make, document["entries"])), marks, document["problem"])
     except (zstandard.ZstdError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -10,6 +10,7 @@ from catalog.home.listings import LISTINGS_DIRECTORY, ListingCache
 from catalog.operations.cat import open_file, split_place
 from catalog.operations.diff import diff_files
 from catalog.operations.files import list_files
+from catalog.rootfs.content import Mark
 from catalog.rootfs.listing import LayerListing, encode_listing
 from catalog.sources.network import NO_NETWORK
 from tests.factory.images import SampleImage, make_image, versioned_text
@@ -134,7 +135,7 @@ def test_a_home_that_is_read_only_keeps_no_listing(released: Home) -> None:
 
 def test_the_cache_is_bounded(tmp_path: Path, released: Home) -> None:
     cids = list(released.blocks.cids())[:6]
-    listing = LayerListing((), tuple(range(100)))
+    listing = LayerListing((), tuple(Mark(number, 10 * number) for number in range(1, 100)))
     room = 4 * len(encode_listing(listing))
     cache = ListingCache(tmp_path / "files", max_size=room)
     for cid in cids:

@@ -1,5 +1,6 @@
 """A layer is listed from its chunks as tarfile lists its bytes, without inflating the large files in it."""
 
+import hashlib
 import io
 import json
 import random
@@ -9,10 +10,14 @@ import pytest
 import zstandard
 
 from catalog.errors import LockedError
+from catalog.image.encoder import compress_chunk
 from catalog.image.reader import ArchivedLayer, read_archive
 from catalog.ipld.cid import Cid
-from catalog.rootfs.leaves import LayerBytes, list_leaves
+from catalog.model.digest import DiffID
+from catalog.rootfs.content import Mark
+from catalog.rootfs.leaves import list_leaves
 from catalog.rootfs.listing import LayerListing, decode_listing, encode_listing, list_layer, open_layer
+from catalog.unixfs.file import file_node, raw_leaf
 from tests.factory.archives import MemoryBlocks, store_image
 from tests.factory.images import make_image, versioned_text
 from tests.factory.tars import make_tar
@@ -62,13 +67,11 @@ def test_a_file_is_read_from_the_blocks_that_hold_it() -> None:
         assert len(blocks.read) <= 2 + entry.size // 32_768
 
 
-def test_large_files_are_not_inflated() -> None:
+def test_large_files_are_named_by_their_leaves() -> None:
     layer, blocks = stored(make_tar(FILES))
-    leaves = list_leaves(layer, blocks)
-    data = LayerBytes(leaves, blocks, here)
-    reader = list_layer(layer, blocks, here)
-    assert sum(reader.sizes) >= data.position
-    assert all(entry.content.startswith("leaves:") == (entry.size >= 32_768) for entry in reader.entries if entry.size)
+    listing = list_layer(layer, blocks, here)
+    assert all(entry.content.startswith("leaves:") == (entry.size >= 32_768) for entry in listing.entries if entry.size)
+    assert [mark.number for mark in listing.marks] == list(range(1, len(list_leaves(layer, blocks))))
 
 
 def test_leaves_that_are_not_here_are_fetched_only_where_headers_are_in_them() -> None:
@@ -84,14 +87,49 @@ def test_leaves_that_are_not_here_are_fetched_only_where_headers_are_in_them() -
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_long_file_that_is_not_here_is_passed_over_exactly(seed: int) -> None:
+def test_a_long_file_that_is_not_here_is_passed_over_exactly_and_not_fetched(seed: int) -> None:
     """Its last leaves may be several although less than 256 KiB of it are left."""
-    sizes = [random.Random(seed).randrange(262_145, 2_000_000) for _ in range(4)]
+    sizes = [random.Random(seed).randrange(600_000, 2_000_000) for _ in range(6)]
     whole = {f"f{number}": versioned_text("1", size & ~1, seed=100 * seed + number) for number, size in enumerate(sizes)}
+    layer, blocks = stored(make_tar(whole))
+    expected = list_layer(layer, blocks, here)
+    blocks.read.clear()
+    listing = list_layer(layer, blocks, lambda _cid: False)
+    assert [entry[:] for entry in listing.entries] == [entry[:] for entry in expected.entries]
+    assert listing.problem == ""
+    assert not listing.exact
+    leaves = set(blocks.read) - {layer.cid}
+    assert sum(len(blocks.blocks[cid]) for cid in leaves) < layer.stored_size / 2
+    for entry in listing.entries:
+        assert b"".join(open_layer(layer, listing, blocks, here).read_at(entry.offset, entry.size)) == whole[entry.path]
+
+
+def test_files_that_hold_tars_are_passed_over() -> None:
+    """A leaf of such a file may begin with a header: where the layer ends shows that it was not the layer's own."""
+    inner = make_tar({f"inner{number}": bytes(512 * 1023) for number in range(12)})
+    whole = {"a.tar": inner, "b": versioned_text("1", 300_000), "c.tar": inner, "last": b"the end"}
     layer, blocks = stored(make_tar(whole))
     listing = list_layer(layer, blocks, lambda _cid: False)
     assert [(entry.path, entry.size) for entry in listing.entries] == [(name, len(content)) for name, content in whole.items()]
     assert listing.problem == ""
+
+
+def test_what_cannot_be_inferred_is_fetched() -> None:
+    """Blocks of another cut than the canonical one: here each leaf holds 100,000 bytes."""
+    tar = make_tar({"one": versioned_text("1", 700_000), "two": versioned_text("2", 900_000), "last": b"the end"})
+    blocks = MemoryBlocks()
+    links = []
+    for start in range(0, len(tar), 100_000):
+        block, link = raw_leaf(compress_chunk(tar[start : start + 100_000]))
+        blocks.put_node(block)
+        links.append(link)
+    block, root = file_node(links)
+    blocks.put_node(block)
+    layer = ArchivedLayer(DiffID(hashlib.sha256(tar).digest()), len(tar), root.cid, root.file_size)
+    listing = list_layer(layer, blocks, lambda _cid: False)
+    assert listing == list_layer(layer, blocks, here)
+    assert [entry.path for entry in listing.entries] == ["one", "two", "last"]
+    assert listing.exact
 
 
 def test_equal_content_has_equal_names_and_different_content_different_ones() -> None:
@@ -127,7 +165,7 @@ def test_what_is_not_a_listing_is_made_again(data: bytes) -> None:
 
 
 def test_a_damaged_listing_never_raises() -> None:
-    data = encode_listing(LayerListing((), (5, 6)))
+    data = encode_listing(LayerListing((), (Mark(1, 5), Mark(2, 11))))
     for place in range(len(data)):
         spoilt = bytearray(data)
         spoilt[place] ^= 1 << random.Random(place).randrange(8)
