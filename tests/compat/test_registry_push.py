@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +32,6 @@ IMAGE = make_image([BASE, make_layer({"data": bytes(range(256)) * 4000}), APP])
 OTHER = make_image([BASE, make_layer({"data": b"other" * 40_000})])
 ARM = make_image([BASE, make_layer({"arm": b"64" * 40_000})], ARM64)
 ENGINES = ("docker29", "docker29_classic", "docker20", "podman")
-SHOWN_WITHIN = 2.0
 
 
 @pytest.fixture
@@ -64,16 +62,26 @@ def release_of(server: PushServer, reference: str) -> Release:
         return lookup.resolve(parse_reference(reference), now=NOW).release
 
 
-def push(engine: PrivateEngine, target: str) -> tuple[int, str, float]:
-    """Push by the engine's own command; return its status, what it shows, and the seconds that it took."""
+def push(engine: PrivateEngine, target: str) -> tuple[int, str]:
+    """Push by the engine's own command; return its status and what it shows."""
     secure = ("--tls-verify=false",) if engine.name == "podman" else ()
     return run(*engine.command, "push", *secure, target, environment=dict(engine.environment))
 
 
-def run(*command: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str, float]:
-    since = time.monotonic()
+def assert_at_once(server: PushServer) -> None:
+    """Assert that no tool tried again what was refused: that would take seconds, or a minute, until it shows the reason.
+
+    What was logged is forgotten. Uploads of a name that is refused may have begun side by side, each once for a blob.
+    """
+    refused = [line.split('"')[1] for line in server.log if '" 403 ' in line]
+    server.log.clear()
+    assert 1 <= len(refused) <= len(IMAGE.layers) + 1, refused
+    assert len([line for line in refused if "/manifests/" in line]) <= 1, refused
+
+
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-    return done.returncode, done.stdout + done.stderr, time.monotonic() - since
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_an_engine_pushes(server: PushServer, engine: PrivateEngine, expected: Cid) -> None:
@@ -82,11 +90,11 @@ def test_an_engine_pushes(server: PushServer, engine: PrivateEngine, expected: C
     host = f"localhost:{server.port}"
     image_id = engine.put(IMAGE.archive(), f"{host}/web:1.0")
     for _ in range(2):
-        status, shown, _ = push(engine, f"{host}/web:1.0")
+        status, shown = push(engine, f"{host}/web:1.0")
         assert status == 0, shown
         assert release_of(server, "web@1.0").images[HOST].archive == expected
     engine.run("tag", image_id, f"{host}/team/copy:2.0")
-    status, shown, _ = push(engine, f"{host}/team/copy:2.0")
+    status, shown = push(engine, f"{host}/team/copy:2.0")
     assert status == 0, shown
     assert release_of(server, "team/copy@2.0").images[HOST].archive == expected
     # Every layer was sent once: of the same again and of the copy at most the config.
@@ -94,15 +102,15 @@ def test_an_engine_pushes(server: PushServer, engine: PrivateEngine, expected: C
     engine.put(OTHER.archive(), f"{host}/web:1.0")
     engine.run("tag", image_id, f"{host}/web:latest")
     for target, reason in (("web:1.0", "published with other content"), ("web:latest", "latest means the newest")):
-        status, shown, seconds = push(engine, f"{host}/{target}")
+        status, shown = push(engine, f"{host}/{target}")
         assert status != 0, shown
         assert reason in shown
-        assert seconds < SHOWN_WITHIN + 1, f"{engine.name} {target}"
+        assert_at_once(server)
     engine.put(OTHER.archive(), f"{host}/mine/web:1.0")
-    status, shown, seconds = push(engine, f"{host}/mine/web:1.0")
+    status, shown = push(engine, f"{host}/mine/web:1.0")
     assert status != 0
     assert "means your own catalogue" in shown
-    assert seconds < SHOWN_WITHIN + 1
+    assert_at_once(server)
 
 
 @pytest.mark.parametrize("name", ["crane", "regctl", "oras", "skopeo"])
@@ -121,7 +129,7 @@ def test_a_tool_pushes(server: PushServer, name: str, tmp_path: Path, expected: 
     if name == "regctl":
         run(path, "registry", "set", "--tls=disabled", host, environment=environment)
 
-    def copy(label: str, target: str) -> tuple[int, str, float]:
+    def copy(label: str, target: str) -> tuple[int, str]:
         layout = f"{tmp_path}/{label}"
         command = {
             "crane": ("push", "--insecure", layout, target),
@@ -132,7 +140,7 @@ def test_a_tool_pushes(server: PushServer, name: str, tmp_path: Path, expected: 
         return run(path, *command, environment=environment)
 
     for _ in range(2):
-        status, shown, _ = copy("image", f"{host}/web:1.0")
+        status, shown = copy("image", f"{host}/web:1.0")
         assert status == 0, shown
         assert release_of(server, "web@1.0").images[HOST].archive == expected
     for label, target, reason in (
@@ -140,10 +148,10 @@ def test_a_tool_pushes(server: PushServer, name: str, tmp_path: Path, expected: 
         ("image", "web:latest", "latest means the newest"),
         ("other", "mine/web:1.0", "means your own catalogue"),  # the image is there already, as web:1.0
     ):
-        status, shown, seconds = copy(label, f"{host}/{target}")
+        status, shown = copy(label, f"{host}/{target}")
         assert status != 0, shown
         assert reason in shown, f"{name} {target}: {shown}"
-        assert seconds < SHOWN_WITHIN + 1, f"{name} {target}"
+        assert_at_once(server)
 
 
 def test_oras_pushes_no_artifact(server: PushServer, tmp_path: Path) -> None:
@@ -151,10 +159,10 @@ def test_oras_pushes_no_artifact(server: PushServer, tmp_path: Path) -> None:
     target = f"localhost:{server.port}/web:1.0"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     command = (find_tool("oras"), "push", "--plain-http", "--disable-path-validation", target, f"{tmp_path}/file:text/plain")
-    status, shown, seconds = run(*command, environment=environment)
+    status, shown = run(*command, environment=environment)
     assert status != 0
     assert "publishes container images only" in shown
-    assert seconds < SHOWN_WITHIN
+    assert_at_once(server)
 
 
 def test_several_platforms_with_attestations(server: PushServer, docker29: PrivateEngine) -> None:
@@ -162,7 +170,7 @@ def test_several_platforms_with_attestations(server: PushServer, docker29: Priva
     host = f"localhost:{server.port}"
     images = {HOST: IMAGE, ARM64: ARM, Platform("unknown", "unknown"): make_image([APP])}
     docker29.load(index_archive(images, f"{host}/several:1.0"))
-    status, shown, _ = push(docker29, f"{host}/several:1.0")
+    status, shown = push(docker29, f"{host}/several:1.0")
     assert status == 0, shown
     assert set(release_of(server, "several@1.0").images) == {HOST, ARM64}
 
@@ -179,7 +187,7 @@ def test_buildkit_pushes_what_it_builds(server: PushServer, buildkit: str, tmp_p
         places = ("--local", f"context={tmp_path}", "--local", f"dockerfile={tmp_path}")
         command = (folder / "buildctl", "--addr", buildkit, "build", "--frontend", "dockerfile.v0", *places)
         attest = ("--opt", "attest:provenance=mode=max", "--opt", "platform=linux/amd64,linux/arm64")
-        status, shown, _ = run(*command, *attest, "--output", output, environment=dict(os.environ))
+        status, shown = run(*command, *attest, "--output", output, environment=dict(os.environ))
         assert status == 0, shown
         assert {str(at) for at in release_of(server, f"built@{compression}").images} == {"linux/amd64", "linux/arm64"}
     archives = {
