@@ -104,10 +104,23 @@ def _slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
 
 
 def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
-    """Inflate what `detect_compression` recognised, in pieces of at most 256 KiB; raise `CompressionError` if damaged.
+    """Inflate what `detect_compression` recognised, in pieces of at most 512 KiB; raise `CompressionError` if damaged.
 
     Every inflated byte is spent from ``budget``. A ratio that no real layer reaches is reported as a warning, once.
     """
+    gathered: list[bytes] = []  # what one slice inflates to is little, and each piece costs whoever takes it
+    size = 0
+    for piece in _inflate(pieces, compression, budget, progress):
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield gathered[0] if len(gathered) == 1 else b"".join(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield b"".join(gathered)
+
+
+def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
     _, new_decoder = _DECODERS[compression]
     decoder: _Decoder | None = None
     taken = given = 0
