@@ -11,17 +11,19 @@ from starlette.routing import Route, Router
 from catalog.server.catalogue import CatalogueRoutes
 from catalog.server.counters import Counters
 from catalog.server.deltas import DeltaRoutes
+from catalog.server.gateway.names import NameRoutes
 from catalog.server.gateway.routes import Gateway
 from catalog.server.guard.guard import Guard
 from catalog.server.guard.hosts import HostList
 from catalog.server.guard.slots import Slots
 from catalog.server.health import HealthRoutes
 from catalog.server.pages.routes import PageRoutes
-from catalog.server.records import RecordRoutes
 from catalog.server.registry.names import HomeReleases
 from catalog.server.registry.pulls import PullRoutes, Pulls
 from catalog.server.registry.routes import RegistryRoutes
 from catalog.server.response.streaming import Workers
+from catalog.server.routing.providers import ProviderRoutes
+from catalog.server.routing.records import RecordRoutes
 from catalog.server.settings import ServerSettings
 from catalog.server.site.site import Site
 
@@ -43,9 +45,12 @@ def create_app(
 ) -> Guard:
     """Return the ASGI application of one server; ``make_room`` is that of `Slots`."""
     slots = Slots(settings.limits, make_room)
+    gateway, records = Gateway(site, workers, counters), RecordRoutes(site, workers, counters)
     parts: list[Part] = [
-        Gateway(site, workers, counters),
-        RecordRoutes(site, workers, counters),
+        gateway,
+        NameRoutes(site, workers, gateway, records),
+        records,
+        ProviderRoutes(site, workers),
         CatalogueRoutes(site, workers, counters),
         HealthRoutes(counters, lambda: {"requests_in_flight": slots.in_flight}),
     ]

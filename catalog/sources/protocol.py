@@ -24,6 +24,7 @@ PULLS_SCHEMA: Final = "dcat/pulls/v1"
 DELTA_PATH: Final = "/dcat/v1/delta/{base}/{target}"
 RECORD_PATH: Final = "/routing/v1/ipns/{name}"
 PROVIDERS_PATH: Final = "/routing/v1/providers/{cid}"
+PEERS_PATH: Final = "/routing/v1/peers/{peer}"
 GATEWAY_PATH: Final = "/ipfs/{cid}"
 GATEWAY_NAME_PATH: Final = "/ipns/{name}"
 

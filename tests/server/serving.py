@@ -13,8 +13,9 @@ from typing import NamedTuple
 from catalog.errors import BlockNotFoundError
 from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
-from catalog.ipld.cid import Cid, cid_of, convert_to_v1, verify_block
+from catalog.ipld.cid import Cid, cid_of, convert_to_v1, parse_cid, verify_block
 from catalog.ipns.name import IpnsName
+from catalog.ipns.record import check_record
 from catalog.server.chores import Chore
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
@@ -71,6 +72,10 @@ class Records:
     def put(self, name: IpnsName, record: bytes) -> None:
         self.puts += 1
         self.kept[name] = record
+
+    def snapshot(self, name: IpnsName) -> Cid | None:
+        encoded = self.kept.get(name)
+        return None if encoded is None else parse_cid(check_record(name, encoded).value.decode().removeprefix("/ipfs/"))
 
     def knows(self, name: IpnsName) -> bool:
         return name in self.followed

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from catalog.server.gateway.listing import JSON, TEXT, ListingType
 from catalog.server.gateway.selection import ByteRange, Scope
 from catalog.sources.protocol import CAR_TYPE, RAW_TYPE, RECORD_TYPE
 
@@ -16,6 +17,8 @@ Format = Literal["raw", "car", "ipns-record", "file"]
 
 _TYPES: Mapping[str, Format] = {RAW_TYPE: "raw", CAR_TYPE: "car", RECORD_TYPE: "ipns-record"}
 _FILE_TYPES = frozenset({"*/*", "application/*", "application/octet-stream", "application/zstd"})
+_TEXT_TYPES = frozenset({"*/*", "text/*", "text/plain"})
+_JSON_TYPES = frozenset({"application/json", "application/*"})
 _NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -30,11 +33,17 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The requested form, its parameters in Accept, and whether Accept alone chose it."""
+    """The requested form, its parameters in Accept, and whether Accept alone chose it.
+
+    Without a format, what the path leads to decides: ``file`` is whether its bytes are accepted, ``listing`` is how a directory is
+    listed, None where no list is accepted.
+    """
 
     format: Format
     parameters: Mapping[str, str]
     by_accept: bool
+    file: bool = True
+    listing: ListingType | None = TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,11 @@ def negotiate(query: Mapping[str, str], accept: str) -> Form:
     for offer, given in offers:
         if offer in _TYPES:
             return Form(_TYPES[offer], given, by_accept=True)
-    if offers and not any(offer in _FILE_TYPES for offer, _ in offers):
-        raise UnsupportedError(406, f"supported types are {RAW_TYPE}, {CAR_TYPE}, {RECORD_TYPE}, and files as they are")
-    return Form("file", {}, by_accept=True)
+    types = {offer for offer, _ in offers} or {"*/*"}
+    file, listing = bool(types & _FILE_TYPES), _choose_listing(types)
+    if not file and listing is None:
+        raise UnsupportedError(406, f"supported types are {RAW_TYPE}, {CAR_TYPE}, {RECORD_TYPE}, files as they are, and lists")
+    return Form("file", {}, by_accept=True, file=file, listing=listing)
 
 
 def parse_car_query(query: Mapping[str, str], given: Mapping[str, str]) -> CarQuery:
@@ -89,6 +100,13 @@ def parse_car_query(query: Mapping[str, str], given: Mapping[str, str]) -> CarQu
     if byte_range is not None and scope == "all":
         scope = "entity"
     return CarQuery(scope, byte_range, duplicates == "y")
+
+
+def _choose_listing(types: set[str]) -> ListingType | None:
+    """Return how a directory is listed: programs name JSON, people accept anything."""
+    if "application/json" in types or (types & _JSON_TYPES and not types & _TEXT_TYPES):
+        return JSON
+    return TEXT if types & _TEXT_TYPES else None
 
 
 def _parse_byte_range(text: str) -> ByteRange:

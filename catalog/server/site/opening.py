@@ -8,9 +8,10 @@ from catalog.home.home import INDEX_FILE, TRUST_FILE, Home
 from catalog.home.records import LocalRouting, local_records
 from catalog.home.roots import list_roots
 from catalog.index.releases import is_listed
-from catalog.ipld.cid import Cid
+from catalog.ipld.cid import Cid, parse_cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.limits import LINKS_CHECK_PERIOD
+from catalog.lookup.opening import open_view
 from catalog.own.signing import own_name
 from catalog.server.chores import Chore
 from catalog.server.feeding import Feeder
@@ -81,6 +82,13 @@ class _HomeRecords:
 
     def put(self, name: IpnsName, record: bytes) -> None:
         self._kept.put(name, record)
+
+    def snapshot(self, name: IpnsName) -> Cid | None:
+        if not self.knows(name):
+            return None
+        with open_view(self._home.path) as view:
+            row = view.catalogue(str(name))
+        return None if row is None or row.root is None else parse_cid(row.root)
 
     def knows(self, name: IpnsName) -> bool:
         if own_name(self._home) == name:

@@ -47,6 +47,10 @@ class HeldRecords(Protocol):
         """Store ``record``, which was validated and is better than what `get` returned."""
         ...
 
+    def snapshot(self, name: IpnsName) -> Cid | None:
+        """Return the snapshot that this home shows under ``name``, the last one that it accepted; None where there is none."""
+        ...
+
     def knows(self, name: IpnsName) -> bool:
         """Return whether this home owns or follows ``name``: records of other names are not accepted."""
         ...

@@ -1,36 +1,34 @@
-"""``/ipns/<name>?format=ipns-record`` and ``/routing/v1``: the signed records of the names that this home owns or follows.
+"""``/routing/v1/ipns``: the signed records of the names that this home owns or follows.
 
 A name survives its owner's absence because followers keep its record and offer it on. A record is accepted only for such a name,
 only if it is valid, and stored only if it is newer than the one here. It is the only thing that a request can change, and only the
 owner of the key can sign a record that changes it.
-Source: ipfs/specs, http-routing-v1.md, trustless-gateway.md; IPIP-513 for empty lists.
+Source: ipfs/specs, http-routing-v1.md, trustless-gateway.md.
 """
 
 from threading import Lock
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from catalog.errors import CidError, InvalidIpnsNameError, RecordError, RecordExpiredError
-from catalog.ipld.cid import parse_cid
+from catalog.errors import InvalidIpnsNameError, RecordError, RecordExpiredError
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record, validate_record
 from catalog.ipns.validity import SECOND
 from catalog.limits import MAX_RECORD_SIZE
 from catalog.server.counters import Counters
-from catalog.server.gateway.negotiation import UnsupportedError, negotiate
 from catalog.server.response.answers import refuse, unchanged
 from catalog.server.response.headers import content_headers, is_unchanged, record_headers, tag
 from catalog.server.response.streaming import Workers
 from catalog.server.site.site import Site
-from catalog.sources.protocol import GATEWAY_NAME_PATH, PROVIDERS_PATH, RECORD_PATH, RECORD_TYPE
+from catalog.sources.protocol import RECORD_PATH, RECORD_TYPE
 
-_SHORTLY = {"cache-control": "public, max-age=15"}
+SHORTLY = {"cache-control": "public, max-age=15"}
 
 
 class RecordRoutes:
-    """The handlers of ``/ipns`` and ``/routing/v1``."""
+    """The handlers of ``/routing/v1/ipns``."""
 
     def __init__(self, site: Site, workers: Workers, counters: Counters) -> None:
         self._site = site
@@ -40,31 +38,19 @@ class RecordRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route(GATEWAY_NAME_PATH, self.show, methods=["GET"]),
-            Route("/ipns/{name}/{path:path}", self.refuse_path, methods=["GET"]),
             Route(RECORD_PATH, self.get, methods=["GET"]),
             Route(RECORD_PATH, self.put, methods=["PUT"]),
-            Route(PROVIDERS_PATH, self.list_providers, methods=["GET"]),
         ]
-
-    async def show(self, request: Request) -> Response:
-        """Return a record as a trustless gateway does."""
-        try:
-            if negotiate(request.query_params, request.headers.get("accept", "")).format != "ipns-record":
-                raise UnsupportedError(400, "only the record of a name is served: ask with format=ipns-record")
-        except UnsupportedError as error:
-            return refuse(error.status, error.why)
-        return await self._answer(request)
-
-    async def refuse_path(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
-        return refuse(400, "only the record of a name is served, without a path")
 
     async def get(self, request: Request) -> Response:
         """Return a record as a delegated router does."""
         accept = request.headers.get("accept", "*/*")
         if "*/*" not in accept and RECORD_TYPE not in accept:
             return refuse(406, f"records are served as {RECORD_TYPE}")
-        return await self._answer(request)
+        try:
+            return await self.answer(request, parse_ipns_name(request.path_params["name"]))
+        except InvalidIpnsNameError:
+            return refuse(400, "not an IPNS name")
 
     async def put(self, request: Request) -> Response:
         """Accept a record, if it is better than the one here; the answer does not tell whether it was."""
@@ -86,22 +72,11 @@ class RecordRoutes:
             self._counters.add("records_taken_total")
         return Response(status_code=200)
 
-    async def list_providers(self, request: Request) -> Response:
-        """Return no providers: who else holds a block is known to the routers of the network."""
-        try:
-            parse_cid(request.path_params["cid"])
-        except CidError:
-            return refuse(400, "not a CID that is served here")
-        return JSONResponse({"Providers": []}, headers={"vary": "Accept", **_SHORTLY})
-
-    async def _answer(self, request: Request) -> Response:
-        try:
-            name = parse_ipns_name(request.path_params["name"])
-            record = await self._workers.run(self._find, name)
-        except InvalidIpnsNameError:
-            return refuse(400, "not an IPNS name")
+    async def answer(self, request: Request, name: IpnsName) -> Response:
+        """Return the record of a name."""
+        record = await self._workers.run(self._find, name)
         if record is None:
-            return refuse(404, "no record of that name is held here", _SHORTLY)
+            return refuse(404, "no record of that name is held here", SHORTLY)
         etag = tag(record.encoded.hex())
         filename = request.query_params.get("filename") or f"{name}.ipns-record"
         headers = content_headers(RECORD_TYPE, filename, etag)

@@ -1,7 +1,6 @@
 """Signed records: shown, and taken in only where they are valid, of a name that is known, and better. docs/safety.md E2."""
 
 import random
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from catalog.ipns.key import IpnsKey, create_key
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record, create_record
 from catalog.ipns.validity import nanoseconds
-from catalog.server.settings import ServerLimits
 from tests.factory.times import NOW
 from tests.server.serving import Records, Served, serving
 
@@ -65,11 +63,8 @@ def test_every_text_of_a_name_finds_it_and_others_are_refused() -> None:
         assert served.ask(f"/ipns/{OTHER.name}?format=ipns-record").status == 404
 
 
-def test_of_a_name_only_the_record_is_served() -> None:
+def test_accept_asks_for_the_record() -> None:
     with serving(records=Records({KEY.name: sign(1).encoded})) as served:
-        assert served.ask(f"/ipns/{KEY.name}").status == 400
-        assert served.ask(f"/ipns/{KEY.name}?format=raw").status == 400
-        assert served.ask(f"/ipns/{KEY.name}/a?format=ipns-record").status == 400
         assert served.ask(f"/ipns/{KEY.name}", "GET", None, Accept=TYPE).status == 200
         assert served.ask(f"/routing/v1/ipns/{KEY.name}", "GET", None, Accept="text/html").status == 406
         assert served.ask(f"/routing/v1/ipns/{KEY.name}", "GET", None, Accept="application/json, */*").status == 200
@@ -120,10 +115,3 @@ def test_a_record_that_others_touched_replaces_nothing() -> None:
             at = generator.randrange(len(good))
             put(served, good[:at] + bytes((good[at] ^ 1 << generator.randrange(8),)) + good[at + 1 :])
         assert served.records.puts == 0
-
-
-def test_providers_are_none() -> None:
-    with serving(limits=replace(ServerLimits())) as served:
-        answer = served.ask("/routing/v1/providers/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku")
-        assert (answer.status, answer.body) == (200, b'{"Providers":[]}')
-        assert served.ask("/routing/v1/providers/nonsense").status == 400

@@ -1,0 +1,1 @@
+"""``/routing/v1``: a delegated router for what this home holds, owns and follows."""
