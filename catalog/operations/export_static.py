@@ -9,9 +9,9 @@ from pathlib import Path
 from catalog.delivery import explain_absence, open_store
 from catalog.errors import (
     AmbiguousReferenceError,
+    BlockNotFoundError,
     CatalogueNotFoundError,
     InvalidInputError,
-    NotFoundError,
     SnapshotError,
     UnavailableError,
     VerificationError,
@@ -139,7 +139,7 @@ def _changed(home: Home, root: Cid, last: Cid | None) -> Iterator[Release]:
         try:
             old = open_snapshot(last, home.blocks)
             changes = list(diff_snapshots(old, snapshot))
-        except NotFoundError:
+        except BlockNotFoundError:  # collected since
             changes = None
         if changes is not None:
             yield from (change.after for change in changes if change.after is not None)

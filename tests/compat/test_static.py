@@ -17,6 +17,7 @@ from catalog.clients.http import HttpClient
 from catalog.followed.target import ask_server
 from catalog.home.home import open_home
 from catalog.hosting.checking import check_host
+from catalog.image.canonical import INDEX_TYPE, MANIFEST_TYPE
 from catalog.intake.intake import Wanted
 from catalog.lookup.locate import open_lookup
 from catalog.model.platform import parse_platform
@@ -29,13 +30,14 @@ from catalog.sources.network import Network, SourceSetting, open_network
 from catalog.static.layout import PING_PATH
 from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
 from tests.compat.proxies import free_port, listens, run_caddy, run_nginx
-from tests.compat.test_registry_pull import image_id
+from tests.compat.test_registry_pull import image_id, run
 from tests.compat.tools import find_tool, tool
 from tests.factory.exports import index_archive, stream_of, write_image
 from tests.factory.images import make_image
 from tests.factory.platforms import HOST
 from tests.factory.static_files import make_version
 from tests.factory.tars import make_layer
+from tests.fakes.static_host import StaticHost
 from tests.hosting.conftest import Publisher
 from tests.needs import ROOT, lacks
 
@@ -57,9 +59,20 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
     return publisher
 
 
-@pytest.fixture(scope="module", params=["nginx", "caddy"])
+def types_of(folder: Path) -> dict[str, str]:
+    """Return the media types of the registry's documents: of each index by its path, of all other manifests by one pattern."""
+    marked = folder / "indexes"
+    indexes = {f"/{path.relative_to(marked).as_posix()}": INDEX_TYPE for path in marked.rglob("*") if path.is_file()}
+    return {**indexes, "/manifests/": MANIFEST_TYPE}
+
+
+@pytest.fixture(scope="module", params=["nginx", "caddy", "python"])
 def host(request: pytest.FixtureRequest, published: Publisher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a web server that serves the folder with the settings that stand in it, changed where they say so."""
+    if request.param == "python":  # a host of files like `http.server` that can be told media types by paths
+        with StaticHost(published.folder, types=types_of(published.folder)) as plain:
+            yield plain.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+        return
     port = free_port()
     folder = tmp_path_factory.mktemp(request.param)
     root = str(published.folder)
@@ -110,6 +123,21 @@ def test_docker_29(published: Publisher, host: str, docker29: PrivateEngine) -> 
     (by_tag,) = published.folder.glob("v2/web/manifests/sha256:*")
     assert image_id(docker29, f"{host}/web:1.0") == by_tag.name
     docker29.run("pull", f"{host}/tools/multi:2.0")
+
+
+def test_containerd(published: Publisher, host: str, docker29: PrivateEngine, tmp_path: Path) -> None:
+    """Debian's ctr with a hosts.toml that names the host as the mirror of a registry, against the containerd of Docker 29."""
+    ctr = program("ctr")
+    if ctr is None:
+        lacks("docker29", "ctr is not installed (.ci/packages installs Debian's containerd)")
+    (tmp_path / "registry.example").mkdir()
+    (tmp_path / "registry.example/hosts.toml").write_text(f'[host."http://{host}"]\n  capabilities = ["pull", "resolve"]\n')
+    (address,) = docker29.socket.parent.rglob("containerd.sock")
+    command = (ctr, "--address", str(address), "--namespace", "dcat-static", "images")
+    for name in ("web:1.0", "tools/multi:2.0"):
+        run(*command, "pull", "--hosts-dir", str(tmp_path), f"registry.example/{name}", home=docker29.socket.parent)
+    (by_tag,) = published.folder.glob("v2/web/manifests/sha256:*")
+    assert by_tag.name in run(*command, "list", "name==registry.example/web:1.0", home=docker29.socket.parent)
 
 
 def test_podman(published: Publisher, host: str, podman: PrivateEngine) -> None:
@@ -192,7 +220,7 @@ def test_the_guide(tmp_path: Path) -> None:
     config = (ROOT / "catalog/hosting/for_hosts/nginx.conf").read_text()
     (tmp_path / "nginx").mkdir()
 
-    def run(command: str, home: str) -> str:
+    def type_in(command: str, home: str) -> str:
         for there, here in names.items():
             command = command.replace(there, here)
         if shutil.which("rsync") is None and command.startswith("rsync"):
@@ -203,13 +231,13 @@ def test_the_guide(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}: {done.stderr[-2000:]}"
         return done.stdout
 
-    run(f"dcat publish web 1.0 --from {image}", "ann")
+    type_in(f"dcat publish web 1.0 --from {image}", "ann")
     with run_nginx(
         tmp_path / "nginx", port, config.replace("127.0.0.1:8080", f"127.0.0.1:{port}").replace("/srv/catalogue", str(served))
     ):
         for command in commands:
-            output = run(f"{command} --yes" if "subscribe" in command else command, "ann" if "export" in command else "bob")
+            output = type_in(f"{command} --yes" if "subscribe" in command else command, "ann" if "export" in command else "bob")
             if command.startswith("curl"):
                 assert output.split() == ["1.0"]
-        assert "can pull" in run(f"dcat doctor --static http://localhost:{port}", "bob")
-        run("dcat save ann/web@1.0 -o web.tar.zst", "bob")
+        assert "can pull" in type_in(f"dcat doctor --static http://localhost:{port}", "bob")
+        type_in("dcat save ann/web@1.0 -o web.tar.zst", "bob")

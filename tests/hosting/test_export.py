@@ -1,11 +1,13 @@
 """Exporting again and again into one folder."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from catalog.errors import InvalidInputError, LockedError
 from catalog.hosting.folder import open_folder
+from catalog.ipld.cid import parse_cid
 from catalog.operations.remove import remove
 from catalog.operations.yank import yank
 from catalog.own.share import share_own
@@ -44,6 +46,22 @@ def test_only_what_is_new_is_written(publisher: Publisher) -> None:
     )
     deltas = sum(path.stat().st_size for path in publisher.folder.glob("deltas/*/*"))
     assert done.written <= blobs + deltas + 30_000
+    assert read_folder(publisher.folder) == {"web@1.0", "web@1.1"}
+
+
+def test_a_collected_snapshot_is_no_hindrance(publisher: Publisher) -> None:
+    """What was written last may be gone from the home: then every release is looked at, and only what is new is written."""
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.export()
+    root = parse_cid(json.loads((publisher.folder / "dcat/v1/static").read_bytes())["root"])
+    publisher.publish("web", "1.1", make_version("1.1", changed=1))
+    before = files_of(publisher.folder)
+    with publisher.open() as home:
+        home.blocks.delete([root])
+    done = publisher.export()
+    assert done.releases == 2
+    after = files_of(publisher.folder)
+    assert all(after[path] == state for path, state in before.items() if "/blobs/" in path or "outlines/" in path)
     assert read_folder(publisher.folder) == {"web@1.0", "web@1.1"}
 
 

@@ -13,7 +13,10 @@ from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import RAW
-from catalog.sources.http import HttpBlockSource
+from catalog.ipns.key import create_key
+from catalog.ipns.record import create_record
+from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.protocol import record_path
 from catalog.sources.store import FetchingBlockstore
 from tests.factory.static_files import StoredVersions, write_versions
 from tests.fakes.static_host import CLUMSY, HOSTILE, StaticHost
@@ -164,3 +167,18 @@ def test_a_block_alone_is_not_looked_for(versions: StoredVersions, serve: Serve)
         assert len(host.requests) == 2
         reader.store.expect([versions.archives[0], versions.archives[1]])
         assert {block.cid for block in reader.sources[0].get_many(leaves)} == set(leaves)
+
+
+@pytest.mark.parametrize("behaviour", [*CLUMSY, "page", "empty"])
+def test_the_record_is_read_whatever_type_it_has(tmp_path: Path, behaviour: str) -> None:
+    key = create_key()
+    record = create_record(key, b"/ipfs/bafyfake", sequence=1, validity=4_102_444_800 * 10**9)
+    path = tmp_path / record_path(key.name).lstrip("/")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(record.encoded)
+    with StaticHost(tmp_path, behaviour) as host, contextlib.closing(HttpClient(host.url, timeouts=FAST)) as client:
+        if behaviour == "page":
+            with pytest.raises(UnavailableError):
+                HttpRouting(client).get(key.name)
+        else:
+            assert HttpRouting(client).get(key.name) == (b"" if behaviour == "empty" else record.encoded)
