@@ -70,6 +70,7 @@ def create_app(
                 state=site.state,
                 feeder=feeder,
                 publisher=site.publisher,
+                idle=settings.limits.idle_timeout,
             )
         )
         parts.append(PullRoutes(pulls))

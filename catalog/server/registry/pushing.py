@@ -37,13 +37,15 @@ _DRAIN: Final = 2.0  # seconds for which the rest of a refused body is read, so 
 class PushRoutes:
     """The handlers of requests that push, and of what was pushed and is not released yet."""
 
-    def __init__(self, publisher: Publisher, manifests: Manifests, blobs: Blobs, blocks: BlockSource, workers: Workers) -> None:
+    def __init__(
+        self, publisher: Publisher, manifests: Manifests, blobs: Blobs, blocks: BlockSource, workers: Workers, *, idle: float
+    ) -> None:
         self._publisher = publisher
         self._inbox: Inbox = publisher.inbox
         self._held = _Held(manifests, blobs, blocks)
         self._workers = workers
         self._hands = workers.branch(PUSHES_AT_ONCE)  # they wait for locks, and for what is being shared
-        self._uploads = Uploads(self._inbox, workers)
+        self._uploads = Uploads(self._inbox, workers, idle)
 
     async def answer(self, request: Request, path: str, pusher: Pusher) -> Response | None:
         """Answer a request that pushes, or asks how far an upload is; None where it is neither."""

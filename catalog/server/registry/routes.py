@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableError
 from catalog.image.canonical import INDEX_TYPE
-from catalog.limits import MAX_FEEDER_WAITERS, MAX_LISTED_TAGS
+from catalog.limits import IDLE_TIMEOUT, MAX_FEEDER_WAITERS, MAX_LISTED_TAGS
 from catalog.model.digest import Digest
 from catalog.server.feeding import Feeder, FeederBusyError
 from catalog.server.publishing import Publisher, Pusher
@@ -54,6 +54,7 @@ class RegistryRoutes:
         state: Callable[[], object],
         feeder: Feeder | None = None,
         publisher: Publisher | None = None,
+        idle: float = IDLE_TIMEOUT,
     ) -> None:
         self._releases = releases
         self._workers = workers
@@ -66,7 +67,7 @@ class RegistryRoutes:
         self._images = Images(blocks, feeder)
         self._manifests = Manifests(releases, self._images, state)
         self._blobs = Blobs(releases, self._images, blocks)
-        self._push = None if publisher is None else PushRoutes(publisher, self._manifests, self._blobs, blocks, workers)
+        self._push = None if publisher is None else PushRoutes(publisher, self._manifests, self._blobs, blocks, workers, idle=idle)
 
     def routes(self) -> list[Route]:
         return [Route("/v2", self.answer, methods=_METHODS), Route("/v2/{path:path}", self.answer, methods=_METHODS)]

@@ -15,7 +15,6 @@ from catalog.errors import InvalidInputError
 from catalog.intake.blobs import ReadBlob
 from catalog.intake.inbox import Inbox
 from catalog.limits import (
-    IDLE_TIMEOUT,
     KIB,
     MAX_SMALL_BLOB,
     MAX_UPLOADS,
@@ -33,6 +32,22 @@ _END = b""
 
 class UploadEndedError(Exception):
     """The upload was given up: its client left, was too slow, or the server stops."""
+
+
+class _Pace:
+    """Raises `UploadEndedError` where less than `MIN_READING` was counted in a time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since = monotonic()
+        self._size = 0
+
+    def count(self, size: int) -> None:
+        self._size += size
+        if monotonic() - self._since > self._seconds:
+            if self._size < MIN_READING:
+                raise UploadEndedError("too little was sent for too long")
+            self._since, self._size = monotonic(), 0
 
 
 class Upload:
@@ -59,6 +74,7 @@ class Upload:
     async def receive(self, pieces: AsyncIterator[bytes]) -> None:
         """Take what a request sends; raise `UploadEndedError`, or what is wrong with the blob."""
         most = MAX_SMALL_BLOB
+        pace = _Pace(self._idle)
         while True:
             self.touched = monotonic()
             try:
@@ -71,8 +87,10 @@ class Upload:
             self._gathered.append(piece)
             self._size += len(piece)
             self.received += len(piece)
+            pace.count(len(piece))
             if self._size > most:
                 await self._pass_on()
+                pace = _Pace(self._idle)  # it was not the client that took the time
                 most = _PIECE
 
     async def finish(self) -> ReadBlob:
@@ -109,16 +127,12 @@ class Upload:
         return self._inbox.read_blob("blob", None, self._take())
 
     def _take(self) -> Iterator[bytes]:
-        since, size = monotonic(), 0
+        pace = _Pace(self._idle)
         while (piece := self._next_piece()) != _END:
             if piece is not None:
                 self._call(self._room.release)
-                size += len(piece)
                 yield piece
-            if monotonic() - since > self._idle:
-                if size < MIN_READING:
-                    raise UploadEndedError("too little was sent for too long")
-                since, size = monotonic(), 0
+            pace.count(len(piece or b""))
 
     def _next_piece(self) -> bytes | None:
         """Return the next piece, None where there is none yet."""
@@ -147,7 +161,7 @@ class Upload:
 class Uploads:
     """The uploads of a server. All methods are called in the event loop."""
 
-    def __init__(self, inbox: Inbox, workers: Workers, idle: float = IDLE_TIMEOUT) -> None:
+    def __init__(self, inbox: Inbox, workers: Workers, idle: float) -> None:
         self._inbox = inbox
         self._workers = workers
         self._idle = idle

@@ -19,6 +19,7 @@ from catalog.image.provenance import Provenance
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import RAW
 from catalog.ipns.record import validate_record
+from catalog.limits import UPLOADS_AT_ONCE
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Release
@@ -27,7 +28,7 @@ from catalog.operations import show
 from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.own.signing import own_name
-from catalog.server.settings import ServerSettings
+from catalog.server.settings import ServerLimits, ServerSettings
 from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.exports import stream_of
 from tests.factory.images import APP, BASE, SampleImage, make_image
@@ -291,6 +292,23 @@ def test_fifty_uploads_that_were_left_leave_nothing(tmp_path: Path) -> None:
         assert client.ask("PATCH", place, b"more").status == 404
         server.inbox.idle = 300.0
         assert server.connect().push("web", "1.0", IMAGE).status == 201
+
+
+def test_uploads_that_stall_keep_nobody_out(tmp_path: Path) -> None:
+    """As many as layers are read at once: each sent the begin of a layer, and nothing more."""
+    settings = ServerSettings(port=0, push=True, limits=replace(ServerLimits(), idle_timeout=1.0))
+    with serving_pushes(tmp_path / "home", settings) as server:
+        for _ in range(UPLOADS_AT_ONCE):
+            client = server.connect()
+            place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+            client.connection.putrequest("PATCH", place)
+            client.connection.putheader("Content-Length", str(len(LARGE)))
+            client.connection.endheaders(LARGE[:400_000])
+        assert server.connect().push("web", "1.0", IMAGE).status == 201
+        deadline = time.monotonic() + 60
+        while len([line for line in server.log if '"PATCH ' in line and '" 408 ' in line]) < UPLOADS_AT_ONCE:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_twenty_clients_push_at_once(server: PushServer) -> None:
