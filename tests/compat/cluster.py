@@ -6,6 +6,7 @@ are chosen, are shortened to seconds, so that a cluster is ready and a dead peer
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -13,8 +14,8 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -212,28 +213,29 @@ def _run_peer(program: Path, folder: Path) -> "subprocess.Popen[bytes]":
 
 def _wait_until_ready(peer: ClusterPeer, size: int) -> None:
     """Wait until a peer knows all others and has metrics of them, by which it chooses allocations."""
-    log = peer.folder / "log"
     if peer.login or peer.rest.startswith("https"):
-        _wait(log, lambda: b"IPFS Cluster is READY" in log.read_bytes())
+        _wait(peer, lambda: b"IPFS Cluster is READY" in (peer.folder / "log").read_bytes())
         return
-    _wait(log, lambda: len(_list(peer.ask("GET", "/peers"))) == size)
-    _wait(log, lambda: len([one for one in peer.ask("GET", "/monitor/metrics/freespace") if one["valid"]]) == size)
+    _wait(peer, lambda: len(_list(peer.ask("GET", "/peers"))) == size)
+    _wait(peer, lambda: len([one for one in peer.ask("GET", "/monitor/metrics/freespace") if one["valid"]]) == size)
 
 
 def _list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _wait(log: Path, ready: Any) -> None:
+def _wait(peer: ClusterPeer, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _START_TIMEOUT
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and peer.processes[1].poll() is None:
         try:
             if ready():
                 return
         except (OSError, IndexError):
             pass
         time.sleep(0.1)
-    raise AssertionError(f"the cluster's peer does not start: {log.read_text(errors='replace')[-2000:]}")
+    lines = (peer.folder / "log").read_text(errors="replace").splitlines()
+    words = "\n".join(line for line in lines if "restapilog" not in line)[-2000:]
+    raise AssertionError(f"{peer.folder.name} does not start (exit {peer.processes[1].poll()}): {words}")
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -241,11 +243,11 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return ports that nobody uses, below those that the system gives to connections: a peer that restarts needs its own again."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found

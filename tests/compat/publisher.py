@@ -46,7 +46,7 @@ class Publisher:
     def opened(self) -> Iterator[tuple[Home, Network]]:
         kubo = KuboSetting(self.kubo, public=True) if self.kubo else None
         cluster = ClusterSetting(self.cluster, self.token_file, self.ca_file) if self.cluster else None
-        timeouts = Timeouts(replicas=self.patience, first_byte=5)
+        timeouts = Timeouts(replicas=self.patience, first_byte=5, budget=5)
         with (
             open_home(self.path, now=datetime.now(UTC)) as home,
             open_network([], kubo, cluster=cluster, timeouts=timeouts) as network,
