@@ -41,10 +41,12 @@ def push_index(address: str, name: str, tag: str, images: Mapping[Platform, Samp
     for platform, image in images.items():
         own = f"{tag}-{platform.architecture}"
         digest = push_compressed(address, name, own, image, pack)
-        with urllib.request.urlopen(f"http://{address}/v2/{name}/manifests/{digest}", timeout=30) as response:
+        kind = f"{_KIND}manifest.v1+json"
+        wanted = urllib.request.Request(f"http://{address}/v2/{name}/manifests/{digest}", headers={"Accept": kind})
+        with urllib.request.urlopen(wanted, timeout=30) as response:
             size = len(response.read())
         described = {"os": platform.os, "architecture": platform.architecture}
-        entries.append({"mediaType": f"{_KIND}manifest.v1+json", "digest": digest, "size": size, "platform": described})
+        entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": described})
     body = json.dumps({"schemaVersion": 2, "mediaType": f"{_KIND}index.v1+json", "manifests": entries}).encode()
     _request("PUT", f"http://{address}/v2/{name}/manifests/{tag}", body, f"{_KIND}index.v1+json")
 

@@ -150,7 +150,7 @@ class PushServer:
 
 
 @contextlib.contextmanager
-def serving_pushes(path: Path, settings: ServerSettings | None = None, *, idle: float = 300.0) -> Iterator[PushServer]:
+def serving_pushes(path: Path, settings: ServerSettings | None = None) -> Iterator[PushServer]:
     """Serve the home at ``path`` until the block ends."""
     told: list[str] = []
 
@@ -166,7 +166,7 @@ def serving_pushes(path: Path, settings: ServerSettings | None = None, *, idle: 
     def open_network(_: Home) -> Iterator[Network]:
         yield NO_NETWORK
 
-    inbox = Inbox(open_session, idle=idle)
+    inbox = Inbox(open_session)
     publisher = Publisher(inbox, open_it, open_network, lambda text, error: told.append(f"{text} {error or ''}"), HOST)
     with open_it() as home:
         site = open_site(home, lambda: NOW, publisher=publisher)
