@@ -45,6 +45,7 @@ def test_the_only_copy_is_never_collected(cluster: Peers, tmp_path: Path, runs: 
             peer.kubo.run("dag", "export", "--offline", str(shared.record.snapshot_cid))
 
 
+@pytest.mark.long
 def test_a_peer_that_is_down(cluster: Peers, tmp_path: Path) -> None:
     near, other = cluster
     bob = at(tmp_path / "bob", near)

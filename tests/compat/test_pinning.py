@@ -63,6 +63,7 @@ def test_a_service_fetches_from_the_node(kubo: KuboNode, cluster: tuple[ClusterP
     new = second["shared"]["snapshot"]
     wait_until(lambda: all({first["shared"]["snapshot"], new} & pins(peer) == {new} for peer in cluster))
     assert service_of(bob)["pinned"] == new
+    assert "pinned, checked " in ok(bob("status"))
     wait_until(lambda: "pinned" in bob("doctor", "--network").out)
 
     # One that is down is a warning, and the release is shared nevertheless.

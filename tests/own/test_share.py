@@ -18,6 +18,7 @@ from catalog.own.signing import own_name, own_record
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot
+from catalog.sources.network import ClusterSetting, PinningSetting, open_network
 from tests.factory.releases import publish_fake
 from tests.factory.times import NOW
 from tests.fakes.homes import NOBODY, HomeRouting, network_of, open_at, share
@@ -38,6 +39,16 @@ def releases(home: Home) -> dict[str, Release]:
 
 def test_without_a_catalogue_there_is_nothing_to_share(home: Home) -> None:
     assert share_own(home, NOBODY) is None
+
+
+def test_clusters_and_services_need_a_node(home: Home) -> None:
+    publish_fake(home, "web", "1.0")
+    cluster, service = ClusterSetting("http://cluster.invalid:9094"), PinningSetting("one", "https://pinning.invalid/psa")
+    with open_network([], cluster=cluster, services=[service]) as network:
+        shared = share(home, network)
+    assert shared.pending == (
+        "no Kubo node is configured, from which the cluster at cluster.invalid:9094, the pinning service one would fetch"
+    )
 
 
 def test_what_is_published_is_signed_and_kept_here(home: Home) -> None:
