@@ -36,6 +36,7 @@ from catalog.snapshot.reader import open_snapshot
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.protocol import CATALOGUE_PATH, CATALOGUE_SCHEMA, record_path
 from catalog.static.layout import FORMAT, SCHEMA, STATIC_PATH
+from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import rewrite_alias
 
 
@@ -81,8 +82,12 @@ def export_static(
         writer = ArchiveWriter(files, store)
         names: dict[str, None] = {}
         releases = 0
+        contested = _contested(home, str(name))
         for release in _changed(home, root, last):
             releases += 1
+            if (release.name, release.version) in contested:
+                progress(Step("warning", f"{release.reference} was left out: its content changed, which nobody accepted here"))
+                continue
             names[release.name] = None
             progress(Step("phase", f"Writing {release.reference}"))
             try:
@@ -145,6 +150,12 @@ def _changed(home: Home, root: Cid, last: Cid | None) -> Iterator[Release]:
             yield from (change.after for change in changes if change.after is not None)
             return
     yield from snapshot.read()
+
+
+def _contested(home: Home, catalogue: str) -> set[tuple[str, str]]:
+    """Return the releases whose content changed and was not accepted: engines, which know no catalogue, are not given them."""
+    with home.trust.read() as connection:
+        return {(conflict.name, conflict.version) for conflict in list_conflicts(connection, state=None, catalogue=catalogue)}
 
 
 def _pointers(name: IpnsName, record: bytes, root: Cid) -> Iterator[Pointer]:

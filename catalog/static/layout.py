@@ -52,7 +52,8 @@ def repository_path(name: str) -> str:
 
 def is_pullable(name: str) -> bool:
     """Return whether an engine can pull from a repository of this name."""
-    return _VERBS.isdisjoint(name.split("/"))
+    parts = name.split("/")
+    return _VERBS.isdisjoint(parts) and parts[0] != PING_PATH.rpartition("/")[2]
 
 
 def blob_path(repository: str, digest: bytes) -> str:

@@ -1,19 +1,26 @@
 """Exporting again and again into one folder."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from catalog.errors import InvalidInputError, LockedError
+from catalog.home.home import open_home
 from catalog.hosting.folder import open_folder
 from catalog.ipld.cid import parse_cid
+from catalog.operations.export_static import export_static
 from catalog.operations.remove import remove
+from catalog.operations.subscribe import subscribe
+from catalog.operations.sync import sync
 from catalog.operations.yank import yank
 from catalog.own.share import share_own
 from catalog.snapshot.line import decode_line
 from catalog.sources.network import Network
+from tests.factory.images import small_image
 from tests.factory.static_files import make_version
+from tests.fakes.homes import network_of
 from tests.hosting.conftest import Publisher
 from tests.hosting.reading import read_folder
 
@@ -63,6 +70,37 @@ def test_a_collected_snapshot_is_no_hindrance(publisher: Publisher) -> None:
     after = files_of(publisher.folder)
     assert all(after[path] == state for path, state in before.items() if "/blobs/" in path or "outlines/" in path)
     assert read_folder(publisher.folder) == {"web@1.0", "web@1.1"}
+
+
+def test_names_that_are_words_of_paths(publisher: Publisher) -> None:
+    names = ("acme", "acme/tags/list", "acme/manifests/1.0", "index.html", "acme/index.html", "releases.ndjson")
+    for name in names:
+        publisher.publish(name, "1.0", small_image())
+    publisher.export()
+    assert read_folder(publisher.folder) == {f"{name}@1.0" for name in names}
+    assert (publisher.folder / "v2/acme/tags/list").is_file()
+    assert (publisher.folder / "v2/index.html").is_file()
+
+
+def test_a_changed_content_that_nobody_accepted_is_left_out(publisher: Publisher, tmp_path: Path) -> None:
+    """A follower hosts somebody's catalogue; its registry does not give engines what its own user would be refused."""
+    publisher.publish("web", "1.0", small_image("one"))
+    twin = Publisher(tmp_path / "twin")
+    with publisher.open() as home, twin.open() as second:
+        shutil.copy(home.key_path, second.key_path)
+    for version in ("1.0", "1.1"):
+        twin.publish("web", version, small_image(f"other {version}"))
+    manifest = publisher.folder / "v2/web/manifests/1.0"
+    with publisher.open() as home, twin.open() as second, open_home(tmp_path / "follower", now=twin.now) as follower:
+        subscribe(follower, network_of(home), home.read_key().name, "ann")
+        export_static(follower, publisher.folder, catalogue="ann", network=network_of(home))
+        before = manifest.read_bytes()
+        (updated,) = sync(follower, network_of(second)).updates
+        assert len(updated.conflicts) == 1
+        export_static(follower, publisher.folder, catalogue="ann", network=network_of(second))
+    assert manifest.read_bytes() == before
+    assert (publisher.folder / "v2/web/manifests/1.1").exists()
+    assert (publisher.folder / "v2/web/tags/list").read_bytes() == b'{"name":"web","tags":["1.0","1.1"]}'
 
 
 def test_lines_for_programs(publisher: Publisher) -> None:
