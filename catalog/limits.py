@@ -189,6 +189,8 @@ MAX_DIFFERENCES = 20_000  # beyond that a catalogue is loaded whole
 MAX_LOCKED_RELEASES = 10_000  # of one dcat.lock
 MAX_OPEN_CONFLICTS = 100  # of a catalogue; a snapshot that would leave more is withheld until the user decides
 FOLLOWED_BUDGET = 600.0  # for fetching the index of one catalogue in a sync; what was fetched stays for the next one
+MAX_REFUSALS = 100  # suspicious records of one catalogue that are remembered as refused
+MAX_ARRIVING = 2 * GIB  # of indexes that were fetched in part, or not taken over: more is deleted after a sync
 FETCHES_AT_ONCE = 16  # catalogues whose records and indexes are fetched at the same time
 
 # Databases and engines

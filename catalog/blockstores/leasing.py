@@ -75,11 +75,20 @@ def refuse_others(blocks: EmbeddedBlockstore, now: datetime, own: Lease | None =
             )
 
 
-def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own: Lease, forget: bool = True) -> int:
+def sweep(
+    blocks: EmbeddedBlockstore,
+    cids: Iterable[Cid],
+    now: datetime,
+    *,
+    own: Lease,
+    forget: bool = True,
+    beside: EmbeddedBlockstore | None = None,
+) -> int:
     """Delete blocks that nothing refers to; return how many were deleted. With ``forget`` their rows in ``moved`` go too.
 
-    The caller has found ``cids`` under the lease ``own``, while no other lease was valid. Raise `LockedError` as soon as another
-    one is, or has been since ``own`` began; the blocks that were not deleted by then stay.
+    ``beside`` is another store of the home, from which they are deleted instead, under the leases of ``blocks``. The caller has
+    found ``cids`` under the lease ``own``, while no other lease was valid. Raise `LockedError` as soon as another one is, or has
+    been since ``own`` began; the blocks that were not deleted by then stay.
     """
     digests = iter([cid.digest for cid in cids])
     total, taken = 0, 1
@@ -98,9 +107,13 @@ def sweep(blocks: EmbeddedBlockstore, cids: Iterable[Cid], now: datetime, *, own
                     why="it may rely on blocks that nothing referred to before",
                     hint="run the command again",
                 )
-            taken, deleted = delete_some(connection, digests, forget=forget)
+            if beside is None:
+                taken, deleted = delete_some(connection, digests, forget=forget)
+            else:
+                with beside.file.transaction(compact=not beside.file.is_short_of_room) as other:
+                    taken, deleted = delete_some(other, digests)
         total += deleted
-    blocks.file.finish_deleting()
+    (beside or blocks).file.finish_deleting()
     return total
 
 
@@ -108,10 +121,11 @@ def _holding(connection: sqlite3.Connection, now: datetime) -> list[Lease]:
     """Return the leases that have not expired, without those of a process of this host that is gone."""
     rows = connection.execute("SELECT * FROM leases WHERE expires > ? ORDER BY since", (format_time(now),)).fetchall()
     leases = [Lease(*row) for row in rows]
-    return [lease for lease in leases if lease.host != socket.gethostname() or _is_running(lease.process)]
+    return [lease for lease in leases if lease.host != socket.gethostname() or is_running(lease.process)]
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Return whether there is a process with this PID on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

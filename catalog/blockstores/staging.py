@@ -4,15 +4,21 @@ A block matches its CID, but the CID is a publisher's word: what it calls an arc
 this user's Kubo node for example. So such blocks reach the home's store, from which they are served, only once they were read.
 """
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.leasing import is_running
 from catalog.errors import BlockNotFoundError
 from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid
+
+_PREFIX: Final = ".stage-"
 
 
 class StagedBlockstore:
@@ -33,10 +39,12 @@ class StagedBlockstore:
             return self._below.get(cid)
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        wanted = list(cids)
-        absent = self._stage.missing(wanted)
-        yield from self._stage.get_many(cid for cid in wanted if cid not in set(absent))
-        yield from self._below.get_many(absent)
+        absent = {cid.digest: cid for cid in cids}
+        # In this order, and without a look before: another process may accept a block meanwhile, which moves it.
+        for block in self._stage.get_many(list(absent.values())):
+            absent.pop(block.cid.digest, None)
+            yield block
+        yield from self._below.get_many(list(absent.values()))
 
     def has(self, cid: Cid) -> bool:
         return self._stage.has(cid) or self._below.has(cid)
@@ -66,9 +74,17 @@ class StagedBlockstore:
 @contextmanager
 def stage_in_file(below: Blockstore, directory: Path) -> Iterator[StagedBlockstore]:
     """Yield a staged store in a file under ``directory``, which is deleted afterwards."""
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".stage-") as path:
+    with tempfile.TemporaryDirectory(dir=directory, prefix=f"{_PREFIX}{os.getpid()}-") as path:
         stage = EmbeddedBlockstore(Path(path) / "blocks.sqlite")
         try:
             yield StagedBlockstore(stage, below)
         finally:
             stage.close()
+
+
+def delete_left_stages(directory: Path) -> None:
+    """Delete the stages that killed commands left under ``directory``; no command of another machine may be using it."""
+    for path in directory.glob(f"{_PREFIX}*"):
+        process = path.name.removeprefix(_PREFIX).partition("-")[0]
+        if not (process.isdigit() and is_running(int(process))):
+            shutil.rmtree(path, ignore_errors=True)

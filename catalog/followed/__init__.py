@@ -4,6 +4,7 @@ Sources are not trusted: records are validated and compared with what was ever a
 snapshots are read under limits, releases are compared with what they were seen with. The modules, lowest first:
 
     checking     ask every source for the newest record of a name, and compare it with what is held
+    arriving     keep the blocks of an index under way apart from those that are served
     fetching     bring the snapshot of a chosen record here, without any lock
     comparing    compare its releases with the contents that they were seen with
     taking       put the snapshot of a chosen record into the index; floor, contents and ownership first

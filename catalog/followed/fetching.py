@@ -5,6 +5,7 @@ from itertools import islice
 
 from catalog.delivery import open_store
 from catalog.errors import BlockNotFoundError, CatalogueNotFoundError
+from catalog.followed.arriving import arriving_blocks
 from catalog.followed.checking import RecordCheck
 from catalog.followed.comparing import compare_differences
 from catalog.home.home import Home
@@ -49,7 +50,7 @@ def fetch_snapshot(
     """
     choice, record = chosen(check)
     progress(Step("phase", f"Fetching the index of {alias}"))
-    store = open_store(home, network, str(record.name))
+    store = open_store(home, network, str(record.name)).over(arriving_blocks(home))
     store.deadline = deadline
     store.expect([record.snapshot_cid])
     shown = shown_row(home, str(record.name))
@@ -71,7 +72,7 @@ def fetch_snapshot(
     if differences is None and not flooded:
         store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE, progress=progress)
         progress(Step("phase", f"Reading {snapshot.catalogue.releases} releases of {alias}"))
-        snapshot = open_snapshot(snapshot.root, home.blocks)
+        snapshot = open_snapshot(snapshot.root, store.local)
     base = None if shown is None else shown.root
     return NewSnapshot(choice, record, snapshot, base, differences, flooded, decided, _uses(store))
 

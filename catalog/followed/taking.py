@@ -17,6 +17,7 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
+from catalog.followed.arriving import keep_arrived
 from catalog.followed.changes import ChangeList, describe
 from catalog.followed.checking import RecordCheck
 from catalog.followed.comparing import compare_differences, compare_whole, gone_keys
@@ -98,6 +99,7 @@ def take_snapshot(
     with _prepare(home, new, row) as plan:
         if plan is None:
             return Taken(new, None, withheld=_withhold(home, record, first))
+        keep_arrived(home, new.snapshot.root)
         commit(home, plan, new.choice, record, first=first, rank=rank)
     local_records(home).put(record.name, record.encoded)
     conflicts = plan.comparison.conflicts if plan.comparison is not None else ()
@@ -218,7 +220,7 @@ def _prepare(home: Home, new: NewSnapshot, row: CatalogueRow) -> Iterator[Plan |
         changes = ChangeList(row.catalogue, home.time)
         changes.counts["synced"] = new.snapshot.catalogue.releases
         differing = () if comparison is None else comparison.conflicts
-        with prepare_catalogue(home.index, snapshot_entries(row, home.blocks, differing)) as prepared:
+        with prepare_catalogue(home.index, snapshot_entries(row, new.snapshot.source, differing)) as prepared:
             update = IndexUpdate(row.catalogue, row=row, changes=changes.history(), whole=True)
             yield Plan(update, changes, comparison, prepared=prepared)
 

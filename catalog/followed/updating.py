@@ -16,11 +16,11 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from catalog.errors import CatalogueNotFoundError, DcatError, LockedError, RecordError, RollbackError, VerificationError
+from catalog.followed.arriving import tidy_arriving
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
 from catalog.followed.fetching import NewSnapshot, chosen, fetch_snapshot, is_current
 from catalog.followed.offering import offer_record
-from catalog.followed.refusing import delete_refused
 from catalog.followed.taking import Taken, confirm_record, take_revocation, take_snapshot
 from catalog.home.home import Home
 from catalog.index.subscriptions import get_catalogue
@@ -78,7 +78,7 @@ def update_followed(
             keep_sightings(home, check)
             rank = ranks.get(subscription.catalogue)
             updates[subscription.catalogue] = _finish(home, network, check, subscription.alias, fetched, rank=rank)
-    delete_refused(home, [update.refused for update in updates.values() if update.refused is not None])
+    tidy_arriving(home, [update.refused for update in updates.values() if update.refused is not None])
     return [updates[subscription.catalogue] for subscription in ordered]
 
 
@@ -96,8 +96,7 @@ def update_one(
     with home.lease(f"sync {alias}"):
         fetched = _fetch(home, network, check, alias, None, progress)
         update = _finish(home, network, check, alias, fetched, first=first, progress=progress)
-    if update.refused is not None:
-        delete_refused(home, [update.refused])
+    tidy_arriving(home, [update.refused] if update.refused is not None else [])
     return update
 
 

@@ -7,6 +7,7 @@
         trust.sqlite                what was seen, decided and promised; nothing deletes it         trust/
         index.sqlite                what is known of releases; rebuilt from trust store and blocks  index/
         blocks.sqlite               blocks, and the leases of running commands                      blockstores/
+        arriving.sqlite             blocks of followed indexes until they are taken over            followed/arriving
         records/<name>.ipns-record  last record of the own and of each followed catalogue           home/records
         deltas/<pair>.delta         deltas made for others; a cache                                 home/deltas
         files/<layer CID>.files     listings of layers, of files inside images; a cache             home/listings

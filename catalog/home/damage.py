@@ -14,7 +14,7 @@ from pathlib import Path
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.moved import copy_moved
 from catalog.errors import CodecError, CorruptHomeError, DcatError, StorageError
-from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.home.home import ARRIVING_FILE, BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
 from catalog.ipld.dag_pb import decode_node
@@ -51,9 +51,9 @@ def find_damaged_files(home: Home) -> list[DamagedFile]:
     """
     require_room(home.path)
     found = []
-    for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE):
+    for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE, ARRIVING_FILE):
         path = home.path / file
-        if path.exists() and (problem := _find_problem(path, contents=file != BLOCKS_FILE)):
+        if path.exists() and (problem := _find_problem(path, contents=file in (TRUST_FILE, INDEX_FILE))):
             found.append(DamagedFile(path, problem))
     return found
 
@@ -83,6 +83,13 @@ def salvage_blocks(home: Home) -> int:
     sync_directory(home.path)
     home.crash_point("salvage: after rename")
     return count
+
+
+def discard_arriving(home: Home) -> None:
+    """Delete ``arriving.sqlite``: a sync fetches again what was in it. No other command may be running in the home."""
+    home.close_file("arriving")
+    for ending in ("-wal", "-shm", ""):
+        (home.path / f"{ARRIVING_FILE}{ending}").unlink(missing_ok=True)
 
 
 def _find_problem(path: Path, *, contents: bool) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 INDEX_FILE = "index.sqlite"
 TRUST_FILE = "trust.sqlite"
 BLOCKS_FILE = "blocks.sqlite"
+ARRIVING_FILE = "arriving.sqlite"
 KEY_FILE = "key"
 
 
@@ -73,6 +74,11 @@ class Home:
     def blocks(self) -> EmbeddedBlockstore:
         """``blocks.sqlite``."""
         return EmbeddedBlockstore(self.path / BLOCKS_FILE, read_only=self.read_only, crash_point=self.crash_point)
+
+    @cached_property
+    def arriving(self) -> EmbeddedBlockstore:
+        """``arriving.sqlite``: blocks of indexes under way, which are not served."""
+        return EmbeddedBlockstore(self.path / ARRIVING_FILE, read_only=self.read_only, crash_point=self.crash_point)
 
     @property
     def key_path(self) -> Path:
@@ -188,7 +194,7 @@ class Home:
         self.index  # noqa: B018  # opening it builds a new one
         return aside
 
-    def close_file(self, file: Literal["index", "trust", "blocks"]) -> None:
+    def close_file(self, file: Literal["index", "trust", "blocks", "arriving"]) -> None:
         """Close one file if it is open; the next use opens it again."""
         if file in self.__dict__:
             self.__dict__.pop(file).close()
@@ -198,6 +204,7 @@ class Home:
         self.close_file("index")
         self.close_file("trust")
         self.close_file("blocks")
+        self.close_file("arriving")
 
     def __enter__(self) -> Self:
         return self

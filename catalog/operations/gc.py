@@ -6,6 +6,8 @@ from catalog.blockstores.layers import forget_layers
 from catalog.blockstores.leasing import COLLECTING, refuse_others, sweep
 from catalog.blockstores.moved import list_moved
 from catalog.blockstores.provenance import forget_provenances
+from catalog.blockstores.staging import delete_left_stages
+from catalog.followed.arriving import count_arriving, delete_arriving
 from catalog.home.deltas import open_delta_cache
 from catalog.home.home import Home
 from catalog.home.reserve import keep_reserve, release_reserve
@@ -66,6 +68,9 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
         size = sum(
             sum(home.blocks.sizes(garbage[at : at + _SIZES_A_QUERY]).values()) for at in range(0, len(garbage), _SIZES_A_QUERY)
         )
+        arriving, arriving_size = count_arriving(home)
+        if own is not None and arriving:
+            delete_arriving(home, own)
         if own is not None and garbage:
             progress(Step("phase", f"Deleting {len(garbage)} blocks"))
             sweep(home.blocks, garbage, home.now, own=own)
@@ -76,10 +81,12 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
         if own is not None:
             forget_layers(home.blocks)
             forget_provenances(home.blocks)
+            delete_left_stages(home.path)
     if delete:
         keep_reserve(home.path)
     after = home.blocks.size().file_size if delete else before.file_size
-    return Swept(tuple(kept), len(garbage), size, delete and bool(garbage or cached), before.file_size, after, cached)
+    number = len(garbage) + arriving
+    return Swept(tuple(kept), number, size + arriving_size, delete and bool(number or cached), before.file_size, after, cached)
 
 
 def _mark_all(home: Home, marked: set[bytes]) -> list[Kept]:

@@ -16,8 +16,8 @@ from catalog.errors import (
     DcatError,
     UnavailableError,
 )
-from catalog.home.damage import DamagedFile, find_damaged_files, salvage_blocks
-from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
+from catalog.home.damage import DamagedFile, discard_arriving, find_damaged_files, salvage_blocks
+from catalog.home.home import ARRIVING_FILE, BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.home.roots import Root, list_roots
 from catalog.image.walk import walk
 from catalog.intake.intake import ImageSource, Wanted
@@ -243,6 +243,8 @@ def _check_files(home: Home, *, repair: bool, progress: Progress) -> tuple[str, 
             progress(Step("phase", "Reading what is left of the stored blocks"))
             salvage_blocks(home)
         refuse_others(home.blocks, home.now)
+        if ARRIVING_FILE in damaged:
+            discard_arriving(home)
         if INDEX_FILE in damaged:
             progress(Step("phase", "Rebuilding the index"))
             home.rebuild_index()
