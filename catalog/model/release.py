@@ -5,10 +5,11 @@ Times are text as in snapshots: UTC, whole seconds, ``2026-11-24T06:33:30Z``. Si
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from catalog.ipld.cid import Cid
+from catalog.limits import MAX_REGISTRY_REFERENCES
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
 
@@ -69,6 +70,17 @@ class Release:
     @property
     def reference(self) -> str:
         return f"{self.name}@{self.version}"
+
+
+def fit_registry(images: Mapping[Platform, Image]) -> dict[Platform, Image]:
+    """Return the images with as many references to registries as a line has room for beside what comes to it later.
+
+    The last one of the longest list goes first, so that the same references are kept whenever the same image is published.
+    """
+    kept = {platform: list(image.registry) for platform, image in images.items()}
+    while sum(len(reference) for references in kept.values() for reference in references) > MAX_REGISTRY_REFERENCES:
+        max(kept.values(), key=len).pop()
+    return {platform: replace(image, registry=tuple(kept[platform])) for platform, image in images.items()}
 
 
 def format_time(moment: datetime) -> str:

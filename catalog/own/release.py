@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from catalog.errors import InvalidInputError, ReleaseConflictError, SnapshotError
 from catalog.index.history import Change, ChangeKind
-from catalog.limits import MAX_PLATFORMS, MAX_REGISTRY_REFERENCES
+from catalog.limits import MAX_PLATFORMS
 from catalog.model.platform import Platform
-from catalog.model.release import Image, Release
+from catalog.model.release import Image, Release, fit_registry
 from catalog.snapshot.line import decode_line, encode_line
 
 
@@ -41,24 +41,13 @@ def add_images(
         )
     release = replace(
         base,
-        images=_fit_registry(dict(sorted(merged.items()))),
+        images=fit_registry(dict(sorted(merged.items()))),
         annotations={**base.annotations, **annotations},
         removed=None,
         published=at if base.removed is not None else base.published,
     )
     _check_line(release)
     return release, tuple(sorted(platform for platform in merged if platform not in base.images))
-
-
-def _fit_registry(images: dict[Platform, Image]) -> dict[Platform, Image]:
-    """Return the images with as many references to registries as a line has room for beside what comes to it later.
-
-    The last one of the longest list goes first, so that the same references are kept whenever the same image is published.
-    """
-    kept = {platform: list(image.registry) for platform, image in images.items()}
-    while sum(len(reference) for references in kept.values() for reference in references) > MAX_REGISTRY_REFERENCES:
-        max(kept.values(), key=len).pop()
-    return {platform: replace(image, registry=tuple(kept[platform])) for platform, image in images.items()}
 
 
 def _check_line(release: Release) -> None:

@@ -40,13 +40,19 @@ def judge_freshness(
     """Return how fresh a catalogue is.
 
     ``expires`` is its record's end of life, ``checked`` the last time that a source confirmed the record or had a newer one,
-    ``newest_signed`` the newest moment that its owner signed as past. The own catalogue is always fresh for its own home.
+    ``newest_signed`` the newest moment that its owner signed as past, which nobody else confirms. The own catalogue is always fresh
+    for its own home.
     """
     if own:
         return Freshness(Age.FRESH, "", latest_refused=False)
-    past = max((moment for moment in (checked, newest_signed) if moment is not None), default=None)
-    if past is not None and now + timedelta(seconds=CLOCK_TOLERANCE) < past:
-        text = f"this machine's clock looks wrong: it says {_show(now)}, and something was signed or checked at {_show(past)}"
+    latest = now + timedelta(seconds=CLOCK_TOLERANCE)
+    if checked is not None and checked > latest:
+        text = f"this machine's clock looks wrong: it says {_show(now)}, and the catalogue was checked at {_show(checked)}"
+        return Freshness(Age.CLOCK_WRONG, text, latest_refused=expires <= now)
+    if newest_signed is not None and newest_signed > latest:  # what a publisher states is a claim: its clock may be the wrong one
+        text = (
+            f"this machine's clock looks wrong, or that of the publisher: it is {_show(now)} here, and {_show(newest_signed)} there"
+        )
         return Freshness(Age.CLOCK_WRONG, text, latest_refused=expires <= now)
     if expires <= now:
         return Freshness(Age.EXPIRED, f"its record expired {_show(expires)}, {format_span(now - expires)} ago", latest_refused=True)

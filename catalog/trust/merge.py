@@ -13,7 +13,7 @@ from typing import TypeVar
 from catalog.limits import MAX_DELTAS
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform
-from catalog.model.release import Image, Release
+from catalog.model.release import Image, Release, fit_registry
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -54,7 +54,7 @@ def merge_release(base: Release | None, mine: Release | None, theirs: Release | 
     release = replace(
         theirs,
         published=min(mine.published, theirs.published),
-        images=images,
+        images=fit_registry(images),
         annotations=_merge_maps(base.annotations if base else {}, mine.annotations, theirs.annotations),
         removed=removed,
         yanked=mine.yanked if theirs.yanked == (base.yanked if base else None) else theirs.yanked,

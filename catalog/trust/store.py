@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from catalog.errors import RollbackError
+from catalog.limits import MAX_REFUSALS
 from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
 from catalog.trust.decision import Floor
@@ -110,11 +111,19 @@ def show_above_floor(connection: Connection, catalogue: str, shown: Floor, recor
 
 
 def refuse_record(connection: Connection, catalogue: str, refused: Floor) -> None:
-    """Never take this suspicious record again; it is no longer shown."""
+    """Never take this suspicious record again; it is no longer shown.
+
+    The newest `MAX_REFUSALS` of a catalogue are remembered: only who has its key can make more, and could sign another one instead.
+    """
     number = catalogue_id(connection, catalogue)
     connection.execute(
         upsert(refusals).values(catalogue_id=number, sequence=refused.sequence, value=refused.value).on_conflict_do_nothing()
     )
+    of_catalogue = refusals.c.catalogue_id == number
+    newest = select(refusals.c.sequence).where(of_catalogue).order_by(refusals.c.sequence.desc(), refusals.c.value)
+    lowest = connection.execute(newest.offset(MAX_REFUSALS).limit(1)).scalar()
+    if lowest is not None:
+        connection.execute(refusals.delete().where(of_catalogue, refusals.c.sequence <= lowest))
     connection.execute(
         floors.update()
         .where(floors.c.catalogue_id == number, floors.c.shown_sequence == refused.sequence, floors.c.shown_value == refused.value)

@@ -72,3 +72,11 @@ def test_what_was_never_checked_is_said_so() -> None:
     freshness = judge_freshness(NOW, expires=NOW + DAY, checked=None)
     assert freshness.age is Age.UNCHECKED_WEEK
     assert "never checked" in freshness.text
+
+
+def test_a_publishers_clock_may_be_the_wrong_one() -> None:
+    """A publish time in the future is a claim of the publisher alone; a check is this machine's own."""
+    claimed = judge_freshness(NOW, expires=NOW + 30 * DAY, checked=NOW - HOUR, newest_signed=NOW + 1000 * DAY)
+    assert "or that of the publisher" in claimed.text
+    checked = judge_freshness(NOW, expires=NOW + 30 * DAY, checked=NOW + HOUR, newest_signed=NOW + 1000 * DAY)
+    assert checked.text.startswith("this machine's clock looks wrong: ")

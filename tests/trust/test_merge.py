@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.ipld.cid import cid_of
+from catalog.limits import MAX_REGISTRY_REFERENCES
 from catalog.model.release import DeltaLink, Release
 from catalog.trust.merge import merge_release
 from tests.factory.platforms import AMD64, ARM, ARM64
@@ -114,3 +115,15 @@ def test_nothing_is_lost_but_what_is_reported(seed: int) -> None:
                 kept = result.release.images[platform]
                 assert kept == held or result.lost.get(platform) == held.config
     assert merged.keys() == mine.keys() | theirs.keys()
+
+
+def test_references_to_registries_of_both_sides_fit_into_a_line() -> None:
+    def with_references(side: str) -> Release:
+        references = tuple(f"{side}.example/{number:0>60}@sha256:{number:064x}" for number in range(13))
+        return replace(BASE, images={AMD64: replace(listed_image(1), registry=references)})
+
+    merged = merge_release(BASE, with_references("a"), with_references("b")).release
+    kept = merged.images[AMD64].registry
+    assert 0 < sum(map(len, kept)) <= MAX_REGISTRY_REFERENCES
+    union = with_references("a").images[AMD64].registry + with_references("b").images[AMD64].registry
+    assert kept == union[: len(kept)]

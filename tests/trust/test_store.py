@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection
 
 from catalog.errors import RollbackError
+from catalog.limits import MAX_REFUSALS
 from catalog.storage.database import Database
 from catalog.trust import store
 from catalog.trust.decision import Floor
@@ -92,3 +93,13 @@ def test_notes_and_confirmations(connection: Connection) -> None:
     store.confirm_target(connection, "kubo", AT)
     store.confirm_target(connection, "kubo", AT)
     assert store.is_confirmed(connection, "kubo")
+
+
+def test_refusals_of_one_catalogue_have_an_end(connection: Connection) -> None:
+    """A source may serve another suspicious record with every sync."""
+    for sequence in range(1, MAX_REFUSALS + 50):
+        store.refuse_record(connection, "k51bob", Floor(sequence << 30, b"/ipfs/x"))
+    store.refuse_record(connection, "k51carol", Floor(1, b"/ipfs/x"))
+    kept = sorted(refused.sequence >> 30 for refused in store.list_refused(connection, "k51bob"))
+    assert kept == list(range(50, MAX_REFUSALS + 50))
+    assert len(store.list_refused(connection, "k51carol")) == 1
