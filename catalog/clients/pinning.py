@@ -77,7 +77,7 @@ class PinningClient:
     def add(self, cid: Cid, name: str, origins: Sequence[str]) -> ServicePin:
         """Ask for a pin of the DAG under ``cid``, which the service fetches from ``origins`` or whoever has it."""
         wish = {"cid": str(cid), "name": name, "origins": list(origins[:_MAX_ADDRESSES])}
-        found = _read_pin(self._ask("POST", "/pins", body=json.dumps(wish).encode()), str(cid))
+        found = read_pin(self._ask("POST", "/pins", body=json.dumps(wish).encode()), str(cid))
         if found is None:
             raise self._nonsense("a pin")
         return found
@@ -85,7 +85,7 @@ class PinningClient:
     def look(self, request: str) -> ServicePin | None:
         """Return the state of a request; None where the service does not know it."""
         found = self._ask("GET", f"/pins/{request}", absent=True)
-        return None if found is None else _read_pin(found)
+        return None if found is None else read_pin(found)
 
     def find(self, cid: Cid) -> ServicePin | None:
         """Return a pin of ``cid`` that was asked for before; None where there is none that has not failed."""
@@ -94,7 +94,7 @@ class PinningClient:
         results = found.get("results") if isinstance(found, dict) else None
         if not isinstance(results, list):
             raise self._nonsense("a list of pins")
-        pins = [pin for entry in results if (pin := _read_pin(entry)) is not None and pin.cid == str(cid)]
+        pins = [pin for entry in results if (pin := read_pin(entry)) is not None and pin.cid == str(cid)]
         return next((pin for pin in pins if pin.state == PINNED), next(iter(pins), None))
 
     def delete(self, request: str) -> None:
@@ -122,7 +122,7 @@ class PinningClient:
             if response.status == 404 and absent:
                 return None
             if response.status >= 400:
-                words = _read_error(reply)
+                words = read_error(reply)
                 hint = "it requires a token, or a different one" if response.status in {401, 403} else ""
                 raise UnavailableError(
                     f"the pinning service {self.name} refuses",
@@ -144,7 +144,7 @@ class PinningClient:
         )
 
 
-def _read_pin(entry: object, cid: str = "") -> ServicePin | None:
+def read_pin(entry: object, cid: str = "") -> ServicePin | None:
     """Return the pin of a status object; None where it is none."""
     if not isinstance(entry, dict):
         return None
@@ -163,7 +163,7 @@ def _read_pin(entry: object, cid: str = "") -> ServicePin | None:
     )
 
 
-def _read_error(reply: bytes) -> str:
+def read_error(reply: bytes) -> str:
     """Return the words of an error: ``{"error": {"reason", "details"}}``, or what stands in its place."""
     try:
         found = json.loads(reply)

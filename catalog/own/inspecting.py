@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from catalog.clients.cluster import ClusterPeer, Replicas
+from catalog.clients.cluster_reply import ClusterPeer, Replicas
 from catalog.clients.kubo import KuboClient, parse_version
 from catalog.clients.kubo_config import announces_nothing, list_third_parties
 from catalog.errors import UnavailableError

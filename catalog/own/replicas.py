@@ -8,7 +8,8 @@ snapshot is allocated anew, with the near peer among the allocations: else the c
 from time import monotonic, sleep
 from typing import Final
 
-from catalog.clients.cluster import Allocation, ClusterClient, Replicas
+from catalog.clients.cluster import ClusterClient
+from catalog.clients.cluster_reply import Allocation, Replicas
 from catalog.errors import SourceTimeoutError
 from catalog.ipld.cid import Cid
 from catalog.progress import Progress, Step

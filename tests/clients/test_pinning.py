@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.clients.pinning import PinningClient
+from catalog.clients.pinning import PinningClient, read_error, read_pin
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import cid_of
 from tests.fakes.pinning import FakeService, fake_service
+from tests.property.mutate import JSON_TOKENS, Target, check_memory, check_target
 
 ROOT = cid_of(b"a snapshot")
 QUICK = Timeouts(retry=0.01, service=0.5)
@@ -105,3 +106,33 @@ def test_nonsense_is_no_pin(service: FakeService, client: PinningClient, reply: 
 def test_a_pin_of_another_cid_is_not_taken_for_it(service: FakeService, client: PinningClient) -> None:
     service.refusal = (200, b'{"count":1,"results":[{"requestid":"a","status":"pinned","pin":{"cid":"bafkqaaa"}}]}')
     assert client.find(ROOT) is None
+
+
+def read(data: bytes) -> None:
+    read_error(data)
+    found = read_pin(json.loads(data))
+    assert found is None or (found.request.isascii() and "/" not in found.request and len(found.delegates) <= 20)
+
+
+PIN = {"requestid": "a-1", "status": "failed", "pin": {"cid": "bafkqaaa"}, "delegates": ["/ip4/192.0.2.1"], "info": {}}
+SEEDS = [PIN, PIN | {"info": {"status_details": "no provider"}}, {"error": {"reason": "NOT_FOUND", "details": "x"}}]
+TARGETS = [
+    Target(
+        "pin at a service",
+        read,
+        (ValueError, RecursionError),
+        seeds=[json.dumps(one).encode() for one in SEEDS],
+        tokens=JSON_TOKENS,
+    )
+]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_a_damaged_answer_is_read_or_refused(target: Target) -> None:
+    check_target(target, 20_000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_a_million_damaged_answers(target: Target) -> None:
+    check_memory(__name__, target.name, 1_000_000)

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from catalog.clients.cluster import ClusterClient, ClusterRefusalError, Replicas
+from catalog.clients.cluster import ClusterClient, ClusterRefusalError
+from catalog.clients.cluster_reply import Replicas
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid, cid_of
