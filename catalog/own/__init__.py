@@ -8,11 +8,16 @@ put where the user configured it. The modules, from the ground up:
     signing      a snapshot -> a signed record, which raises the floor
     merging      a record that another home of this key signed -> merged into the index, never signed over
     deltas       the delta that a new release gets
-    nodes        what the trust store knows of Kubo nodes
-    moving       archives that live in a Kubo node only
+    nodes        what the trust store knows of the places that the catalogue is shared through
+    places       a Kubo node by itself, or a cluster by one of its nodes
+    moving       archives that live in such a place only
     linked       the archives and deltas that a snapshot links, and what is new in it
     incomplete   archives that lost blocks, and how a node keeps the rest
-    kubo         blocks, pin and record to a Kubo node
+    upload       blocks to the place's node, and their pin there
+    kubo         one pin and the record to a Kubo node
+    replicas     the pin in an IPFS Cluster
+    cluster      all of it to a cluster: what is shared, deleted here and unpinned, and when
+    pinning      copies at pinning services
     unshared     the changes that a node does not have yet
     state        the own catalogue as one share sees it
     share        all of it in order: the last step of every command that changes the own catalogue
