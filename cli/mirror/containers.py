@@ -19,6 +19,9 @@ def make_drop_in(text: str, mirror: Mirror, path: str) -> str:
     """Return the drop-in; raise an error where ``text``, what is there, is not one of dcat."""
     if text and not is_own(text):
         raise refuse(path, "it is another file of that name", "move it away")
+    ported = [name for name in mirror.registries if ":" in name]
+    if ported:
+        raise refuse(path, f"the location of a mirror cannot end with {ported[0]}, a registry with a port", "leave podman out")
     use = '\npull-from-mirror = "digest-only"' if mirror.pull_only else ""
     return _HEAD + "".join(
         f'\n[[registry]]\nprefix = "{name}"\nlocation = "{name}"\n\n'

@@ -104,7 +104,7 @@ def test_docker_compose(
     # What the tool itself writes as its lock is the same, but for the tags, which it leaves out.
     own = _images_of(compose(*files, "config", "--lock-image-digests", **host))
     assert own == [image.replace(":1.0@", "@") for image in (tool_image, web_image)]
-    if name == "docker20":  # Docker 29 has no runc of its own here
+    if name == "docker20":  # Debian's runc is too old for Docker 29
         ran = compose("-f", "compose.yaml", "-f", "locked.yaml", "up", "--no-log-prefix", "--abort-on-container-exit", **host)
         assert "tool 1.0 runs" in ran
         compose("-f", "compose.yaml", "-f", "locked.yaml", "down", **host)
@@ -131,8 +131,6 @@ def test_engines_pull_the_references(
     view = registry.view("tool@1.0")
     for arguments in ([], ["--platform", str(HOST)]):
         reference = _images_of(lock("compose.yaml", "--compose", *arguments))[0]
-        # podman before 5 refuses a tag beside a digest
-        reference = re.sub(r":1\.0@", "@", reference) if name == "podman" else reference
         engine.run("pull", *(("--tls-verify=false",) if name == "podman" else ()), reference)
         shown = {str(view.config_digest), str(view.manifest_digest), reference.rpartition("@")[2]}
         found = engine.run("image", "inspect", "--format", "{{.Id}}", reference).decode().strip()

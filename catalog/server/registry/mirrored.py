@@ -16,7 +16,7 @@ from catalog.sources.protocol import MIRROR_HOST
 
 _DOCKER_HUB = "docker.io"
 _LIBRARY = "library/"
-_HOST = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+(?::[0-9]{1,5})?", re.ASCII)
+_HOST = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

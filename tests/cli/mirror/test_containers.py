@@ -19,6 +19,11 @@ def test_the_drop_in() -> None:
     assert make_drop_in(text, Mirror(6000), "x.conf") != text
 
 
+def test_a_registry_with_a_port_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="cannot be changed"):
+        make_drop_in("", Mirror(5078, ("localhost:5000",)), "x.conf")
+
+
 def test_a_file_of_somebody_else_is_refused() -> None:
     with pytest.raises(InvalidConfigError, match="cannot be changed"):
         make_drop_in("[[registry]]\n", Mirror(5078), "x.conf")
