@@ -5,9 +5,11 @@ given by its IPNS name as text. Paging is by keyset: a page starts after the las
 the same.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, text
 
@@ -27,11 +29,14 @@ _INSERT = "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE releases SET published = ?, yanked = ?, removed = ?, line = ? WHERE release_id = ?"
 _INSERT_IMAGE = "INSERT INTO images VALUES (?, ?, ?, ?, ?)"
 _STORED = """
-SELECT sum(size) FROM (
-    SELECT DISTINCT json_extract(image.value, '$.archive'), json_extract(image.value, '$.size') AS size
-    FROM releases JOIN catalogues USING (generation), json_each(CAST(releases.line AS TEXT), '$.images') AS image
-    WHERE catalogues.catalogue = ? AND releases.name = ? AND releases.removed IS NULL
-)
+SELECT name, sum(size), max(newest) FROM (
+    SELECT releases.name AS name, json_extract(image.value, '$.size') AS size,
+        max(CASE WHEN releases.version = names.newest THEN json_extract(image.value, '$.size') END) AS newest
+    FROM catalogues JOIN names USING (generation) JOIN releases USING (generation, name),
+        json_each(CAST(releases.line AS TEXT), '$.images') AS image
+    WHERE catalogues.catalogue = ? AND names.name IN (SELECT value FROM json_each(?)) AND releases.removed IS NULL
+    GROUP BY releases.name, json_extract(image.value, '$.archive'), size
+) GROUP BY name
 """
 _DELETE_IMAGES = "DELETE FROM images WHERE release_id = ?"
 
@@ -47,6 +52,14 @@ class NameEntry:
     published: str
     title: str
     description: str
+
+
+class StoredSize(NamedTuple):
+    """The sizes of a name's archives, as stored each by itself: of all, one in two releases counted once, and of the largest of its
+    newest version."""
+
+    total: int
+    newest: int | None
 
 
 def put_releases(connection: Connection, catalogue: str, entries: Iterable[Release]) -> None:
@@ -128,9 +141,10 @@ def list_names(
     return [NameEntry(*row) for row in connection.execute(statement)]
 
 
-def stored_size(connection: Connection, catalogue: str, name: str) -> int:
-    """Return the sum of the sizes of a name's archives, as stored each by itself; an archive in two releases counts once."""
-    return int(connection.exec_driver_sql(_STORED, (catalogue, name)).scalar_one() or 0)
+def stored_sizes(connection: Connection, catalogue: str, wanted: Sequence[str]) -> dict[str, StoredSize]:
+    """Return what the archives of these names take; reads a line for each of their releases."""
+    rows = connection.exec_driver_sql(_STORED, (catalogue, json.dumps(wanted)))
+    return {name: StoredSize(total, newest) for name, total, newest in rows}
 
 
 def newest_names(connection: Connection, *, catalogue: str | None = None, limit: int = 20) -> list[NameEntry]:

@@ -47,6 +47,18 @@ def test_archive_is_found_in_every_release_that_has_it(index: Database) -> None:
     ]
 
 
+def test_sizes_are_those_of_all_archives_and_of_the_newest_version(index: Database) -> None:
+    shared, newest = make_release("web", "1.0", "same"), make_release("web", "1.2", "new", platforms=(AMD64, ARM64))
+    gone = make_release("web", "1.3", "gone", removed=AT)
+    put(index, MINE, shared, make_release("web", "1.1", "same"), newest, gone, make_release("api", "1"))
+    put(index, BOB, make_release("web", "9"))
+    sizes = [image.size for image in newest.images.values()]
+    with index.read() as connection:
+        found = releases.stored_sizes(connection, "k51mine", ["web", "api", "nothing"])
+    assert set(found) == {"web", "api"}
+    assert found["web"] == (shared.images[AMD64].size + sum(sizes), max(sizes))
+
+
 def test_pages_give_everything_once(index: Database) -> None:
     put(index, MINE, *(make_release(f"app{number}", "1") for number in range(25)))
     put(index, BOB, *(make_release(f"app{number}", "1") for number in range(0, 25, 2)), make_release("gone", "1", removed=AT))

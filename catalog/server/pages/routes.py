@@ -29,6 +29,7 @@ from catalog.errors import (
     VerificationError,
 )
 from catalog.home.home import Home
+from catalog.limits import MAX_MADE_PAGES
 from catalog.lookup.opening import open_view
 from catalog.model.release import format_time
 from catalog.server.log import escape
@@ -121,6 +122,7 @@ class PageRoutes:
         self._registry = registry
         self._token = token
         self._memory = Memory()
+        self._made = Memory(MAX_MADE_PAGES)
         self._threads = PageThreads(workers)
 
     def routes(self) -> list[Route]:
@@ -165,12 +167,14 @@ class PageRoutes:
         if path in ("/status", "/status.json"):
             state = (state, self._pulls.version)
         bucket = int(self._site.now().timestamp()) // _AGES
-        etag = tag(
-            address_of(request.headers), str(request.url), str(state), str(bucket), "json" if prefers_json else "", weak=True
-        )
+        made_from = (address_of(request.headers), str(request.url), str(state), str(bucket), "json" if prefers_json else "")
+        etag = tag(*made_from, weak=True)
         headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto, X-Forwarded-Prefix", **_SAFE}
         if is_unchanged(request.headers, etag):
             return unchanged(headers)
+        kept = self._made.find(made_from, state)
+        if kept is not None:
+            return _answer(kept.value, headers)
         is_slow = bool(calls) and calls[0].page in _SLOW
         try:
             made = await self._threads.run(
@@ -184,10 +188,8 @@ class PageRoutes:
             return _refuse_busy()
         if isinstance(made, DcatError):
             return self._fail(made, as_json=fails_as_json, prefix=prefix_of(request.headers))
-        headers |= {"content-type": made.kind, "content-security-policy": _POLICY}
-        if made.links:
-            headers["link"] = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in made.links.items())
-        return Response(made.body, 200, headers)
+        self._made.keep(made_from, state, made, 1024 + 2 * len(made.body))
+        return _answer(made, headers)
 
     async def _send_file(self, request: Request, call: Call) -> Response:
         def open_file(gone: Callable[[], bool]) -> Download | DcatError:
@@ -256,6 +258,13 @@ class PageRoutes:
             return Response(json.dumps(to_json(body)), status, {"content-type": _JSON, **headers})
         page = render("error.html", self._site.now(), status=status, error=shown, page="error", twin="")
         return Response(rebase(page, prefix), status, {"content-type": _HTML, **headers})
+
+
+def _answer(made: _Made, headers: dict[str, str]) -> Response:
+    headers = {**headers, "content-type": made.kind, "content-security-policy": _POLICY}
+    if made.links:
+        headers["link"] = ", ".join(f'<{address}>; rel="{relation}"' for relation, address in made.links.items())
+    return Response(made.body, 200, headers)
 
 
 def _refuse_busy() -> Response:

@@ -22,7 +22,9 @@ MAX_ROWS = 1000  # of one page, whatever was asked for
 _SMALL = 64 * KIB  # of an answer that nobody estimates
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """A value, and the state of the home for which it was made."""
+
     state: object
     value: Any
     size: int
@@ -34,24 +36,35 @@ class Memory:
     def __init__(self, most_bytes: int = MAX_PAGES_MEMORY) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
         self.bytes = 0
 
     def get(self, key: Hashable, state: object, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """Return what was made for ``key`` in this state of the home, or make it; ``size`` estimates its bytes."""
+        known = self.find(key, state)
+        if known is not None:
+            return known.value  # type: ignore[no-any-return]
+        made = make()
+        self.keep(key, state, made, size(made))
+        return made
+
+    def find(self, key: Hashable, state: object) -> Kept | None:
+        """Return what is kept for ``key`` in this state of the home."""
         with self._lock:
             known = self._kept.get(key)
-            if known is not None and known.state == state:
-                self._kept.move_to_end(key)
-                return known.value  # type: ignore[no-any-return]
-        made = make()
+            if known is None or known.state != state:
+                return None
+            self._kept.move_to_end(key)
+            return known
+
+    def keep(self, key: Hashable, state: object, value: object, size: int) -> None:
+        """Keep a value of ``size`` bytes, in place of what was kept longest without being used."""
         with self._lock:
             self._drop(key)
-            self._kept[key] = _Kept(state, made, size(made))
+            self._kept[key] = Kept(state, value, size)
             self.bytes += self._kept[key].size
             while self.bytes > self._most_bytes and len(self._kept) > 1:
                 self._drop(next(iter(self._kept)))
-        return made
 
     def _drop(self, key: Hashable) -> None:
         kept = self._kept.pop(key, None)

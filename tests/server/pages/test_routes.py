@@ -135,6 +135,20 @@ def test_a_browser_that_has_a_page_gets_304(pages: Pages) -> None:
     assert pages.get("/r/mine/web@1.1", if_none_match=first.headers["etag"], accept="application/json").status == 200
 
 
+def test_a_page_is_made_once_for_all_who_ask_for_it(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def note(template: str, *_: object, **__: object) -> str:
+        made.append(template)
+        return "a page"
+
+    monkeypatch.setattr("catalog.server.pages.routes.render", note)
+    bodies = {pages.get("/search?q=made+once").body for _ in range(3)}
+    assert (bodies, made) == ({b"a page"}, ["search.html"])
+    pages.get("/search?q=made+once&n=2")
+    assert made == ["search.html"] * 2
+
+
 def test_a_change_of_the_home_is_shown_at_once(tmp_path: Path) -> None:
     from tests.factory.releases import publish_fake
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from catalog.index.releases import NameEntry, list_names, stored_size
+from catalog.index.releases import NameEntry, StoredSize, list_names, stored_sizes
 from catalog.index.search import search as search_index
 from catalog.model.reference import check_name
 from catalog.operations.status import status
@@ -59,11 +59,10 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
             found = search_index(connection, query, catalogue=row.catalogue, limit=rows)
         else:
             found = list_names(connection, catalogue=row.catalogue, after=(after, row.catalogue), limit=rows + 1)
-        totals = {
-            entry.name: stored_size(connection, row.catalogue, entry.name) for entry in found[:rows] if entry.live <= _MOST_COUNTED
-        }
+        few = [entry.name for entry in found[:rows] if entry.live <= _MOST_COUNTED]
+        sizes = stored_sizes(connection, row.catalogue, few)
     following = found[rows - 1].name if not query and len(found) > rows else ""
-    names = tuple(_describe(visit, row.catalogue, entry, totals.get(entry.name)) for entry in found[:rows])
+    names = tuple(_describe(visit, row.catalogue, entry, sizes.get(entry.name)) for entry in found[:rows])
     return CataloguePage(
         describe_catalogue(card),
         query,
@@ -73,10 +72,11 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
     )
 
 
-def _describe(visit: Visit, catalogue_name: str, entry: NameEntry, total: int | None) -> NameRow:
-    size = None
-    if entry.newest:
+def _describe(visit: Visit, catalogue_name: str, entry: NameEntry, sizes: StoredSize | None) -> NameRow:
+    size = sizes.newest if sizes is not None else None
+    if sizes is None and entry.newest:
         found = visit.view.release(catalogue_name, entry.name, entry.newest)
         if found is not None:
             size = max((image.size for image in found.release.images.values()), default=None)
+    total = sizes.total if sizes is not None else None
     return NameRow(entry.name, entry.newest, entry.published, entry.live, size, total, entry.title or entry.description)
