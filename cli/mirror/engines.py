@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.failures import UsageError
 from cli.mirror import containerd, containers, dockerd, k3s
-from cli.mirror.change import Add, Change, Remove, plan_install, plan_remove, read_text
+from cli.mirror.change import Add, Change, Remove, backup_of, plan_install, plan_remove, read_text
 from cli.mirror.mirror import DOCKER_HUB, Mirror
 
 
@@ -15,8 +15,8 @@ from cli.mirror.mirror import DOCKER_HUB, Mirror
 class Engine:
     """An engine: how it is found, its files for a mirror, how these are changed, and what it needs to read them.
 
-    ``finds`` are a folder below the root and a program that say that it is there. ``note`` returns what is to be done or known, if
-    anything.
+    ``finds`` are a folder below the root and a program that say that it is there; ``others`` returns further files that may have a
+    mirror. ``check`` raises where the mirror cannot be added, ``note`` returns what is to be done or known besides, if anything.
     """
 
     name: str
@@ -24,7 +24,9 @@ class Engine:
     files: Callable[[Path, Mirror], list[Path]]
     add: Add
     remove: Remove
-    note: Callable[[Path, Mirror], str]
+    note: Callable[[Path, Mirror], str] = lambda root, mirror: ""  # noqa: ARG005  # most read their files at each pull
+    check: Callable[[Path, Mirror], None] = lambda root, mirror: None  # noqa: ARG005
+    others: Callable[[Path], Iterable[Path]] = lambda root: ()  # noqa: ARG005
 
     def is_there(self, root: Path) -> bool:
         """Return whether the engine is on this machine, or in the system below ``root``."""
@@ -33,8 +35,7 @@ class Engine:
 
     def plan_install(self, root: Path, mirror: Mirror) -> list[Change]:
         """Return the changes that add the mirror."""
-        if self.name == "podman":
-            containers.check_others(root, mirror)
+        self.check(root, mirror)
         return [plan_install(path, mirror, self.add, self.remove) for path in self.files(root, mirror)]
 
     def plan_remove(self, root: Path) -> list[Change]:
@@ -44,15 +45,11 @@ class Engine:
     def installed(self, root: Path) -> list[Path]:
         """Return the files that have a mirror of dcat."""
         found = []
-        for path in sorted({*self.files(root, Mirror(0)), *_every_file(self, root)}):
+        for path in sorted({*self.files(root, Mirror(0)), *self.others(root)}):
             text = read_text(path)
-            if text is not None and self.remove(text, read_text(path.with_name(path.name + ".dcat-backup"))) != text:
+            if text is not None and self.remove(text, read_text(backup_of(path))) != text:
                 found.append(path)
         return found
-
-
-def _every_file(engine: Engine, root: Path) -> Iterable[Path]:
-    return containerd.hosts_directory(root).glob("*/hosts.toml") if engine.name == "containerd" else ()
 
 
 def _note_containerd(root: Path, mirror: Mirror) -> str:  # noqa: ARG001  # as the others
@@ -79,7 +76,8 @@ ENGINES = (
         lambda root, mirror: [containerd.hosts_directory(root) / name / "hosts.toml" for name in mirror.registries],
         containerd.add_host,
         containerd.remove_host,
-        _note_containerd,
+        note=_note_containerd,
+        others=lambda root: containerd.hosts_directory(root).glob("*/hosts.toml"),
     ),
     Engine(
         "docker",
@@ -87,7 +85,7 @@ ENGINES = (
         lambda root, mirror: [root / "etc/docker/daemon.json"] if DOCKER_HUB in mirror.registries else [],
         dockerd.add_mirror,
         dockerd.remove_mirror,
-        _note_docker,
+        note=_note_docker,
     ),
     Engine(
         "podman",
@@ -95,7 +93,7 @@ ENGINES = (
         lambda root, _: [root / containers.FOLDER / containers.FILE],
         containers.make_drop_in,
         containers.remove_drop_in,
-        lambda root, mirror: "",  # noqa: ARG005  # read at each pull
+        check=containers.check_others,
     ),
     Engine(
         "k3s",
@@ -103,7 +101,7 @@ ENGINES = (
         lambda root, _: [root / "etc/rancher/k3s/registries.yaml"],
         k3s.add_endpoints,
         k3s.remove_endpoints,
-        _note_k3s,
+        note=_note_k3s,
     ),
 )
 NAMES = tuple(engine.name for engine in ENGINES)
