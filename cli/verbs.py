@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "sync": "Refresh the catalogues you follow, and share pending changes of your own.",
         "trust": "Decide about changes in catalogues that you follow.",
         "prefer": "Choose the catalogue that a name belongs to.",
-        "export": "Write releases or a catalogue to one file, for machines without a network.",
+        "export": "Write releases or a catalogue to one file, or a catalogue as files that any web server can hold.",
         "import": "Import a file that dcat export wrote.",
         "serve": "Serve the catalogues and images of this home over HTTP.",
     },

@@ -1,4 +1,4 @@
-"""``dcat export``: write a bundle for machines without a network."""
+"""``dcat export``: write a bundle, or a catalogue as plain files."""
 
 from pathlib import Path
 from typing import Annotated

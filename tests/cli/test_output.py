@@ -122,4 +122,4 @@ def test_common_options_stand_before_or_behind_the_verb(dcat: Dcat) -> None:
     one, other = dcat("--json", "config", "list"), dcat("config", "list", "--json")
     assert one == other
     assert json.loads(one.out)["schema"] == "dcat/config/v1"
-    assert dcat("-q", "config", "list").out == "deltas\noffline\n"
+    assert dcat("-q", "config", "list").out == "cluster-max\ncluster-replicas\ndeltas\noffline\n"

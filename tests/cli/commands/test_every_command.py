@@ -41,6 +41,7 @@ def test_every_command_has_a_json_form_with_a_schema(stocked: Dcat, tmp_path: Pa
         "verify": [],
         "gc": [],
         "config": ["list"],
+        "mirror": ["status", "--root", str(tmp_path)],
         "completion": ["show", "bash"],
         "help": ["environment"],
         "remove": ["web@1.1"],
