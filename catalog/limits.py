@@ -159,6 +159,7 @@ MAX_PATH_WORK = 4 * MIB  # bytes of directories that are decoded for one path
 MAX_LOGGED_FIELD = 2 * KIB
 MAX_PAGES_MEMORY = 128 * MIB  # of what pages keep because it is expensive to compute, as estimated
 MAX_MADE_PAGES = 16 * MIB  # of pages as they were sent, kept until the home changes or their ages are too old
+MAX_COUNTED_LEAVES = 2_000_000  # distinct ones that the storage page counts; it looks at no more images then
 MAX_SLOW_PAGES = 16  # pages of files, comparisons and storage that are made or wait for it
 MAX_LISTED_TAGS = 1000  # of names, of tags and of releases of one name, for one request
 MAX_PULLING_CLIENTS = 256  # that are told apart in what was pulled

@@ -110,6 +110,20 @@ class Feeder:
         """Fetch the metadata of an image, and no more; return and raise as `open` does."""
         return self._wait(self._start(wish, whole=False))
 
+    def bring(self, wish: Wish, patience: float, stopped: Callable[[], bool]) -> bool:
+        """Fetch an image, and return whether all of it came.
+
+        Raise `FeederBusyError` after ``patience`` seconds or if ``stopped()``; the fetch goes on then.
+        """
+        job = self._start(wish, whole=True)
+        deadline = time.monotonic() + patience
+        with job.changed:
+            while not job.ended:
+                if stopped() or time.monotonic() >= deadline:
+                    raise FeederBusyError
+                job.changed.wait(_POLL)
+        return job.error is None
+
     def is_fetching(self, archive_cid: Cid) -> bool:
         """Return whether an image is being fetched."""
         with self._lock:

@@ -42,7 +42,9 @@ TokenOption = Annotated[Path | None, typer.Option("--token-file", metavar="FILE"
 AllowedOption = Annotated[
     list[str] | None, typer.Option("--allowed-host", metavar="NAME", help="Accept this Host header too (repeatable).")
 ]
-FetchOption = Annotated[bool, typer.Option("--fetch", help="Fetch releases of followed catalogues when an engine pulls them.")]
+FetchOption = Annotated[
+    bool, typer.Option("--fetch", help="Fetch releases of followed catalogues when an engine pulls them or a page is asked to.")
+]
 PushOption = Annotated[bool, typer.Option("--push", help="Publish what docker push sends; with --public it needs a token.")]
 CompressOption = Annotated[
     str,

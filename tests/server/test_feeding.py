@@ -136,6 +136,39 @@ def test_a_delta_is_what_travels(tmp_path: Path) -> None:
     assert sizes[0] < sizes[1] / 2
 
 
+def test_a_page_fetches_what_is_missing_only_when_it_is_asked_to(world: World) -> None:
+    path = "/diff/team/web@1.0/team/web@1.1"
+    with world.serving() as served:
+        found = json.loads(served.ask(f"{path}.json").body)
+        assert (found["files"], found["fetches"]) == (None, True)
+        assert b"fetch=yes" in served.ask(path).body
+        assert b"fetch=yes" in served.ask("/r/team/web@1.1").body
+        assert served.ask("/r/team/web@1.1/files").status == 404
+        assert world.source.given == []
+        found = json.loads(served.ask(f"{path}.json?fetch=yes").body)
+        assert found["files"]
+        assert not found["fetches"]
+        asked = len(world.source.given)
+        assert served.ask("/r/team/web@1.1/files?fetch=yes").status == 200
+        assert served.ask("/r/mine@1.3/files?fetch=yes").status == 404
+    assert len(world.source.given) == asked
+
+
+def test_a_page_says_what_could_not_be_fetched_and_what_takes_longer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feeding, "FEEDER_RETRY", 0.0)
+    path = "/diff/team/web@1.0/team/web@1.1"
+    with world.serving() as served:
+        world.source.reachable = False
+        assert b"could not be fetched" in served.ask(f"{path}?fetch=yes").body
+        world.source.reachable = True
+        monkeypatch.setattr("catalog.server.pages.views.fetching._PATIENCE", 0.2)
+        world.source.free = 0
+        world.source.gate.clear()
+        answer = served.ask(f"{path}?fetch=yes&n=7")
+        assert answer.status == 503
+        assert b"is not here yet" in answer.body
+
+
 def test_the_manifest_is_there_before_the_layers(tmp_path: Path) -> None:
     world = World(tmp_path, deltas=False)
     with world.serving() as served:

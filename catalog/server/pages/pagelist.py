@@ -22,6 +22,7 @@ from catalog.server.pages.views.storage import StoragePage, storage
 _TWIN = ".json"
 _ROWS = {"n": "The most rows of a page, from 1 to 1,000."}
 _PLATFORM = {"platform": "The platform of the image, such as linux/arm64; else linux/amd64, or the first that is there."}
+_FETCH = {"fetch": "With yes, an image that is not here is fetched first, if this server does that (serve --fetch)."}
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ FILES = Page(
         "path": "A path in the image; else its root.",
         "q": "Text that the path of a file below it holds.",
         "after": "The path of the file behind which the page begins.",
+        **_FETCH,
         **_PLATFORM,
         **_ROWS,
     },
@@ -86,7 +88,7 @@ DIFF = Page(
     "Two releases compared",
     DiffPage,
     diff,
-    {"after": "The number of changed files to leave out.", **_PLATFORM, **_ROWS},
+    {"after": "The number of changed files to leave out.", **_FETCH, **_PLATFORM, **_ROWS},
     "after",
 )
 CID = Page("cid", "/cid/{cid}.json", "A block that is here", CidPage, cid)

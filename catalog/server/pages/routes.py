@@ -40,6 +40,7 @@ from catalog.server.pages.openapi import describe
 from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
 from catalog.server.pages.rendering import render, static_files
 from catalog.server.pages.threads import PagesBusyError, PageThreads
+from catalog.server.pages.views.fetching import StillFetchingError
 from catalog.server.pages.views.files import Download, download
 from catalog.server.pages.visit import Memory, Visit, home_at
 from catalog.server.registry.pulls import Pulls
@@ -81,7 +82,7 @@ _STATUS: tuple[tuple[type[DcatError], int], ...] = (
     (LockedError, 503),
     (StorageError, 503),
 )
-_TOLD = (NotFoundError, AmbiguousReferenceError, InvalidInputError, VerificationError, BlockNotFoundError)
+_TOLD = (NotFoundError, AmbiguousReferenceError, InvalidInputError, VerificationError, BlockNotFoundError, StillFetchingError)
 """Errors whose text is about what was asked for; that of others may hold paths and addresses of this machine."""
 _HIDDEN = (CorruptHomeError, InvalidConfigError)
 """Those of them whose text is about this machine all the same."""
@@ -223,6 +224,7 @@ class PageRoutes:
                         token=self._token,
                         pulls=self._pulls,
                         stopped=stopped,
+                        feeder=self._site.feeder,
                     )
                 )
         except DcatError as error:

@@ -14,6 +14,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.limits import KIB, MAX_PAGES_MEMORY
 from catalog.lookup.view import View
 from catalog.model.reference import nearest
+from catalog.server.feeding import Feeder
 from catalog.server.registry.pulls import Pulls
 from catalog.server.site.site import HeldBlocks
 
@@ -82,6 +83,7 @@ class Visit:
     (or nothing); ``state`` differs whenever the home changed.
 
     ``registry`` says that engines find ``/v2/`` there, ``token`` that a token guards the server; ``pulls`` is what they asked for.
+    ``feeder`` fetches images where that was allowed.
     """
 
     home: Home
@@ -96,6 +98,7 @@ class Visit:
     token: bool
     pulls: Pulls
     stopped: Callable[[], bool]
+    feeder: Feeder | None = None
 
     @property
     def now(self) -> datetime:

@@ -21,7 +21,9 @@ from catalog.ipld.cid import Cid
 from catalog.model.release import Image
 from catalog.operations.diff import compare_files
 from catalog.rootfs.difference import FileChange, FilesDifference, PackageChange
+from catalog.server.pages.views.fetching import can_fetch, fetch_if_asked
 from catalog.server.pages.views.files import open_archive
+from catalog.server.pages.views.layers import leaves, leaves_of
 from catalog.server.pages.views.release import choose_platform, find_release
 from catalog.server.pages.visit import Visit
 
@@ -43,12 +45,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
-    """A layer of either image."""
+    """A layer of either image; of its ``stored`` bytes ``shared`` are in the other image too."""
 
     kind: Literal["same", "added", "removed"]
     diff_id: str
     size: int
     stored: int
+    shared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,8 @@ class DiffPage:
     """Two releases compared for one platform.
 
     ``layers``, ``settings`` and ``cost`` are null where the first blocks of either image are not here, ``files`` and ``packages``
-    where their files are not; ``why`` says which. ``files`` is a page of ``total`` changes, by package first; ``next`` is the
+    where their files are not; ``why`` says which, and ``fetches`` whether this server fetches
+    what is missing for who asks with ``fetch=yes``. ``files`` is a page of ``total`` changes, by package first; ``next`` is the
     number to go on ``after``.
     """
 
@@ -99,6 +103,7 @@ class DiffPage:
     total: int
     next: str
     why: str
+    fetches: bool
 
 
 def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> DiffPage:
@@ -112,8 +117,12 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
     if platform is None:
         raise ReleaseNotFoundError(f"{old_release.reference} and {new_release.reference} have no platform in common")
     before, after = old_release.images[platform], new_release.images[platform]
+    sides = ((old_row, old_release), (new_row, new_release))
+    failed = [fetch_if_asked(visit, row, release, platform) for row, release in sides]
     views = _open(visit, before, after)
     found, why = _compare_files(visit, before.archive, after.archive)
+    if found is None and any(failed):
+        why = "what is missing could not be fetched from the sources of its catalogue"
     begin, rows = _position(visit), visit.rows(_ROWS)
     ordered = _order(found)
     return DiffPage(
@@ -122,7 +131,7 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
         platform=str(platform),
         platforms=tuple(map(str, common)),
         same=before.config == after.config,
-        layers=_layers(*views) if views else None,
+        layers=_layers(visit, *views) if views else None,
         settings=_settings(*views) if views else None,
         cost=_cost(visit, *views, before, after) if views else None,
         packages=found.packages if found is not None else None,
@@ -133,6 +142,7 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
         total=len(ordered),
         next=str(begin + rows) if len(ordered) > begin + rows else "",
         why=why,
+        fetches=found is None and any(can_fetch(visit, row) for row, _ in sides),
     )
 
 
@@ -152,16 +162,19 @@ def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifferen
     def look() -> tuple[FilesDifference | None, str]:
         try:
             return compare_files(open_archive(visit, before), open_archive(visit, after), visit.stopped), ""
-        except LockedError:  # nobody waits for it any more: the next one who asks shall have it
+        except (LockedError, PathNotFoundError):  # not for long: the next one who asks shall have it
             raise
-        except PathNotFoundError:
-            return None, "not all files of both images are here"
         except (StorageError, CorruptHomeError):  # their messages hold paths of this machine
             return None, "the files cannot be read here"
         except DcatError as error:
             return None, error.message
 
-    return visit.remember(("diff", before, after), look, lambda made: _CHANGE_SIZE * (1 + len(made[0].files if made[0] else ())))
+    try:
+        return visit.remember(
+            ("diff", before, after), look, lambda made: _CHANGE_SIZE * (1 + len(made[0].files if made[0] else ()))
+        )
+    except PathNotFoundError:
+        return None, "not all files of both images are here"
 
 
 def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:
@@ -171,11 +184,14 @@ def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:
     return tuple(sorted(found.files, key=lambda file: (last if file.package is None else file.package, file.path)))
 
 
-def _layers(before: ArchiveView, after: ArchiveView) -> tuple[LayerDifference, ...]:
-    return tuple(
-        LayerDifference(change.kind, str(change.layer.diff_id), change.layer.size, change.layer.stored_size)
-        for change in compare_layers(before, after)
-    )
+def _layers(visit: Visit, before: ArchiveView, after: ArchiveView) -> tuple[LayerDifference, ...]:
+    old, new = leaves_of(visit, before.cid), leaves_of(visit, after.cid)
+    found = []
+    for change in compare_layers(before, after):
+        layer, other = change.layer, new if change.kind == "removed" else old
+        shared = sum(size for cid, size in leaves(visit, layer) if cid in other)
+        found.append(LayerDifference(change.kind, str(layer.diff_id), layer.size, layer.stored_size, shared))
+    return tuple(found)
 
 
 def _settings(before: ArchiveView, after: ArchiveView) -> tuple[SettingDifference, ...]:

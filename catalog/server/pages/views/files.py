@@ -10,6 +10,7 @@ from catalog.ipld.cid import Cid
 from catalog.limits import MAX_SHOWN_FILE
 from catalog.operations.files import ListedFile, describe_file
 from catalog.rootfs.tree import Node
+from catalog.server.pages.views.fetching import fetch_if_asked
 from catalog.server.pages.views.release import choose_platform, find_release
 from catalog.server.pages.visit import Visit
 
@@ -86,10 +87,11 @@ def download(visit: Visit, label: str, reference: str, path: str) -> Download:
 
 def open_files(visit: Visit, label: str, reference: str) -> tuple[ImageFiles, str, Cid]:
     """Open the files of a release's image for the platform in the query; also return that platform and the archive."""
-    _, found = find_release(visit, label, reference)
+    row, found = find_release(visit, label, reference)
     platform = choose_platform(visit, found)
     if platform is None:
         raise ReleaseNotFoundError(f"{found.reference} has no image", why="it was removed by its publisher")
+    fetch_if_asked(visit, row, found, platform)
     archive = found.images[platform].archive
     return open_archive(visit, archive), str(platform), archive
 

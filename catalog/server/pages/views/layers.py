@@ -35,19 +35,21 @@ class LayerRow:
 
 def list_layers(visit: Visit, view: ArchiveView, old: Image | None, own: str) -> tuple[LayerRow, ...]:
     """Return the layers of an image, compared with its image of the version before (``old``) and with other names than ``own``."""
-    before = _leaves_of(visit, old.archive) if old is not None else frozenset()
+    before = leaves_of(visit, old.archive) if old is not None else frozenset()
     elsewhere = visit.remember("layers of names", lambda: _layers_of_names(visit))
     steps = _steps(view)
     rows = []
     for number, layer in enumerate(view.layers, 1):
         names = tuple(sorted(set(elsewhere.get(layer.cid, ())) - {own}))
-        shared = sum(size for cid, size in _leaves(visit, layer) if cid in before)
+        shared = sum(size for cid, size in leaves(visit, layer) if cid in before)
         step = steps[number - 1] if number <= len(steps) else ""
         rows.append(LayerRow(number, str(layer.diff_id), str(layer.cid), layer.size, layer.stored_size, step, shared, names))
     return tuple(rows)
 
 
-def _leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
+def leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
+    """Return the distinct leaves of a layer with their stored sizes; none where they cannot be listed."""
+
     def look() -> tuple[tuple[Cid, int], ...]:
         try:
             return tuple(dict(list_leaves(layer, visit.blocks)).items())
@@ -57,13 +59,15 @@ def _leaves(visit: Visit, layer: ArchivedLayer) -> tuple[tuple[Cid, int], ...]:
     return visit.remember(("leaves", layer.cid), look, lambda made: _LEAF_SIZE * (1 + len(made)))
 
 
-def _leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
+def leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
+    """Return the leaves of all layers of an archive; none where they cannot be listed."""
+
     def look() -> frozenset[Cid]:
         try:
             layers = read_archive(archive, visit.blocks).layers
         except (BlockNotFoundError, VerificationError):
             return frozenset()
-        return frozenset(cid for layer in layers for cid, _ in _leaves(visit, layer))
+        return frozenset(cid for layer in layers for cid, _ in leaves(visit, layer))
 
     return visit.remember(("archive's leaves", archive), look, lambda made: _LEAF_SIZE * (1 + len(made)))
 

@@ -16,6 +16,7 @@ from catalog.model.reference import check_name, check_version, nearest
 from catalog.model.release import Image, Release
 from catalog.server.pages.getting import Client, list_clients
 from catalog.server.pages.views.configuration import Configuration, describe_configuration
+from catalog.server.pages.views.fetching import can_fetch
 from catalog.server.pages.views.layers import LayerRow, list_layers
 from catalog.server.pages.views.name import DeltaRow, is_begun, list_deltas, unknown_name
 from catalog.server.pages.visit import Visit
@@ -48,8 +49,9 @@ class ChangeRow:
 class ReleasePage:
     """A release and its image for one platform.
 
-    ``whole`` is whether all bytes of that image are here. ``layers`` and ``configuration`` are null where its first blocks are
-    not here; ``previous`` is the version before, ``newest`` the one to use, each empty where there is none.
+    ``whole`` is whether all bytes of that image are here, ``fetches`` whether this server fetches it for who opens its files with
+    ``fetch=yes``. ``layers`` and ``configuration`` are null where its first blocks are not here; ``previous`` is the version
+    before, ``newest`` the one to use, each empty where there is none.
     """
 
     label: str
@@ -70,6 +72,7 @@ class ReleasePage:
     registry: tuple[str, ...]
     whole: bool
     begun: bool
+    fetches: bool
     deltas: tuple[DeltaRow, ...]
     getting: tuple[Client, ...]
     layers: tuple[LayerRow, ...] | None
@@ -114,6 +117,7 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         registry=image.registry if image is not None else (),
         whole=whole,
         begun=view is not None,
+        fetches=image is not None and not whole and can_fetch(visit, row),
         deltas=list_deltas(image, _versions(older)) if image is not None else (),
         getting=list_clients(visit, row, found, image, whole=whole) if image is not None else (),
         layers=list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,

@@ -1,20 +1,31 @@
 """What is stored: what sharing of blocks saved, the largest layers and who shares them, what is kept and why."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from catalog.errors import BlockNotFoundError, LockedError, StorageError, VerificationError
-from catalog.image.reader import read_archive
+from catalog.image.reader import ArchivedLayer, read_archive
 from catalog.index.releases import iterate_releases
 from catalog.ipld.cid import Cid, parse_cid
-from catalog.model.release import Image
+from catalog.limits import MAX_COUNTED_LEAVES
 from catalog.operations.gc import collect_garbage
-from catalog.rootfs.leaves import list_leaves
+from catalog.rootfs.leaves import Leaf, list_leaves
 from catalog.server.pages.visit import Visit
 from catalog.trust.store import list_pins
 
-_MOST_IMAGES = 500  # that are looked at
 _LAYERS = 20
 _PINS = 50
+
+
+class _Image(NamedTuple):
+    label: str
+    size: int
+    unpacked: int
+
+
+class _Layer(NamedTuple):
+    layer: ArchivedLayer
+    names: list[str]  # of the images that have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +66,8 @@ class StoragePage:
     """What is stored here.
 
     ``unpacked`` is the size of all images that are here as tars, ``apart`` their archives each stored by itself, ``together``
-    what they take since equal blocks are stored once. ``looked`` is the number of images of ``images`` that were looked at.
+    what they take since equal blocks are stored once. ``looked`` is the number of images of ``images`` that were looked at:
+    all, unless they have more than 2,000,000 blocks.
     ``kept`` and ``free`` are null while another command is running that may rely on a block.
     """
 
@@ -83,22 +95,29 @@ def storage(visit: Visit) -> StoragePage:
 def _count(visit: Visit) -> StoragePage:
     store = visit.home.blocks.size()
     images = _list_images(visit)
-    begun = [(label, image) for label, image in images[:_MOST_IMAGES] if visit.blocks.has(image.archive)]
-    layers: dict[Cid, tuple[str, int, int, list[str]]] = {}
-    blocks: dict[Cid, int] = {}
-    unpacked = apart = 0
-    for label, image in begun:
-        try:
-            view = read_archive(image.archive, visit.blocks)
-            leaves = [leaf for layer in view.layers for leaf in list_leaves(layer, visit.blocks)]
-        except (BlockNotFoundError, VerificationError):
+    layers: dict[Cid, _Layer] = {}
+    leaves: set[bytes] = set()
+    looked = unpacked = apart = together = 0
+    for archive, image in images.items():
+        if len(leaves) >= MAX_COUNTED_LEAVES:
+            break
+        if visit.stopped():
+            raise LockedError("stopped before the images were counted")
+        looked += 1
+        found = _read_layers(visit, archive, layers)
+        if found is None:
             continue
         unpacked += image.unpacked
         apart += image.size
-        blocks |= {leaf.cid: leaf.stored_size for leaf in leaves}
-        for layer in view.layers:
-            layers.setdefault(layer.cid, (str(layer.diff_id), layer.size, layer.stored_size, []))[3].append(label)
-    largest = sorted(layers.items(), key=lambda entry: -entry[1][2])[:_LAYERS]
+        for layer, its_leaves in found:
+            if layer.cid not in layers:
+                layers[layer.cid] = _Layer(layer, [])
+                for leaf in its_leaves:
+                    if leaf.cid.digest not in leaves:
+                        leaves.add(leaf.cid.digest)
+                        together += leaf.stored_size
+            layers[layer.cid].names.append(image.label)
+    largest = sorted(layers.values(), key=lambda entry: -entry.layer.stored_size)[:_LAYERS]
     kept, free = _find_garbage(visit)
     pins, pinned = _list_pins(visit)
     return StoragePage(
@@ -106,15 +125,12 @@ def _count(visit: Visit) -> StoragePage:
         size=store.bytes,
         file=store.file_size,
         images=len(images),
-        looked=min(len(images), _MOST_IMAGES),
+        looked=looked,
         unpacked=unpacked,
         apart=apart,
-        layers_once=sum(entry[2] for entry in layers.values()),
-        together=sum(blocks.values()),
-        largest=tuple(
-            StoredLayer(diff_id, str(cid), size, stored, len(names), tuple(sorted(set(names))[:8]))
-            for cid, (diff_id, size, stored, names) in largest
-        ),
+        layers_once=sum(entry.layer.stored_size for entry in layers.values()),
+        together=together,
+        largest=tuple(_describe(entry) for entry in largest),
         kept=kept,
         free=free,
         pins=pins,
@@ -122,15 +138,32 @@ def _count(visit: Visit) -> StoragePage:
     )
 
 
-def _list_images(visit: Visit) -> list[tuple[str, Image]]:
-    """Return the images of the own catalogue and those that are pinned, each archive once, with a reference."""
-    found: dict[Cid, tuple[str, Image]] = {}
+def _read_layers(visit: Visit, archive: Cid, known: dict[Cid, _Layer]) -> list[tuple[ArchivedLayer, list[Leaf]]] | None:
+    """Return the layers of an archive, each with its leaves where it is not known yet; None where they are not all here."""
+    if not visit.blocks.has(archive):
+        return None
+    try:
+        layers = read_archive(archive, visit.blocks).layers
+        return [(layer, [] if layer.cid in known else list_leaves(layer, visit.blocks)) for layer in layers]
+    except (BlockNotFoundError, VerificationError):
+        return None
+
+
+def _describe(entry: _Layer) -> StoredLayer:
+    layer, names = entry
+    shown = tuple(sorted(set(names))[:8])
+    return StoredLayer(str(layer.diff_id), str(layer.cid), layer.size, layer.stored_size, len(names), shown)
+
+
+def _list_images(visit: Visit) -> dict[Cid, _Image]:
+    """Return the images of the own catalogue and those that are pinned, by archive, with a reference of each."""
+    found: dict[Cid, _Image] = {}
     own = visit.view.own()
     if own is not None:
         with visit.home.index.read() as connection:
             for release in iterate_releases(connection, own.catalogue):
                 for image in release.images.values():
-                    found.setdefault(image.archive, (f"mine/{release.reference}", image))
+                    found.setdefault(image.archive, _Image(f"mine/{release.reference}", image.size, image.unpacked))
     with visit.home.trust.read() as connection:
         pins = list_pins(connection)
     for pin in pins:
@@ -139,8 +172,9 @@ def _list_images(visit: Visit) -> list[tuple[str, Image]]:
         known = visit.view.release(pin.catalogue, pin.name, pin.version)
         for image in known.release.images.values() if known is not None else ():
             if image.archive == archive:
-                found.setdefault(archive, (f"{row.label if row else pin.catalogue}/{pin.name}@{pin.version}", image))
-    return list(found.values())
+                label = f"{row.label if row else pin.catalogue}/{pin.name}@{pin.version}"
+                found.setdefault(archive, _Image(label, image.size, image.unpacked))
+    return found
 
 
 def _find_garbage(visit: Visit) -> tuple[tuple[KeptReason, ...] | None, int | None]:
