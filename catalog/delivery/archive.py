@@ -10,7 +10,7 @@ from catalog.blockstores.staging import StagedBlockstore
 from catalog.delivery.offers import PlannedDelta, TakenDelta
 from catalog.delivery.savings import add_saving
 from catalog.delivery.upgrade import plan_upgrade, take_upgrade
-from catalog.errors import BlockNotFoundError, UnavailableError, VerificationError
+from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError, VerificationError
 from catalog.home.home import Home
 from catalog.image.encoder import frame_content_size
 from catalog.image.reader import ArchivedLayer, ArchiveView, check_listed_archive, read_archive, read_listed_archive
@@ -173,11 +173,18 @@ def fetch_image(
 
 
 def check_image(image: Image, platform: Platform, store: BlockSource) -> None:
-    """Raise `ArchiveError` where the archive of a release's image is that of another image; one that cannot be read is passed."""
+    """Raise `VerificationError` where the archive of a release's image is that of another image, or is none.
+
+    One that is missing or damaged here is passed, and so is one of a format that this version does not read.
+    """
     try:
         view = read_archive(image.archive, store)
-    except (VerificationError, UnavailableError):
+    except (BlockMismatchError, UnavailableError):
         return
+    except VerificationError:
+        if image.format != IMAGE_FORMAT:
+            return
+        raise
     check_listed_archive(view, image, platform)
 
 

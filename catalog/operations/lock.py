@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from catalog.blockstores.holding import is_whole
+from catalog.delivery.archive import check_image
 from catalog.deployment.mention import ImageName, LockedName
 from catalog.errors import (
     BlockNotFoundError,
@@ -96,6 +97,8 @@ def check_locked(home: Home, locked: LockedRelease, *, network: Network = NO_NET
                 found = lookup.resolve(reference, now=home.now, platform=platform)
                 assert found.image is not None
                 now = lock_image(found.image)
+                if held:
+                    check_image(found.image, platform, home.blocks)
                 if replace(now, registry=()) != replace(image, registry=()):
                     raise ReleaseConflictError(
                         f"{reference} for {platform} is not what is locked",

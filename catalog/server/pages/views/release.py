@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from catalog.blockstores.holding import is_whole
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError, ReleaseNotFoundError, VerificationError
-from catalog.image.reader import ArchiveView, read_archive
+from catalog.image.reader import ArchiveView, read_listed_archive
 from catalog.image.walk import walk
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import list_changes
@@ -13,7 +13,7 @@ from catalog.index.releases import list_releases
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_name, check_version, nearest
-from catalog.model.release import Image, Release
+from catalog.model.release import IMAGE_FORMAT, Image, Release
 from catalog.server.pages.getting import Client, list_clients
 from catalog.server.pages.views.configuration import Configuration, describe_configuration
 from catalog.server.pages.views.fetching import can_fetch
@@ -95,8 +95,9 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         changes = list_changes(connection, catalogue=row.catalogue, name=found.name, version=found.version, limit=20)
     usable = [entry for entry in older if entry.removed is None and (chosen is None or chosen in entry.images)]
     before = next((entry for entry in usable if entry.yanked is None), usable[0] if usable else None)
-    whole = image is not None and is_whole_here(visit, image.archive)
-    view = _open(visit, image)
+    view = _open(visit, image, chosen)
+    is_readable = view is not None or (image is not None and image.format != IMAGE_FORMAT)
+    whole = image is not None and is_readable and is_whole_here(visit, image.archive)
     old_image = before.images.get(chosen) if before is not None and chosen is not None else None
     return ReleasePage(
         label=row.label,
@@ -177,11 +178,12 @@ def is_whole_here(visit: Visit, archive: Cid) -> bool:
     return visit.remember(("whole", archive), look)
 
 
-def _open(visit: Visit, image: Image | None) -> ArchiveView | None:
-    if image is None or not is_begun(image.archive, visit.blocks):
+def _open(visit: Visit, image: Image | None, platform: Platform | None) -> ArchiveView | None:
+    """Return the archive of an image if its first blocks are here and it is what its release lists."""
+    if image is None or platform is None or not is_begun(image.archive, visit.blocks):
         return None
     try:
-        return read_archive(image.archive, visit.blocks)
+        return read_listed_archive(image, platform, visit.blocks)
     except (BlockNotFoundError, VerificationError):
         return None
 
