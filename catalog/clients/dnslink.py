@@ -47,7 +47,7 @@ def resolve_dnslink(
         try:
             return parse_ipns_name(target)
         except InvalidIpnsNameError:
-            continue
+            target = target.lower().removesuffix(".")  # a domain, as it may be typed
     raise CatalogueNotFoundError(f"no catalogue at {domain}", why=f"its DNSLink leads to {target[:100]!r} and no further")
 
 

@@ -11,6 +11,7 @@ import pytest
 from catalog.clients.dnslink import is_domain, resolve_dnslink
 from catalog.errors import CatalogueNotFoundError, UnavailableError
 from catalog.ipns.key import IpnsKey
+from catalog.limits import MAX_DNSLINKS
 
 NAME = IpnsKey(b"n" * 32).name
 OTHER = IpnsKey(b"o" * 32).name
@@ -69,6 +70,13 @@ def zone() -> Iterator[Zone]:
             "_dnslink.fixed.example": ["dnslink=/ipfs/bafkqaaa"],
             "_dnslink.bad.example": ["dnslink=/ipns/nonsense", "x" * 250],
             "_dnslink.empty.example": [],
+            "_dnslink.shouting.example": ["dnslink=/ipns/Bob.Example."],
+            **{f"_dnslink.hop{number}.example": [f"dnslink=/ipns/hop{number + 1}.example"] for number in range(9)},
+            "_dnslink.many.example": [*(f"x={'y' * 40}{number}" for number in range(500)), f"dnslink=/ipns/{NAME}"],
+            "_dnslink.long.example": ["dnslink=/ipns/" + "k51" * 15_000],
+            "_dnslink.escapes.example": ["dnslink=/ipns/\\027[2Jbob\\010\\255.example"],
+            "_dnslink.path.example": [f"dnslink=/ipns/{NAME}/images"],
+            "_dnslink.inside.example": ["dnslink=/ipns/localhost", "dnslink=/ipns/127.0.0.1"],
         }
     )
     yield server
@@ -84,6 +92,30 @@ def test_a_domain_gives_its_name(zone: Zone) -> None:
 
 def test_one_domain_may_lead_to_another(zone: Zone) -> None:
     assert zone.ask("away.example") == str(NAME)
+
+
+def test_a_domain_is_read_as_it_may_be_typed(zone: Zone) -> None:
+    assert zone.ask("shouting.example") == str(NAME)
+
+
+def test_a_name_among_hundreds_of_other_texts_is_found(zone: Zone) -> None:
+    assert zone.ask("many.example") == str(NAME)
+
+
+def test_a_chain_of_domains_has_an_end(zone: Zone) -> None:
+    with pytest.raises(CatalogueNotFoundError):
+        zone.ask("hop0.example")
+    assert len(zone.questions) == MAX_DNSLINKS
+
+
+@pytest.mark.parametrize("domain", ["long.example", "escapes.example", "path.example", "inside.example"])
+def test_what_a_domain_says_is_shown_short_and_escaped(zone: Zone, domain: str) -> None:
+    with pytest.raises(CatalogueNotFoundError) as caught:
+        zone.ask(domain)
+    shown = f"{caught.value.message} {caught.value.why}"
+    assert shown.isprintable()
+    assert len(shown) < 300
+    assert zone.questions == [f"_dnslink.{domain}"]
 
 
 def test_of_several_the_same_one_is_taken_each_time(zone: Zone) -> None:
