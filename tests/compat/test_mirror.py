@@ -16,6 +16,9 @@ import pytest
 from catalog.home.home import open_home
 from cli.main import main
 from tests.compat.engines import PrivateEngine, program, run_docker20, run_docker29
+from tests.compat.registry import push_compressed
+from tests.factory.images import make_image
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.needs import lacks
 from tests.server.registry.conftest import RegistryServer, registry_home, serving_registry
@@ -47,8 +50,10 @@ def mirror(registry: RegistryServer, tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("name", ["docker20", "docker29"])
-def test_containerd(name: str, registry: RegistryServer, mirror: Mirror, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Containerd 1.6 and 2.4, by Debian's ctr: by tag and by digest; then by digest only, then not at all."""
+def test_containerd(
+    name: str, registry: RegistryServer, mirror: Mirror, local_registry: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Containerd 1.6 and 2.4, by Debian's ctr: what is here, what only the registry has; then by digest only, then not at all."""
     running: PrivateEngine = request.getfixturevalue(name)
     ctr = program("ctr")
     if ctr is None:
@@ -67,6 +72,13 @@ def test_containerd(name: str, registry: RegistryServer, mirror: Mirror, tmp_pat
     pull("docker.io/library/tool:1.0")
     pull("docker.io/team/web:1.0")
     assert str(view.manifest_digest) in client.run("images", "list", "name==docker.io/library/tool:1.0").decode()
+    only = local_registry.replace("127.0.0.1", "localhost")
+    push_compressed(local_registry, "only/there", "1.0", make_image([make_layer({"only": name.encode()})]))
+    mirror("install", "containerd", "--registry", only)
+    pull(f"{only}/only/there:1.0")
+    pull(f"{only}/team/web:1.0")
+    (seen,) = json.loads(mirror("status", "--json"))["pulls"]["clients"]
+    assert (seen["program"], seen["hits"], seen["misses"]) == ("containerd", 3, 1)
     mirror("install", "containerd", "--pull-only")
     with pytest.raises(AssertionError, match="resolve"):
         pull("docker.io/library/tool:1.1")
