@@ -1,7 +1,7 @@
 """``dcat export --static``: write a catalogue as plain files that any web server, bucket or stick can hold."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,8 @@ from catalog.errors import (
     AmbiguousReferenceError,
     BlockNotFoundError,
     CatalogueNotFoundError,
+    CidError,
     InvalidInputError,
-    SnapshotError,
     UnavailableError,
     VerificationError,
 )
@@ -39,6 +39,8 @@ from catalog.static.layout import FORMAT, SCHEMA, STATIC_PATH
 from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import rewrite_alias
 
+_MOST_POINTERS = 5_000  # that wait in memory for what they lead to
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedFiles:
@@ -64,8 +66,8 @@ def export_static(
     """Write the newest signed snapshot of a catalogue, ``mine`` or that of an alias, into a folder (docs/formats/static.md).
 
     Only what is not there yet is written. ``prune`` deletes what no release needs any more. ``pages`` renders pages for people
-    (`catalog.server.pages.plain`); without it there are none. Raise `UnavailableError` where the
-    bytes of an image are neither here nor at a source, `InvalidInputError` for a folder that holds another catalogue.
+    (`catalog.server.pages.plain`); without it there are none. Raise `UnavailableError` where the bytes of an image are neither
+    here nor at a source, `InvalidInputError` for a folder that holds another catalogue.
     """
     row = _find(home, catalogue)
     name = parse_ipns_name(row.catalogue)
@@ -76,16 +78,17 @@ def export_static(
         )
     root = check_record(name, record).snapshot_cid
     with home.reading("export"), open_folder(folder, crash_point=home.crash_point) as files:
-        last = _last_root(files, name)
+        last, is_complete = _last_root(files, name)
         pointers: list[Pointer] = []
         store = open_store(home, network, str(name))
         writer = ArchiveWriter(files, store)
         names: dict[str, None] = {}
-        releases = 0
+        releases = left_out = 0
         contested = _contested(home, str(name))
-        for release in _changed(home, root, last):
+        for release in _changed(home, root, last if is_complete else None):
             releases += 1
             if (release.name, release.version) in contested:
+                left_out += 1
                 progress(Step("warning", f"{release.reference} was left out: its content changed, which nobody accepted here"))
                 continue
             names[release.name] = None
@@ -95,7 +98,12 @@ def export_static(
             except UnavailableError as error:
                 raise explain_absence(error, release.reference, network) from error
             except VerificationError as error:  # of a stranger's catalogue; the rest of it is of use
+                left_out += 1
                 progress(Step("warning", f"{release.reference} was left out: {error.message}"))
+            if len(pointers) >= _MOST_POINTERS:
+                files.sync()
+                _write(files, pointers)
+                pointers.clear()
         progress(Step("phase", "Writing the index"))
         write_snapshot(files, root, last, home.blocks)
         for path, data in examples():
@@ -103,8 +111,7 @@ def export_static(
         files.sync()
         title = open_snapshot(root, home.blocks).catalogue.title
         shown = list_pages(home, str(name), title, names, pages)
-        for pointer in chain(pointers, list_tags(home, str(name), names, files), shown, _pointers(name, record, root)):
-            files.replace(pointer.path, pointer.data)
+        _write(files, chain(pointers, list_tags(home, str(name), names, files), shown, _pointers(name, record, root, left_out)))
         files.sync()
         deleted = prune_folder(files, root, home.blocks) if prune else 0
     return ExportedFiles(str(name), releases, files.files, files.written, deleted)
@@ -120,21 +127,26 @@ def _find(home: Home, label: str) -> CatalogueRow:
     return rows[0]
 
 
-def _last_root(files: Folder, name: IpnsName) -> Cid | None:
-    """Return the snapshot that the folder holds; None for a folder without one."""
+def _write(files: Folder, pointers: Iterable[Pointer]) -> None:
+    for pointer in pointers:
+        files.replace(pointer.path, pointer.data)
+
+
+def _last_root(files: Folder, name: IpnsName) -> tuple[Cid | None, bool]:
+    """Return the snapshot that the folder holds, and whether every release of it was written; None for a folder without one."""
     data = files.read(STATIC_PATH)
     if data is None:
-        return None
+        return None, False
     try:
         pointer = json.loads(data)
-        held, root = str(pointer["name"]), parse_cid(pointer["root"])
-    except (ValueError, KeyError, TypeError, SnapshotError):
-        return None
+        held, root, is_complete = str(pointer["name"]), parse_cid(pointer["root"]), pointer["left_out"] == 0
+    except (ValueError, KeyError, TypeError, CidError):
+        return None, False
     if held != str(name):
         raise InvalidInputError(
             f"{files.path} holds another catalogue", why=f"it is that of {held}", hint="name another folder, or an empty one"
         )
-    return root
+    return root, is_complete
 
 
 def _changed(home: Home, root: Cid, last: Cid | None) -> Iterator[Release]:
@@ -158,11 +170,12 @@ def _contested(home: Home, catalogue: str) -> set[tuple[str, str]]:
         return {(conflict.name, conflict.version) for conflict in list_conflicts(connection, state=None, catalogue=catalogue)}
 
 
-def _pointers(name: IpnsName, record: bytes, root: Cid) -> Iterator[Pointer]:
+def _pointers(name: IpnsName, record: bytes, root: Cid, left_out: int) -> Iterator[Pointer]:
     """Yield what leads to the snapshot, the last one last."""
     yield Pointer(record_path(name).lstrip("/"), record)
     yield Pointer(CATALOGUE_PATH.lstrip("/"), _encode({"name": str(name), "schema": CATALOGUE_SCHEMA}))
-    yield Pointer(STATIC_PATH, _encode({"format": FORMAT, "name": str(name), "root": str(root), "schema": SCHEMA}))
+    static = {"format": FORMAT, "left_out": left_out, "name": str(name), "root": str(root), "schema": SCHEMA}
+    yield Pointer(STATIC_PATH, _encode(static))
 
 
 def _encode(fields: object) -> bytes:

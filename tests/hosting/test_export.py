@@ -14,6 +14,7 @@ from catalog.operations.export_static import export_static
 from catalog.operations.remove import remove
 from catalog.operations.subscribe import subscribe
 from catalog.operations.sync import sync
+from catalog.operations.trust import accept, list_questions
 from catalog.operations.yank import yank
 from catalog.own.share import share_own
 from catalog.snapshot.line import decode_line
@@ -98,9 +99,13 @@ def test_a_changed_content_that_nobody_accepted_is_left_out(publisher: Publisher
         (updated,) = sync(follower, network_of(second)).updates
         assert len(updated.conflicts) == 1
         export_static(follower, publisher.folder, catalogue="ann", network=network_of(second))
-    assert manifest.read_bytes() == before
-    assert (publisher.folder / "v2/web/manifests/1.1").exists()
-    assert (publisher.folder / "v2/web/tags/list").read_bytes() == b'{"name":"web","tags":["1.0","1.1"]}'
+        assert manifest.read_bytes() == before
+        assert (publisher.folder / "v2/web/manifests/1.1").exists()
+        assert (publisher.folder / "v2/web/tags/list").read_bytes() == b'{"name":"web","tags":["1.0","1.1"]}'
+        (question,) = list_questions(follower)
+        accept(follower, question.item)
+        export_static(follower, publisher.folder, catalogue="ann", network=network_of(second))
+        assert manifest.read_bytes() != before
 
 
 def test_lines_for_programs(publisher: Publisher) -> None:
