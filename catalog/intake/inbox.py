@@ -163,8 +163,9 @@ class Inbox:
 
     @property
     def is_open(self) -> bool:
-        """Whether the home is held open for something that was pushed."""
-        return self._session is not None
+        """Whether the home is held open for something that was pushed; false only once it is closed whole, its lease given back."""
+        with self._lock:
+            return self._session is not None
 
     def read_blob(self, label: str, size: int | None, pieces: Iterable[Piece]) -> ReadBlob:
         """Read a blob and store what is a layer; `keep` it once its digest is known to be right."""
