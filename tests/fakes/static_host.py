@@ -75,6 +75,7 @@ class StaticHost:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # docker and BuildKit try TLS first: the answer to that has to begin with "HTTP/"
     disable_nagle_algorithm = True
     host: StaticHost
 
