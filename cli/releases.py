@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from catalog.documents.encoding import to_json
+from catalog.documents.releases import describe_image, describe_release
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
 from cli.quantities import format_count, format_size
@@ -9,34 +11,14 @@ from cli.quantities import format_count, format_size
 
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
     """Return the JSON of a release; ``reference`` is how it is reached from here, ``alias`` is empty for the own catalogue."""
-    return {
-        "reference": reference,
-        "name": release.name,
-        "version": release.version,
-        "catalogue": catalogue,
-        "alias": alias or None,
-        "published": release.published,
-        "yanked": release.yanked,
-        "removed": release.removed,
-        "annotations": dict(release.annotations),
-        "images": {str(platform): image_body(image) for platform, image in sorted(release.images.items())},
-    }
+    found: dict[str, Any] = to_json(describe_release(release, reference=reference, catalogue=catalogue, alias=alias))
+    return found
 
 
 def image_body(image: Image) -> dict[str, Any]:
     """Return the JSON of an image."""
-    return {
-        "archive": str(image.archive),
-        "config": str(image.config),
-        "manifest": str(image.manifest),
-        "created": image.created,
-        "layers": image.layers,
-        "size": image.size,
-        "unpacked": image.unpacked,
-        "format": image.format,
-        "registry": list(image.registry),
-        "deltas": {str(base): {"cid": str(delta.cid), "size": delta.size} for base, delta in image.deltas.items()},
-    }
+    found: dict[str, Any] = to_json(describe_image(image))
+    return found
 
 
 def state_of(release: Release) -> str:

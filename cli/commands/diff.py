@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalog import operations
+from catalog.documents.differences import describe_blocks, describe_files, describe_layer, describe_packages, describe_setting
+from catalog.documents.encoding import to_json
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
@@ -58,31 +60,18 @@ def diff(
     ]
     if found.blocks is not None:
         blocks = found.blocks
-        body["blocks"] = {
-            "common": blocks.common_blocks,
-            "common_size": blocks.common_size,
-            "new": blocks.new_blocks,
-            "new_size": blocks.new_size,
-        }
+        body["blocks"] = to_json(describe_blocks(blocks))
         fresh = f"{format_size(blocks.new_size)} new in {format_count(blocks.new_blocks, 'block')}"
         facts.append(("blocks", f"{format_size(blocks.common_size)} in common, {fresh}"))
     parts.append(fields(facts))
     if found.layers is not None:
-        body["layers"] = [
-            {
-                "kind": change.kind,
-                "diff_id": str(change.layer.diff_id),
-                "size": change.layer.size,
-                "stored": change.layer.stored_size,
-            }
-            for change in found.layers
-        ]
+        body["layers"] = to_json([describe_layer(change) for change in found.layers])
         rows = [(_SIGNS[change.kind], format_size(change.layer.size), str(change.layer.diff_id)) for change in found.layers]
         raw = [(change.kind, str(change.layer.size), str(change.layer.diff_id)) for change in found.layers]
         if rows:
             parts.append(Table(("", "SIZE", "LAYER"), rows, frozenset({"SIZE"}), raw))
     if found.config is not None:
-        body["config"] = [{"key": change.key, "old": change.before, "new": change.after} for change in found.config]
+        body["config"] = to_json([describe_setting(change) for change in found.config])
         if found.config:
             settings = [(change.key, change.before or "", change.after or "") for change in found.config]
             parts.append(Table(("SETTING", "OLD", "NEW"), settings))
@@ -90,38 +79,11 @@ def diff(
         changed = operations.diff_files(
             context.home, old, new, platform=wanted_platform(platform), network=context.network, progress=context.progress
         )
-        body |= _files_body(changed)
+        body |= {"packages": to_json(describe_packages(changed)), "files": to_json(describe_files(changed))}
         parts += _files_parts(changed)
         return Document("diff", body, [f"/{change.path}" for change in changed.files], parts)
     closing = "" if found.layers is not None else f"The layers are not here. To fetch them: dcat pull --no-load {old} {new}"
     return Document("diff", body, [], parts, closing)
-
-
-def _files_body(changed: "FilesDifference") -> dict[str, Any]:
-    return {
-        "packages": [
-            {
-                "change": package.change,
-                "system": package.system,
-                "name": package.name,
-                "old": package.old_version,
-                "new": package.new_version,
-            }
-            for package in changed.packages
-        ],
-        "files": [
-            {
-                "change": file.change,
-                "path": f"/{file.path}",
-                "kind": file.kind,
-                "old_size": file.old_size,
-                "new_size": file.new_size,
-                "what": list(file.what),
-                "package": None if file.package is None else changed.packages[file.package].name,
-            }
-            for file in changed.files
-        ],
-    }
 
 
 def _files_parts(changed: "FilesDifference") -> list[str | Table]:

@@ -1,11 +1,12 @@
 """``dcat files``: list the files of an image."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from catalog import operations
+from catalog.documents.encoding import to_json
+from catalog.documents.files import describe_file, format_moment
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
@@ -51,7 +52,7 @@ def files(
         "reference": found.entry.reference,
         "platform": str(found.platform),
         "path": f"/{found.path}",
-        "files": [_body(file) for file in found.files],
+        "files": to_json([describe_file(file) for file in found.files]),
         "problems": list(found.problems),
     }
     rows = [_row(file, format_size(file.size)) for file in found.files]
@@ -64,25 +65,4 @@ def files(
 
 def _row(file: "operations.ListedFile", size: str) -> tuple[str, ...]:
     arrow = {"symlink": f" -> {file.target}", "hardlink": f" link to {file.target}"}.get(file.kind, "")
-    return (file.mode, f"{file.uid}:{file.gid}", size, _time(file.modified), str(file.layer), f"/{file.path}{arrow}")
-
-
-def _body(file: "operations.ListedFile") -> dict[str, Any]:
-    return {
-        "path": f"/{file.path}",
-        "kind": file.kind,
-        "mode": file.mode,
-        "uid": file.uid,
-        "gid": file.gid,
-        "size": file.size,
-        "modified": _time(file.modified),
-        "target": file.target or None,
-        "layer": file.layer,
-    }
-
-
-def _time(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return str(seconds)
+    return (file.mode, f"{file.uid}:{file.gid}", size, format_moment(file.modified), str(file.layer), f"/{file.path}{arrow}")

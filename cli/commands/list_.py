@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from catalog import operations
+from catalog.documents.encoding import to_json
+from catalog.documents.names import describe_name
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
@@ -45,19 +47,7 @@ def list_(
         return _list_releases(context, names or [], catalogue, platform, removed, limit)
 
     listed = operations.list_names(context.home, catalogue=catalogue, limit=limit)
-    body = [
-        {
-            "reference": name.reference,
-            "name": name.entry.name,
-            "catalogue": name.catalogue.catalogue,
-            "alias": name.catalogue.alias,
-            "newest": name.entry.newest or None,
-            "published": name.entry.published or None,
-            "releases": name.entry.live,
-            "title": name.entry.title,
-        }
-        for name in listed
-    ]
+    body = to_json([describe_name(name.catalogue, name.entry) for name in listed])
     cells = [
         (name.reference, name.entry.newest, str(name.entry.live), name.entry.published, name.catalogue.label, name.entry.title)
         for name in listed

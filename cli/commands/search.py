@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from catalog import operations
+from catalog.documents.encoding import to_json
+from catalog.documents.names import describe_found
 from cli.command import command, command_app
 from cli.context import Context
 from cli.failures import UsageError
@@ -28,19 +30,7 @@ def search(context: Context, words: WordsArgument, limit: LimitOption = 50) -> D
     if not text.strip():
         raise UsageError("the words to search for are empty")
     hits = operations.search(context.home, text, limit=limit)
-    body = [
-        {
-            "reference": hit.reference,
-            "name": hit.entry.name,
-            "catalogue": hit.catalogue.catalogue,
-            "alias": hit.catalogue.alias,
-            "newest": hit.entry.newest or None,
-            "releases": hit.entry.live,
-            "title": hit.entry.title,
-            "description": hit.entry.description,
-        }
-        for hit in hits
-    ]
+    body = to_json([describe_found(hit.catalogue, hit.entry) for hit in hits])
     rows = [
         (hit.reference, hit.entry.newest, hit.catalogue.label, hit.entry.title or hit.entry.description.partition("\n")[0][:80])
         for hit in hits

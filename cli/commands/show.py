@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalog import operations
+from catalog.documents.encoding import to_json
+from catalog.documents.releases import describe_layer
 from catalog.model.digest import Digest
 from cli.command import command, command_app
 from cli.context import Context
@@ -101,7 +103,5 @@ def _provenance_body(provenance: "Provenance") -> dict[str, Any]:
 def _layer_body(image: "operations.ShownImage") -> list[dict[str, Any]] | None:
     if image.layers is None:
         return None
-    return [
-        {"diff_id": str(layer.diff_id), "cid": str(layer.cid), "size": layer.size, "stored": layer.stored_size}
-        for layer in image.layers
-    ]
+    layers: list[dict[str, Any]] = to_json([describe_layer(layer) for layer in image.layers])
+    return layers

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from catalog import operations
+from catalog.documents.catalogues import describe_catalogue
+from catalog.documents.encoding import to_json
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table, fields
@@ -29,16 +31,8 @@ def status(context: Context) -> Document:
     body = {
         "home": str(found.home),
         "catalogues": [
-            {
-                "catalogue": entry.row.catalogue,
-                "alias": entry.row.alias,
-                "role": "own" if entry.row.own else "subscribed",
-                "sequence": entry.row.sequence,
-                "checked": entry.row.checked,
-                "expires": entry.row.expires,
-                "names": entry.names,
-                "releases": entry.releases,
-                "conflicts": entry.conflicts,
+            to_json(describe_catalogue(entry))
+            | {
                 "age": entry.freshness.age.value if entry.freshness else None,
                 "seen": list(entry.seen),
                 "revoked": entry.revoked,

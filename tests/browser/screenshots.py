@@ -11,8 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from tests.browser.chromium import NARROW, WIDE, Scheme, chromium, window
-from tests.browser.homes import fill
-from tests.browser.test_pages import PAGES
+from tests.browser.homes import CommandHome, fill
+from tests.browser.test_pages import EMPTY, PAGES, locate
 from tests.needs import ROOT
 
 FOLDER = ROOT / ".cache" / "screenshots"
@@ -32,9 +32,15 @@ def main(folder: Path) -> None:
                 for kind, size in (("wide", WIDE), ("narrow", NARROW)):
                     with window(browser, address, size=size, scheme=scheme) as opened:
                         page = opened.new_page()
-                        for name, path in PAGES.items():
-                            page.goto(path)
+                        for name in PAGES:
+                            page.goto(locate(address, name))
                             page.screenshot(path=folder / f"{name.replace(' ', '-')}-{scheme}-{kind}.png", full_page=True)
+            (Path(text) / "empty").mkdir()
+            with CommandHome(Path(text) / "empty").serving() as empty, window(browser, empty, size=NARROW) as opened:
+                for path in EMPTY:
+                    page = opened.new_page()
+                    page.goto(path)
+                    page.screenshot(path=folder / f"empty{path.replace('/', '-')}.png", full_page=True)
             with window(browser, address, size=_README_SIZE) as opened:
                 page = opened.new_page()
                 page.goto(PAGES["release"])

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from catalog.server.pages.document import schema_of
+from catalog.documents.encoding import schema_of
 from catalog.server.pages.pagelist import PAGES, Page
 
 _PARAMETER = re.compile(r"\{(\w+)\}")

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -75,7 +75,7 @@ def render(template: str, now: datetime, **values: object) -> str:
     """Return a page."""
     helpers: dict[str, Callable[..., object]] = {
         "age": lambda text: age(text, now),
-        "moment": lambda seconds: moment(seconds),
+        "moment": moment,
     }
     return environment().get_template(template).render(**helpers, **values)
 
@@ -96,14 +96,12 @@ def age(text: str | None, now: datetime) -> Markup | str:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, shown)
 
 
-def moment(seconds: int) -> Markup | str:
-    """Return seconds since 1970 as a day, with the exact time on hover."""
-    try:
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    except OverflowError:
-        return str(seconds)
-    exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(f"{at:%Y-%m-%dT%H:%M:%SZ}", exact, f"{at:%Y-%m-%d}")
+def moment(text: str) -> Markup | str:
+    """Return a time as its day, with the exact time on hover; what is not a time is shown as it is."""
+    day, t, rest = text.partition("T")
+    if not t:
+        return text
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(text, f"{day} {rest.removesuffix('Z')} UTC", day)
 
 
 def _grouped(number: int) -> str:

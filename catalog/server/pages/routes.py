@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from catalog.documents.encoding import to_json
 from catalog.errors import (
     AmbiguousReferenceError,
     BlockNotFoundError,
@@ -34,7 +35,6 @@ from catalog.lookup.opening import open_view
 from catalog.model.release import format_time
 from catalog.server.log import escape
 from catalog.server.pages import feed
-from catalog.server.pages.document import to_json
 from catalog.server.pages.links import encode_query, link
 from catalog.server.pages.openapi import describe
 from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages

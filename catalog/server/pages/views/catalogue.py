@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from catalog.documents.encoding import extend
+from catalog.documents.names import FoundName, describe_found
+from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import NameEntry, StoredSize, list_names, stored_sizes
 from catalog.index.search import search as search_index
 from catalog.model.reference import check_name
 from catalog.operations.status import status
-from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
+from catalog.server.pages.views.front import CatalogueCard, make_card
 from catalog.server.pages.views.status import sightings_of
 from catalog.server.pages.visit import Visit
 
@@ -15,20 +18,15 @@ _ROWS = 50
 _MOST_COUNTED = 200
 
 
-@dataclass(frozen=True, slots=True)
-class NameRow:
-    """A name of the catalogue: its newest version that is neither yanked nor removed, and that one's largest image as stored.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameRow(FoundName):
+    """A name of the catalogue: ``size`` is that of the largest image of its newest version, as stored, null where it has none.
 
     ``total`` is the size of all its archives, each by itself; null for a name of more than 200 releases.
     """
 
-    name: str
-    newest: str
-    published: str
-    releases: int
     size: int | None
     total: int | None
-    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +60,9 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
         few = [entry.name for entry in found[:rows] if entry.live <= _MOST_COUNTED]
         sizes = stored_sizes(connection, row.catalogue, few)
     following = found[rows - 1].name if not query and len(found) > rows else ""
-    names = tuple(_describe(visit, row.catalogue, entry, sizes.get(entry.name)) for entry in found[:rows])
+    names = tuple(_describe(visit, row, entry, sizes.get(entry.name)) for entry in found[:rows])
     return CataloguePage(
-        describe_catalogue(card),
+        make_card(card),
         query,
         names,
         following,
@@ -72,11 +70,11 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
     )
 
 
-def _describe(visit: Visit, catalogue_name: str, entry: NameEntry, sizes: StoredSize | None) -> NameRow:
+def _describe(visit: Visit, row: CatalogueRow, entry: NameEntry, sizes: StoredSize | None) -> NameRow:
     size = sizes.newest if sizes is not None else None
     if sizes is None and entry.newest:
-        found = visit.view.release(catalogue_name, entry.name, entry.newest)
+        found = visit.view.release(row.catalogue, entry.name, entry.newest)
         if found is not None:
             size = max((image.size for image in found.release.images.values()), default=None)
     total = sizes.total if sizes is not None else None
-    return NameRow(entry.name, entry.newest, entry.published, entry.live, size, total, entry.title or entry.description)
+    return extend(NameRow, describe_found(row, entry), size=size, total=total)

@@ -1,8 +1,17 @@
 """Two releases: layers, configuration, files and packages that differ, and what the upgrade costs on the wire."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from catalog.documents.differences import (
+    FileDifference,
+    LayerDifference,
+    PackageDifference,
+    SettingDifference,
+    describe_files,
+    describe_layer,
+    describe_packages,
+)
+from catalog.documents.encoding import extend
 from catalog.errors import (
     BlockNotFoundError,
     CorruptHomeError,
@@ -20,7 +29,7 @@ from catalog.image.secrets import find_secrets
 from catalog.ipld.cid import Cid
 from catalog.model.release import Image
 from catalog.operations.diff import compare_files
-from catalog.rootfs.difference import FileChange, FilesDifference, PackageChange
+from catalog.rootfs.difference import FileChange, FilesDifference
 from catalog.server.pages.views.fetching import can_fetch, fetch_if_asked
 from catalog.server.pages.views.files import open_archive
 from catalog.server.pages.views.layers import leaves, leaves_of
@@ -43,24 +52,11 @@ class Side:
     unpacked: int
 
 
-@dataclass(frozen=True, slots=True)
-class LayerDifference:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedLayer(LayerDifference):
     """A layer of either image; of its ``stored`` bytes ``shared`` are in the other image too."""
 
-    kind: Literal["same", "added", "removed"]
-    diff_id: str
-    size: int
-    stored: int
     shared: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettingDifference:
-    """A setting of the configuration that differs; of one that looks like a secret no value is shown."""
-
-    name: str
-    old: str | None
-    new: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ class Cost:
 class DiffPage:
     """Two releases compared for one platform.
 
-    ``layers``, ``settings`` and ``cost`` are null where the first blocks of either image are not here, ``files`` and ``packages``
+    ``layers``, ``config`` and ``cost`` are null where the first blocks of either image are not here, ``files`` and ``packages``
     where their files are not; ``why`` says which, and ``fetches`` whether this server fetches
     what is missing for who asks with ``fetch=yes``. ``files`` is a page of ``total`` changes, by package first; ``next`` is the
     number to go on ``after``.
@@ -92,11 +88,11 @@ class DiffPage:
     platform: str
     platforms: tuple[str, ...]
     same: bool
-    layers: tuple[LayerDifference, ...] | None
-    settings: tuple[SettingDifference, ...] | None
+    layers: tuple[ComparedLayer, ...] | None
+    config: tuple[SettingDifference, ...] | None
     cost: Cost | None
-    packages: tuple[PackageChange, ...] | None
-    files: tuple[FileChange, ...] | None
+    packages: tuple[PackageDifference, ...] | None
+    files: tuple[FileDifference, ...] | None
     added: int
     removed: int
     changed: int
@@ -132,10 +128,10 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
         platforms=tuple(map(str, common)),
         same=before.config == after.config,
         layers=_layers(visit, *views) if views else None,
-        settings=_settings(*views) if views else None,
+        config=_settings(*views) if views else None,
         cost=_cost(visit, *views, before, after) if views else None,
-        packages=found.packages if found is not None else None,
-        files=ordered[begin : begin + rows] if found is not None else None,
+        packages=describe_packages(found) if found is not None else None,
+        files=describe_files(FilesDifference(found.packages, ordered[begin : begin + rows])) if found is not None else None,
         added=sum(1 for file in ordered if file.change == "added"),
         removed=sum(1 for file in ordered if file.change == "removed"),
         changed=sum(1 for file in ordered if file.change == "changed"),
@@ -184,13 +180,13 @@ def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:
     return tuple(sorted(found.files, key=lambda file: (last if file.package is None else file.package, file.path)))
 
 
-def _layers(visit: Visit, before: ArchiveView, after: ArchiveView) -> tuple[LayerDifference, ...]:
+def _layers(visit: Visit, before: ArchiveView, after: ArchiveView) -> tuple[ComparedLayer, ...]:
     old, new = leaves_of(visit, before.cid), leaves_of(visit, after.cid)
     found = []
     for change in compare_layers(before, after):
         layer, other = change.layer, new if change.kind == "removed" else old
         shared = sum(size for cid, size in leaves(visit, layer) if cid in other)
-        found.append(LayerDifference(change.kind, str(layer.diff_id), layer.size, layer.stored_size, shared))
+        found.append(extend(ComparedLayer, describe_layer(change), shared=shared))
     return tuple(found)
 
 
@@ -201,7 +197,9 @@ def _settings(before: ArchiveView, after: ArchiveView) -> tuple[SettingDifferenc
         names = find_secrets(config.env, config.labels)
         secret |= {f"Env {name}" for name in names} | {f"Labels {name}" for name in names}
     return tuple(
-        SettingDifference(change.key, *(_mask(value, change.key in secret) for value in (change.before, change.after)))
+        SettingDifference(
+            key=change.key, old=_mask(change.before, change.key in secret), new=_mask(change.after, change.key in secret)
+        )
         for change in compare_configs(before.config, after.config)
     )
 

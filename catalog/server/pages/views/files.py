@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from catalog.delivery.contents import ImageFiles, open_image_files
+from catalog.documents.files import File, describe_file
 from catalog.errors import BlockNotFoundError, PathNotFoundError, ReleaseNotFoundError
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_SHOWN_FILE
-from catalog.operations.files import ListedFile, describe_file
+from catalog.operations.files import describe_file as describe_node
 from catalog.rootfs.tree import Node
 from catalog.server.pages.views.fetching import fetch_if_asked
 from catalog.server.pages.views.release import choose_platform, find_release
@@ -23,7 +24,7 @@ class FilesPage:
     """What stands at a path of an image.
 
     Of a directory ``files`` are what it holds, or with a ``query`` all below it whose path holds that; ``next`` is the path to go
-    on ``after``. Of a file ``text`` is its content where that is text of at most 1 MiB, else null. ``path`` has no leading slash.
+    on ``after``. Of a file ``text`` is its content where that is text of at most 1 MiB, else null. Paths begin with a slash.
     """
 
     label: str
@@ -33,8 +34,8 @@ class FilesPage:
     archive: str
     path: str
     query: str
-    node: ListedFile
-    files: tuple[ListedFile, ...]
+    node: File
+    files: tuple[File, ...]
     total: int
     next: str
     text: str | None
@@ -66,10 +67,10 @@ def files(visit: Visit, label: str, reference: str, path: str = "") -> FilesPage
         platform=platform,
         platforms=tuple(str(known) for known in sorted(found.images)),
         archive=str(archive),
-        path=node.path,
+        path=f"/{node.path}",
         query=query,
-        node=describe_file(opened, node),
-        files=tuple(describe_file(opened, entry) for entry in shown),
+        node=describe_file(describe_node(opened, node)),
+        files=tuple(describe_file(describe_node(opened, entry)) for entry in shown),
         total=len(nodes),
         next=shown[-1].path if len(nodes) > begin + rows else "",
         text=_read_text(opened, node),

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from catalog.documents.catalogues import Catalogue, describe_catalogue
+from catalog.documents.encoding import extend
+from catalog.documents.names import FoundName, describe_found
+from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import NameEntry, newest_names
 from catalog.index.subscriptions import list_catalogues
 from catalog.operations.status import CatalogueStatus, status
@@ -10,36 +14,22 @@ from catalog.server.pages.visit import Visit
 _NEWEST = 12
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueCard:
-    """A catalogue. ``label`` is ``mine`` or its alias, ``name`` its IPNS name; ``state`` is one word and ``note`` a sentence
-    about it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueCard(Catalogue):
+    """A catalogue. ``label`` is ``mine`` or its alias; ``state`` is one word and ``note`` a sentence about it."""
 
     label: str
-    name: str
-    own: bool
     title: str
-    names: int
-    releases: int
-    sequence: int | None
-    root: str | None
-    checked: str | None
-    expires: str | None
+    snapshot: str | None
     state: str
     note: str
-    conflicts: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewestRelease:
-    """The newest release of a name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedName(FoundName):
+    """A name, and the ``label`` of its catalogue in addresses."""
 
     label: str
-    name: str
-    version: str
-    published: str
-    title: str
-    releases: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,33 +37,21 @@ class Front:
     """What a home holds: its catalogues, the own one first, and the newest releases in all of them."""
 
     catalogues: tuple[CatalogueCard, ...]
-    newest: tuple[NewestRelease, ...]
+    newest: tuple[ListedName, ...]
 
 
 def front(visit: Visit) -> Front:
     """Make the first page."""
-    cards = tuple(map(describe_catalogue, visit.remember("status", lambda: status(visit.home)).catalogues))
+    cards = tuple(map(make_card, visit.remember("status", lambda: status(visit.home)).catalogues))
     return Front(cards, visit.remember("newest", lambda: _list_newest(visit)))
 
 
-def describe_catalogue(entry: CatalogueStatus) -> CatalogueCard:
+def make_card(entry: CatalogueStatus) -> CatalogueCard:
     """Return a catalogue as pages show it."""
     row = entry.row
     state, note = _judge(entry)
-    return CatalogueCard(
-        label=row.label,
-        name=row.catalogue,
-        own=row.own,
-        title=row.title,
-        names=entry.names,
-        releases=entry.releases,
-        sequence=row.sequence,
-        root=row.root,
-        checked=row.checked,
-        expires=row.expires,
-        state=state,
-        note=note,
-        conflicts=entry.conflicts,
+    return extend(
+        CatalogueCard, describe_catalogue(entry), label=row.label, title=row.title, snapshot=row.root, state=state, note=note
     )
 
 
@@ -95,11 +73,12 @@ def _judge(entry: CatalogueStatus) -> tuple[str, str]:
     return entry.freshness.age.value, entry.freshness.text
 
 
-def _list_newest(visit: Visit) -> tuple[NewestRelease, ...]:
+def _list_newest(visit: Visit) -> tuple[ListedName, ...]:
     with visit.home.index.read() as connection:
-        labels = {row.catalogue: row.label for row in list_catalogues(connection)}
-        return tuple(_newest(labels, entry) for entry in newest_names(connection, limit=_NEWEST))
+        rows = {row.catalogue: row for row in list_catalogues(connection)}
+        return tuple(list_name(rows[entry.catalogue], entry) for entry in newest_names(connection, limit=_NEWEST))
 
 
-def _newest(labels: dict[str, str], entry: NameEntry) -> NewestRelease:
-    return NewestRelease(labels[entry.catalogue], entry.name, entry.newest, entry.published, entry.title, entry.live)
+def list_name(row: CatalogueRow, entry: NameEntry) -> ListedName:
+    """Return a name as lists show it."""
+    return extend(ListedName, describe_found(row, entry), label=row.label)

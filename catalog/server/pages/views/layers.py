@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from catalog.documents.encoding import extend
+from catalog.documents.releases import Layer, describe_layer
 from catalog.errors import BlockNotFoundError, VerificationError
 from catalog.image.document import decode_object
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
@@ -15,8 +17,8 @@ _OTHER_NAMES = 48  # whose layers are looked at for shared ones
 _LEAF_SIZE = 512  # bytes that a leaf takes in memory, about
 
 
-@dataclass(frozen=True, slots=True)
-class LayerRow:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRow(Layer):
     """A layer, the base first. ``made_by`` is the step of the history that made it.
 
     Of its ``stored`` bytes, ``shared`` are also in the version before; ``names`` are other names whose newest release has the
@@ -24,10 +26,6 @@ class LayerRow:
     """
 
     number: int
-    diff_id: str
-    cid: str
-    size: int
-    stored: int
     made_by: str
     shared: int
     names: tuple[str, ...]
@@ -43,7 +41,7 @@ def list_layers(visit: Visit, view: ArchiveView, old: Image | None, own: str) ->
         names = tuple(sorted(set(elsewhere.get(layer.cid, ())) - {own}))
         shared = sum(size for cid, size in leaves(visit, layer) if cid in before)
         step = steps[number - 1] if number <= len(steps) else ""
-        rows.append(LayerRow(number, str(layer.diff_id), str(layer.cid), layer.size, layer.stored_size, step, shared, names))
+        rows.append(extend(LayerRow, describe_layer(layer), number=number, made_by=step, shared=shared, names=names))
     return tuple(rows)
 
 

@@ -3,51 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from catalog.documents.encoding import extend
+from catalog.documents.releases import Image, Release, describe_image, describe_release
 from catalog.errors import ReleaseNotFoundError
 from catalog.index.catalogue import CatalogueRow
+from catalog.index.entry import qualify
 from catalog.index.releases import list_releases
 from catalog.ipld.cid import DAG_PB, Cid
 from catalog.ipld.dag_pb import decode_node
+from catalog.model import release as model
 from catalog.model.reference import check_name, check_version, nearest
-from catalog.model.release import Image, Release
 from catalog.server.pages.visit import Visit
 from catalog.server.site.site import HeldBlocks
 
 _ROWS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class DeltaRow:
-    """A published delta: the version that it starts from (its archive's CID where no release here has it), and the size of the
-    file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedImage(Image):
+    """An image of a release; ``held`` is whether its first blocks are here, ``bases`` the versions that its deltas start from."""
 
-    base: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImageCell:
-    """The image of a release for one platform; ``held`` is whether its first blocks are here."""
-
-    archive: str
-    config: str
-    size: int
-    unpacked: int
-    layers: int
     held: bool
-    deltas: tuple[DeltaRow, ...]
+    bases: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseRow:
-    """A release; ``images`` by platform. ``yanked`` is a reason, ``removed`` a time, null where it is neither."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRelease(Release):
+    """A release; ``images`` by platform."""
 
-    version: str
-    published: str
-    title: str
-    yanked: str | None
-    removed: str | None
-    images: Mapping[str, ImageCell]
+    images: Mapping[str, ListedImage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +48,7 @@ class NamePage:
     description: str
     newest: str
     platforms: tuple[str, ...]
-    releases: tuple[ReleaseRow, ...]
+    releases: tuple[ListedRelease, ...]
     next: str
 
 
@@ -90,7 +74,7 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
         description=annotations.get("description", "") or annotations.get("org.opencontainers.image.description", ""),
         newest=newest,
         platforms=tuple(sorted({str(platform) for release in shown for platform in release.images})),
-        releases=tuple(_describe(release, versions, visit.blocks) for release in shown),
+        releases=tuple(list_release(row, release, versions, visit.blocks) for release in shown),
         next=shown[-1].version if len(found) > rows else "",
     )
 
@@ -117,29 +101,14 @@ def _annotations(visit: Visit, catalogue_name: str, name: str, version: str) -> 
     return found.release.annotations if found is not None else {}
 
 
-def _describe(release: Release, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ReleaseRow:
-    return ReleaseRow(
-        version=release.version,
-        published=release.published,
-        title=release.annotations.get("title", ""),
-        yanked=release.yanked,
-        removed=release.removed,
-        images={str(platform): _cell(image, versions, blocks) for platform, image in sorted(release.images.items())},
-    )
+def list_release(row: CatalogueRow, release: model.Release, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ListedRelease:
+    """Return a release as lists show it; ``versions`` are those that deltas may start from, by archive."""
+    found = describe_release(release, reference=qualify(row, release.reference), catalogue=row.catalogue, alias=row.alias)
+    images = {str(platform): list_image(image, versions, blocks) for platform, image in sorted(release.images.items())}
+    return extend(ListedRelease, found, images=images)
 
 
-def _cell(image: Image, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ImageCell:
-    return ImageCell(
-        archive=str(image.archive),
-        config=str(image.config),
-        size=image.size,
-        unpacked=image.unpacked,
-        layers=image.layers,
-        held=is_begun(image.archive, blocks),
-        deltas=list_deltas(image, versions),
-    )
-
-
-def list_deltas(image: Image, versions: Mapping[Cid, str]) -> tuple[DeltaRow, ...]:
-    """Return an image's published deltas, named after the versions that they start from."""
-    return tuple(DeltaRow(versions.get(base, str(base)), delta.size) for base, delta in image.deltas.items())
+def list_image(image: model.Image, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ListedImage:
+    """Return an image as lists show it."""
+    bases = {str(base): versions[base] for base in image.deltas if base in versions}
+    return extend(ListedImage, describe_image(image), held=is_begun(image.archive, blocks), bases=bases)

@@ -1,9 +1,9 @@
 """One release: how to get it, what it is made of, how it runs, where it came from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from catalog.blockstores.holding import is_whole
+from catalog.documents.encoding import extend
 from catalog.errors import BlockNotFoundError, PlatformNotFoundError, ReleaseNotFoundError, VerificationError
 from catalog.image.reader import ArchiveView, read_listed_archive
 from catalog.image.walk import walk
@@ -18,22 +18,10 @@ from catalog.server.pages.getting import Client, list_clients
 from catalog.server.pages.views.configuration import Configuration, describe_configuration
 from catalog.server.pages.views.fetching import can_fetch
 from catalog.server.pages.views.layers import LayerRow, list_layers
-from catalog.server.pages.views.name import DeltaRow, is_begun, list_deltas, unknown_name
+from catalog.server.pages.views.name import ListedRelease, is_begun, list_release, unknown_name
 from catalog.server.pages.visit import Visit
 
 _NEIGHBOURS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformRow:
-    """An image of the release."""
-
-    platform: str
-    archive: str
-    size: int
-    unpacked: int
-    layers: int
-    created: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +33,23 @@ class ChangeRow:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReleasePage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasePage(ListedRelease):
     """A release and its image for one platform.
 
     ``whole`` is whether all bytes of that image are here, ``fetches`` whether this server fetches it for who opens its files with
-    ``fetch=yes``. ``layers`` and ``configuration`` are null where its first blocks are not here; ``previous`` is the version
+    ``fetch=yes``. ``layer_list`` and ``configuration`` are null where its first blocks are not here; ``previous`` is the version
     before, ``newest`` the one to use, each empty where there is none.
     """
 
     label: str
-    catalogue: str
-    name: str
-    version: str
-    reference: str
-    published: str
     first_seen: str | None
-    yanked: str | None
-    removed: str | None
-    annotations: Mapping[str, str]
-    platforms: tuple[PlatformRow, ...]
     platform: str
-    archive: str
-    config: str
-    manifest: str
-    registry: tuple[str, ...]
     whole: bool
     begun: bool
     fetches: bool
-    deltas: tuple[DeltaRow, ...]
     getting: tuple[Client, ...]
-    layers: tuple[LayerRow, ...] | None
+    layer_list: tuple[LayerRow, ...] | None
     configuration: Configuration | None
     previous: str
     newest: str
@@ -86,7 +60,6 @@ class ReleasePage:
 def release(visit: Visit, label: str, reference: str) -> ReleasePage:
     """Make the page of ``name@version`` for the platform in the query, else for the first that is here."""
     row, found = find_release(visit, label, reference)
-    platforms = sorted(found.images)
     chosen = choose_platform(visit, found)
     image = found.images[chosen] if chosen is not None else None
     with visit.home.index.read() as connection:
@@ -99,29 +72,18 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
     is_readable = view is not None or (image is not None and image.format != IMAGE_FORMAT)
     whole = image is not None and is_readable and is_whole_here(visit, image.archive)
     old_image = before.images.get(chosen) if before is not None and chosen is not None else None
-    return ReleasePage(
+    return extend(
+        ReleasePage,
+        list_release(row, found, _versions(older), visit.blocks),
         label=row.label,
-        catalogue=row.catalogue,
-        name=found.name,
-        version=found.version,
-        reference=found.reference if row.own else f"{row.label}/{found.reference}",
-        published=found.published,
         first_seen=min(visit.view.images_seen(row.catalogue, found.name, found.version).values(), default=None),
-        yanked=found.yanked,
-        removed=found.removed,
         annotations=dict(sorted(found.annotations.items())),
-        platforms=tuple(_platform(platform, found.images[platform]) for platform in platforms),
         platform=str(chosen) if chosen is not None else "",
-        archive=str(image.archive) if image is not None else "",
-        config=str(image.config) if image is not None else "",
-        manifest=str(image.manifest) if image is not None else "",
-        registry=image.registry if image is not None else (),
         whole=whole,
         begun=view is not None,
         fetches=image is not None and not whole and can_fetch(visit, row),
-        deltas=list_deltas(image, _versions(older)) if image is not None else (),
         getting=list_clients(visit, row, found, image, whole=whole) if image is not None else (),
-        layers=list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
+        layer_list=list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
         configuration=describe_configuration(view) if view is not None else None,
         previous=before.version if before is not None else "",
         newest=next((entry.version for entry in others if entry.yanked is None and entry.removed is None), ""),
@@ -186,10 +148,6 @@ def _open(visit: Visit, image: Image | None, platform: Platform | None) -> Archi
         return read_listed_archive(image, platform, visit.blocks)
     except (BlockNotFoundError, VerificationError):
         return None
-
-
-def _platform(platform: Platform, image: Image) -> PlatformRow:
-    return PlatformRow(str(platform), str(image.archive), image.size, image.unpacked, image.layers, image.created)
 
 
 def _versions(releases: list[Release]) -> dict[Cid, str]:

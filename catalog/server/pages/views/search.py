@@ -2,18 +2,13 @@
 
 from dataclasses import dataclass
 
-from catalog.index.releases import NameEntry
 from catalog.operations.search import Hit
 from catalog.operations.search import search as find
-from catalog.server.pages.views.front import NewestRelease
+from catalog.server.pages.views.front import ListedName, list_name
 from catalog.server.pages.visit import Visit
 
 _ROWS = 50
 _HIT_SIZE = 1024  # bytes that a hit takes in memory besides its texts, about
-
-
-def _title(entry: NameEntry) -> str:
-    return entry.title or entry.description
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +16,7 @@ class SearchResult:
     """The names that hold every word of ``query``, best first."""
 
     query: str
-    hits: tuple[NewestRelease, ...]
+    hits: tuple[ListedName, ...]
     more: bool
 
 
@@ -29,17 +24,7 @@ def search(visit: Visit) -> SearchResult:
     """Make the page of a search."""
     query, rows = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS)
     found = visit.remember(("search", query, rows), lambda: find(visit.home, query, limit=rows + 1), _size_of) if query else ()
-    hits = tuple(
-        NewestRelease(
-            hit.catalogue.label,
-            hit.entry.name,
-            hit.entry.newest,
-            hit.entry.published,
-            hit.entry.title or hit.entry.description,
-            hit.entry.live,
-        )
-        for hit in found[:rows]
-    )
+    hits = tuple(list_name(hit.catalogue, hit.entry) for hit in found[:rows])
     return SearchResult(query, hits, len(found) > rows)
 
 

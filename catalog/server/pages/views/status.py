@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from catalog.index.subscriptions import list_sightings
 from catalog.operations.status import status as find_status
-from catalog.server.pages.views.front import CatalogueCard, describe_catalogue
+from catalog.server.pages.views.front import CatalogueCard, make_card
 from catalog.server.pages.visit import Visit
 
 
@@ -55,7 +55,7 @@ class StatusPage:
 def status(visit: Visit) -> StatusPage:
     """Make the page."""
     found = visit.remember("status", lambda: find_status(visit.home))
-    cards = tuple(map(describe_catalogue, found.catalogues))
+    cards = tuple(map(make_card, found.catalogues))
     sightings = tuple(
         SightingRow(entry.row.label, source, sequence, at, entry.row.sequence is not None and sequence < entry.row.sequence)
         for entry in found.catalogues

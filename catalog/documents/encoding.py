@@ -1,15 +1,16 @@
-"""A page's model as JSON, and the JSON Schema of it: both made from the same frozen dataclasses."""
+"""A document as JSON, and the JSON Schema of it: both made from the same frozen dataclasses."""
 
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+T = TypeVar("T")
 _PLAIN: Mapping[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 
 def to_json(value: object) -> Any:
-    """Return a model as what `json.dumps` takes; a lone surrogate, of a file name that is not UTF-8, is escaped."""
+    """Return a document as what `json.dumps` takes; a lone surrogate, of a file name that is not UTF-8, is escaped."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
     if is_dataclass(value) and not isinstance(value, type):
@@ -19,6 +20,11 @@ def to_json(value: object) -> Any:
     if isinstance(value, Sequence):
         return [to_json(item) for item in value]
     return value
+
+
+def extend(kind: type[T], document: Any, **more: Any) -> T:
+    """Return a document of ``kind``, which extends the dataclass of ``document``, with its fields and some more."""
+    return kind(**{field.name: getattr(document, field.name) for field in fields(document)} | more)
 
 
 def schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
