@@ -140,8 +140,8 @@ def test_windows_is_told_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatc
     [
         (["--version"], 60),
         (["__complete", "bash", "dcat pu"], 90),
-        (["resolve", "web@1.0"], 180),
-        (["__complete", "bash", "dcat resolve we"], 180),
+        (["resolve", "web@1.0"], 155),
+        (["__complete", "bash", "dcat resolve we"], 155),
     ],
 )
 def test_a_quick_answer_imports_few_modules(stocked: Dcat, arguments: list[str], limit: int) -> None:

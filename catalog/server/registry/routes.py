@@ -164,7 +164,7 @@ class RegistryRoutes:
             digest = Digest.parse(reference)
         except InvalidDigestError:
             return refuse_registry(400, "a digest is sha256: and 64 lower-case hex digits", code="DIGEST_INVALID")
-        if self._push is not None and request.method == "HEAD":
+        if self._push is not None and request.method == "HEAD" and "ns" not in request.query_params:  # which pulls have
             found = await self._push.find_blob(digest)
             if found is not None:
                 headers = {"content-type": "application/octet-stream", "docker-content-digest": str(digest), **VERSION_HEADERS}

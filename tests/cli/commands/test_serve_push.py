@@ -75,6 +75,7 @@ def test_a_public_server_takes_pushes_only_with_a_token(home: Path, dcat: Dcat) 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("size", [32 * MIB, pytest.param(4096 * MIB, marks=pytest.mark.long)])
 @pytest.mark.usefixtures("home")
 def test_five_layers_that_are_pushed_at_once_take_at_most_250_mib(size: int) -> None:
