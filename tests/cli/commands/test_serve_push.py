@@ -86,7 +86,7 @@ def test_five_layers_that_are_pushed_at_once_take_at_most_250_mib(size: int) -> 
         return f"sha256:{sha256.hexdigest()}"
 
     def push(seed: int) -> str:
-        client = Pusher(port_of(started))
+        client = Pusher(port_of(started), patience=1800)
         try:
             digest = digest_of(seed)
             place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]

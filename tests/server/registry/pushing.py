@@ -47,14 +47,18 @@ class Reply(NamedTuple):
 
 @dataclass
 class Pusher:
-    """A client on one connection; ``login`` is the value of its Authorization header."""
+    """A client on one connection; ``login`` is the value of its Authorization header.
+
+    It waits ``patience`` seconds for a server that reads nothing, as it does while it reads other layers.
+    """
 
     port: int
     login: str = ""
+    patience: float = 60
     connection: http.client.HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
 
     def ask(self, method: str, path: str, body: bytes | Iterator[bytes] | None = None, **headers: str) -> Reply:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
