@@ -33,7 +33,7 @@ from catalog.trust.store import list_pins
 class Moved:
     """Moved blocks: how many live in the place only, which of them it lost, and why it could not be asked (``failure``).
 
-    ``kept`` says that the snapshot is still pinned there.
+    ``kept`` says that the snapshot is still pinned there, in a cluster by as many nodes as wanted.
     """
 
     blocks: int = 0
@@ -88,8 +88,8 @@ def move_archives(home: Home, place: Place, root: Cid) -> None:
 def check_moved(home: Home, network: Network) -> Moved:
     """Ask the place for every block that moved; blocks that it lost no longer count as moved.
 
-    The snapshot must be pinned there too, in a cluster by one of its nodes: else nothing counts as moved until it is shared again.
-    What cannot be found while peers of a cluster are down does not count as lost.
+    The snapshot, and so every archive under it, must be pinned there too: where no node pins it, nothing counts as moved until it
+    is shared again. What cannot be found while peers of a cluster are down does not count as lost.
     """
     blocks = home.blocks.missing(list_moved(home.blocks))
     held = moved_to(home)
@@ -102,15 +102,16 @@ def check_moved(home: Home, network: Network) -> Moved:
         if place is None or place.key != held.url:
             return Moved(len(blocks), failure=_explain(held, "it is not the configured one"))
         lost = place.blocks.missing(blocks)
-        kept, absent = _look_up(place, held.root)
+        pinned, absent = _look_up(place, held.root)
     except UnavailableError as error:
         return Moved(len(blocks), failure=_explain(held, error.message))
     if lost and absent:
         why = f"{len(lost)} of them are not found while some of its peers do not keep them: {'; '.join(absent)}"
         return Moved(len(blocks), failure=_explain(held, why))
-    if lost or not kept:
+    if lost or not pinned:
         distrust(home, place.key)
         forget_moved(home.blocks, lost)
+    kept = pinned >= (network.rule.least if place.cluster is not None else 1) or not held.root
     return Moved(len(blocks) - len(lost), tuple(lost), kept=kept)
 
 
@@ -126,14 +127,14 @@ def explain_place(home: Home, place: Place, error: UnavailableError) -> None:
     ) from error
 
 
-def _look_up(place: Place, root: str) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the place pins this snapshot, in a cluster by one of its nodes, and what peers of it say that failed to."""
+def _look_up(place: Place, root: str) -> tuple[int, tuple[str, ...]]:
+    """Return how many nodes of the place pin this snapshot, and what peers of a cluster say that failed to."""
     if not root:
-        return True, ()
+        return 1, ()
     if place.cluster is None:
-        return place.node.is_pinned(parse_cid(root)), ()
+        return int(place.node.is_pinned(parse_cid(root))), ()
     found = place.cluster.replicas(parse_cid(root))
-    return found.pinned > 0, found.failures
+    return found.pinned, found.failures
 
 
 def _find_held(home: Home) -> set[bytes]:

@@ -104,7 +104,7 @@ def verify(
 def _describe_moved(done: "operations.Verified") -> str:
     state = f"not checked ({done.unasked})" if done.unasked else "it has them all"
     if not done.kept:
-        state += ", but does not pin your catalogue any more: dcat sync"
+        state += ", but your catalogue is not pinned there as it should be: dcat sync"
     return f"{format_count(done.moved, 'block')}: {state}"
 
 
