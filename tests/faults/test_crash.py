@@ -180,7 +180,7 @@ def test_export_static(forks: Forks, images: dict[str, str], folder: Path) -> No
     acknowledged |= publish(forks, home, images, "1.1")
     start = folder / "start"
     shutil.copytree(site, start)
-    for point in range(1, MOST_POINTS, 5):
+    for point in range(1, MOST_POINTS, 7):
         shutil.rmtree(site)
         shutil.copytree(start, site)
         ended = forks.run(*command, "--prune", home=home, crash_at=point)
