@@ -95,7 +95,7 @@ def serve(
         publisher = _open_publisher(context) if push else None
         site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None, feeder, publisher)
         try:
-            run_server(site, settings, ready=lambda server: _tell(context, server), log=_write_log, chores=chores)
+            run_server(site, settings, ready=lambda server: _tell(context, server, push=push), log=_write_log, chores=chores)
         finally:
             if feeder is not None:
                 feeder.close()
@@ -139,7 +139,7 @@ def _renew(context: Context) -> None:
             context.output.warn(failure)
 
 
-def _tell(context: Context, server: "RunningServer") -> None:
+def _tell(context: Context, server: "RunningServer", *, push: bool) -> None:
     name = context.home.own_catalogue()
     context.show(Document("serving", {"url": server.url, "catalogue": name}, [server.url], [f"Serving {server.url}"]))
     if name is None:
@@ -147,6 +147,9 @@ def _tell(context: Context, server: "RunningServer") -> None:
     else:
         context.note(f"Catalogue {name}")
         context.note(f"To follow it: dcat subscribe ALIAS {server.url}")
+    if push:
+        place = server.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+        context.note(f"To publish: docker push {place}/NAME:VERSION")
 
 
 def _confirm_public(context: Context, settings: "ServerSettings") -> None:
@@ -157,6 +160,8 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
     reach = "everybody with the token" if settings.token else "everybody"
     seen = "; ".join(exposed.lines)
     context.output.warn(f"public on {settings.listening_host} port {settings.port}: {reach} who reaches it can read: {seen}")
+    if settings.push:
+        context.output.warn("with --push everybody with the token can publish in your name")
     with context.home.trust.read() as connection:
         known = is_confirmed(connection, _PUBLIC_TARGET)
     if known:

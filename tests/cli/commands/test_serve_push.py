@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.intake.pushing import pieces
 from tests.memory import PeakWatch
+from tests.needs import ROOT
 from tests.server.registry.pushing import Pusher
 
 MIB = 1 << 20
@@ -66,6 +69,16 @@ def test_the_log_says_by_whom(home: Path, dcat: Dcat, tmp_path: Path) -> None:
         assert client.push("web", "1.0", make_image([COMMON])).status == 201
         client.connection.close()
     assert "by ci-job, from 127.0.0.1" in dcat("log").out
+
+
+def test_how_to_push_is_said(home: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "serve", "--push", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        port = process.stdout.readline().strip().rpartition(":")[2]
+        process.terminate()
+        assert f"To publish: docker push localhost:{port}/NAME:VERSION" in process.stderr.read()
 
 
 def test_a_public_server_takes_pushes_only_with_a_token(home: Path, dcat: Dcat) -> None:
