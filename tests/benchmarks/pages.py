@@ -27,14 +27,14 @@ def measure(report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="dcat-bench-") as text:
         folder = Path(text)
         with fill_home(folder / "home", RELEASES) as home:
-            releases = [make_release(number, home.time) for number in range(0, RELEASES, RELEASES // 64)]
+            releases = [make_release(number, home.time) for number in range(0, RELEASES, RELEASES // (CLIENTS * REQUESTS))]
         measure_pages(report, folder / "home", [(release.name, release.version) for release in releases])
         for name, pair in image_pairs().items():
             measure_files(report, folder, name, pair)
 
 
 def measure_pages(report: Report, home: Path, releases: list[tuple[str, str]]) -> None:
-    """Ask for each kind of page from 8 clients at once; no answer is taken twice from a client's own cache."""
+    """Ask for each kind of page from 8 clients at once, first each page once, then all of them again: the server keeps pages."""
     pages = {
         "first page": ["/"],
         "catalogue": ["/c/mine", *(f"/c/mine?after={name}" for name, _ in releases)],
@@ -45,10 +45,13 @@ def measure_pages(report: Report, home: Path, releases: list[tuple[str, str]]) -
     with serving(home) as (port, process), PeakWatch(process) as watch:
         for kind, paths in pages.items():
             ask(port, paths[0])
-            seconds, sizes = ask_at_once(port, paths)
-            ordered = sorted(seconds)
-            report.add(f"{kind} page, p95 with {CLIENTS} clients", 1000 * ordered[int(len(ordered) * 0.95)], "ms", "≤ 100")
-            report.add(f"{kind} page, median", 1000 * statistics.median(ordered), "ms")
+            for when in ("the first time", "again"):
+                seconds, sizes = ask_at_once(port, paths)
+                ordered = sorted(seconds)
+                report.add(
+                    f"{kind} page, p95 with {CLIENTS} clients, {when}", 1000 * ordered[int(len(ordered) * 0.95)], "ms", "≤ 100"
+                )
+                report.add(f"{kind} page, median, {when}", 1000 * statistics.median(ordered), "ms")
             report.add(f"{kind} page, largest", max(sizes) / 1000, "kB", "≤ 50")
         before = watch.peak
         for _ in range(5):
@@ -128,13 +131,13 @@ def ask(port: int, path: str) -> tuple[float, int]:
 
 
 def ask_at_once(port: int, paths: list[str]) -> tuple[list[float], list[int]]:
-    """Ask from all clients at once, each beginning at another path."""
+    """Ask from all clients at once, each for pages of its own as far as there are enough."""
     seconds: list[float] = []
     sizes: list[int] = []
 
     def client(number: int) -> None:
         for turn in range(REQUESTS):
-            one, size = ask(port, paths[(number * 7 + turn) % len(paths)])
+            one, size = ask(port, paths[(number * REQUESTS + turn) % len(paths)])
             seconds.append(one)
             sizes.append(size)
 

@@ -102,7 +102,7 @@ class _Made:
     """A page that was made."""
 
     kind: str
-    body: str
+    body: bytes
     links: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -189,7 +189,7 @@ class PageRoutes:
             return _refuse_busy()
         if isinstance(made, DcatError):
             return self._fail(made, as_json=fails_as_json, prefix=prefix_of(request.headers))
-        self._made.keep(made_from, state, made, 1024 + 2 * len(made.body))
+        self._made.keep(made_from, state, made, 1024 + len(made.body))
         return _answer(made, headers)
 
     async def _send_file(self, request: Request, call: Call) -> Response:
@@ -292,7 +292,7 @@ def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> _Made:
         links["next"] = f"{visit.prefix}{_quote(path)}?{encode_query(query)}"
     if as_json:
         body = {"schema": f"dcat/page-{page.key}/v1", **to_json(model)}
-        return _Made(_JSON, json.dumps(body, separators=(",", ":")), links)
+        return _Made(_JSON, json.dumps(body, separators=(",", ":")).encode(), links)
     twin = _twin_of(path, visit)
     shown = render(
         f"{page.key}.html",
@@ -303,16 +303,16 @@ def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> _Made:
         following=links.get("next", "").removeprefix(visit.prefix),
         visit=visit,
     )
-    return _Made(_HTML, rebase(shown, visit.prefix), links)
+    return _Made(_HTML, rebase(shown, visit.prefix).encode(), links)
 
 
 def _show_feed(visit: Visit, path: str) -> _Made:
     kind, _, rest = path.removeprefix("/").partition("/")
     label, _, name = rest.partition("/")
     if kind == "c" and not name:
-        return _Made(_ATOM, feed.catalogue_feed(visit, label))
+        return _Made(_ATOM, feed.catalogue_feed(visit, label).encode())
     if kind == "r" and name and "@" not in name:
-        return _Made(_ATOM, feed.name_feed(visit, label, name))
+        return _Made(_ATOM, feed.name_feed(visit, label, name).encode())
     raise NotFoundError("there is no such feed", why="catalogues and names have one")
 
 
