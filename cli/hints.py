@@ -30,6 +30,8 @@ COMMAND_HINTS: dict[str, str] = {
     "invalid-reference": "dcat help references",
 }
 
+_FULL = ("no space left", "disk is full", "disk is too full")
+
 
 def hint_for(error: DcatError, typed: Sequence[str]) -> str:
     """Return what to try: the typed command with the likely correction, the error's own hint, or a command that shows more."""
@@ -49,8 +51,8 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
         return to_command([*typed, "--force"])
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
     if error.code == "storage" and not error.hint:
-        text = f"{error.message} {error.why}".lower()
-        return "dcat gc" if "no space" in text or "full" in text else ""  # for a file that may not be written, gc is no help
+        text = f"{error.message} {error.why}".lower()  # the name of a file may be part of it
+        return "dcat gc" if any(fault in text for fault in _FULL) else ""  # for a file that may not be written, gc is no help
     return instead or error.hint or COMMAND_HINTS.get(error.code, "")
 
 
