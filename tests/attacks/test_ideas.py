@@ -58,6 +58,18 @@
 55    a private file of the user's Kubo node as entry, archive, layer, delta     *fell*: a layer, or an unknown format, was mirrored
 56    recover on a new machine while an older own record is replayed             a lower sequence is refused; nothing is lost
 57    a TTL of years and a validity of millennia, behind a cache                 *fell*: the revocation did not arrive
+58    a private file of a real Kubo node as snapshot, index, or part of images   *fell*: served while an index was under way
+59    an own older record and a stranger's in a bundle, beside a Kubo node       refused; the node keeps the newest
+60    pins of the user in the node, also of a snapshot of dcat                   they stay, under the user's name
+61    another node in place of the one that has the archives                     named; nothing is counted on; comes back
+62    the index of the snapshot before, listed as an archive                     *fell*: ``export`` took it, a page called it whole
+63    another suspicious record with every sync, beside a proper one             *fell*: a row of 5 KiB each
+64    a publish time in the year 2030                                            *fell*: the user's clock was blamed alone
+65    two homes of one key with 2 KiB of references to registries each           *fell*: the union went beyond the limit
+66    a domain with 500 texts, a chain of nine, a loop, 45 KB, escapes, a path   found, or refused in one short line
+67    150 damaged answers of a DNS server, chains of 300 aliases                 only declared errors, each within its time limit
+68    a domain that names the user's own key                                     refused: it is always there, without an alias
+69    a private file that is one zstd frame as a leaf of an archive              mirrored: docs/safety.md, section 4
 ====  =========================================================================  ==========================================
 """
 
