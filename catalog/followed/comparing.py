@@ -11,12 +11,8 @@ from catalog.ipns.record import Record
 from catalog.limits import MAX_OPEN_CONFLICTS
 from catalog.model.release import Release
 from catalog.snapshot.difference import ReleaseDifference
-from catalog.trust.contents import (
-    Comparison,
-    FindHeld,
-    compare_contents,
-    has_contents,
-)
+from catalog.trust.comparison import Comparison, FindHeld, compare_contents
+from catalog.trust.contents import has_contents
 
 
 def compare_differences(home: Home, record: Record, differences: list[ReleaseDifference]) -> Comparison:

@@ -32,13 +32,9 @@ from catalog.ipns.record import Record, check_record
 from catalog.model.release import Release, format_time
 from catalog.snapshot.difference import ReleaseDifference
 from catalog.snapshot.reader import Snapshot
+from catalog.trust.comparison import Comparison, note_contents
 from catalog.trust.conflicts import Conflict, forget_conflicts, keep_contents
-from catalog.trust.contents import (
-    Comparison,
-    accept_images,
-    note_contents,
-    see_contents,
-)
+from catalog.trust.contents import accept_images, see_contents
 from catalog.trust.decision import RecordChoice, Verdict, floor_of
 from catalog.trust.ownership import claim_names, finish_first_sync, next_tick, see_names
 from catalog.trust.provisional import drop_provisional, mark_time

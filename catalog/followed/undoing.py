@@ -17,7 +17,7 @@ from catalog.index.update import IndexUpdate
 from catalog.ipns.record import Record
 from catalog.model.release import format_time
 from catalog.snapshot.reader import open_snapshot
-from catalog.trust.contents import Comparison, compare_contents, note_contents
+from catalog.trust.comparison import Comparison, compare_contents, note_contents
 
 
 def show_accepted(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from catalog.model.release import Release
-from catalog.trust.contents import check_own_content
+from catalog.trust.comparison import check_own_content
 from catalog.trust.ownership import check_own_name, claim_names
 from catalog.trust.store import note_unshared
 

@@ -18,8 +18,8 @@ from catalog.lookup.view import View
 from catalog.model.release import Release
 from catalog.storage.database import Schema
 from catalog.trust import ownership
+from catalog.trust.comparison import compare_contents, note_contents
 from catalog.trust.conflicts import keep_contents
-from catalog.trust.contents import compare_contents, note_contents
 from catalog.trust.own import note_own_releases
 from catalog.trust.schema import SCHEMA as TRUST
 from tests.factory.times import AT

@@ -12,8 +12,9 @@ from catalog.lookup.view import View
 from catalog.model.release import Release
 from catalog.storage.database import Database
 from catalog.storage.sqlite import connect
+from catalog.trust.comparison import check_own_content, compare_contents, note_contents
 from catalog.trust.conflicts import Conflict, describe_change, keep_contents, list_conflicts, refuse_conflict
-from catalog.trust.contents import accept_conflict, accept_contents, check_own_content, compare_contents, note_contents
+from catalog.trust.contents import accept_conflict, accept_contents
 from catalog.trust.schema import SCHEMA
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import listed_image, make_release

@@ -10,8 +10,8 @@ from catalog.lookup.opening import open_view
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
 from catalog.storage.database import Database
+from catalog.trust.comparison import compare_contents, note_contents
 from catalog.trust.conflicts import list_conflicts
-from catalog.trust.contents import compare_contents, note_contents
 from catalog.trust.ownership import get_subscription, list_subscriptions, owner_of
 from catalog.trust.schema import SCHEMA
 from migrations.trust import first

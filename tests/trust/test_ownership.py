@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, InvalidNameError
 from catalog.limits import MAX_SEQUENCE
 from catalog.storage.database import Database
-from catalog.trust.contents import accept_contents, compare_contents
+from catalog.trust.comparison import compare_contents
+from catalog.trust.contents import accept_contents
 from catalog.trust.decision import Floor
 from catalog.trust.ownership import (
     check_own_name,

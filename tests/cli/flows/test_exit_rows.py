@@ -18,8 +18,9 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import put_releases
 from catalog.index.subscriptions import show_catalogue
 from catalog.model.release import Release, format_time
-from catalog.trust import contents
 from catalog.trust import ownership as naming
+from catalog.trust.comparison import compare_contents, note_contents
+from catalog.trust.contents import accept_contents
 from tests.cli.conftest import Dcat, read_json
 from tests.factory.exports import write_image
 from tests.factory.platforms import AMD64
@@ -45,7 +46,7 @@ def follow_bob(home: Path, *, expires: timedelta = timedelta(days=20)) -> None:
             show_catalogue(connection, row)
             put_releases(connection, BOB, [theirs])
         with opened.trust.write() as connection:
-            contents.accept_contents(connection, BOB, theirs, opened.time)
+            accept_contents(connection, BOB, theirs, opened.time)
 
 
 def expect(dcat: Dcat, arguments: list[str], code: int, kind: str) -> str:
@@ -146,7 +147,7 @@ def test_23_content_changed_in_a_subscription(dcat: Dcat, home: Path) -> None:
     with open_home(home, now=datetime.now(UTC)) as opened, opened.trust.write() as connection:
         changed = listed_image("other")
         release = Release("web", "1.0", opened.time, {AMD64: changed})
-        contents.note_contents(connection, contents.compare_contents(connection, BOB, [release], opened.time), opened.time)
+        note_contents(connection, compare_contents(connection, BOB, [release], opened.time), opened.time)
     expect(dcat, ["resolve", "bob/web@1.0"], 23, "release-conflict")
 
 
