@@ -82,7 +82,7 @@ def test_no_server_shows_it_as_an_image(mallory: Attacker, ann: Victim, alien: I
         for path in ("bob/web/manifests/1.0", f"bob/web/manifests/{alien.manifest}", f"bob/web/blobs/{alien.config}"):
             assert served.ask(f"/v2/{path}").status == 404
         shown = json.loads(served.ask("/r/bob/web@1.0.json").body)
-        assert (shown["whole"], shown["begun"], shown["layers"]) == (False, False, None)
+        assert (shown["whole"], shown["begun"], shown["layer_list"]) == (False, False, None)
 
 
 def test_it_is_garbage_once_its_snapshot_is(mallory: Attacker, ann: Victim, alien: Image) -> None:
