@@ -90,6 +90,18 @@ class Publisher:
         self._root = build_directory(entries, put).cid
         return self.sign(f"/ipfs/{self._root}", sequence=sequence)
 
+    def publish_index(self, index: Cid) -> Record:
+        """Sign a snapshot whose file of releases is any block."""
+        put = self.put
+        head_file = import_file(io.BytesIO(encode_catalogue(Catalogue("", AT, self._root, len(self._releases)))), put)
+        images = build_directory([], put)
+        entries = [
+            Entry("catalogue.json", head_file.cid, head_file.dag_size),
+            Entry("images", images.cid, images.dag_size),
+            Entry("releases.ndjson", index, 0),
+        ]
+        return self.sign(f"/ipfs/{build_directory(entries, put).cid}")
+
     def sign(self, value: str, *, sequence: int | None = None, validity: int = _LIFE, successor: IpnsName | None = None) -> Record:
         """Sign any value under any sequence (else the next one), and serve it as the record."""
         self._sequence = self._sequence + 1 if sequence is None else sequence
