@@ -18,6 +18,7 @@ SUITES = (
     "stall",
     "large",
     "pages",
+    "serve",
     "static",
     "cluster",
 )
