@@ -104,11 +104,11 @@ class Feeder:
 
         Return None where it cannot be fetched, also for a while after that failed. Raise `FeederBusyError`.
         """
-        return self._wait(self._start(wish, whole=True))
+        return self._run_for(wish, whole=True)
 
     def look(self, wish: Wish) -> ArchiveView | None:
         """Fetch the metadata of an image, and no more; return and raise as `open` does."""
-        return self._wait(self._start(wish, whole=False))
+        return self._run_for(wish, whole=False)
 
     def bring(self, wish: Wish, patience: float, stopped: Callable[[], bool]) -> bool:
         """Fetch an image, and return whether all of it came.
@@ -148,6 +148,13 @@ class Feeder:
             if not job.ended:
                 _end(job, _StoppedError())
 
+    def _run_for(self, wish: Wish, *, whole: bool) -> ArchiveView | None:
+        job = self._start(wish, whole=whole)
+        view = self._wait(job)
+        if view is None and not _states_the_same(job.wish, wish):  # what failed was what another release states of the archive
+            view = self._wait(self._start(wish, whole=whole))
+        return view
+
     def _wait(self, job: _Job) -> ArchiveView | None:
         deadline = time.monotonic() + FEEDER_PATIENCE
         with job.changed:
@@ -165,7 +172,7 @@ class Feeder:
         key = wish.image.archive, whole
         with self._lock:
             job = self._jobs.get(key)
-            if job is not None and (not job.ended or _is_remembered(job)):
+            if job is not None and (not job.ended or (_is_remembered(job) and _states_the_same(job.wish, wish))):
                 return job
             running = sum(not other.ended for other in self._jobs.values() if other.whole == whole)
             if running >= FEEDER_JOBS or self._stopped.is_set():
@@ -217,6 +224,12 @@ class Feeder:
             self._fetched += delivered.size
         self._log(f"fetched {wish.label}: {delivered.size} bytes for {delivered.need.missing}", None)
         return let_go
+
+
+def _states_the_same(one: Wish, other: Wish) -> bool:
+    """Return whether two releases state the same of an archive, and lead to the same sources."""
+    first, second = one.image, other.image
+    return (one.catalogue, first.config, first.manifest) == (other.catalogue, second.config, second.manifest)
 
 
 def _is_remembered(job: _Job) -> bool:

@@ -21,7 +21,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from catalog.errors import BlockMismatchError, BlockNotFoundError, UnavailableError
+from catalog.errors import BlockMismatchError, BlockNotFoundError, CorruptHomeError, UnavailableError, VerificationError
 from catalog.limits import MAX_JSON_SIZE, REGISTRY_PATIENCE
 from catalog.model.release import format_time
 from catalog.server.counters import Counters
@@ -260,7 +260,8 @@ def _is_upload(scope: Scope) -> bool:
 
 def _explain(error: Exception) -> RefusedError:
     """Return the refusal for an error before the response began."""
-    if isinstance(error, BlockNotFoundError | BlockMismatchError):
+    if isinstance(error, BlockNotFoundError | VerificationError) and not isinstance(error, CorruptHomeError):
+        # What does not match its digest is not held: engines ask again for minutes after a 5xx, and end at once after this.
         return RefusedError(404, "lacking", "not held here")
     if isinstance(error, UnavailableError):
         return RefusedError(503, "unavailable", "the store behind this server does not answer", {"retry-after": "10"})
