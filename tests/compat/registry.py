@@ -1,7 +1,8 @@
-"""Putting small images into a registry as people do: compressed layers under a manifest that no dcat made."""
+"""Putting small images into a registry as people do (compressed layers, a manifest that no dcat made), and what one sent."""
 
 import gzip
 import json
+import re
 import urllib.request
 from collections.abc import Callable, Mapping
 from urllib.parse import urljoin
@@ -11,8 +12,10 @@ import zstandard
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from tests.factory.images import SampleImage
+from tests.server.registry.conftest import RegistryServer
 
 _KIND = "application/vnd.oci.image."
+_BLOB = re.compile(r'"GET /v2/[^"]*/blobs/(sha256:[0-9a-f]+)" (\d+) (\d+)')
 
 
 _PACKS: Mapping[str, Callable[[bytes], bytes]] = {
@@ -62,3 +65,11 @@ def _request(method: str, url: str, body: bytes, kind: str = "application/octet-
     request = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": kind})
     with urllib.request.urlopen(request, timeout=30) as response:
         return str(response.headers.get("Location", ""))
+
+
+def sent_of(registry: RegistryServer) -> dict[str, int]:
+    """Return the bytes that a server of tests sent of each blob, from its log."""
+    sizes: dict[str, int] = {}
+    for match in filter(None, map(_BLOB.search, list(registry.log))):
+        sizes[match[1]] = sizes.get(match[1], 0) + int(match[3])
+    return sizes

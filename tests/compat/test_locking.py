@@ -8,41 +8,21 @@ import pytest
 import yaml
 
 from catalog.home.home import open_home
-from catalog.intake.intake import Wanted
-from catalog.model.platform import Platform
-from catalog.operations.publish import publish
 from cli.main import main
 from tests.compat.engines import PrivateEngine
+from tests.compat.runnable import deployed_home
 from tests.compat.tools import buildkit, tool
-from tests.delivery.versions import follower, open_at, publish_version
-from tests.factory.exports import source_of
-from tests.factory.images import BASE, SampleImage, make_image
-from tests.factory.platforms import AMD64, ARM64, HOST
+from tests.factory.platforms import HOST
 from tests.factory.programs import make_program
-from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 __all__ = ["buildkit"]
 
-OTHER = ARM64 if HOST == AMD64 else AMD64
-
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with ``tool:1.0`` for two platforms and ``tool:1.1`` for one, which follows ``team`` and holds ``team/web:1.0``."""
-    path = tmp_path_factory.mktemp("deployed")
-    publish_version(path / "team", "1.0", deltas=False)
-    with open_home(path / "home", now=NOW) as home:
-        for version, platform in (("1.0", HOST), ("1.0", OTHER), ("1.1", HOST)):
-            publish(home, "tool", version, source_of(_runnable(version, platform)), Wanted(platform))
-    with open_at(path / "team") as team, follower(path / "home", team):
-        return path / "home"
-
-
-def _runnable(version: str, platform: Platform) -> SampleImage:
-    program = make_layer({"run": make_program(f"tool {version} runs")}, mode=0o755)
-    return make_image([BASE, program], platform, settings={"Cmd": ["/run"], "Env": []})
+    return deployed_home(tmp_path_factory.mktemp("deployed"))
 
 
 @pytest.fixture

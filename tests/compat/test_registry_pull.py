@@ -1,14 +1,9 @@
 """Real clients pull from `dcat serve`: by tag and by digest, with the image IDs that the catalogue states, and few bytes."""
 
-import contextlib
 import json
 import os
-import re
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +14,7 @@ from catalog.server.feeding import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from tests.compat.engines import PrivateEngine, built_engines, program
+from tests.compat.registry import sent_of
 from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, HomeSource
@@ -26,8 +22,6 @@ from tests.needs import lacks
 from tests.server.registry.conftest import RegistryServer, registry_home, serving_registry
 
 __all__ = ["registry_home"]
-
-_BLOB = re.compile(r'"GET /v2/[^"]*/blobs/(sha256:[0-9a-f]+)" (\d+) (\d+)')
 
 
 @pytest.fixture
@@ -50,14 +44,6 @@ def reference(request: pytest.FixtureRequest) -> str:
 
 def view_of(registry: RegistryServer, reference: str) -> ArchiveView:
     return registry.view(reference.replace(":", "@"))
-
-
-def sent(registry: RegistryServer) -> dict[str, int]:
-    """Return the bytes that were sent of each blob."""
-    sizes: dict[str, int] = {}
-    for match in filter(None, map(_BLOB.search, list(registry.log))):
-        sizes[match[1]] = sizes.get(match[1], 0) + int(match[3])
-    return sizes
 
 
 def image_id(engine: PrivateEngine, image: str) -> str:
@@ -93,17 +79,27 @@ def test_docker_29_takes_the_stored_frames(registry: RegistryServer, reference: 
     host = f"localhost:{registry.port}"
     docker29.run("pull", f"{host}/{reference}")
     assert image_id(docker29, f"{host}/{reference}") == str(view.manifest_digest)
-    sizes = sent(registry)
+    sizes = sent_of(registry)
     for layer in view.layers:
         assert sizes.get(str(layer.diff_id), 0) in (0, layer.stored_size)  # 0: another test's image brought it
     docker29.run("pull", f"{host}/{reference.rpartition(':')[0]}@{view.manifest_digest}")
+
+
+def test_docker_29_with_the_classic_store(registry: RegistryServer, reference: str, docker29_classic: PrivateEngine) -> None:
+    view = view_of(registry, reference)
+    host = f"localhost:{registry.port}"
+    docker29_classic.run("pull", f"{host}/{reference}")
+    assert image_id(docker29_classic, f"{host}/{reference}") == str(view.config_digest)
+    by_digest = f"{host}/{reference.rpartition(':')[0]}@{view.manifest_digest}"
+    docker29_classic.run("pull", by_digest)
+    assert image_id(docker29_classic, by_digest) == str(view.config_digest)
 
 
 def test_gzip_to_docker_20(far: RegistryServer, docker20: PrivateEngine) -> None:
     view = far.view("tool@1.0")
     docker20.run("pull", f"localhost:{far.port}/tool:1.0")
     assert image_id(docker20, f"localhost:{far.port}/tool:1.0") == str(view.config_digest)
-    sizes = sent(far)
+    sizes = sent_of(far)
     assert all(sizes[str(layer.diff_id)] < layer.size for layer in view.layers if sizes.get(str(layer.diff_id)))
 
 
@@ -173,83 +169,6 @@ def test_ctr(engine: str, registry: RegistryServer, reference: str, request: pyt
     run(*command, "pull", "--plain-http", target, home=running.socket.parent)
     listed = run(*command, "list", f"name=={target}", home=running.socket.parent)
     assert str(view.manifest_digest) in listed
-
-
-def test_the_conformance_suite_of_the_distribution_specification(registry: RegistryServer, tmp_path: Path) -> None:
-    """Its groups of pull and discovery; this version panics after its verdict, while it writes a report."""
-    suite, view = built("conformance", "conformance"), registry.view("tool@1.0")
-    settings = {
-        "REGISTRY": f"localhost:{registry.port}",
-        "TLS": "disabled",
-        "REPO1": "tool",
-        "API_PUSH": "false",
-        "API_BLOBS_DELETE": "false",
-        "API_MANIFESTS_DELETE": "false",
-        "API_TAGS_DELETE": "false",
-        "API_BLOBS_DIGEST_HEADER": "false",
-        "API_MANIFESTS_DIGEST_HEADER": "false",
-        "RO_DATA_TAGS": "1.0",
-        "RO_DATA_MANIFESTS": str(view.manifest_digest),
-        "RO_DATA_BLOBS": str(view.layers[-1].diff_id),
-        "RO_DATA_REFERRERS": str(view.manifest_digest),
-    }
-    environment = {f"OCI_{name}": value for name, value in settings.items()}
-    done = subprocess.run([suite], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert "OCI Conformance Result: Pass" in done.stdout
-    assert re.search(r"^  FAIL\.+: +0$", done.stdout, re.MULTILINE)
-    assert re.search(r"^  Error\.+: +0$", done.stdout, re.MULTILINE)
-
-
-def test_a_cut_is_resumed_or_ends_clearly(registry: RegistryServer, docker29: PrivateEngine, podman: PrivateEngine) -> None:
-    """The connection breaks off once, after 40 % of a layer: each ends with the right image, or with a plain error."""
-    view = registry.view("tool@1.0")
-    with cutting_proxy(registry.port, sorted(layer.stored_size for layer in view.layers)[-1] * 2 // 5) as port:
-        for engine, arguments, wanted in (
-            (docker29, (), view.manifest_digest),
-            (podman, ("--tls-verify=false",), view.config_digest),
-        ):
-            command = [*engine.command, "pull", *arguments, f"localhost:{port}/tool:1.0"]
-            done = subprocess.run(command, env=engine.environment, capture_output=True, text=True, check=False, timeout=120)
-            if done.returncode == 0:
-                assert image_id(engine, f"localhost:{port}/tool:1.0") == str(wanted)
-            else:
-                assert "EOF" in done.stderr or "reset" in done.stderr or "unexpected" in done.stderr, done.stderr
-
-
-@contextmanager
-def cutting_proxy(port: int, after: int) -> Iterator[int]:
-    """Relay to ``port``; the first connection that brings more than ``after`` bytes is cut there."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    cuts = [1]
-
-    def relay(client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", port)) as server, contextlib.suppress(OSError):
-            threading.Thread(target=pump, args=(client, server), daemon=True).start()
-            sent = 0
-            while data := server.recv(4096):
-                sent += len(data)
-                client.sendall(data)
-                if sent > after and cuts:
-                    cuts.pop()
-                    break
-            for end in (client, server):  # closing alone does not end a socket that another thread reads
-                end.shutdown(socket.SHUT_RDWR)
-
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        listener.close()
 
 
 def test_docker_upgrades_by_delta_through_the_feeder(tmp_path: Path, docker20: PrivateEngine, docker29: PrivateEngine) -> None:
