@@ -1,0 +1,112 @@
+"""The command lines of docs/guides/pulling.md, as they stand there, against `dcat serve --fetch` of a home that follows Ann."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.home.home import open_home
+from catalog.server.feeding import Feeder
+from catalog.server.settings import ServerSettings
+from catalog.sources.network import Network
+from tests.compat.containerd import run_node
+from tests.compat.engines import PrivateEngine
+from tests.compat.tools import buildkit, find_tool
+from tests.delivery.versions import follower, open_at, publish_version
+from tests.factory.times import NOW
+from tests.fakes.homes import HomeRouting, HomeSource
+from tests.needs import ROOT
+from tests.server.registry.conftest import RegistryServer, serving_registry
+
+__all__ = ["buildkit"]
+
+pytestmark = pytest.mark.xdist_group("engines")
+
+_GUIDE = ROOT / "docs/guides/pulling.md"
+_PART = re.compile(r"<!-- (run|file): (\S+) -->\n\n((?:    .*\n|\n(?=    ))+)")
+
+
+def _parts(kind: str) -> dict[str, str]:
+    return {name: textwrap.dedent(text) for found, name, text in _PART.findall(_GUIDE.read_text(encoding="utf-8")) if found == kind}
+
+
+@pytest.fixture(scope="module")
+def feeder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A server that fetches: of ``team``, here ``ann``, its home holds nothing yet."""
+    path = tmp_path_factory.mktemp("pulling")
+    publish_version(path / "team", "1.0", deltas=False)
+    with open_at(path / "team") as team:
+        with follower(path / "home", team, held=()):
+            pass
+        network = Network((HomeSource(team),), (HomeRouting(team),))
+        feeding = Feeder(lambda: open_home(path / "home", now=NOW), lambda _: network, lambda text, error: None)
+        with open_home(path / "home", now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeding) as served:
+            yield served
+        feeding.close()
+
+
+def _run(name: str, feeder: RegistryServer, folder: Path, replaced: dict[str, list[str]], **variables: str) -> None:
+    """Run the lines of a part in a folder, with this server's port and alias, and programs of the tests."""
+    for file, text in _parts("file").items():
+        (folder / file).write_text(_here(text, feeder), encoding="utf-8")
+    for line in _here(_parts("run")[name], feeder).splitlines():
+        words = shlex.split(line)
+        command = [*replaced.get(words[0], [words[0]]), *words[1:]]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
+
+
+def _here(text: str, feeder: RegistryServer) -> str:
+    return text.replace("localhost:5078", f"localhost:{feeder.port}").replace("ann/web", "team/web")
+
+
+def test_every_line_is_run() -> None:
+    assert set(_parts("run")) == {"docker", "docker-compose", "podman", "crictl", "buildctl", "skopeo", "crane", "oras", "regctl"}
+    assert set(_parts("file")) == {"compose.yaml", "Dockerfile"}
+
+
+@pytest.mark.parametrize("name", ["docker20", "docker29", "docker29_classic"])
+def test_docker(name: str, feeder: RegistryServer, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    engine: PrivateEngine = request.getfixturevalue(name)
+    _run("docker", feeder, tmp_path, {"docker": list(engine.command)}, **engine.environment)
+    assert engine.run("image", "inspect", f"localhost:{feeder.port}/team/web:1.0")
+
+
+def test_compose(feeder: RegistryServer, tmp_path: Path, docker29: PrivateEngine) -> None:
+    compose = tmp_path / "docker"  # `docker compose` runs it as a plugin
+    compose.write_text(f'#!/bin/sh\nshift\nexec "{find_tool("docker-compose")}" "$@"\n')
+    compose.chmod(0o755)
+    _run("docker-compose", feeder, tmp_path, {"docker": [str(compose)]}, DOCKER_HOST=docker29.host)
+    assert docker29.run("image", "inspect", f"localhost:{feeder.port}/team/web:1.0")
+
+
+def test_podman(feeder: RegistryServer, tmp_path: Path, podman: PrivateEngine) -> None:
+    _run("podman", feeder, tmp_path, {"podman": list(podman.command)}, **podman.environment)
+    assert podman.run("image", "inspect", f"localhost:{feeder.port}/team/web:1.0")
+
+
+def test_kubernetes(feeder: RegistryServer, tmp_path: Path) -> None:
+    with run_node() as node:
+        _run("crictl", feeder, tmp_path, {"crictl": list(node.command)})
+        assert node.image(f"localhost:{feeder.port}/team/web:1.0")["id"] == str(feeder.view("team/web@1.0").config_digest)
+
+
+def test_buildkit(feeder: RegistryServer, tmp_path: Path, buildkit: str) -> None:
+    _run("buildctl", feeder, tmp_path, {"buildctl": [find_tool("buildctl"), "--addr", buildkit]})
+    assert (tmp_path / "built.tar").exists()
+
+
+@pytest.mark.parametrize("name", ["skopeo", "crane", "oras", "regctl"])
+def test_tools(name: str, feeder: RegistryServer, tmp_path: Path) -> None:
+    options = ["--insecure-policy"] if name == "skopeo" else []
+    shutil.rmtree(tmp_path / "web", ignore_errors=True)
+    _run(name, feeder, tmp_path, {name: [find_tool(name), *options]})
+    digest = str(feeder.view("team/web@1.0").config_digest).removeprefix("sha256:")
+    assert (tmp_path / "web" / "blobs" / "sha256" / digest).exists()
