@@ -230,7 +230,7 @@ def test_every_payload_is_readable_where_it_stands(hostile: Hostile) -> None:
         some = every[number * _A_RELEASE : (number + 1) * _A_RELEASE]
         document = json.loads(hostile.pages.get(f"/r/mine/web@1.{number}.json").body)
         assert {entry["name"] for entry in document["configuration"]["labels"]} == set(some)
-        assert [row["made_by"] for row in document["layers"]][: len(some)] == some
+        assert [row["made_by"] for row in document["layer_list"]][: len(some)] == some
         text = hostile.pages.get(f"/r/mine/web@1.{number}").body.decode()
         assert text.count("alert") + text.count("ALERT") > 100
 

@@ -41,7 +41,7 @@ def lines(browser: Browser, address: str) -> dict[str, str]:
 def config(address: str) -> str:
     """The config digest of the release for linux/amd64."""
     with urlopen(f"{address}/r/mine/shop@1.2.json?platform=linux/amd64") as answer:
-        return str(json.load(answer)["config"])
+        return str(json.load(answer)["images"]["linux/amd64"]["config"])
 
 
 def run(text: str, folder: Path, programs: Mapping[str, list[str]], variables: Mapping[str, str]) -> str:

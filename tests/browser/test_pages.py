@@ -40,7 +40,7 @@ PAGES = {
     "error": "/r/mine/shop@9",
     "difference of what is not here": "/diff/ann/api@3.1/ann/gateway@3.1",
     "block": "/cid/ARCHIVE",
-    "no block": "/cid/bafkqaaa",
+    "no block": "/cid/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
     "names filtered": "/c/mine?q=nothing",
 }
 EMPTY = ("/", "/storage", "/status")
