@@ -45,6 +45,7 @@ PAGES = {
 }
 EMPTY = ("/", "/storage", "/status")
 _AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
+_OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 _RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
 
 
@@ -67,9 +68,9 @@ def open_page(page: Page, address: str, path: str) -> list[str]:
     return [entry for entry in found if "404 (Not Found)" not in entry]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide-light", "narrow-dark"])
 def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, address: str, scheme: Scheme, size: tuple[int, int]) -> None:
+    """Colours do not depend on the width: each scheme and each width is checked by axe once."""
     found: dict[str, Any] = {}
     with window(browser, address, size=size, scheme=scheme) as opened:
         for name in PAGES:
@@ -78,12 +79,21 @@ def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, address: str,
             page.evaluate(_AXE)
             result = page.evaluate(f"axe.run({_RULES})")
             problems = [(entry["id"], [node["target"] for node in entry["nodes"]]) for entry in result["violations"]]
-            if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            if page.evaluate(_OVERFLOWS):
                 problems.append(("overflow", []))
             if problems or said:
                 found[name] = (problems, said)
             page.close()
     assert found == {}
+
+
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide-dark", "narrow-light"])
+def test_nothing_overflows_and_nothing_is_said(browser: Browser, address: str, scheme: Scheme, size: tuple[int, int]) -> None:
+    with window(browser, address, size=size, scheme=scheme) as opened:
+        page = opened.new_page()
+        for name in PAGES:
+            assert open_page(page, address, locate(address, name)) == [], name
+            assert not page.evaluate(_OVERFLOWS), name
 
 
 def test_the_pages_of_an_empty_home_teach_and_pass(browser: Browser, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_hint_keeps_the_rest_of_the_command_and_quotes_for_the_shell(capsys: p
 def test_the_errors_own_hint_goes_before_the_general_one(capsys: pytest.CaptureFixture[str]) -> None:
     report(errors.StorageError("full", hint="free 3 GB"), ["publish"], as_json=False, debug=False)
     assert "try: free 3 GB" in capsys.readouterr().err
-    report(errors.StorageError("full"), ["publish"], as_json=False, debug=False)
+    report(errors.StorageError("the disk is full"), ["publish"], as_json=False, debug=False)
     assert "try: dcat gc" in capsys.readouterr().err
 
 
