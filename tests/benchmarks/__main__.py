@@ -19,6 +19,8 @@ SUITES = (
     "large",
     "pages",
     "serve",
+    "feeder",
+    "engines",
     "static",
     "cluster",
 )

@@ -148,6 +148,13 @@ def run_docker29_classic() -> Iterator[PrivateEngine]:
 @pytest.fixture(scope="session")
 def podman() -> Iterator[PrivateEngine]:
     """Debian's podman: its command, and its socket that speaks Docker's API."""
+    with run_podman() as engine:
+        yield engine
+
+
+@contextmanager
+def run_podman(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
+    """Run the engine of that fixture by itself; ``within`` stands before its commands, as for a network."""
     path = program("podman")
     if path is None:
         lacks("podman", "podman is not installed (.ci/packages installs it)")
@@ -156,7 +163,7 @@ def podman() -> Iterator[PrivateEngine]:
         folder = Path(text)
         environment = {"PATH": _PROGRAMS, "HOME": text, "TMPDIR": text, "XDG_RUNTIME_DIR": text}
         for driver in ("overlay", "vfs"):
-            command = (path, "--root", f"{text}/root", "--runroot", f"{text}/run", "--storage-driver", driver)
+            command = (*within, path, "--root", f"{text}/root", "--runroot", f"{text}/run", "--storage-driver", driver)
             engine = PrivateEngine("podman", folder / "podman.sock", command, environment)
             process = start_process([*command, "system", "service", "--time", "0", engine.host], folder / "log", environment)
             try:
