@@ -1,5 +1,6 @@
 """Publishing from an engine with the containerd store by a push: the same image as by an export, and nothing left in the engine."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -196,12 +197,11 @@ def test_an_engine_that_pushes_elsewhere_is_asked_for_an_export(
 
 def test_an_image_that_the_engine_lacks_a_part_of_is_refused(docker29: PrivateEngine, home: Home, local_registry: str) -> None:
     docker29.clear()
-    push_compressed(local_registry, "lacking", "1", IMAGE)
+    digest = push_compressed(local_registry, "lacking", "1", IMAGE)
     reference = f"{local_registry}/lacking:1"
     docker29.run("pull", reference)
-    content = content_of(docker29)
-    largest = max(content, key=lambda digest: content[digest][0])
-    ctr(docker29, "content", "rm", largest)
+    layers = json.loads(ctr(docker29, "content", "get", digest))["layers"]  # what other tests left may lie there still
+    ctr(docker29, "content", "rm", max(layers, key=lambda layer: layer["size"])["digest"])
     before = shown(docker29)
     with docker29.connect() as engine:
         with pytest.raises((ImageIncompleteError, UnavailableError)):
