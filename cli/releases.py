@@ -3,7 +3,7 @@
 from typing import Any
 
 from catalog.documents.encoding import to_json
-from catalog.documents.releases import describe_image, describe_release
+from catalog.documents.releases import describe_release
 from catalog.model.platform import Platform
 from catalog.model.release import Image, Release
 from cli.quantities import format_count, format_size
@@ -12,12 +12,6 @@ from cli.quantities import format_count, format_size
 def release_body(release: Release, *, reference: str, catalogue: str, alias: str) -> dict[str, Any]:
     """Return the JSON of a release; ``reference`` is how it is reached from here, ``alias`` is empty for the own catalogue."""
     found: dict[str, Any] = to_json(describe_release(release, reference=reference, catalogue=catalogue, alias=alias))
-    return found
-
-
-def image_body(image: Image) -> dict[str, Any]:
-    """Return the JSON of an image."""
-    found: dict[str, Any] = to_json(describe_image(image))
     return found
 
 

@@ -18,7 +18,6 @@ from catalog.rootfs.leaves import Leaf
 
 _LEAST: Final = A // 4  # of a chunk that is not the last of its file
 _MOST: Final = 4 * A
-_TINY: Final = 32768
 
 
 def list_candidates(

@@ -59,14 +59,6 @@ def remove_mirror(text: str, before: str | None) -> str:
     return text
 
 
-def mirrors_of(text: str) -> list[str]:
-    """Return the registry mirrors of a daemon.json; none of one that cannot be read."""
-    try:
-        return [str(url) for url in json.loads(text).get(_KEY, [])]
-    except (ValueError, AttributeError, TypeError):
-        return []
-
-
 def _insert(text: str, piece: str, start: int = 0) -> str:
     """Return the text with a member more in the object or array that begins at ``start``, in front, spaced like the next one."""
     opening = _skip(text, start) + 1
