@@ -1,7 +1,7 @@
 """Whether a static catalogue at a URL works, and for which clients: asked for as they would ask."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -25,6 +25,10 @@ from catalog.static.outline import Outline, read_outline
 ENGINES = "docker 23 and newer, podman, containerd, skopeo and crane"
 _LOOKED_AT = 64  # releases, until one with an image is found
 _ANY = (200, 206, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 406, 410, 416, 500, 501, 502, 503)
+_TYPES_HINT = (
+    "settings/ in the folder holds examples for nginx, Caddy and S3, _headers the types for Netlify and Cloudflare Pages, and says"
+    " what has no room there; GitHub Pages cannot be told types"
+)
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -50,19 +54,19 @@ def check_host(client: HttpClient, now: datetime) -> Iterator[HostFinding]:
             yield HostFinding("record", "ok", f"sequence {record.sequence}, signed by that name")
         except RecordExpiredError as error:
             yield HostFinding("record", "failed", error.message, "sync and export again", error)
-        release = _read_index(client, record)
+        releases = _read_index(client, record)
         yield HostFinding("index", "ok", f"the snapshot {record.snapshot_cid} can be read")
-        if release is None:
+        if not releases:
             yield HostFinding("images", "note", "the catalogue has no image yet: nothing more can be tried")
             return
-        outline = _read_outline(client, next(iter(release.images.values())).archive)
+        outline = _read_outline(client, next(iter(releases[0].images.values())).archive)
     except DcatError as error:
         hint = error.hint or "copy the whole folder, and let the host serve files that have no ending"
         yield HostFinding("dcat", "failed", error.message, hint, error)
         return
     yield from _check_ranges(client, outline)
     yield HostFinding("dcat", "ok", "can follow this catalogue and pull from it")
-    yield from _check_registry(client, release)
+    yield from _check_registry(client, releases)
 
 
 def _read_name(client: HttpClient) -> IpnsName:
@@ -86,18 +90,22 @@ def _read_record(client: HttpClient, name: IpnsName) -> Record:
     return check_record(name, encoded)
 
 
-def _read_index(client: HttpClient, record: Record) -> Release | None:
-    """Return a release with an image of a known format."""
+def _read_index(client: HttpClient, record: Record) -> list[Release]:
+    """Return the first release with one image of a known format, and the first with several."""
     source = HttpBlockSource(client)
+    found: dict[bool, Release] = {}
     try:
         store = FetchingBlockstore(MemoryBlockstore(), [source], timeouts=client.timeouts)
         store.expect([record.snapshot_cid])
         for release in islice(open_snapshot(record.snapshot_cid, store).read(), _LOOKED_AT):
-            if is_pullable(release.name) and any(image.format == IMAGE_FORMAT for image in release.images.values()):
-                return release
+            known = sum(image.format == IMAGE_FORMAT for image in release.images.values())
+            if known and release.removed is None and is_pullable(release.name):
+                found.setdefault(known > 1, release)
+            if len(found) == 2:
+                break
     finally:
         source.close()
-    return None
+    return list(found.values())
 
 
 def _read_outline(client: HttpClient, archive: Cid) -> Outline:
@@ -125,14 +133,15 @@ def _check_ranges(client: HttpClient, outline: Outline) -> Iterator[HostFinding]
         yield HostFinding("ranges", "failed", error.message, "copy the whole folder", error)
 
 
-def _check_registry(client: HttpClient, release: Release) -> Iterator[HostFinding]:
+def _check_registry(client: HttpClient, releases: Sequence[Release]) -> Iterator[HostFinding]:
     """Yield whether engines can pull, or all that keeps them from it."""
-    problems = [*_look_at_root(client), *_look_at_manifest(client, release)]
+    problems = [*_look_at_root(client), *(problem for release in releases for problem in _look_at_manifest(client, release))]
     for text, hint in problems:
         yield HostFinding("engines", "note", text, hint)
     if not problems:
         host = split_url(client.url).netloc
-        yield HostFinding("engines", "ok", f"{ENGINES} can pull, such as {host}/{release.name}:{release.version}")
+        tried = " and ".join(f"{host}/{release.name}:{release.version}" for release in releases)
+        yield HostFinding("engines", "ok", f"{ENGINES} can pull, such as {tried}")
 
 
 def _look_at_root(client: HttpClient) -> Iterator[tuple[str, str]]:
@@ -156,5 +165,6 @@ def _look_at_manifest(client: HttpClient, release: Release) -> Iterator[tuple[st
         return
     wanted = INDEX_TYPE if b'"mediaType":"' + INDEX_TYPE.encode() in data.rpartition(b"]")[2] else MANIFEST_TYPE
     if given != wanted:
-        text = f"{ENGINES.removesuffix(' and crane')} cannot pull: {path} is served as {given or 'no media type'}, not {wanted}"
-        yield text, "settings/ in the folder holds examples for nginx, Caddy and S3; GitHub Pages cannot be told types"
+        engines = ENGINES.removesuffix(" and crane")
+        what = "releases for several platforms" if wanted == INDEX_TYPE else "releases"
+        yield f"{engines} cannot pull {what}: {path} is served as {given or 'no media type'}, not {wanted}", _TYPES_HINT

@@ -9,11 +9,17 @@ from typing import Final
 
 _ROOM: Final = "catalog.hosting"
 FOLDER: Final = "settings"
-NAMES: Final = ("nginx.conf", "Caddyfile", "s3.sh", "_headers")
+NAMES: Final = ("nginx.conf", "Caddyfile", "s3.sh")
+_MISSING: Final = b"<!DOCTYPE html>\n<html lang=en><title>Not found</title>\n<p>This catalogue has no such file.\n"
 
 
 def examples() -> Iterator[tuple[str, bytes]]:
-    """Yield the files with their paths."""
+    """Yield the files with their paths: settings of web servers, and what hosts without settings look for at the root.
+
+    Without a page for missing files, Cloudflare Pages answers 200 and the first page in place of 404; without ``.nojekyll``,
+    GitHub Pages leaves out what begins with an underscore.
+    """
     for name in NAMES:
-        place = name if name == "_headers" else f"{FOLDER}/{name}"
-        yield place, files(_ROOM).joinpath("for_hosts", name).read_bytes()
+        yield f"{FOLDER}/{name}", files(_ROOM).joinpath(FOLDER, name).read_bytes()
+    yield "404.html", _MISSING
+    yield ".nojekyll", b""

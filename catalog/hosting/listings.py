@@ -3,22 +3,28 @@
 Each has a bounded size, however many releases there are: what is new costs a publisher no more than these few files.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 from typing import Protocol
 
 from catalog.home.home import Home
 from catalog.hosting.folder import Folder, Pointer
+from catalog.hosting.header_rules import HEADERS_PATH, MARK, IndexedName, build_header_rules
 from catalog.index.releases import NameEntry, list_releases, newest_names
 from catalog.limits import KIB, MAX_STATIC_TAGS
 from catalog.lookup.locate import open_lookup
+from catalog.model.digest import ManifestDigest
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
-from catalog.static.layout import PING_PATH, manifest_path, tags_path
-from catalog.static.registry import build_tags
+from catalog.static.layout import INDEXES, PING_PATH, index_mark_path, is_pullable, manifest_path, tags_path
+from catalog.static.registry import build_tags, read_tags
 
 _ROWS = 50
 _MOST_LINES = 32 * KIB
+_MOST_INDEXED = 200  # names with indexes that are looked at for rules
 _INDEX = "index.html"
 _LINES = "releases.ndjson"
 
@@ -97,3 +103,37 @@ def _lines(releases: Iterable[Release]) -> bytes:
             break
         lines.append(line)
     return b"".join(lines)
+
+
+def list_header_rules(home: Home, catalogue: str, folder: Folder) -> Iterator[Pointer]:
+    """Yield the rules by which Netlify and Cloudflare Pages know which manifests are indexes, unless the user wrote his own."""
+    current = folder.read(HEADERS_PATH)
+    if current is None or current.startswith(MARK):
+        names = list(islice(_names_with_indexes(folder.path / INDEXES), _MOST_INDEXED))
+        with home.index.read() as connection:
+            newest = [entry.name for entry in newest_names(connection, catalogue=catalogue, limit=_MOST_INDEXED)] if names else []
+        ages = {name: age for age, name in enumerate(newest)}
+        names.sort(key=lambda name: (ages.get(name, len(ages)), name))
+        entries = (_read_tags(folder, name) for name in names)
+
+        def digest_of(name: str, tag: str) -> str:
+            return str(ManifestDigest.of(folder.read(index_mark_path(name, tag)) or b""))
+
+        yield Pointer(HEADERS_PATH, build_header_rules((entry for entry in entries if entry.indexes), digest_of))
+
+
+def _names_with_indexes(root: Path) -> Iterator[str]:
+    """Yield the names that have manifests in a folder, without reading which ones."""
+    for parent, folders, _ in os.walk(root):
+        name = Path(parent).relative_to(root).as_posix()
+        if "manifests" in folders and is_pullable(name):
+            folders.remove("manifests")
+            yield name
+        folders.sort()
+
+
+def _read_tags(folder: Folder, name: str) -> IndexedName:
+    """Return which tags of a name are indexes."""
+    tags = read_tags(folder.read(tags_path(name)))
+    indexes = tuple(tag for tag in tags if folder.has(index_mark_path(name, tag)))
+    return IndexedName(name, indexes, tuple(tag for tag in tags if tag not in set(indexes)))

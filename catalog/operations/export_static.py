@@ -21,7 +21,7 @@ from catalog.home.records import local_records
 from catalog.hosting.archives import ArchiveWriter
 from catalog.hosting.examples import examples
 from catalog.hosting.folder import Folder, Pointer, open_folder
-from catalog.hosting.listings import Pages, list_pages, list_tags
+from catalog.hosting.listings import Pages, list_header_rules, list_pages, list_tags
 from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
@@ -110,8 +110,12 @@ def export_static(
             files.put(path, data)
         files.sync()
         title = open_snapshot(root, home.blocks).catalogue.title
-        shown = list_pages(home, str(name), title, names, pages)
-        _write(files, chain(pointers, list_tags(home, str(name), names, files), shown, _pointers(name, record, root, left_out)))
+        lists = chain(
+            list_tags(home, str(name), names, files),
+            list_header_rules(home, str(name), files),
+            list_pages(home, str(name), title, names, pages),
+        )
+        _write(files, chain(pointers, lists, _pointers(name, record, root, left_out)))
         files.sync()
         deleted = prune_folder(files, root, home.blocks) if prune else 0
     return ExportedFiles(str(name), releases, files.files, files.written, deleted)

@@ -15,6 +15,9 @@ STATIC_PATH: Final = "dcat/v1/static"
 
 REGISTRY: Final = "v2"
 PING_PATH: Final = "v2/index.html"
+INDEXES: Final = "indexes/v2"
+"""Above the manifests that are indexes, once more: web servers find out their media type by that."""
+
 PARKED: Final = "v2/_"
 """Above the repositories whose names a folder of files cannot hold: no engine can ask for one there."""
 
@@ -67,8 +70,8 @@ def manifest_path(repository: str, reference: str) -> str:
 
 
 def index_mark_path(repository: str, reference: str) -> str:
-    """Return the path at which a manifest stands once more if it is an index: web servers find out its media type by that."""
-    return f"indexes/{manifest_path(repository, reference)}"
+    """Return the path at which a manifest stands once more if it is an index."""
+    return f"{INDEXES}/{manifest_path(repository, reference).removeprefix(f'{REGISTRY}/')}"
 
 
 def tags_path(repository: str) -> str:

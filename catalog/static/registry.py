@@ -71,5 +71,10 @@ def build_tags(name: str, tags: Sequence[str]) -> bytes:
     return _encode({"name": name, "tags": sorted(tags)})
 
 
+def read_tags(data: bytes | None) -> list[str]:
+    """Return the tags in a list that `build_tags` made; none where there is no list."""
+    return [] if data is None else [str(tag) for tag in json.loads(data)["tags"]]
+
+
 def _encode(fields: object) -> bytes:
     return json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()

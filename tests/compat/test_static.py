@@ -18,29 +18,26 @@ from catalog.followed.target import ask_server
 from catalog.home.home import open_home
 from catalog.hosting.checking import check_host
 from catalog.image.canonical import INDEX_TYPE, MANIFEST_TYPE
-from catalog.intake.intake import Wanted
 from catalog.lookup.locate import open_lookup
 from catalog.model.platform import parse_platform
 from catalog.model.reference import parse_reference
-from catalog.operations.publish import publish
 from catalog.operations.save import save
 from catalog.operations.subscribe import subscribe
-from catalog.own.share import share_own
-from catalog.sources.network import Network, SourceSetting, open_network
+from catalog.sources.network import SourceSetting, open_network
 from catalog.static.layout import PING_PATH
 from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
 from tests.compat.proxies import free_port, listens, run_caddy, run_nginx
 from tests.compat.test_registry_pull import image_id, run
 from tests.compat.tools import find_tool, tool
-from tests.factory.exports import index_archive, stream_of, write_image
-from tests.factory.images import make_image
+from tests.factory.exports import write_image
 from tests.factory.platforms import HOST
 from tests.factory.static_files import make_version
-from tests.factory.tars import make_layer
+from tests.fakes.header_rules import cloudflare_headers, netlify_headers
 from tests.fakes.static_host import StaticHost
 from tests.hosting.conftest import Publisher
 from tests.needs import ROOT, lacks
 
+_APPLIED = {"cloudflare": cloudflare_headers, "netlify": netlify_headers}
 OTHER = parse_platform("linux/s390x")
 
 
@@ -49,12 +46,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Publisher:
     """``web`` for one platform, ``tools/multi`` for two; and what their config digests are."""
     publisher = Publisher(tmp_path_factory.mktemp("published"))
     publisher.publish("web", "1.0", make_version("1.0"))
-    images = {
-        platform: make_image([make_layer({"hello": str(platform).encode()})], platform=platform) for platform in (HOST, OTHER)
-    }
-    with publisher.open() as home:
-        publish(home, "tools/multi", "2.0", stream_of(index_archive(images, "multi:2.0")), Wanted(HOST, all_platforms=True))
-        share_own(home, Network())
+    publisher.publish_for_all("tools/multi", "2.0")
     publisher.export()
     return publisher
 
@@ -66,11 +58,15 @@ def types_of(folder: Path) -> dict[str, str]:
     return {**indexes, "/manifests/": MANIFEST_TYPE}
 
 
-@pytest.fixture(scope="module", params=["nginx", "caddy", "python"])
+@pytest.fixture(scope="module", params=["nginx", "caddy", "python", "cloudflare", "netlify"])
 def host(request: pytest.FixtureRequest, published: Publisher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a web server that serves the folder with the settings that stand in it, changed where they say so."""
     if request.param == "python":  # a host of files like `http.server` that can be told media types by paths
         with StaticHost(published.folder, types=types_of(published.folder)) as plain:
+            yield plain.url.removeprefix("http://").replace("127.0.0.1", "localhost")
+        return
+    if request.param in _APPLIED:  # the rules of these hosts, applied to the file that stands in the folder
+        with StaticHost(published.folder, apply=_APPLIED[request.param]) as plain:
             yield plain.url.removeprefix("http://").replace("127.0.0.1", "localhost")
         return
     port = free_port()
@@ -217,7 +213,7 @@ def test_the_guide(tmp_path: Path) -> None:
     served.mkdir()
     image = write_image(tmp_path / "image.tar")
     names = {"host:/srv/catalogue/": f"{served}/", "https://host/path": f"http://localhost:{port}"}
-    config = (ROOT / "catalog/hosting/for_hosts/nginx.conf").read_text()
+    config = (ROOT / "catalog/hosting/settings/nginx.conf").read_text()
     (tmp_path / "nginx").mkdir()
 
     def type_in(command: str, home: str) -> str:

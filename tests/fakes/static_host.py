@@ -1,7 +1,7 @@
 """A web server of plain files, as clumsy or hostile as they come. It notes each request and counts the bytes of bodies.
 
 `StaticHost.behaviour` is one of `BEHAVIOURS` and may change while it runs; ``only`` restricts it to paths that contain this text.
-``types`` are media types by a part of the path.
+``types`` are media types by a part of the path, ``apply`` reads headers out of the folder's ``_headers``.
 """
 
 import gzip
@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote
+
+from tests.fakes.header_rules import Apply
 
 CLUMSY = (
     "plain",
@@ -51,6 +53,7 @@ class StaticHost:
     requests: list[str] = field(default_factory=list)
     sent: int = 0
     types: dict[str, str] = field(default_factory=dict)
+    apply: Apply | None = None
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"host": self})
@@ -118,11 +121,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, data: bytes, wanted: str, how: str) -> None:
         kind = next((kind for part, kind in self.host.types.items() if part in self.path), "application/octet-stream")
-        headers = {"Content-Type": kind}
+        headers = {"content-type": kind}
+        if self.host.apply is not None:
+            headers |= self.host.apply((self.host.folder / "_headers").read_text(), unquote(self.path.partition("?")[0]))
         if how == "text":
-            headers["Content-Type"] = "text/plain"
+            headers["content-type"] = "text/plain"
         if how == "no-type":
-            del headers["Content-Type"]
+            del headers["content-type"]
         if how == "compress":
             data, headers["Content-Encoding"] = gzip.compress(data), "gzip"
         if how == "close":

@@ -10,13 +10,15 @@ import pytest
 from catalog.clients.timeouts import Timeouts
 from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
+from catalog.model.platform import parse_platform
 from catalog.operations.export_static import ExportedFiles, export_static
 from catalog.operations.publish import publish
 from catalog.own.share import share_own
 from catalog.sources.network import Network, SourceSetting, open_network
-from tests.factory.exports import source_of
-from tests.factory.images import SampleImage
+from tests.factory.exports import index_archive, source_of, stream_of
+from tests.factory.images import SampleImage, make_image
 from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
 from tests.fakes.static_host import StaticHost
 
@@ -42,6 +44,15 @@ class Publisher:
         self.hours += 1
         with self.open() as home:
             publish(home, name, version, source_of(image), Wanted(HOST))
+            share_own(home, Network())
+
+    def publish_for_all(self, name: str, version: str) -> None:
+        """Publish a release for two platforms."""
+        self.hours += 1
+        platforms = (HOST, parse_platform("linux/s390x"))
+        images = {platform: make_image([make_layer({"hello": str(platform).encode()})], platform) for platform in platforms}
+        with self.open() as home:
+            publish(home, name, version, stream_of(index_archive(images, "several:1")), Wanted(HOST, all_platforms=True))
             share_own(home, Network())
 
     def export(self, *, prune: bool = False) -> ExportedFiles:

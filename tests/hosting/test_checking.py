@@ -56,6 +56,21 @@ def test_a_host_that_cannot_be_told_types_serves_dcat(published: Publisher, serv
     assert "application/octet-stream" in found["engines"].text
 
 
+def test_indexes_that_are_served_as_manifests(serve: Serve, tmp_path: Path) -> None:
+    """A host whose rules have no room for a release of several platforms."""
+    publisher = Publisher(tmp_path)
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.publish_for_all("zoo", "2.0")
+    publisher.export()
+    host = serve(publisher.folder)
+    host.types["/manifests/"] = MANIFEST_TYPE
+    with closing(HttpClient(host.url)) as client:
+        problems = [finding for finding in check_host(client, publisher.now) if finding.state != "ok"]
+    (problem,) = problems
+    assert problem.subject == "engines"
+    assert "releases for several platforms: v2/zoo/manifests/2.0" in problem.text
+
+
 def test_a_host_without_ranges(published: Publisher, serve: Serve, check: Check) -> None:
     found = check(serve(published.folder, "no-ranges"))
     assert (found["ranges"].state, found["dcat"].state) == ("note", "ok")

@@ -21,6 +21,7 @@ from catalog.snapshot.line import decode_line
 from catalog.sources.network import Network
 from tests.factory.images import small_image
 from tests.factory.static_files import make_version
+from tests.fakes.header_rules import Apply, cloudflare_headers, netlify_headers
 from tests.fakes.homes import network_of
 from tests.hosting.conftest import Publisher
 from tests.hosting.reading import read_folder
@@ -172,3 +173,28 @@ def test_a_folder_of_another_catalogue_is_refused(publisher: Publisher, tmp_path
         other.export()
     with open_folder(publisher.folder), pytest.raises(LockedError):
         publisher.export()
+
+
+@pytest.mark.parametrize("apply", [cloudflare_headers, netlify_headers])
+def test_netlify_and_cloudflare_know_each_media_type(publisher: Publisher, apply: Apply) -> None:
+    publisher.publish("web", "1.0", small_image())
+    publisher.publish("tools/multi", "1.0", small_image())
+    publisher.publish_for_all("tools/multi", "2.0")
+    publisher.export()
+    rules = (publisher.folder / "_headers").read_text()
+    manifests = [path for path in publisher.folder.glob("v2/**/manifests/*") if path.is_file()]
+    assert len(manifests) == 2 * 3 + 2
+    for path in manifests:
+        served = apply(rules, f"/{path.relative_to(publisher.folder).as_posix()}")
+        assert served["content-type"] == json.loads(path.read_bytes())["mediaType"]
+
+
+def test_header_rules_that_the_user_wrote_stay(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", small_image())
+    publisher.export()
+    rules = publisher.folder / "_headers"
+    own = rules.read_text().partition("\n")[2] + "/mine\n  X-Mine: yes\n"
+    rules.write_text(own)
+    publisher.publish_for_all("web", "2.0")
+    publisher.export()
+    assert rules.read_text() == own
