@@ -95,7 +95,7 @@ def wait_until_shared(publisher: Publisher) -> Shared:
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait for something that the cluster does by itself."""
+    """Wait for something that happens by itself, a minute at most."""
     deadline = time.monotonic() + 60
     while not ready():
         assert time.monotonic() < deadline

@@ -59,9 +59,9 @@ def take(home: Home, engine: Engine, reference: str, version: str, details: list
     return publish(home, "pushed", version, EngineSource(engine, reference), Wanted(HOST), progress=note)
 
 
-def shown(engine: PrivateEngine) -> bytes:
-    """Return all that the engine shows of its images."""
-    return engine.run("images", "--all", "--digests", "--no-trunc")
+def shown(engine: PrivateEngine) -> list[bytes]:
+    """Return all that the engine shows of its images, sorted: images of the same age come in any order."""
+    return sorted(engine.run("images", "--all", "--digests", "--no-trunc").splitlines())
 
 
 @pytest.mark.parametrize("origin", ["loaded", "pulled"])

@@ -17,6 +17,7 @@ from catalog.model.reference import parse_reference
 from catalog.model.release import Release
 from catalog.operations.publish import publish
 from tests.compat.engines import PrivateEngine, built_engines
+from tests.compat.publisher import wait_until
 from tests.compat.tools import buildkit, find_tool
 from tests.factory.exports import index_archive, stream_of
 from tests.factory.images import APP, BASE, SampleImage, machine_platform, make_image
@@ -72,7 +73,9 @@ def assert_at_once(server: PushServer) -> None:
     """Assert that no tool tried again what was refused: that would take seconds, or a minute, until it shows the reason.
 
     What was logged is forgotten. Uploads of a name that is refused may have begun side by side, each once for a blob.
+    A tool can end before the server has written the line of its last answer.
     """
+    wait_until(lambda: any('" 403 ' in line for line in list(server.log)))
     refused = [line.split('"')[1] for line in server.log if '" 403 ' in line]
     server.log.clear()
     assert 1 <= len(refused) <= len(IMAGE.layers) + 1, refused
