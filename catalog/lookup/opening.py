@@ -6,8 +6,9 @@ has no files, is empty.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from catalog.lookup.view import View
 from catalog.storage.sqlite import connect, translated
@@ -19,34 +20,60 @@ INDEX_REVISION, TRUST_REVISION = "index_2", "trust_2"
 @contextmanager
 def open_view(home: Path) -> Iterator[View]:
     """Open a home for reading. Raises `NewerHomeError`, `CorruptHomeError`."""
-    with (
-        _open(home / INDEX_FILE, INDEX_REVISION) as index,
-        _open(home / TRUST_FILE, TRUST_REVISION) as trust,
-        translated(home),
-    ):
-        yield View(index, trust)
+    with closing(open_files(home)) as files, translated(home):
+        yield View(files.index, files.trust)
 
 
-@contextmanager
-def _open(path: Path, revision: str) -> Iterator[sqlite3.Connection | None]:
+class Files(NamedTuple):
+    """The connections to a home's index and trust store, each in a transaction; None for a file that is not there, or empty."""
+
+    index: sqlite3.Connection | None
+    trust: sqlite3.Connection | None
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement in both."""
+        for connection in self:
+            if connection is not None:
+                connection.execute(statement)
+
+    def close(self) -> None:
+        for connection in self:
+            if connection is not None:
+                connection.close()
+
+
+def open_files(home: Path) -> Files:
+    """Open index and trust store, each in a transaction of its own."""
+    index = _open(home / INDEX_FILE, INDEX_REVISION)
+    try:
+        return Files(index, _open(home / TRUST_FILE, TRUST_REVISION))
+    except BaseException:
+        if index is not None:
+            index.close()
+        raise
+
+
+def _open(path: Path, revision: str) -> sqlite3.Connection | None:
+    """Return a connection in a transaction; None where there is no file, or nothing in it."""
     if not path.exists():
-        yield None
-        return
+        return None
     with translated(path):
         connection = connect(path, read_only=True)
-    try:
-        with translated(path):
+        try:
             connection.execute("BEGIN")
             known = _read_revision(connection)
-        if known is not None and known != revision:
-            connection.close()
-            _bring_up(path)
-            with translated(path):
+            if known is not None and known != revision:
+                connection.close()
+                _bring_up(path)
                 connection = connect(path, read_only=True)
                 connection.execute("BEGIN")
-        yield None if known is None else connection
-    finally:
+        except BaseException:
+            connection.close()
+            raise
+    if known is None:
         connection.close()
+        return None
+    return connection
 
 
 def _read_revision(connection: sqlite3.Connection) -> str | None:

@@ -1,6 +1,5 @@
 """What one request for a page reads from: the home at this moment, what may be shown of it, and what was typed."""
 
-import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -129,10 +128,3 @@ class Visit:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_ROWS:
             raise InvalidInputError(f"n is a number from 1 to {MAX_ROWS}")
         return int(text)
-
-
-def home_at(home: Home, now: datetime) -> Home:
-    """Return the same open home at another moment."""
-    later = copy.copy(home)
-    later.now = now
-    return later

@@ -142,7 +142,7 @@ def test_a_page_is_made_once_for_all_who_ask_for_it(pages: Pages, monkeypatch: p
         made.append(template)
         return "a page"
 
-    monkeypatch.setattr("catalog.server.pages.routes.render", note)
+    monkeypatch.setattr("catalog.server.pages.making.render", note)
     bodies = {pages.get("/search?q=made+once").body for _ in range(3)}
     assert (bodies, made) == ({b"a page"}, ["search.html"])
     pages.get("/search?q=made+once&n=2")
@@ -195,11 +195,12 @@ def test_an_error_is_a_page_and_a_document(pages: Pages, path: str, status: int,
 def test_an_error_of_the_machine_is_logged_and_not_shown(
     pages: Pages, monkeypatch: pytest.MonkeyPatch, error: type[DcatError], status: int
 ) -> None:
-    def fail(path: Path) -> None:
-        raise error(f"{path}/index cannot be used", why="/srv/secret/disk is full", hint="look at /srv/secret")
-
-    monkeypatch.setattr("catalog.server.pages.routes.open_view", fail)
     home = str(pages.home.path)
+
+    def fail(*_: object) -> None:
+        raise error(f"{home}/index cannot be used", why="/srv/secret/disk is full", hint="look at /srv/secret")
+
+    monkeypatch.setattr("catalog.lookup.views.Views.open", fail)
     for address in ("/status?fresh", "/r/mine/web@1.1/files/etc/os-release?download"):
         for accept in ("text/html", "application/json"):
             answer = pages.get(address, accept=accept)
