@@ -3,6 +3,7 @@
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -24,7 +25,13 @@ def to_json(value: object) -> Any:
 
 def extend(kind: type[T], document: Any, **more: Any) -> T:
     """Return a document of ``kind``, which extends the dataclass of ``document``, with its fields and some more."""
-    return kind(**{field.name: getattr(document, field.name) for field in fields(document)} | more)
+    extended: Any = type(document)
+    return kind(**{name: getattr(document, name) for name in _names(extended)} | more)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def schema_of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:

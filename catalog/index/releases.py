@@ -29,13 +29,12 @@ _INSERT = "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _UPDATE = "UPDATE releases SET published = ?, yanked = ?, removed = ?, line = ? WHERE release_id = ?"
 _INSERT_IMAGE = "INSERT INTO images VALUES (?, ?, ?, ?, ?)"
 _STORED = """
-SELECT name, sum(size), max(newest) FROM (
-    SELECT releases.name AS name, json_extract(image.value, '$.size') AS size,
-        max(CASE WHEN releases.version = names.newest THEN json_extract(image.value, '$.size') END) AS newest
-    FROM catalogues JOIN names USING (generation) JOIN releases USING (generation, name),
-        json_each(CAST(releases.line AS TEXT), '$.images') AS image
+SELECT name, sum(size), max(CASE WHEN is_newest THEN size END) FROM (
+    SELECT names.name AS name, max(releases.version = names.newest) AS is_newest,
+        max(json_extract(CAST(releases.line AS TEXT), '$.images."' || images.platform || '".size')) AS size
+    FROM catalogues JOIN names USING (generation) JOIN releases USING (generation, name) JOIN images USING (release_id)
     WHERE catalogues.catalogue = ? AND names.name IN (SELECT value FROM json_each(?)) AND releases.removed IS NULL
-    GROUP BY releases.name, json_extract(image.value, '$.archive'), size
+    GROUP BY names.name_id, images.archive
 ) GROUP BY name
 """
 _DELETE_IMAGES = "DELETE FROM images WHERE release_id = ?"

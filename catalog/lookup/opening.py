@@ -7,8 +7,8 @@ has no files, is empty.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from catalog.lookup.view import View
 from catalog.storage.sqlite import connect, translated
@@ -24,7 +24,8 @@ def open_view(home: Path) -> Iterator[View]:
         yield View(files.index, files.trust)
 
 
-class Files(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Files:
     """The connections to a home's index and trust store, each in a transaction; None for a file that is not there, or empty."""
 
     index: sqlite3.Connection | None
@@ -32,12 +33,12 @@ class Files(NamedTuple):
 
     def execute(self, statement: str) -> None:
         """Execute a statement in both."""
-        for connection in self:
+        for connection in (self.index, self.trust):
             if connection is not None:
                 connection.execute(statement)
 
     def close(self) -> None:
-        for connection in self:
+        for connection in (self.index, self.trust):
             if connection is not None:
                 connection.close()
 

@@ -1,12 +1,17 @@
 """The addresses of the pages."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
+
+_PLAIN = re.compile(r"[A-Za-z0-9/@:+._~-]*", re.ASCII)  # what is quoted by nothing
 
 
 def link(*parts: str, **query: str | int | None) -> str:
     """Return the address of a path and a query; every part is quoted, empty values of the query are left out."""
-    path = "/" + "/".join(quote(part, safe="/@:+-._~", errors="surrogateescape") for part in parts)
+    path = "/" + "/".join([part if _PLAIN.fullmatch(part) else _quote(part) for part in parts])
+    if not query:
+        return path
     given = {name: value for name, value in query.items() if value not in (None, "")}
     return f"{path}?{encode_query(given)}" if given else path
 
@@ -41,3 +46,7 @@ def diff_link(old: str, new: str, **query: str | int | None) -> str:
 
 def cid_link(cid: str) -> str:
     return link("cid", cid)
+
+
+def _quote(part: str) -> str:
+    return quote(part, safe="/@:+-._~", errors="surrogateescape")

@@ -67,7 +67,7 @@ def environment() -> Environment:
         name: getattr(links, name)
         for name in ("link", "catalogue_link", "name_link", "release_link", "files_link", "diff_link", "cid_link")
     }
-    made.globals["static"] = static_link
+    made.globals |= {"static": static_link, "show_bytes": show_bytes, "show_growth": show_growth}
     return made
 
 
@@ -93,7 +93,8 @@ def age(text: str | None, now: datetime) -> Markup | str:
         shown = format_age(parse_time(text), now)
     except ValueError:
         return text
-    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(text, shown)
+    exact = escape_html(escape(text))
+    return Markup(f'<time datetime="{exact}" title="{exact}">{shown}</time>')  # noqa: S704  # escaped above
 
 
 def moment(text: str) -> Markup | str:
@@ -102,6 +103,17 @@ def moment(text: str) -> Markup | str:
     if not t:
         return text
     return Markup('<time datetime="{}" title="{}">{}</time>').format(text, f"{day} {rest.removesuffix('Z')} UTC", day)
+
+
+def show_bytes(size: int) -> Markup:
+    """Return a number of bytes in words, with the exact number on hover."""
+    return Markup(f'<data value="{size:d}" title="{size:,d} bytes">{format_size(size)}</data>')  # noqa: S704  # a number
+
+
+def show_growth(size: int) -> Markup:
+    """Return by how many bytes something grew or shrank, with the exact number on hover."""
+    sign = "+" if size > 0 else "−" if size < 0 else "±"
+    return Markup(f'<data value="{size:d}" title="{size:,d} bytes">{sign}{format_size(abs(size))}</data>')  # noqa: S704  # a number
 
 
 def _grouped(number: int) -> str:
