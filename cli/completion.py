@@ -168,7 +168,7 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
     if typed[0] == "completion":
         return tuple(SCRIPTS)
     if typed[0] == "mirror" and typed[1] != "status":
-        return ("containerd", "docker", "podman", "k3s")
+        return ("containerd", "docker", "podman", "k3s", "rke2")
     if typed[0] == "config" and typed[1] != "list" and len(typed) == 2:
         from cli.settings.keys import KEYS
 

@@ -22,7 +22,8 @@ from cli.output import Document, Table
 app = command_app()
 
 EnginesArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="[ENGINE]...", help="containerd, docker, podman, k3s; default: those that are here.")
+    list[str] | None,
+    typer.Argument(metavar="[ENGINE]...", help="containerd, docker, podman, k3s, rke2; default: those that are here."),
 ]
 PortOption = Annotated[int, typer.Option("--port", metavar="PORT", help="The port of dcat serve.", min=1, max=65535)]
 RegistryOption = Annotated[
@@ -75,7 +76,7 @@ def remove(context: Context, engines: EnginesArgument = None, root: RootOption =
     notes = [
         note
         for engine in chosen
-        if engine.name in ("docker", "k3s") and engine.plan_remove(root) and (note := engine.note(root, Mirror(0)))
+        if engine.name in ("docker", "k3s", "rke2") and engine.plan_remove(root) and (note := engine.note(root, Mirror(0)))
     ]
     return _carry_out(context, changes, apply_removal, root, notes, "")
 

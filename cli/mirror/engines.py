@@ -69,6 +69,10 @@ def _note_k3s(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
     return "k3s reads it after: systemctl restart k3s (or k3s-agent)"
 
 
+def _note_rke2(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
+    return "RKE2 reads it after: systemctl restart rke2-server (or rke2-agent)"
+
+
 ENGINES = (
     Engine(
         "containerd",
@@ -102,6 +106,14 @@ ENGINES = (
         k3s.add_endpoints,
         k3s.remove_endpoints,
         note=_note_k3s,
+    ),
+    Engine(
+        "rke2",
+        ("etc/rancher/rke2", "rke2"),
+        lambda root, _: [root / "etc/rancher/rke2/registries.yaml"],
+        k3s.add_endpoints,
+        k3s.remove_endpoints,
+        note=_note_rke2,
     ),
 )
 NAMES = tuple(engine.name for engine in ENGINES)

@@ -1,4 +1,7 @@
-"""k3s and RKE2: ``mirrors`` of ``registries.yaml``, read when they start. Source: docs.k3s.io, "Private Registry Configuration"."""
+"""k3s and RKE2: ``mirrors`` of ``registries.yaml``, read when they start.
+
+Source: docs.k3s.io and docs.rke2.io, "Private Registry Configuration": one form, a file for each.
+"""
 
 from typing import Any
 

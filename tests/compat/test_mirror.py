@@ -12,9 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from catalog.home.home import open_home
 from cli.main import main
+from tests.compat.containerd import run_node
 from tests.compat.engines import PrivateEngine, program, run_docker20, run_docker29
 from tests.compat.registry import push_compressed
 from tests.factory.images import make_image
@@ -115,6 +117,29 @@ def test_docker(
     assert client["delivered"] >= sum(layer.stored_size for layer in registry.view("tool@1.0").layers)
     mirror("remove")
     assert settings.read_text() == '{\n    "log-level": "warn"\n}\n'
+
+
+def test_k3s(registry: RegistryServer, mirror: Mirror, tmp_path: Path) -> None:
+    """Containerd 2 through its CRI plugin, with the hosts.toml that k3s makes of registries.yaml when it starts.
+
+    The form is that of its pkg/agent/containerd and pkg/agent/templates: the endpoint gets the path /v2.
+    """
+    mirror("install", "k3s", "--registry", "docker.io", "--registry", "ghcr.io")
+    mirrors = yaml.safe_load((tmp_path / "etc/rancher/k3s/registries.yaml").read_text())["mirrors"]
+    hosts = tmp_path / "certs.d"
+    for name, default in (("docker.io", "registry-1.docker.io"), ("ghcr.io", "ghcr.io")):
+        (endpoint,) = mirrors[name]["endpoint"]
+        (hosts / name).mkdir(parents=True)
+        (hosts / name / "hosts.toml").write_text(
+            f'server = "https://{default}/v2"\ncapabilities = ["pull", "resolve", "push"]\n\n'
+            f'[host]\n\n[host."{endpoint}/v2"]\n  capabilities = ["pull", "resolve"]\n'
+        )
+    with run_node(hosts=hosts) as node:
+        for image, reference in (("docker.io/library/tool:1.0", "tool@1.0"), ("ghcr.io/team/web:1.0", "team/web@1.0")):
+            node.pull(image)
+            assert node.image(image)["id"] == str(registry.view(reference).config_digest)
+    (client,) = json.loads(mirror("status", "--json"))["pulls"]["clients"]
+    assert (client["program"], client["hits"], client["misses"]) == ("containerd", 2, 0)
 
 
 def test_podman(registry: RegistryServer, mirror: Mirror, tmp_path: Path, podman: PrivateEngine) -> None:

@@ -14,7 +14,7 @@ from tests.fakes.served_home import served_home
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A system with every engine, of which docker has settings."""
-    for folder in ("etc/containerd", "etc/docker", "etc/containers", "etc/rancher/k3s"):
+    for folder in ("etc/containerd", "etc/docker", "etc/containers", "etc/rancher/k3s", "etc/rancher/rke2"):
         (tmp_path / "system" / folder).mkdir(parents=True)
     (tmp_path / "system/etc/docker/daemon.json").write_text('{"debug": true}\n')
     return tmp_path / "system"
@@ -31,13 +31,16 @@ def test_every_engine_is_changed_and_restored(dcat: Dcat, root: Path) -> None:
     assert '+{"registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"], "debug": true}' in ran.err
     assert "systemctl reload docker" in ran.out
     assert "systemctl restart k3s" in ran.out
+    assert "systemctl restart rke2-server" in ran.out
     after = files(root)
     hosts = tomllib.loads(after["etc/containerd/certs.d/docker.io/hosts.toml"])
     assert hosts == {"host": {"http://127.0.0.1:5078": {"capabilities": ["pull", "resolve"]}}}
     assert json.loads(after["etc/docker/daemon.json"]) == {"registry-mirrors": ["http://[::ffff:127.0.0.1]:5078"], "debug": True}
     assert after["etc/docker/daemon.json.dcat-backup"] == before["etc/docker/daemon.json"]
     assert 'location = "127.0.0.1:5078/docker.io"' in after["etc/containers/registries.conf.d/100-dcat-mirror.conf"]
-    assert yaml.safe_load(after["etc/rancher/k3s/registries.yaml"])["mirrors"]["docker.io"]["endpoint"] == ["http://127.0.0.1:5078"]
+    for name in ("k3s", "rke2"):
+        written = yaml.safe_load(after[f"etc/rancher/{name}/registries.yaml"])
+        assert written == {"mirrors": {"docker.io": {"endpoint": ["http://127.0.0.1:5078"]}}}
     again = dcat("mirror", "install", "--root", str(root))
     assert (again.code, again.out) == (0, "Nothing changed\n")
     shown = read_json(dcat("mirror", "status", "--root", str(root), "--port", "1", "--json"))
