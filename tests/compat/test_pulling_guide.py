@@ -69,7 +69,7 @@ def _here(text: str, feeder: RegistryServer) -> str:
 
 def test_every_line_is_run() -> None:
     assert set(_parts("run")) == {"docker", "docker-compose", "podman", "crictl", "buildctl", "skopeo", "crane", "oras", "regctl"}
-    assert set(_parts("file")) == {"compose.yaml", "Dockerfile"}
+    assert set(_parts("file")) == {"compose.yaml", "Dockerfile", "dcat.conf"}
 
 
 @pytest.mark.parametrize("name", ["docker20", "docker29", "docker29_classic"])
@@ -90,6 +90,20 @@ def test_compose(feeder: RegistryServer, tmp_path: Path, docker29: PrivateEngine
 def test_podman(feeder: RegistryServer, tmp_path: Path, podman: PrivateEngine) -> None:
     _run("podman", feeder, tmp_path, {"podman": list(podman.command)}, **podman.environment)
     assert podman.run("image", "inspect", f"localhost:{feeder.port}/team/web:1.0")
+
+
+def test_the_settings_of_cri_o(feeder: RegistryServer, podman: PrivateEngine) -> None:
+    """They are podman's: with the file that the guide shows, it needs no option."""
+    folder = Path(podman.environment["HOME"], ".config/containers/registries.conf.d")
+    folder.mkdir(parents=True)
+    image = f"localhost:{feeder.port}/team/web:1.0"
+    try:
+        (folder / "dcat.conf").write_text(_here(_parts("file")["dcat.conf"], feeder), encoding="utf-8")
+        podman.run("pull", image)
+    finally:
+        shutil.rmtree(folder)
+    with pytest.raises(AssertionError, match="HTTPS"):
+        podman.run("pull", image)
 
 
 def test_kubernetes(feeder: RegistryServer, tmp_path: Path) -> None:
