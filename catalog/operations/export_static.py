@@ -1,7 +1,7 @@
 """``dcat export --static``: write a catalogue as plain files that any web server, bucket or stick can hold."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +13,7 @@ from catalog.errors import (
     CatalogueNotFoundError,
     CidError,
     InvalidInputError,
+    ReleaseNotFoundError,
     UnavailableError,
     VerificationError,
 )
@@ -25,6 +26,7 @@ from catalog.hosting.listings import Pages, list_header_rules, list_pages, list_
 from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
+from catalog.index.releases import get_release
 from catalog.index.subscriptions import list_catalogues
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
@@ -40,6 +42,8 @@ from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import rewrite_alias
 
 _MOST_POINTERS = 5_000  # that wait in memory for what they lead to
+_LEFT_OUT = "settings/left-out"
+_MOST_LEFT_OUT = 10_000  # that are noted; where there are more, each export looks at all releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +82,35 @@ def export_static(
         )
     root = check_record(name, record).snapshot_cid
     with home.reading("export"), open_folder(folder, crash_point=home.crash_point) as files:
-        last, is_complete = _last_root(files, name)
+        last, again = _last_root(files, name)
         pointers: list[Pointer] = []
         store = open_store(home, network, str(name))
         writer = ArchiveWriter(files, store)
         names: dict[str, None] = {}
-        releases = left_out = 0
+        releases = 0
+        left_out: list[str] = []
         contested = _contested(home, str(name))
-        for release in _changed(home, root, last if is_complete else None):
+        progress(Step("phase", "Writing the releases"))
+        for release in _changed(home, str(name), root, last, again):
             releases += 1
+            progress(Step("total", "written", files.written, None, (("releases", releases),)))
             if (release.name, release.version) in contested:
-                left_out += 1
+                left_out.append(release.reference)
                 progress(Step("warning", f"{release.reference} was left out: its content changed, which nobody accepted here"))
                 continue
             names[release.name] = None
-            progress(Step("phase", f"Writing {release.reference}"))
             try:
                 pointers += writer.write_release(release)
             except UnavailableError as error:
                 raise explain_absence(error, release.reference, network) from error
             except VerificationError as error:  # of a stranger's catalogue; the rest of it is of use
-                left_out += 1
+                left_out.append(release.reference)
                 progress(Step("warning", f"{release.reference} was left out: {error.message}"))
             if len(pointers) >= _MOST_POINTERS:
                 files.sync()
                 _write(files, pointers)
                 pointers.clear()
+        progress(Step("total", "written", files.written, files.written, (("releases", releases),)))
         progress(Step("phase", "Writing the index"))
         write_snapshot(files, root, last, home.blocks)
         for path, data in examples():
@@ -136,36 +143,47 @@ def _write(files: Folder, pointers: Iterable[Pointer]) -> None:
         files.replace(pointer.path, pointer.data)
 
 
-def _last_root(files: Folder, name: IpnsName) -> tuple[Cid | None, bool]:
-    """Return the snapshot that the folder holds, and whether every release of it was written; None for a folder without one."""
+def _last_root(files: Folder, name: IpnsName) -> tuple[Cid | None, list[str] | None]:
+    """Return the snapshot that the folder holds, None for a folder without one, and the releases of it that were left out.
+
+    These are None where they are unknown: then all releases are looked at.
+    """
     data = files.read(STATIC_PATH)
     if data is None:
-        return None, False
+        return None, None
     try:
         pointer = json.loads(data)
-        held, root, is_complete = str(pointer["name"]), parse_cid(pointer["root"]), pointer["left_out"] == 0
+        held, root, left_out = str(pointer["name"]), parse_cid(pointer["root"]), pointer["left_out"]
     except (ValueError, KeyError, TypeError, CidError):
-        return None, False
+        return None, None
     if held != str(name):
         raise InvalidInputError(
             f"{files.path} holds another catalogue", why=f"it is that of {held}", hint="name another folder, or an empty one"
         )
-    return root, is_complete
+    noted = (files.read(_LEFT_OUT) or b"").decode("utf-8", "replace").splitlines() if left_out else []
+    return root, noted if len(noted) == left_out <= _MOST_LEFT_OUT else None
 
 
-def _changed(home: Home, root: Cid, last: Cid | None) -> Iterator[Release]:
-    """Yield the releases that are new or changed since snapshot ``last``, all of them where that is not here any more."""
+def _changed(home: Home, catalogue: str, root: Cid, last: Cid | None, again: Sequence[str] | None) -> Iterator[Release]:
+    """Yield the releases that are new or changed since snapshot ``last``, and those of ``again``; all where these are not known."""
     snapshot = open_snapshot(root, home.blocks)
-    if last is not None:
+    if last is not None and again is not None:
         try:
             old = open_snapshot(last, home.blocks)
-            changes = list(diff_snapshots(old, snapshot))
-        except BlockNotFoundError:  # collected since
-            changes = None
-        if changes is not None:
-            yield from (change.after for change in changes if change.after is not None)
+            changes = [change.after for change in diff_snapshots(old, snapshot) if change.after is not None]
+            changed = {release.reference for release in changes}
+            changes += _find_releases(home, catalogue, [reference for reference in again if reference not in changed])
+        except (BlockNotFoundError, ReleaseNotFoundError):  # collected since; or not shown
+            pass
+        else:
+            yield from changes
             return
     yield from snapshot.read()
+
+
+def _find_releases(home: Home, catalogue: str, references: Sequence[str]) -> list[Release]:
+    with home.index.read() as connection:
+        return [get_release(connection, catalogue, *reference.split("@", 1)) for reference in references]
 
 
 def _contested(home: Home, catalogue: str) -> set[tuple[str, str]]:
@@ -174,11 +192,13 @@ def _contested(home: Home, catalogue: str) -> set[tuple[str, str]]:
         return {(conflict.name, conflict.version) for conflict in list_conflicts(connection, state=None, catalogue=catalogue)}
 
 
-def _pointers(name: IpnsName, record: bytes, root: Cid, left_out: int) -> Iterator[Pointer]:
+def _pointers(name: IpnsName, record: bytes, root: Cid, left_out: Sequence[str]) -> Iterator[Pointer]:
     """Yield what leads to the snapshot, the last one last."""
     yield Pointer(record_path(name).lstrip("/"), record)
     yield Pointer(CATALOGUE_PATH.lstrip("/"), _encode({"name": str(name), "schema": CATALOGUE_SCHEMA}))
-    static = {"format": FORMAT, "left_out": left_out, "name": str(name), "root": str(root), "schema": SCHEMA}
+    if left_out:
+        yield Pointer(_LEFT_OUT, "".join(f"{reference}\n" for reference in left_out[:_MOST_LEFT_OUT]).encode())
+    static = {"format": FORMAT, "left_out": len(left_out), "name": str(name), "root": str(root), "schema": SCHEMA}
     yield Pointer(STATIC_PATH, _encode(static))
 
 

@@ -152,6 +152,19 @@ def test_prune_deletes_what_is_gone_and_nothing_else(publisher: Publisher) -> No
     assert mine.read_text() == "mine"
 
 
+def test_after_a_release_that_was_left_out_only_it_is_looked_at_again(publisher: Publisher) -> None:
+    for number in range(5):
+        publisher.publish("web", f"1.{number}", small_image(str(number)))
+    publisher.export()
+    static = publisher.folder / "dcat/v1/static"
+    static.write_bytes(static.read_bytes().replace(b'"left_out":0', b'"left_out":1'))
+    assert publisher.export().releases == 5  # not noted which: all are
+    static.write_bytes(static.read_bytes().replace(b'"left_out":0', b'"left_out":1'))
+    (publisher.folder / "settings/left-out").write_text("web@1.3\n")
+    assert publisher.export().releases == 1
+    assert publisher.export().releases == 0
+
+
 def test_yanked_releases_are_not_listed(publisher: Publisher) -> None:
     publisher.publish("web", "1.0", make_version("1.0"))
     publisher.publish("web", "1.1", make_version("1.1", changed=1))
