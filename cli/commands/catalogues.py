@@ -1,6 +1,8 @@
 """``dcat catalogues``: your own catalogue and those you follow."""
 
 from catalog import operations
+from catalog.documents.catalogues import describe_seen
+from catalog.documents.encoding import to_json
 from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
@@ -20,50 +22,29 @@ def catalogues(context: Context) -> Document:
     rows = [_row(context, entry) for entry in entries]
     raw = [
         (
-            _label(entry),
-            entry.catalogue,
-            str(entry.row.sequence) if entry.row and entry.row.sequence is not None else "",
-            entry.row.title if entry.row else "",
+            entry.row.label,
+            entry.row.catalogue,
+            "" if entry.row.sequence is None else str(entry.row.sequence),
+            entry.row.title,
             ",".join(source for source, _, _ in entry.sightings),
             entry.state,
         )
         for entry in entries
     ]
     columns = ("CATALOGUE", "NAME", "SEQ", "TITLE", "SEEN AT", "STATE")
-    body = {"catalogues": [_body(entry) for entry in entries]}
+    body = {"catalogues": [to_json(describe_seen(entry)) for entry in entries]}
     closing = "" if entries else "No catalogue yet. To follow one: dcat subscribe ALIAS NAME|URL"
     parts = [Table(columns, rows, frozenset({"SEQ"}), raw)] if rows else []
-    return Document("catalogues", body, [entry.catalogue for entry in entries], parts, closing)
-
-
-def _label(entry: "operations.CatalogueEntry") -> str:
-    return entry.subscription.alias if entry.subscription is not None else "mine"
+    return Document("catalogues", body, [entry.row.catalogue for entry in entries], parts, closing)
 
 
 def _row(context: Context, entry: "operations.CatalogueEntry") -> tuple[str, ...]:
     row = entry.row
     return (
-        _label(entry),
-        entry.catalogue,
-        str(row.sequence) if row and row.sequence is not None else "",
-        row.title if row else "",
+        row.label,
+        row.catalogue,
+        "" if row.sequence is None else str(row.sequence),
+        row.title,
         ", ".join(f"{source} ({age_of(at, context.now)})" for source, _, at in entry.sightings),
-        entry.state or ("" if row else "never synced"),
+        entry.state or ("" if entry.is_synced else "never synced"),
     )
-
-
-def _body(entry: "operations.CatalogueEntry") -> dict[str, object]:
-    row, subscription = entry.row, entry.subscription
-    return {
-        "catalogue": entry.catalogue,
-        "role": "own" if subscription is None else "subscribed",
-        "alias": None if subscription is None else subscription.alias,
-        "since": None if subscription is None else subscription.since,
-        "title": "" if row is None else row.title,
-        "snapshot": None if row is None else row.root,
-        "sequence": None if row is None else row.sequence,
-        "expires": None if row is None else row.expires,
-        "checked": None if row is None else row.checked,
-        "seen": [{"source": source, "sequence": sequence, "at": at} for source, sequence, at in entry.sightings],
-        "state": entry.state or None,
-    }

@@ -26,7 +26,7 @@ from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
 from catalog.server.pages.rendering import static_files
 from catalog.server.pages.threads import PagesBusyError, PageThreads
 from catalog.server.pages.views.files import Download, download
-from catalog.server.pages.visit import Memory, Visit
+from catalog.server.pages.visit import PERIOD, Memory, Visit
 from catalog.server.registry.pulls import Pulls
 from catalog.server.response.address import address_of, prefix_of
 from catalog.server.response.answers import refuse, unchanged
@@ -36,7 +36,6 @@ from catalog.server.site.site import Site
 
 T = TypeVar("T")
 
-_AGES = 300  # seconds after which the ages on a page are written anew
 _SLOW = (FILES, DIFF, STORAGE)
 _LIFETIME = "private, no-cache"
 
@@ -110,7 +109,7 @@ class PageRoutes:
             return await self._send_file(request, calls[0])
         home_state = await self._workers.run(self._site.state)
         state = (home_state, self._pulls.version) if path in ("/status", "/status.json") else home_state
-        bucket = int(self._site.now().timestamp()) // _AGES
+        bucket = int(self._site.now().timestamp()) // PERIOD
         made_from = (address_of(request.headers), str(request.url), str(state), str(bucket), "json" if prefers_json else "")
         etag = tag(*made_from, weak=True)
         headers = {"etag": etag, "cache-control": _LIFETIME, "vary": "Accept, X-Forwarded-Proto, X-Forwarded-Prefix", **SAFE}

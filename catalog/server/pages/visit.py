@@ -18,6 +18,7 @@ from catalog.server.registry.pulls import Pulls
 from catalog.server.site.site import HeldBlocks
 
 T = TypeVar("T")
+PERIOD = 300  # seconds after which ages are written anew
 MAX_ROWS = 1000  # of one page, whatever was asked for
 _SMALL = 64 * KIB  # of an answer that nobody estimates
 
@@ -102,6 +103,11 @@ class Visit:
     @property
     def now(self) -> datetime:
         return self.home.now
+
+    @property
+    def period(self) -> int:
+        """A number that changes every few minutes: what is said of ages is made anew then, also where the home stays as it is."""
+        return int(self.now.timestamp()) // PERIOD
 
     def remember(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int] = _small) -> T:
         """Return ``make()``, made once for each state of the home; ``size`` estimates the bytes of what can be large."""

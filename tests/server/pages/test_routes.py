@@ -2,16 +2,22 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, NewerHomeError, StorageError
 from catalog.home.home import open_home
-from catalog.index.subscriptions import put_sighting
+from catalog.index.catalogue import CatalogueRow
+from catalog.index.subscriptions import put_sighting, show_catalogue
 from catalog.ipld.cid import DAG_PB, RAW, cid_of
+from catalog.model.release import format_time
+from catalog.server.settings import ServerSettings
+from catalog.server.site.opening import open_site
 from tests.factory.times import NOW
 from tests.server.pages.conftest import Pages, showing
+from tests.server.serving import Served, running
 
 PAGES = [
     "/",
@@ -125,6 +131,27 @@ def test_where_a_catalogue_was_seen_is_not_told(tmp_path: Path) -> None:
         assert json.loads(shown.get("/c/mine.json").body)["sources"] == {"source 1": 3, "source 2": 2}
         for path in ("/", "/status", "/c/mine", "/storage", "/metrics", "/r/mine/web", "/c/mine.atom"):
             assert b"corp.example" not in shown.get(path).body
+
+
+def test_a_catalogue_expires_on_the_pages_though_nothing_changes_here(tmp_path: Path) -> None:
+    moment = NOW
+    with open_home(tmp_path / "home", now=NOW) as home:
+        home.create_own_catalogue()
+        row = CatalogueRow(
+            "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe",
+            alias="team",
+            expires=format_time(NOW + timedelta(days=2)),
+            checked=format_time(NOW),
+        )
+        with home.index.write() as connection:
+            show_catalogue(connection, row)
+        with running(open_site(home, lambda: moment), ServerSettings(port=0)) as (server, log):
+            served = Served(server, None, None, log)  # type: ignore[arg-type]
+            states = []
+            for days in (0, 3):
+                moment = NOW + timedelta(days=days)
+                states.append(json.loads(served.ask("/index.json").body)["catalogues"][1]["state"])
+    assert states == ["fresh", "expired"]
 
 
 def test_a_browser_that_has_a_page_gets_304(pages: Pages) -> None:

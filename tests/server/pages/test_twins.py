@@ -20,6 +20,7 @@ DIFF_PAGE = "/diff/mine/web@1.0/mine/web@1.1.json"
         (("search", "web"), "/search.json?q=web", {"hits": "hits"}),
         (("list", "web", "--removed"), "/r/mine/web.json", {"releases": "releases"}),
         (("status",), "/status.json", {"catalogues": "catalogues"}),
+        (("catalogues",), "/index.json", {"catalogues": "catalogues"}),
         (("files", "web@1.1", "--platform", "linux/amd64"), "/r/mine/web@1.1/files.json", {"files": "files", "path": "path"}),
         (DIFF, DIFF_PAGE, {"layers": "layers", "packages": "packages", "files": "files"}),
     ],
@@ -65,9 +66,9 @@ def test_a_release_page_says_what_show_says(
 
 
 def extends(more: Any, less: Any, command: str) -> bool:
-    """Return whether a document has all fields of another one, with the same values; `status` has some of its own."""
+    """Return whether a document has all fields of another one, with the same values; of a catalogue each command says more."""
     if isinstance(less, Mapping):
-        keys = less.keys() & more.keys() - {"state"} if command == "status" else less.keys()
+        keys = less.keys() & more.keys() - {"state"} if command in ("status", "catalogues") else less.keys()
         return all(key in more and extends(more[key], less[key], command) for key in keys)
     if isinstance(less, list):
         return len(more) == len(less) and all(extends(one, other, command) for one, other in zip(more, less, strict=True))

@@ -9,8 +9,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import NameEntry, StoredSize, list_names, stored_sizes
 from catalog.index.search import search as search_index
 from catalog.model.reference import check_name
-from catalog.operations.status import status
-from catalog.server.pages.views.front import CatalogueCard, make_card
+from catalog.server.pages.views.front import CatalogueCard, make_card, read_status
 from catalog.server.pages.views.status import sightings_of
 from catalog.server.pages.visit import Visit
 
@@ -46,7 +45,7 @@ class CataloguePage:
 def catalogue(visit: Visit, label: str) -> CataloguePage:
     """Make the page of a catalogue."""
     row = visit.catalogue(label)
-    entries = visit.remember("status", lambda: status(visit.home)).catalogues
+    entries = read_status(visit).catalogues
     card = next(entry for entry in entries if entry.row.catalogue == row.catalogue)
     query, rows = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS)
     after = visit.query.get("after", "")

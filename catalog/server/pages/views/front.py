@@ -8,7 +8,7 @@ from catalog.documents.names import FoundName, describe_found
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import NameEntry, newest_names
 from catalog.index.subscriptions import list_catalogues
-from catalog.operations.status import CatalogueStatus, status
+from catalog.operations.status import CatalogueStatus, Status, status
 from catalog.server.pages.visit import Visit
 
 _NEWEST = 12
@@ -19,8 +19,6 @@ class CatalogueCard(Catalogue):
     """A catalogue. ``label`` is ``mine`` or its alias; ``state`` is one word and ``note`` a sentence about it."""
 
     label: str
-    title: str
-    snapshot: str | None
     state: str
     note: str
 
@@ -42,17 +40,19 @@ class Front:
 
 def front(visit: Visit) -> Front:
     """Make the first page."""
-    cards = tuple(map(make_card, visit.remember("status", lambda: status(visit.home)).catalogues))
+    cards = tuple(map(make_card, read_status(visit).catalogues))
     return Front(cards, visit.remember("newest", lambda: _list_newest(visit)))
+
+
+def read_status(visit: Visit) -> Status:
+    """Return how the home stands. A catalogue expires although nothing changes here: so for a few minutes only."""
+    return visit.remember(("status", visit.period), lambda: status(visit.home))
 
 
 def make_card(entry: CatalogueStatus) -> CatalogueCard:
     """Return a catalogue as pages show it."""
-    row = entry.row
     state, note = _judge(entry)
-    return extend(
-        CatalogueCard, describe_catalogue(entry), label=row.label, title=row.title, snapshot=row.root, state=state, note=note
-    )
+    return extend(CatalogueCard, describe_catalogue(entry), label=entry.row.label, state=state, note=note)
 
 
 def _judge(entry: CatalogueStatus) -> tuple[str, str]:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.index.subscriptions import list_sightings
-from catalog.operations.status import status as find_status
-from catalog.server.pages.views.front import CatalogueCard, make_card
+from catalog.server.pages.views.front import CatalogueCard, make_card, read_status
 from catalog.server.pages.visit import Visit
 
 
@@ -54,7 +53,7 @@ class StatusPage:
 
 def status(visit: Visit) -> StatusPage:
     """Make the page."""
-    found = visit.remember("status", lambda: find_status(visit.home))
+    found = read_status(visit)
     cards = tuple(map(make_card, found.catalogues))
     sightings = tuple(
         SightingRow(entry.row.label, source, sequence, at, entry.row.sequence is not None and sequence < entry.row.sequence)
