@@ -1,8 +1,6 @@
 """Every page in a real browser: light and dark, wide and narrow, by keyboard alone, without JavaScript, checked by axe."""
 
-import json
 import re
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +10,15 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import NARROW, WIDE, Scheme, window
 from tests.browser.homes import CommandHome
+from tests.browser.scenes import BOB, locate
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = {
-    "front": "/",
-    "search": "/search?q=shop",
-    "nothing found": "/search?q=nothing",
-    "own catalogue": "/c/mine",
-    "followed catalogue": "/c/ann",
-    "name": "/r/mine/shop",
-    "name with a slash": "/r/mine/team/etl",
-    "release": "/r/mine/shop@1.2",
-    "other platform": "/r/mine/shop@1.2?platform=linux/arm64",
-    "yanked": "/r/mine/shop@1.1",
-    "removed": "/r/mine/old@0.1",
-    "followed and held": "/r/ann/api@3.1",
-    "followed and not held": "/r/ann/gateway@3.1",
-    "files": "/r/mine/shop@1.2/files",
-    "directory": "/r/mine/shop@1.2/files/usr/bin",
-    "found files": "/r/mine/shop@1.2/files?q=jinja2",
-    "text": "/r/mine/shop@1.2/files/srv/app/main.py",
-    "program": "/r/mine/shop@1.2/files/usr/bin/bash",
-    "difference": "/diff/mine/shop@1.0/mine/shop@1.2",
-    "storage": "/storage",
-    "status": "/status",
-    "error": "/r/mine/shop@9",
-    "difference of what is not here": "/diff/ann/api@3.1/ann/gateway@3.1",
-    "block": "/cid/ARCHIVE",
-    "no block": "/cid/bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy",
-    "names filtered": "/c/mine?q=nothing",
-}
+PAGES = {scene.name: scene for scene in BOB}
 EMPTY = ("/", "/storage", "/status")
 _AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text(encoding="utf-8")
 _OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 _RULES = "{runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}"
-
-
-def locate(address: str, name: str) -> str:
-    """Return the address of a page below the server's; a block is one of an image there."""
-    path = PAGES[name]
-    if "ARCHIVE" in path:
-        with urllib.request.urlopen(f"{address}/r/mine/shop@1.2.json") as answer:
-            path = path.replace("ARCHIVE", json.load(answer)["images"]["linux/amd64"]["archive"])
-    return path
 
 
 def open_page(page: Page, address: str, path: str) -> list[str]:
@@ -75,7 +38,7 @@ def test_axe_finds_nothing_and_nothing_overflows(browser: Browser, address: str,
     with window(browser, address, size=size, scheme=scheme) as opened:
         for name in PAGES:
             page = opened.new_page()
-            said = open_page(page, address, locate(address, name))
+            said = open_page(page, address, locate(address, PAGES[name]))
             page.evaluate(_AXE)
             result = page.evaluate(f"axe.run({_RULES})")
             problems = [(entry["id"], [node["target"] for node in entry["nodes"]]) for entry in result["violations"]]
@@ -92,7 +55,7 @@ def test_nothing_overflows_and_nothing_is_said(browser: Browser, address: str, s
     with window(browser, address, size=size, scheme=scheme) as opened:
         page = opened.new_page()
         for name in PAGES:
-            assert open_page(page, address, locate(address, name)) == [], name
+            assert open_page(page, address, locate(address, PAGES[name])) == [], name
             assert not page.evaluate(_OVERFLOWS), name
 
 
@@ -110,8 +73,8 @@ def test_the_pages_of_an_empty_home_teach_and_pass(browser: Browser, tmp_path: P
 def test_a_page_is_complete_without_javascript(browser: Browser, address: str, name: str) -> None:
     with window(browser, address, script=False) as without, window(browser, address) as with_script:
         bare, full = without.new_page(), with_script.new_page()
-        bare.goto(locate(address, name))
-        full.goto(locate(address, name))
+        bare.goto(locate(address, PAGES[name]))
+        full.goto(locate(address, PAGES[name]))
         bare.evaluate("document.querySelectorAll('noscript').forEach(one => one.remove())")  # in place of copy buttons
         assert words(bare) == words(full)
         assert bare.locator("button.copy:visible").count() == 0
