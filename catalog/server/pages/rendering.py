@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from shlex import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -62,6 +63,8 @@ def environment() -> Environment:
         "count": format_count,
         "size": format_size,
         "grouped": _grouped,
+        "sentence": _begin_sentence,
+        "quoted": quote,
     }
     made.globals |= {
         name: getattr(links, name)
@@ -118,6 +121,11 @@ def show_growth(size: int) -> Markup:
 
 def _grouped(number: int) -> str:
     return f"{number:,}"
+
+
+def _begin_sentence(text: str) -> str:
+    """Return text with its first letter in upper case; Jinja's ``capitalize`` writes the rest in lower case: ``utc``."""
+    return text[:1].upper() + text[1:]
 
 
 def _finalize(value: object) -> object:

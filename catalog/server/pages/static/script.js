@@ -18,6 +18,10 @@
     document.execCommand("copy");
     area.remove();
   };
+  const told = document.createElement("span"); // read aloud: a changed name of a button that has the focus often is not
+  told.className = "sr";
+  told.setAttribute("role", "status");
+  document.body.append(told);
   for (const button of document.querySelectorAll("button.copy")) {
     button.hidden = false;
     const label = button.getAttribute("aria-label");
@@ -25,9 +29,16 @@
       await copy(button.dataset.copy);
       button.classList.add("done");
       button.setAttribute("aria-label", "Copied");
-      setTimeout(() => { button.classList.remove("done"); button.setAttribute("aria-label", label); }, 1500);
+      told.textContent = "Copied";
+      setTimeout(() => { button.classList.remove("done"); button.setAttribute("aria-label", label); told.textContent = ""; }, 1500);
     });
   }
+
+  // Only what can be scrolled is a stop of the Tab key.
+  const tables = document.querySelectorAll(".wide");
+  const fit = () => { for (const table of tables) table.tabIndex = table.scrollWidth > table.clientWidth ? 0 : -1; };
+  addEventListener("resize", fit);
+  fit();
 
   const theme = document.querySelector("button.theme");
   theme.hidden = false;
