@@ -66,8 +66,8 @@ docker run --rm -p 8080:8080 \\
 def fill_showcase(folder: Path) -> tuple[CommandHome, CommandHome]:
     """Make Dora's home, who follows Eve; return it and one that has only been subscribed to, whose catalogue expired."""
     dora, eve = CommandHome(folder / "dora"), CommandHome(folder / "eve")
-    for home in (dora, eve):
-        home.path.mkdir()
+    for made in (dora, eve):
+        made.path.mkdir()
     now = datetime.now(UTC).replace(microsecond=0)
     base = make_tar(
         {f"usr/lib/{number}.so": versioned_text("base", 90_000, seed=number) for number in range(12)}, mtime=1_700_000_000
@@ -81,9 +81,9 @@ def fill_showcase(folder: Path) -> tuple[CommandHome, CommandHome]:
                 version = f"{position % 4}.{number}.{position}"
                 _publish(home, name, version, _image(base, name, version), {"title": f"The {name} service of the example company"})
     with _open(dora, now - timedelta(days=44)) as home, _open(eve, now - timedelta(days=44)) as publisher:
-        name = publisher.own_catalogue()
-        assert name is not None
-        subscribe(home, network_of(publisher), parse_ipns_name(name), "eve")
+        catalogue = publisher.own_catalogue()
+        assert catalogue is not None
+        subscribe(home, network_of(publisher), parse_ipns_name(catalogue), "eve")
     for number in range(200):
         with _open(dora, now - timedelta(days=50, hours=-6 * number)) as home:
             version = f"{1 + number // 100}.{number // 10 % 10}.{number % 10}"
