@@ -16,12 +16,12 @@ from catalog.server.feeding import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from tests.compat.containerd import run_node
-from tests.compat.engines import PrivateEngine
+from tests.compat.engines import PrivateEngine, program
 from tests.compat.tools import buildkit, find_tool
 from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, HomeSource
-from tests.needs import ROOT
+from tests.needs import ROOT, lacks
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 __all__ = ["buildkit"]
@@ -68,7 +68,10 @@ def _here(text: str, feeder: RegistryServer) -> str:
 
 
 def test_every_line_is_run() -> None:
-    assert set(_parts("run")) == {"docker", "docker-compose", "podman", "crictl", "buildctl", "skopeo", "crane", "oras", "regctl"}
+    assert set(_parts("run")) == {
+        *("docker", "docker-compose", "podman", "crictl", "buildctl"),
+        *("skopeo", "skopeo-archive", "crane", "oras", "regctl"),
+    }
     assert set(_parts("file")) == {"compose.yaml", "Dockerfile", "dcat.conf"}
 
 
@@ -109,6 +112,35 @@ def test_the_settings_of_cri_o(feeder: RegistryServer, podman: PrivateEngine) ->
 def test_kubernetes(feeder: RegistryServer, tmp_path: Path) -> None:
     with run_node() as node:
         _run("crictl", feeder, tmp_path, {"crictl": list(node.command)})
+        assert node.image(f"localhost:{feeder.port}/team/web:1.0")["id"] == str(feeder.view("team/web@1.0").config_digest)
+
+
+def test_an_archive_for_a_node_without_network(feeder: RegistryServer, tmp_path: Path) -> None:
+    """Containerd imports it as k3s does, every platform and by the names inside; of what has no name it makes no image."""
+    ctr = program("ctr")
+    if ctr is None:
+        lacks("docker20", "ctr is not installed (.ci/packages installs Debian's containerd)")
+    _run("skopeo-archive", feeder, tmp_path, {"skopeo": [find_tool("skopeo"), "--insecure-policy"]})
+    with run_node() as node:
+        done = subprocess.run(
+            [
+                ctr,
+                "--address",
+                node.socket,
+                "--namespace",
+                "k8s.io",
+                "images",
+                "import",
+                "--all-platforms",
+                "--snapshotter",
+                "native",
+                str(tmp_path / "web.tar"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
         assert node.image(f"localhost:{feeder.port}/team/web:1.0")["id"] == str(feeder.view("team/web@1.0").config_digest)
 
 
