@@ -5,11 +5,13 @@ media type it will have, cut and stored in bounded memory.
 """
 
 import hashlib
+import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from catalog.image.canonical import INDEX_TYPE
 from catalog.image.compression import MAGIC_SIZE, CompressionError, detect_compression
 from catalog.image.dag import ChunkSink, FrameRef, LayerWriter, StoredLayer
 from catalog.image.layers import LayerReader, hash_pieces, without_trace
@@ -91,6 +93,18 @@ class _Counter:
             yield piece
 
 
+class LooseMembers:
+    """What pushes have in common as the members of an OCI layout: all stand at its top, and its index is what was tagged."""
+
+    remarks: Sequence[str] = ()
+
+    def find_inside(self) -> str:
+        return ""
+
+    def find_archive(self) -> str:
+        return ""
+
+
 class LockedSink:
     """A sink that several threads use in turn, under ``lock``."""
 
@@ -109,6 +123,12 @@ class LockedSink:
     def put_node(self, block: Block) -> None:
         with self._lock:
             self._sink.put_node(block)
+
+
+def index_tagged(tagged: Iterable[tuple[str, Digest, int]]) -> bytes:
+    """Return the index of an OCI layout with media type, digest and size of each manifest."""
+    manifests = [{"mediaType": kind, "digest": str(digest), "size": size} for kind, digest, size in tagged]
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).encode()
 
 
 def blob_member(digest: Digest) -> str:

@@ -12,13 +12,14 @@ import re
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from catalog.errors import DcatError, InvalidDigestError, InvalidInputError
 from catalog.intake.pushed import PushedImages
+from catalog.intake.surveyed import SurveyedImages
 from catalog.limits import MAX_JSON_SIZE, MIB
 from catalog.model.digest import Digest
 
@@ -43,6 +44,7 @@ class PushEndpoint:
         self.failure: Exception | None = None
         self._attached = threading.Event()
         self._images: PushedImages | None = None
+        self._surveyed: SurveyedImages | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.endpoint = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="push-endpoint", daemon=True)
@@ -63,6 +65,15 @@ class PushEndpoint:
         self._images = images
         self._attached.set()
 
+    @contextmanager
+    def surveying(self, surveyed: SurveyedImages) -> Iterator[None]:
+        """Let what is pushed meanwhile go to ``surveyed``; nobody need be attached for it, and it does not count as accepted."""
+        self._surveyed = surveyed
+        try:
+            yield
+        finally:
+            self._surveyed = None
+
     def close(self) -> None:
         """Stop; requests that are under way end with their connections."""
         self._server.shutdown()
@@ -70,10 +81,20 @@ class PushEndpoint:
         self._server.cut()
         self._thread.join()
 
-    def images(self) -> PushedImages:
+    def receiver(self) -> PushedImages | SurveyedImages:
+        if self._surveyed is not None:
+            return self._surveyed
         if not self._attached.wait(_WAIT_FOR_SINK) or self._images is None:
             raise InvalidInputError("nobody takes what is pushed")
         return self._images
+
+    def note_accepted(self) -> None:
+        if self._surveyed is None:
+            self.accepted.set()
+
+    def note_failure(self, error: Exception) -> None:
+        if self._surveyed is None:
+            self.failure = self.failure or error
 
     def is_authorised(self, header: str | None) -> bool:
         expected = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
@@ -174,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):
             self.close_connection = True
         except Exception as error:  # it is raised where the publish waits
-            endpoint.failure = endpoint.failure or error
+            endpoint.note_failure(error)
             self.close_connection = True
             message = error.message if isinstance(error, DcatError) else "the image cannot be taken"
             with suppress(OSError):
@@ -185,8 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, {})
         elif url.path.startswith(f"{_API}blobs/sha256:"):
             digest = Digest.parse(url.path.rpartition("/")[2])
-            if self.server.endpoint.images().has_blob(digest):
-                self.server.endpoint.accepted.set()
+            media_type = self.headers.get("Accept", "").partition(",")[0].strip()
+            if self.server.endpoint.receiver().has_blob(digest, media_type):
+                self.server.endpoint.note_accepted()
                 self._send(200, {"Docker-Content-Digest": str(digest)})
             else:
                 self._send(404, {}, _error("BLOB_UNKNOWN", "not here"))
@@ -203,19 +225,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _put(self, url: Any) -> None:
         size = self._length()
-        images = self.server.endpoint.images()
+        receiver = self.server.endpoint.receiver()
         if url.path.startswith(f"{_API}blobs/uploads/"):
             digest = Digest.parse(parse_qs(url.query).get("digest", [""])[0])
-            images.add_blob(digest, size, self._pieces(size))
-            self.server.endpoint.accepted.set()
+            receiver.add_blob(digest, size, self._pieces(size))
+            self.server.endpoint.note_accepted()
             self._send(201, {"Location": f"{_API}blobs/{digest}", "Docker-Content-Digest": str(digest)})
         elif url.path.startswith(f"{_API}manifests/"):
             reference = url.path.rpartition("/")[2]
             media_type = self.headers.get("Content-Type", "")
-            digest = images.add_manifest(self._read_all(size), media_type, tagged=":" not in reference)
+            digest = receiver.add_manifest(self._read_all(size), media_type, tagged=":" not in reference)
             if ":" in reference and reference != str(digest):
                 raise InvalidDigestError(f"a manifest does not match {reference}", why=f"it has {digest}")
-            self.server.endpoint.accepted.set()
+            self.server.endpoint.note_accepted()
             self._send(201, {"Location": f"{_API}manifests/{digest}", "Docker-Content-Digest": str(digest)})
         else:
             self._send(404, {}, _error("NAME_UNKNOWN", "only one repository is here"))

@@ -14,18 +14,21 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from catalog.clients.docker import Engine, EngineImage
+from catalog.clients.docker import Engine, EngineImage, require_complete
 from catalog.clients.docker.local import is_local
-from catalog.errors import DcatError, UnavailableError
+from catalog.errors import DcatError, ImageIncompleteError, UnavailableError
 from catalog.image.dag import ChunkSink
 from catalog.intake.endpoint import REPOSITORY, USER, PushEndpoint
 from catalog.intake.pushed import KnownLayers, PushedImages
+from catalog.intake.surveyed import SurveyedImages
+from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
 _PATIENCE: Final = 2.0  # seconds until something must have arrived
 _TAG: Final = re.compile(rf"127\.0\.0\.1:\d+/{REPOSITORY}:p(\d+)-(\d+)(?:-\d+)?", re.ASCII)
 _POLL: Final = 0.05
+_WAIT_FOR_CALLER: Final = 60.0
 
 
 class PushRefusedError(DcatError):
@@ -42,6 +45,9 @@ class Push:
         self._images = images
         self._endpoint = endpoint
         self._failure: Exception | None = None
+        self._surveyed = SurveyedImages()
+        self._pushed: PushedImages | None = None
+        self._taken = threading.Event()
         self._tags: list[str] = []
         self._tagging = threading.Lock()
         self._is_closed = False
@@ -59,7 +65,10 @@ class Push:
         Raise `PushRefusedError` where nothing arrived; after the first blob that was accepted a failure is that of the image.
         """
         endpoint = self._endpoint
+        pushed.surveyed = self._surveyed
+        self._pushed = pushed
         endpoint.attach(pushed)
+        self._taken.set()
         deadline = monotonic() + _PATIENCE
         while self._thread.is_alive():
             self._thread.join(_POLL)
@@ -69,6 +78,8 @@ class Push:
         if endpoint.failure is not None:
             raise endpoint.failure
         if self._failure is not None:
+            if isinstance(self._failure, ImageIncompleteError):
+                raise self._failure
             if isinstance(self._failure, DcatError) and not endpoint.accepted.is_set():
                 raise PushRefusedError(self._failure.message) from self._failure
             raise self._failure
@@ -91,6 +102,7 @@ class Push:
         """End the push, and remove its tags. An engine that still waits for somebody else is not waited for."""
         with self._tagging:
             self._is_closed = True
+        self._taken.set()
         self._endpoint.close()
         self._thread.join(_PATIENCE)
         for tag in self._tags:
@@ -112,10 +124,41 @@ class Push:
                         return
                     self._tags.append(tag)
                     self._engine.tag(image.id, self._endpoint.repository, tag)
-                by_platform = image.platform if _knows(image.platform) else None
-                self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), by_platform, image.size)
+                if image.id != image.manifest or not image.complete:
+                    self._survey(tag, configs=not image.complete)
+                if image.complete:
+                    self._push(tag, image.platform if _knows(image.platform) else None, image.size)
+                else:
+                    self._push_incomplete(tag, image)
         except Exception as error:  # raised where the publish waits
             self._failure = error
+
+    def _survey(self, tag: str, *, configs: bool) -> None:
+        """Have the engine send the documents of the whole image, the index among them. It cannot where it lacks one of them."""
+        self._surveyed.wants_configs = configs
+        with self._endpoint.surveying(self._surveyed), suppress(UnavailableError):
+            self._push(tag, None, 0)
+
+    def _push_incomplete(self, tag: str, image: EngineImage) -> None:
+        """Push an image of which the engine lacks layers: it need not have those that are held here.
+
+        By platform it refuses. Raise `ImageIncompleteError` where something is held nowhere.
+        """
+        blobs = self._surveyed.list_blobs(Digest.parse(image.manifest), image.missing) if image.manifest else None
+        self._taken.wait(_WAIT_FOR_CALLER)
+        if blobs is None or self._pushed is None:
+            require_complete(image, image.tags[0])
+            return
+        self._pushed.need(blobs)
+        try:
+            self._push(tag, None, image.size)
+        except UnavailableError:
+            require_complete(image, image.tags[0])
+        finally:
+            self._pushed.need(None)
+
+    def _push(self, tag: str, platform: Platform | None, size: int) -> None:
+        self._engine.push(self._endpoint.repository, tag, (USER, self._endpoint.password), platform, size)
 
 
 def start_push(engine: Engine, images: list[EngineImage]) -> tuple[Push | None, str]:

@@ -5,21 +5,21 @@ what they are. Memory is bounded whatever the sizes: two layers are read at a ti
 """
 
 import hashlib
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 from catalog.blockstores.layers import KnownBlob
 from catalog.errors import ArchiveError, InvalidDigestError
 from catalog.image.archive import Export
-from catalog.image.canonical import INDEX_TYPE
 from catalog.image.compression import CompressionError
 from catalog.image.dag import ChunkSink, StoredLayer
+from catalog.image.oci import parse_manifest
 from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget, Piece
-from catalog.intake.blobs import BlobReader, LockedSink, blob_member
+from catalog.intake.blobs import BlobReader, LockedSink, LooseMembers, blob_member, index_tagged
+from catalog.intake.surveyed import SurveyedImages
 from catalog.limits import MAX_EXPORT_MEMBERS, MAX_HELD_JSON_SIZE, MAX_INDEX_ENTRIES, MAX_JSON_SIZE
 from catalog.model.digest import ConfigDigest, DiffID, Digest
 from catalog.progress import Progress, Step
@@ -30,13 +30,11 @@ KnownLayers = Callable[[Digest], KnownBlob | None]
 """Returns the blob with its stored layer that was verified before and is held whole, by the blob's digest."""
 
 
-class PushedImages:
+class PushedImages(LooseMembers):
     """The blobs and manifests that were pushed. Blobs may be added from several threads at once.
 
     ``received`` counts bytes; ``verified`` are the layers that matched the config of a selected image, by their blobs.
     """
-
-    remarks: Sequence[str] = ()
 
     def __init__(self, sink: ChunkSink, *, max_size: int, progress: Progress, known: KnownLayers | None = None) -> None:
         self._lock = threading.RLock()
@@ -48,9 +46,19 @@ class PushedImages:
         self._held: dict[str, bytes] = {}
         self._layers: dict[str, StoredLayer | CompressionError] = {}
         self._sizes: dict[str, int] = {}
-        self._tagged: list[tuple[str, str, int]] = []
+        self._tagged: list[tuple[str, Digest, int]] = []
+        self._needed: Mapping[Digest, DiffID | None] | None = None
+        self._assumed: set[Digest] = set()
+        self.surveyed = SurveyedImages()
         self.received = 0
         self.verified: dict[Digest, KnownBlob] = {}
+
+    def need(self, blobs: Mapping[Digest, DiffID | None] | None) -> None:
+        """From now on let only these blobs be sent; None: all.
+
+        A blob with a diffID need not be sent where a layer with that diffID is held: the engine lacks it.
+        """
+        self._needed = blobs
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -58,12 +66,21 @@ class PushedImages:
         with self._lock:
             yield
 
-    def has_blob(self, digest: Digest) -> bool:
+    def has_blob(self, digest: Digest, media_type: str = "") -> bool:  # noqa: ARG002
         """Return whether the blob need not be sent: it was received, or is known from before."""
         name = blob_member(digest)
         if name in self._held or isinstance(self._layers.get(name), StoredLayer):
             return True
+        if self._needed is not None and digest not in self._needed:
+            return True
         known = self._known(digest) if self._known is not None else None
+        if known is None and self._needed is not None and self._known is not None:
+            diff_id = self._needed[digest]
+            known = None if diff_id is None else self._known(Digest(diff_id.raw))
+            if known is not None:
+                self._assumed.add(digest)
+                self._layers[name] = known.layer
+                return True
         if known is None:
             return False
         self._layers[name] = known.layer
@@ -99,7 +116,7 @@ class PushedImages:
             self._make_room(len(data))
             self._held[blob_member(digest)] = data
             if tagged:
-                self._tagged.append((media_type, str(digest), len(data)))
+                self._tagged.append((media_type, digest, len(data)))
                 if len(self._tagged) > MAX_INDEX_ENTRIES:
                     raise ArchiveError("too many images are pushed", why=f"at most {MAX_INDEX_ENTRIES} are read")
         return digest
@@ -109,24 +126,20 @@ class PushedImages:
         return Export(self)
 
     def trace(self, config: ConfigDigest) -> Provenance | None:
-        """Return under which manifest the image with this config was pushed."""
+        """Return under which manifest the image with this config was pushed; None where not all of its blobs were seen."""
         for _, tagged, _ in self._tagged:
-            root = self._held[blob_member(Digest.parse(tagged))]
+            root = self._held[blob_member(tagged)]
             found = trace_provenance(config, root, lambda digest: self._held.get(blob_member(digest)))
             if found is not None:
-                return found
+                if self._assumed.intersection(layer.digest for layer in parse_manifest(found.manifest).layers):
+                    return None
+                whole = self.surveyed.trace(config)
+                return whole if whole is not None and whole.manifest == found.manifest else found
         return None
-
-    def find_inside(self) -> str:
-        return ""
-
-    def find_archive(self) -> str:
-        return ""
 
     def document(self, name: str) -> bytes | None:
         if name == "index.json":
-            manifests = [{"mediaType": kind, "digest": digest, "size": size} for kind, digest, size in self._tagged]
-            return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}).encode()
+            return index_tagged(self._tagged)
         return self._held.get(name)
 
     def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
@@ -139,7 +152,8 @@ class PushedImages:
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
         if layer is not None and layer.diff_id == diff_id:
             digest = Digest(bytes.fromhex(name.rpartition("/")[2]))
-            self.verified[digest] = KnownBlob(digest, layer, self._sizes.get(name))
+            if digest not in self._assumed:
+                self.verified[digest] = KnownBlob(digest, layer, self._sizes.get(name))
         return layer
 
     def _make_room(self, size: int) -> None:

@@ -44,8 +44,7 @@ class EngineSource:
         A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
         there whole.
         """
-        images = self._find_complete(wanted)
-        push, self._why = start_push(self.engine, images)
+        images, push = self._start(wanted)
         self._ahead = images, push or _open_ahead(self.engine, images[0])
 
     @property
@@ -72,12 +71,10 @@ class EngineSource:
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
         """Let the engine push the images, or export each by its ID without a tag, and store them as they come."""
         check_encoder()
-        images, ahead = self._ahead or (self._find_complete(wanted), None)
+        images, ahead = self._ahead or self._start(wanted)
         self._ahead = None
         notes = self._note_absent(wanted)
         push = ahead if isinstance(ahead, Push) else None
-        if ahead is None:
-            push, self._why = start_push(self.engine, images)
         pushed = None
         if push is None:
             progress(Step("detail", f"The engine exports the image: {self._why}"))
@@ -88,6 +85,7 @@ class EngineSource:
         for image in images:
             if pushed is None:
                 self._announce(image, progress)
+                require_complete(image, self.reference)
                 export = self._read_export(first or self.engine.save(image), image, wanted, sink, progress)
                 first = None
             else:
@@ -158,8 +156,14 @@ class EngineSource:
             "the engine", [entry for entry, whole in self.engine.find(self.reference).platforms.items() if not whole]
         )
 
-    def _find_complete(self, wanted: Wanted) -> list[EngineImage]:
-        return [require_complete(image, self.reference) for image in self.find(wanted)]
+    def _start(self, wanted: Wanted) -> tuple[list[EngineImage], Push | None]:
+        """Find the images and have the engine push them, None where it cannot; then all of them have to be there whole."""
+        images = self.find(wanted)
+        push, self._why = start_push(self.engine, images)
+        if push is None:
+            for image in images:
+                require_complete(image, self.reference)
+        return images, push
 
 
 @dataclass(frozen=True, slots=True)

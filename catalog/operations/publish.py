@@ -21,7 +21,7 @@ from catalog.intake.intake import ImageSource, TakenImage, Wanted
 from catalog.intake.received import PushedSource
 from catalog.intake.release import ReleaseSource
 from catalog.intake.sources import EngineSource
-from catalog.ipld.block import Block, Blockstore
+from catalog.ipld.block import Block
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.reference import check_publishable
@@ -57,6 +57,20 @@ class Published:
     share_error: DcatError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is to be published, and the store that holds blocks of earlier publishes. ``by`` says on whose behalf."""
+
+    name: str
+    version: str
+    source: ImageSource
+    wanted: Wanted
+    annotations: Mapping[str, str]
+    by: Mapping[str, str]
+    held: FrameStore
+    progress: Progress
+
+
 def publish(
     home: Home,
     name: str,
@@ -80,17 +94,17 @@ def publish(
     platform, `AmbiguousReferenceError` where the name is another catalogue's here, and what ``source`` raises; a share that fails
     is in the result.
     """
-    given = dict(annotations or {})
     with closing(source) if isinstance(source, EngineSource) else nullcontext():  # ends a push that was begun, whatever happens
         check_publishable(name, version)
         with home.trust.read() as connection:
             check_own_name(connection, name)
         held = open_held(home, sharing.network)
-        published = None if given else _find_published(home, held, name, version, source, wanted)
+        request = _Request(name, version, source, wanted, dict(annotations or {}), by or {}, held, progress)
+        published = None if annotations else _find_published(home, request)
         if published is None:
             if dry_run:
-                return _preview(home, name, version, source, wanted, given, held, progress)
-            published = _store(home, name, version, source, wanted, given, held, by or {}, progress)
+                return _preview(home, request)
+            published = _store(home, request)
         elif dry_run:
             return replace(published, dry_run=True)
     if not shares:
@@ -99,73 +113,63 @@ def publish(
     return replace(published, shared=shared, share_error=share_error)
 
 
-def _find_published(home: Home, held: Blockstore, name: str, version: str, source: ImageSource, wanted: Wanted) -> Published | None:
+def _find_published(home: Home, request: _Request) -> Published | None:
     """Return the release without reading any image, where it has what the engine has, and its archives are complete.
 
     A source that began its export was found to be new before.
     """
+    source = request.source
     if not isinstance(source, EngineSource) or source.has_begun:
         return None
-    catalogue, existing = _find_existing(home, name, version)
+    catalogue, existing = _find_existing(home, request)
     if existing is None or existing.removed is not None:
         return None
-    for described in source.find(wanted):
+    for described in source.find(request.wanted):
         image = existing.images.get(described.platform)
-        if image is None or described.id not in {str(image.config), str(image.manifest)} or not is_whole(image.archive, held):
+        if image is None or described.id not in {str(image.config), str(image.manifest)}:
+            return None
+        if not is_whole(image.archive, request.held):
             return None
     return Published(catalogue, created=False, release=existing, added=(), changed=False, dry_run=False, count=WriteCount())
 
 
-def _preview(
-    home: Home,
-    name: str,
-    version: str,
-    source: ImageSource,
-    wanted: Wanted,
-    annotations: Mapping[str, str],
-    held: FrameStore,
-    progress: Progress,
-) -> Published:
+def _preview(home: Home, request: _Request) -> Published:
     """Read the images and count what a publish would store; nothing is written."""
-    counter = BlockCounter(held)
-    taken = source.take(wanted, counter, progress)
-    catalogue, existing = _find_existing(home, name, version)
-    release, added = add_images(existing, name, version, _make_images(taken), annotations, home.time)
+    counter = BlockCounter(request.held)
+    _offer_layers(home, request)
+    taken = request.source.take(request.wanted, counter, request.progress)
+    catalogue, existing = _find_existing(home, request)
+    release, added = _add(existing, request, taken, home)
     changed = release != existing
     return Published(catalogue, False, release, added, changed, dry_run=True, count=counter.count, warnings=_warn(taken))
 
 
-def _store(
-    home: Home,
-    name: str,
-    version: str,
-    source: ImageSource,
-    wanted: Wanted,
-    annotations: Mapping[str, str],
-    held: FrameStore,
-    by: Mapping[str, str],
-    progress: Progress,
-) -> Published:
+def _store(home: Home, request: _Request) -> Published:
     """Store the images, and put the release into the own catalogue, which is made where there is none."""
-    with home.lease(f"publish {name}@{version}"):
+    source, held = request.source, request.held
+    with home.lease(f"publish {request.name}@{request.version}"):
         home.index  # noqa: B018  # making the file takes a while, in which the engine stages the image
-        if isinstance(source, EngineSource):
-            source.known = lambda blob: find_layer(home.blocks, held, blob)
+        _offer_layers(home, request)
         with BlockWriter(held) as writer:
-            taken = source.take(wanted, _ReportingSink(writer, progress), progress)
+            taken = source.take(request.wanted, _ReportingSink(writer, request.progress), request.progress)
         if not isinstance(source, ReleaseSource):  # which reads no layers
             note_layers(home.blocks, _list_blobs(source, taken))
         provenances = {entry.archive.archive: entry.provenance for entry in taken if entry.provenance is not None}
         note_provenance(home.blocks, provenances)
-        images = _make_images(taken)
         catalogue, created = home.create_own_catalogue()
         with home.lock("own"):
-            _, existing = _find_existing(home, name, version)
-            release, added = add_images(existing, name, version, images, annotations, home.time)
+            _, existing = _find_existing(home, request)
+            release, added = _add(existing, request, taken, home)
             changed = release != existing
             if changed:
-                home.put_own([release], list_additions(catalogue, existing, release, added, home.time, by))
+                home.put_own([release], list_additions(catalogue, existing, release, added, home.time, request.by))
     return Published(catalogue, created, release, added, changed, dry_run=False, count=writer.count, warnings=_warn(taken))
+
+
+def _offer_layers(home: Home, request: _Request) -> None:
+    """Let an engine that pushes leave out the layers that are held."""
+    if isinstance(request.source, EngineSource):
+        request.source.known = lambda blob: find_layer(home.blocks, request.held, blob)
 
 
 def _list_blobs(source: ImageSource, taken: list[TakenImage]) -> list[KnownBlob]:
@@ -173,6 +177,11 @@ def _list_blobs(source: ImageSource, taken: list[TakenImage]) -> list[KnownBlob]
     layers = {layer.diff_id: layer for entry in taken for layer in entry.archive.layers}
     plain = [KnownBlob(Digest(layer.diff_id.raw), layer, layer.size) for layer in layers.values()]
     return plain + (list(source.verified.values()) if isinstance(source, EngineSource | PushedSource) else [])
+
+
+def _add(existing: Release | None, request: _Request, taken: list[TakenImage], home: Home) -> tuple[Release, tuple[Platform, ...]]:
+    """Return the release with the images that were taken, and the platforms that are new in it."""
+    return add_images(existing, request.name, request.version, _make_images(taken), request.annotations, home.time)
 
 
 def _make_images(taken: list[TakenImage]) -> dict[Platform, Image]:
@@ -217,14 +226,14 @@ class _ReportingSink:
             self._progress(Step("part", "stored", count.bytes, None, figures))
 
 
-def _find_existing(home: Home, name: str, version: str) -> tuple[str, Release | None]:
+def _find_existing(home: Home, request: _Request) -> tuple[str, Release | None]:
     """Return the name of the own catalogue, empty where there is none, and its release."""
     catalogue = home.own_catalogue()
     if catalogue is None:
         return "", None
     try:
         with home.index.read() as connection:
-            return catalogue, get_release(connection, catalogue, name, version)
+            return catalogue, get_release(connection, catalogue, request.name, request.version)
     except ReleaseNotFoundError:
         return catalogue, None
 

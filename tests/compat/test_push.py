@@ -29,10 +29,10 @@ from catalog.operations.publish import Published, publish
 from catalog.progress import Step
 from tests.compat.engines import PrivateEngine, program
 from tests.compat.registry import push_compressed
-from tests.factory.exports import index_archive
+from tests.factory.exports import containerd, index_archive
 from tests.factory.images import APP, BASE, make_image
 from tests.factory.platforms import ARM64, HOST
-from tests.factory.tars import make_layer
+from tests.factory.tars import make_layer, make_tar
 from tests.factory.times import NOW
 from tests.needs import ROOT, lacks
 
@@ -342,3 +342,25 @@ def test_several_platforms_are_pushed_as_they_are_exported(
             by_save()
     assert taken[0] == taken[1]
     assert set(taken[0][0]) == {HOST, ARM64}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_index_and_the_attestations_are_kept(docker29: PrivateEngine, home: Home, several: bool) -> None:
+    """Also where one platform is published, which the engine pushes without its index."""
+    docker29.clear()
+    arm = make_image([BASE, make_layer({"arm": b"64" * 40_000})], ARM64)
+    members = containerd(IMAGE, others=[arm])
+    if several:
+        members |= arm.blobs()
+    (index,) = (data for name, data in members.items() if name.startswith("blobs/") and b"attestation-manifest" in data)
+    manifest, _, attestation = (str(entry["digest"]) for entry in json.loads(index)["manifests"])
+    docker29.load(make_tar(members))
+    before = shown(docker29)
+    with docker29.connect() as engine:
+        wanted = Wanted(HOST, all_platforms=several)
+        done = publish(home, "attested", f"1.{several}", EngineSource(engine, "sample:1"), wanted)
+    assert shown(docker29) == before
+    (kept,) = find_provenances(home.blocks, done.release.images[HOST].archive)
+    assert str(kept.manifest_digest) == manifest
+    assert [Digest.of(data) for data in kept.attestations] == [Digest.parse(attestation)]
+    assert kept.indexes == (index,)
