@@ -18,9 +18,7 @@ class Budget:
         """Count ``size`` bytes; raise `ArchiveError` if fewer are left."""
         self._left -= size
         if self._left < 0:
-            raise ArchiveError(
-                f"the export inflates to more than {self._size} bytes", hint="a larger image needs a larger limit (max size)"
-            )
+            raise ArchiveError(f"the image inflates to more than {self._size} bytes", hint="--max-size sets another limit")
 
 
 class ByteStream:

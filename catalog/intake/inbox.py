@@ -108,7 +108,8 @@ class Inbox:
     """What was pushed into one home. Thread-safe.
 
     ``open_session`` opens the home and the blocks that it holds, those that moved to a Kubo node included; leaving it closes both.
-    ``idle`` is the time after which what nobody touched is forgotten.
+    ``max_size`` bounds each layer, and all layers of what a manifest names; ``idle`` is the time after which what nobody touched is
+    forgotten.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Inbox:
         idle: float = PUSH_IDLE,
     ) -> None:
         self._open_session = open_session
-        self._max_size = max_size
+        self.max_size = max_size
         self.idle = idle
         self._lock = threading.RLock()
         self._session: _Session | None = None
@@ -171,7 +172,7 @@ class Inbox:
         """Read a blob and store what is a layer; `keep` it once its digest is known to be right."""
         with self._using() as session:
             try:
-                return BlobReader(session.sink(), Budget(self._max_size)).read(label, size, pieces)
+                return BlobReader(session.sink(), Budget(self.max_size)).read(label, size, pieces)
             except DcatError as error:
                 if not isinstance(error, ArchiveError):
                     session.give_up_writer()

@@ -1,13 +1,11 @@
 """Images out of an inbox, as a manifest that was pushed names them."""
 
-import json
 from dataclasses import replace
 from typing import Protocol
 
 from catalog.blockstores.layers import KnownBlob
 from catalog.errors import ArchiveError, ImageIncompleteError
 from catalog.image.archive import Export
-from catalog.image.canonical import INDEX_TYPE
 from catalog.image.compression import CompressionError
 from catalog.image.dag import ChunkSink, StoredLayer
 from catalog.image.document import decode_object
@@ -15,10 +13,9 @@ from catalog.image.encoder import check_encoder
 from catalog.image.oci import parse_index, parse_manifest
 from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget
-from catalog.intake.blobs import BlobReader, blob_member
+from catalog.intake.blobs import BlobReader, LooseMembers, blob_member, index_tagged
 from catalog.intake.inbox import Inbox, PushedManifest
 from catalog.intake.intake import TakenImage, Wanted, take_chosen
-from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 from catalog.model.digest import DiffID, Digest
 from catalog.progress import Progress
 
@@ -35,14 +32,12 @@ class HeldImages(Protocol):
         ...
 
 
-class PushedSource:
+class PushedSource(LooseMembers):
     """The image that a manifest names, or the images of an index, out of an inbox.
 
     ``name`` is the repository that they were pushed to, where ``held`` finds what was not sent because it is there. ``verified``
     are the layers by their blobs, once the images were taken.
     """
-
-    remarks: tuple[str, ...] = ()
 
     def __init__(self, inbox: Inbox, name: str, manifest: PushedManifest, held: HeldImages) -> None:
         self._inbox = inbox
@@ -50,6 +45,7 @@ class PushedSource:
         self._manifest = manifest
         self._held = held
         self._sink: ChunkSink | None = None
+        self._budget = Budget(inbox.max_size)
         self.verified: dict[Digest, KnownBlob] = {}
 
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:  # noqa: ARG002
@@ -73,7 +69,8 @@ class PushedSource:
             raise ImageIncompleteError("the image that was pushed is not whole", why=why, hint=hint) from error
         size = sum(entry.archive.unpacked for entry in taken)
         if size > wanted.max_size:
-            raise ArchiveError(f"the images have {size} bytes", why=f"at most {wanted.max_size} are taken")
+            why = f"at most {wanted.max_size} are taken"
+            raise ArchiveError(f"the images have {size} bytes", why=why, hint="--max-size of the server sets another limit")
         return [replace(entry, provenance=self._trace(entry)) for entry in taken]
 
     def _trace(self, taken: TakenImage) -> Provenance | None:
@@ -88,17 +85,9 @@ class PushedSource:
                 found.append(manifest)
         return found
 
-    def find_inside(self) -> str:
-        return ""
-
-    def find_archive(self) -> str:
-        return ""
-
     def document(self, name: str) -> bytes | None:
         if name == "index.json":
-            manifest = self._manifest
-            entry = {"mediaType": manifest.media_type, "digest": str(manifest.digest), "size": len(manifest.data)}
-            return json.dumps({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]}).encode()
+            return index_tagged([(self._manifest.media_type, self._manifest.digest, len(self._manifest.data))])
         digest = _digest_of(name)
         if digest is None:
             return None
@@ -117,7 +106,7 @@ class PushedSource:
         if isinstance(content, CompressionError):
             raise ArchiveError(f"layer {digest} cannot be read", why=content.message) from content
         if isinstance(content, bytes):
-            layer = BlobReader(self._sink, Budget(DEFAULT_MAX_IMAGE_SIZE)).read_kept(name, content, plain=is_plain)
+            layer = BlobReader(self._sink, self._budget).read_kept(name, content, plain=is_plain)
         elif content is not None:
             layer = content
         elif (known := self._inbox.find_stored(digest)) is not None:

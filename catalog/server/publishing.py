@@ -58,7 +58,7 @@ class Publisher:
         self._open_home = open_home
         self._open_network = open_network
         self._log = log
-        self._wanted = Wanted(host, all_platforms=True)
+        self._wanted = Wanted(host, all_platforms=True, max_size=inbox.max_size)
         self._rounds = _Rounds(self._share)
 
     def check_name(self, name: str) -> None:

@@ -15,6 +15,7 @@ from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
 from cli.platforms import this_host
+from cli.quantities import parse_size
 from cli.secrets import warn_if_shared
 from cli.streams import write_error
 from cli.text import escape
@@ -46,6 +47,9 @@ FetchOption = Annotated[
     bool, typer.Option("--fetch", help="Fetch releases of followed catalogues when an engine pulls them or a page is asked to.")
 ]
 PushOption = Annotated[bool, typer.Option("--push", help="Publish what docker push sends; with --public it needs a token.")]
+MaxSizeOption = Annotated[
+    str, typer.Option("--max-size", metavar="SIZE", help="With --push, refuse images that unpack to more, such as 20GiB.")
+]
 CompressOption = Annotated[
     str,
     typer.Option("--compress", metavar="WHEN", help="Compress layers for engines: auto (not for this machine), always, never."),
@@ -63,6 +67,7 @@ def serve(
     allowed_host: AllowedOption = None,
     fetch: FetchOption = False,
     push: PushOption = False,
+    max_size: MaxSizeOption = "",
     compress: CompressOption = "auto",
 ) -> None:
     """Serve the catalogues and images of this home over HTTP.
@@ -70,7 +75,7 @@ def serve(
     Only what this home holds, or with --fetch follows. Read-only, but with --push. Subscribers need only the URL. Ends at Ctrl-C or
     SIGTERM.
     """
-    from catalog.limits import RECORD_CHECK_PERIOD
+    from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
     from catalog.server.feeding import Feeder
     from catalog.server.running import run_server
@@ -87,12 +92,15 @@ def serve(
         compress=_read_compress(compress),
         push=push,
     )
+    if max_size and not push:
+        raise UsageError("--max-size limits what is pushed", hint="dcat serve --push --max-size SIZE")
+    most = parse_size("--max-size", max_size) if max_size else DEFAULT_MAX_IMAGE_SIZE
     if public:
         _confirm_public(context, settings)
     chores = [Chore("renewal", RECORD_CHECK_PERIOD, lambda: _renew(context))]
     with context.open_network(context.home) as network:
         feeder = Feeder(lambda: context.open_home(_now()), context.open_network, _write_fetch) if fetch else None
-        publisher = _open_publisher(context) if push else None
+        publisher = _open_publisher(context, most) if push else None
         site = open_site(context.home, _now, KuboBlockstore(network.kubo) if network.kubo else None, feeder, publisher)
         try:
             run_server(site, settings, ready=lambda server: _tell(context, server, push=push), log=_write_log, chores=chores)
@@ -103,8 +111,11 @@ def serve(
                 publisher.close()
 
 
-def _open_publisher(context: Context) -> "Publisher":
-    """Return what takes pushes; each push, and each share, has a home of its own, opened at that moment."""
+def _open_publisher(context: Context, max_size: int) -> "Publisher":
+    """Return what takes pushes of images up to ``max_size``.
+
+    Each push, and each share, has a home of its own, opened at that moment.
+    """
     from catalog.intake.inbox import Inbox
     from catalog.own.moving import open_held
     from catalog.server.publishing import Publisher
@@ -117,7 +128,7 @@ def _open_publisher(context: Context) -> "Publisher":
         with open_home() as home, context.open_network(home) as network:
             yield home, open_held(home, network)
 
-    return Publisher(Inbox(open_session), open_home, context.open_network, _write_push, this_host())
+    return Publisher(Inbox(open_session, max_size=max_size), open_home, context.open_network, _write_push, this_host())
 
 
 def _read_compress(text: str) -> "Compress":

@@ -117,6 +117,7 @@ class PushRoutes:
         """Take a part of a blob, and with ``?digest=`` its end."""
         upload.is_busy, ends = True, True
         try:
+            await self._uploads.hold(upload)
             await upload.receive(aiter(request.stream()))
             ends = "digest" in request.query_params
             if not ends:

@@ -27,7 +27,7 @@ from catalog.server.response.streaming import Workers
 _PIECE = 256 * KIB
 _IN_BETWEEN = 4  # pieces
 _POLL = 0.5
-_END = b""
+_END: list[bytes] = []
 
 
 class UploadEndedError(Exception):
@@ -59,13 +59,14 @@ class Upload:
         self.received = 0
         self.touched = monotonic()
         self.is_busy = False
+        self.holds_home = False
         self._inbox = inbox
         self._pool = pool
         self._workers = workers
         self._idle = idle
         self._gathered: list[bytes] = []
         self._size = 0  # of what was gathered
-        self._pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._pieces: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_IN_BETWEEN)
         self._started = asyncio.Event()
         self._reading: Future[ReadBlob] | None = None
@@ -91,7 +92,7 @@ class Upload:
             if self._size > most:
                 await self._pass_on()
                 pace = _Pace(self._idle)  # it was not the client that took the time
-                most = _PIECE
+                most = _PIECE - 1
 
     async def finish(self) -> ReadBlob:
         """Return the blob, read to its end; raise as `receive`."""
@@ -116,8 +117,7 @@ class Upload:
         if self._gathered:
             await self._room.acquire()
             if not self._reading.done():
-                data = b"".join(self._gathered)
-                self._pieces.put(data)
+                self._pieces.put(self._gathered)
         self._gathered, self._size = [], 0
         if self._reading.done():
             self._reading.result()  # raises
@@ -128,23 +128,23 @@ class Upload:
 
     def _take(self) -> Iterator[bytes]:
         pace = _Pace(self._idle)
-        while (piece := self._next_piece()) != _END:
-            if piece is not None:
+        while (pieces := self._next_pieces()) != _END:
+            if pieces is not None:
                 self._call(self._room.release)
-                yield piece
-            pace.count(len(piece or b""))
+                yield from pieces
+            pace.count(sum(map(len, pieces or ())))
 
-    def _next_piece(self) -> bytes | None:
-        """Return the next piece, None where there is none yet."""
+    def _next_pieces(self) -> list[bytes] | None:
+        """Return the next pieces, None where there are none yet."""
         try:
-            piece = self._pieces.get(timeout=_POLL)
+            pieces = self._pieces.get(timeout=_POLL)
         except queue.Empty:
             if self._workers.closed():
                 raise UploadEndedError("the server stops") from None
             return None
-        if piece is None:
+        if pieces is None:
             raise UploadEndedError("the client left")
-        return piece
+        return pieces
 
     def _wake(self) -> None:
         """Let a request go on whose blob is not read any more."""
@@ -170,15 +170,26 @@ class Uploads:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self, name: str) -> Upload:
-        """Begin an upload. Raise `InvalidInputError` where there are too many."""
+        """Begin an upload, in place of one that nobody continues where there are too many.
+
+        Raise `InvalidInputError` where clients are sending all of them.
+        """
         if len(self._uploads) >= MAX_UPLOADS:
-            raise InvalidInputError(
-                f"{MAX_UPLOADS} uploads are under way", why="no more are taken at once", hint="push again later"
-            )
-        await self._workers.run(self._inbox.begin)
+            left = [upload for upload in self._uploads.values() if not upload.is_busy]
+            if not left:
+                raise InvalidInputError(
+                    f"{MAX_UPLOADS} uploads are under way", why="no more are taken at once", hint="push again later"
+                )
+            await self.end(min(left, key=lambda upload: (upload.received > 0, upload.touched)))
         upload = Upload(name, self._inbox, self._pool, self._workers, self._idle)
         self._uploads[upload.upload_id] = upload
         return upload
+
+    async def hold(self, upload: Upload) -> None:
+        """Keep the home open for an upload from its first byte on: one that was only begun costs nothing."""
+        if not upload.holds_home:
+            await self._workers.run(self._inbox.begin)
+            upload.holds_home = True
 
     def find(self, name: str, upload_id: str) -> Upload | None:
         """Return an upload under a name that no other request works on."""
@@ -189,7 +200,8 @@ class Uploads:
         """Forget an upload, whole or not."""
         if self._uploads.pop(upload.upload_id, None) is not None:
             upload.give_up()
-            await self._workers.run(self._inbox.end)
+            if upload.holds_home:
+                await self._workers.run(self._inbox.end)
 
     def watch(self) -> None:
         """Look every few seconds for what nobody continues, until nothing is left."""

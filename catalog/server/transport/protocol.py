@@ -64,6 +64,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._in_head = True  # or between requests
         self._framing_size = 0  # of a body: chunk sizes, extensions, trailers
         self._body_size = 0
+        self._length = 0  # of a body, where it was stated
         self._message_complete = True
         self._done = False  # whatever still arrives is not read
         self._running: RequestResponseCycle | None = None
@@ -99,11 +100,13 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        completed = self._completed
-        for start in range(0, len(data), _PIECE):
+        completed, start = self._completed, 0
+        while start < len(data):
             if self._done:
                 return
-            self._feed(data[start : start + _PIECE])
+            size = _PIECE if self._in_head else max(_PIECE, self._length - self._body_size)  # no head is in the rest of a body
+            self._feed(data[start : start + size])
+            start += size
         # Half a head arrived, or only the empty lines that may precede one.
         waits = self._in_head and (not self._message_complete or completed == self._completed)
         if waits and self._head_timer is None and not self._done:
@@ -219,6 +222,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
+        cycle: RequestResponseCycle = self.cycle
+        if len(body) >= _PIECE and not cycle.body:
+            cycle.body = body  # type: ignore[assignment]  # bytes: uvicorn would copy large bodies twice
+            body = b""
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
@@ -229,6 +236,7 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _RefusedError(400, "too many pipelined requests")
         self._in_head = False
         self._framing_size = self._body_size = 0
+        self._length = int(next((value for name, value in self.headers if name == b"content-length"), b"0"))
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

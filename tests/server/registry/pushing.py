@@ -13,6 +13,7 @@ from typing import NamedTuple
 from catalog.blockstores.writing import FrameStore
 from catalog.home.home import Home, open_home
 from catalog.intake.inbox import Inbox
+from catalog.limits import DEFAULT_MAX_IMAGE_SIZE
 from catalog.own.moving import open_held
 from catalog.server.publishing import Publisher
 from catalog.server.settings import ServerSettings
@@ -154,8 +155,10 @@ class PushServer:
 
 
 @contextlib.contextmanager
-def serving_pushes(path: Path, settings: ServerSettings | None = None) -> Iterator[PushServer]:
-    """Serve the home at ``path`` until the block ends."""
+def serving_pushes(
+    path: Path, settings: ServerSettings | None = None, *, max_size: int = DEFAULT_MAX_IMAGE_SIZE
+) -> Iterator[PushServer]:
+    """Serve the home at ``path`` until the block ends; images up to ``max_size`` are taken."""
     told: list[str] = []
 
     def open_it() -> Home:
@@ -170,7 +173,7 @@ def serving_pushes(path: Path, settings: ServerSettings | None = None) -> Iterat
     def open_network(_: Home) -> Iterator[Network]:
         yield NO_NETWORK
 
-    inbox = Inbox(open_session)
+    inbox = Inbox(open_session, max_size=max_size)
     publisher = Publisher(inbox, open_it, open_network, lambda text, error: told.append(f"{text} {error or ''}"), HOST)
     with open_it() as home:
         site = open_site(home, lambda: NOW, publisher=publisher)

@@ -28,6 +28,7 @@ from catalog.operations import show
 from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.own.signing import own_name
+from catalog.server.registry import uploads as uploads_module
 from catalog.server.settings import ServerLimits, ServerSettings
 from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.exports import stream_of
@@ -208,6 +209,29 @@ def test_a_layer_that_does_not_match_the_config_is_denied(server: PushServer) ->
     assert "does not match its config" in refused.message
 
 
+def test_too_large_an_image_is_denied(tmp_path: Path) -> None:
+    """One layer alone, whatever it is packed to, and all layers together, those that are held included."""
+    most = sum(map(len, IMAGE.layers)) + 100_000
+    with serving_pushes(tmp_path / "home", max_size=most) as server:
+        client = server.connect()
+        bomb = gzip.compress(random.Random(1).randbytes(100_000) + bytes(most))
+        place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+        refused = client.ask("PUT", f"{place}?digest={digest_of(bomb)}", bomb)
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert f"more than {most} bytes" in refused.message
+        assert "--max-size" in refused.message
+        assert client.push("web", "1.0", IMAGE, pack="plain").status == 201
+        small = make_image([make_layer({"zeros": bytes(most)})])  # packed, it is kept until a manifest tells what it is
+        refused = client.push("web", "1.2", small)
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert f"more than {most} bytes" in refused.message
+        more = make_image([*IMAGE.layers, make_layer({"more": bytes(range(250)) * 1000})])
+        refused = client.push("web", "1.1", more, pack="plain")
+        assert (refused.status, refused.code) == (403, "DENIED")
+        assert f"at most {most} are taken" in refused.message
+        assert "--max-size" in refused.message
+
+
 def test_layers_that_are_held_need_not_be_sent(server: PushServer, tmp_path: Path) -> None:
     """What an earlier push brought, also under another name, also in another compression than the stored one."""
     client = server.connect()
@@ -293,6 +317,37 @@ def test_fifty_uploads_that_were_left_leave_nothing(tmp_path: Path) -> None:
         assert client.ask("PATCH", place, b"more").status == 404
         server.inbox.idle = 300.0
         assert server.connect().push("web", "1.0", IMAGE).status == 201
+
+
+def test_uploads_that_were_only_begun_cost_nothing_and_make_room(server: PushServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold no home open. Where there are too many, the oldest goes, and one that has received bytes goes last."""
+    monkeypatch.setattr(uploads_module, "MAX_UPLOADS", 4)
+    client = server.connect()
+    places = [client.ask("POST", "/v2/web/blobs/uploads/").headers["location"] for _ in range(4)]
+    assert not server.inbox.is_open
+    assert client.ask("PATCH", places[0], b"some bytes").status == 202
+    assert server.inbox.is_open
+    for _ in range(3):
+        assert client.ask("POST", "/v2/web/blobs/uploads/").status == 202
+    assert [client.ask("GET", place).status for place in places] == [204, 404, 404, 404]
+    assert client.push("web", "1.0", IMAGE).status == 201
+
+
+def test_uploads_that_are_being_sent_are_not_dropped(server: PushServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, other = server.connect(), server.connect()
+    place = client.ask("POST", "/v2/web/blobs/uploads/").headers["location"]
+    client.connection.putrequest("PATCH", place)
+    client.connection.putheader("Content-Length", str(len(LARGE)))
+    client.connection.endheaders(LARGE[:1000])
+    deadline = time.monotonic() + 60
+    while not server.inbox.is_open:  # until the request is read
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    monkeypatch.setattr(uploads_module, "MAX_UPLOADS", 1)
+    refused = other.ask("POST", "/v2/web/blobs/uploads/")
+    assert (refused.status, refused.code) == (403, "DENIED")
+    client.connection.send(LARGE[1000:])
+    assert client.connection.getresponse().status == 202
 
 
 def test_uploads_that_stall_keep_nobody_out(tmp_path: Path) -> None:
