@@ -104,6 +104,33 @@ def mark(root: Root, source: BlockSource, marked: set[bytes]) -> Iterator[Cid]:
                 pending.append((link.cid, below))
 
 
+def list_described(home: Home) -> Iterator[Cid]:
+    """Yield the archives of the other platforms of every release of which an image is kept.
+
+    Their metadata is kept where it is here, since `dcat serve` makes the index of the release of it.
+    """
+    with home.trust.read() as connection:
+        pins = list_pins(connection)
+    with home.index.read() as connection:
+        for pin in pins:
+            for _, release in find_archive(connection, parse_cid(pin.archive), catalogue=pin.catalogue):
+                yield from (image.archive for image in release.images.values())
+
+
+def mark_metadata(archive_cid: Cid, source: BlockSource, marked: set[bytes]) -> Iterator[Cid]:
+    """Yield the root of an archive and the blocks of its metadata, and add them to ``marked``; nothing where the root is absent."""
+    if archive_cid.digest in marked or archive_cid.codec != DAG_PB:
+        return
+    try:
+        node = decode_node(source.get(archive_cid))
+    except (BlockNotFoundError, CodecError):
+        return
+    marked.add(archive_cid.digest)
+    yield archive_cid
+    if node.links:
+        yield from mark(Root(node.links[0].cid, "metadata", ""), source, marked)
+
+
 _ALL, _TOP, _IMAGES = "all", "top", "images"
 _PARTS = {CATALOGUE_FILE.encode(): _ALL, RELEASES_FILE.encode(): _ALL, IMAGES.encode(): _IMAGES}
 _SHARD_PREFIX = 2  # hex digits before a name in a sharded directory; a link of these alone is a further shard

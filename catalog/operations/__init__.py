@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from catalog.operations.export_static import export_static as export_static
     from catalog.operations.exposure import Exposed as Exposed
     from catalog.operations.exposure import list_exposed as list_exposed
+    from catalog.operations.fetch_metadata import fetch_metadata as fetch_metadata
     from catalog.operations.files import ListedFile as ListedFile
     from catalog.operations.files import ListedFiles as ListedFiles
     from catalog.operations.files import list_files as list_files
@@ -112,6 +113,7 @@ _MODULES = {
     "export": ("Exported", "export_catalogue", "export_releases"),
     "export_static": ("ExportedFiles", "export_static"),
     "exposure": ("Exposed", "list_exposed"),
+    "fetch_metadata": ("fetch_metadata",),
     "files": ("ListedFile", "ListedFiles", "list_files"),
     "gc": ("Swept", "collect_garbage"),
     "import_": ("Imported", "ImportedImage", "import_bundle"),

@@ -11,7 +11,8 @@ from catalog.followed.arriving import count_arriving, delete_arriving
 from catalog.home.deltas import open_delta_cache
 from catalog.home.home import Home
 from catalog.home.reserve import keep_reserve, release_reserve
-from catalog.home.roots import list_roots, mark
+from catalog.home.roots import list_described, list_roots, mark, mark_metadata
+from catalog.ipld.cid import Cid
 from catalog.own.signing import offer_accepted
 from catalog.progress import Progress, Step, silent
 
@@ -20,7 +21,10 @@ _SIZES_A_QUERY = 5000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Blocks and bytes that one reason keeps, and no reason before it in the list."""
+    """Blocks and bytes that one reason keeps, and no reason before it in the list.
+
+    The last reason, ``metadata``, is that of the other platforms of kept releases.
+    """
 
     reason: str
     roots: int
@@ -91,10 +95,17 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
 
 def _mark_all(home: Home, marked: set[bytes]) -> list[Kept]:
     by_reason: dict[str, list[int]] = {}
-    for root in sorted(list_roots(home), key=lambda root: _REASONS.index(root.reason)):
-        sizes = home.blocks.sizes(list(mark(root, home.blocks, marked)))
-        figures = by_reason.setdefault(root.reason, [0, 0, 0])
+
+    def count(reason: str, cids: list[Cid]) -> None:
+        sizes = home.blocks.sizes(cids)
+        figures = by_reason.setdefault(reason, [0, 0, 0])
         figures[0] += 1
         figures[1] += len(sizes)
         figures[2] += sum(sizes.values())
+
+    for root in sorted(list_roots(home), key=lambda root: _REASONS.index(root.reason)):
+        count(root.reason, list(mark(root, home.blocks, marked)))
+    for archive_cid in list_described(home):  # last: a root that is marked here is not followed to its layers
+        if cids := list(mark_metadata(archive_cid, home.blocks, marked)):
+            count("metadata", cids)
     return [Kept(reason, *figures) for reason, figures in by_reason.items()]

@@ -13,6 +13,8 @@ _REASONS = {
     "pinned": "pinned",
     "pulled": "pulled",
     "mirrored": "mirrored",
+    "fetched": "fetched by serve --fetch",
+    "metadata": "metadata of other platforms",
     "snapshot": "snapshots of catalogues",
 }
 
@@ -22,8 +24,8 @@ _REASONS = {
 def gc(context: Context) -> Document:
     """Show what can be freed; with --yes, free it.
 
-    Kept are the images of your own releases, what was pulled, pinned or mirrored, and what a running command uses. Shared blocks
-    are counted once.
+    Kept are the images of your own releases, what was pulled, pinned, mirrored, or fetched by serve --fetch, and what a running
+    command uses. Shared blocks are counted once.
     """
     done = operations.collect_garbage(context.home, delete=context.options.yes, progress=context.progress)
     body = {

@@ -1,11 +1,13 @@
 """``dcat pull``: fetch images and load them into the engine."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from catalog import operations
 from catalog.errors import DcatError, EngineUnavailableError
+from catalog.model.lock import LockedRelease
 from cli.command import command, command_app
 from cli.commands.lock import DEFAULT_FILE, read_lock
 from cli.context import Context
@@ -67,7 +69,8 @@ def pull(
         raise UsageError("--locked and --latest exclude each other")
     wanted = wanted_platform(platform)
     targets = [(reference, wanted) for reference in references or []]
-    for entry in read_lock(file) if locked else []:
+    entries = read_lock(file) if locked else []
+    for entry in entries:
         reference = operations.locked_reference(context.home, entry)
         # An engine holds one platform of a tag; the store holds all that are locked, and a registry serves their index.
         targets += [(reference, each) for each in (entry.images if no_load and not platform else [wanted])]
@@ -104,6 +107,17 @@ def pull(
             context.show(_document(reference, done))
     if status:
         raise ReportedError(status)
+    if not dry_run:
+        _fetch_metadata(context, [entry for entry in entries if len(entry.images) > 1])
+
+
+def _fetch_metadata(context: Context, entries: Sequence[LockedRelease]) -> None:
+    """Fetch what the indexes of locked releases need: their digests stand in the references that `dcat lock` wrote."""
+    for entry in entries:
+        try:
+            operations.fetch_metadata(context.home, entry, context.network)
+        except DcatError as error:
+            context.output.warn(f"dcat serve cannot answer the index of {entry.reference}: {error.message}")
 
 
 def _engine(context: Context, reference: str) -> "Engine":

@@ -315,8 +315,9 @@ def test_of_several_platforms_the_one_that_is_taken_is_fetched(tmp_path: Path) -
     world = World(tmp_path, deltas=False)
     layers = publish_for_two(world)
     with world.serving() as served:
-        assert served.ask(f"/v2/team/app/manifests/sha256:{'0' * 64}").status == 404
-        assert world.source.given == []  # an unknown digest fetches nothing
+        unknown = f"/v2/team/app/manifests/sha256:{'0' * 64}"
+        assert served.ask(f"{unknown}?ns=docker.io").status == 404
+        assert world.source.given == []  # a mirror is asked for what others have
         index = json.loads(served.ask("/v2/team/app/manifests/1.0").body)
         digests = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
         assert set(digests) == {"amd64", "arm64"}
@@ -326,4 +327,34 @@ def test_of_several_platforms_the_one_that_is_taken_is_fetched(tmp_path: Path) -
         world.wait_for_log()
         with served.home.trust.read() as connection:
             assert [pin.platform for pin in list_pins(connection) if pin.reason == "fetched"] == ["linux/arm64"]
+    world.team.close()
+
+
+def test_an_index_is_found_by_its_digest_alone(tmp_path: Path) -> None:
+    """As a lock names it: metadata is fetched until it is found, once, and no layer."""
+    world = World(tmp_path, deltas=False)
+    layers = publish_for_two(world)
+    with serving_registry(world.team) as served:
+        digest = served.ask("/v2/app/manifests/1.0").headers["docker-content-digest"]
+    with world.serving() as served:
+        assert served.ask(f"/v2/team/app/manifests/sha256:{'0' * 64}").status == 404
+        looked_at = list(world.source.given)
+        assert len(looked_at) == 4  # root and metadata of two platforms
+        index = json.loads(served.ask(f"/v2/team/app/manifests/{digest}").body)
+        assert served.ask(f"/v2/team/app/manifests/sha256:{'1' * 64}").status == 404
+        assert world.source.given == looked_at
+        digests = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
+        layer = json.loads(served.ask(f"/v2/team/app/manifests/{digests['amd64']}").body)["layers"][0]
+        assert served.ask(f"/v2/team/app/blobs/{layer['digest']}").body == layers[AMD64]
+    world.team.close()
+
+
+def test_a_search_for_an_index_ends_where_nothing_can_be_fetched(tmp_path: Path) -> None:
+    world = World(tmp_path, deltas=False)
+    publish_for_two(world)
+    world.source.reachable = False
+    with world.serving() as served:
+        for number in range(5):
+            assert served.ask(f"/v2/team/app/manifests/sha256:{number:064}").status == 404
+        assert len(world.log) == 2  # one for each platform
     world.team.close()

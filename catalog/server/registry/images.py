@@ -49,20 +49,21 @@ class Images:
         return self._feeder.open(_wish_for(release, platform))
 
     def describe(self, release: NamedRelease, platform: Platform, *, fetch: bool) -> ArchiveView | None:
-        """Return the archive of a release's image if it is held or could be fetched; its metadata is, its layers are not.
+        """Return the archive of a release's image if its metadata is here; its layers may be missing.
 
         Metadata that is not here is fetched with ``fetch`` only; raise `FeederBusyError` where that takes too long.
         """
         image = release.images[platform]
-        view = self.find_held(image, platform)
-        if view is not None or self._feeder is None or not self.can_fetch(release, platform):
-            return view
+        if image.format != IMAGE_FORMAT:
+            return None
         try:
             return self._read(image, platform)
         except VerificationError:
             return None
         except BlockNotFoundError:
-            return self._feeder.look(_wish_for(release, platform)) if fetch else None
+            if not fetch or self._feeder is None or not self.can_fetch(release, platform):
+                return None
+            return self._feeder.look(_wish_for(release, platform))
 
     def is_arriving(self, archive_cid: Cid) -> bool:
         """Return whether an archive is being fetched, so that reading it may wait."""

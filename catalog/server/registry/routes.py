@@ -110,7 +110,7 @@ class RegistryRoutes:
         if ":" not in reference and not await self._may_answer(asked):
             answer = refuse_registry(404, "not a name that was chosen here", code="MANIFEST_UNKNOWN")
         else:
-            answer = await self._send_manifest(request, asked.name, reference)
+            answer = await self._send_manifest(request, asked, reference)
         self._pulls.note_manifest(request, asked.name, reference, answer.status_code)
         return answer
 
@@ -118,7 +118,8 @@ class RegistryRoutes:
         """Return whether the tags of a name are answered: of another registry only those of names that were chosen here."""
         return not asked.registry or await self._workers.run(self._releases.is_chosen, asked.name)
 
-    async def _send_manifest(self, request: Request, name: str, reference: str) -> Response:
+    async def _send_manifest(self, request: Request, asked: AskedName, reference: str) -> Response:
+        name = asked.name
         wanted: Digest | str = reference
         if ":" in reference:
             try:
@@ -133,7 +134,7 @@ class RegistryRoutes:
             self._check_waiters()
             self._waiting += 1
             try:
-                manifest = await self._opening.run(self._find_manifest, name, wanted, fetch=True)
+                manifest = await self._opening.run(self._find_manifest, name, wanted, fetch=True, search=not asked.registry)
             finally:
                 self._waiting -= 1
         if manifest is None:
@@ -154,9 +155,10 @@ class RegistryRoutes:
             return Response(status_code=304, headers=headers)
         return Response(manifest.data, headers=headers)
 
-    def _find_manifest(self, name: str, wanted: Digest | str, *, fetch: bool) -> Manifest | None:
+    def _find_manifest(self, name: str, wanted: Digest | str, *, fetch: bool, search: bool = False) -> Manifest | None:
+        """Return a manifest; a mirror is asked for digests of another registry: for these nothing is searched for at others."""
         if isinstance(wanted, Digest):
-            return self._manifests.find_digest(name, wanted, fetch=fetch)
+            return self._manifests.find_digest(name, wanted, fetch=fetch, search=search)
         return self._manifests.find_tag(name, wanted, fetch=fetch) if _TAG.fullmatch(wanted) else None
 
     async def _send_blob(self, request: Request, name: str, reference: str) -> Response:

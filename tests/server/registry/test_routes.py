@@ -13,16 +13,25 @@ import pytest
 
 from catalog.home.home import open_home
 from catalog.intake.intake import Wanted
+from catalog.operations.fetch_metadata import fetch_metadata
+from catalog.operations.gc import collect_garbage
+from catalog.operations.lock import lock_release
 from catalog.operations.publish import publish
+from catalog.operations.pull import pull
+from catalog.operations.unpin import unpin
 from catalog.operations.yank import yank
+from catalog.own.share import Sharing
 from catalog.server.settings import ServerLimits, ServerSettings
+from tests.delivery.versions import follower
 from tests.factory.exports import source_of
 from tests.factory.images import make_image
-from tests.factory.platforms import ARM64, HOST
+from tests.factory.platforms import AMD64, ARM64, HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+from tests.fakes.homes import network_of
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
+OTHER = ARM64 if HOST == AMD64 else AMD64
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -148,6 +157,40 @@ def test_several_platforms_are_an_index_of_canonical_manifests(served: RegistryS
         layer = json.loads(fresh.ask(f"/v2/app/manifests/{entries['arm64']['digest']}").body)["layers"][0]["digest"]
     with open_home(served.home.path, now=NOW) as home, serving_registry(home) as fresh:
         assert fresh.ask(f"/v2/app/blobs/{layer}").status == 200  # nor a manifest
+
+
+def test_an_index_names_platforms_that_are_not_held(tmp_path: Path) -> None:
+    """Its digest is that of the publisher's index; only the manifest of the platform that is not held is missing."""
+    with open_home(tmp_path / "team", now=NOW) as team:
+        for platform in (HOST, OTHER):
+            image = make_image([make_layer({"a": platform.architecture.encode() * 20_000})], platform=platform)
+            publish(team, "app", "1.0", source_of(image), Wanted(platform, (platform,)), sharing=Sharing(deltas=False))
+        with serving_registry(team) as served:
+            index = served.ask("/v2/app/manifests/1.0")
+        with follower(tmp_path / "home", team, held=()) as home:
+            network = network_of(team)
+            pull(home, "team/app@1.0", platform=HOST, engine=None, network=network)
+            with serving_registry(home) as served:  # the other platform's metadata is not here yet
+                partial = served.ask("/v2/team/app/manifests/1.0")
+                assert [entry["platform"]["architecture"] for entry in json.loads(partial.body)["manifests"]] == [HOST.architecture]
+                assert served.ask(f"/v2/team/app/manifests/{partial.headers['docker-content-digest']}").body == partial.body
+                digest = index.headers["docker-content-digest"]
+                assert served.ask(f"/v2/team/app/manifests/{digest}").status == 404
+            fetch_metadata(home, lock_release(home, "team/app@1.0"), network)
+            collect_garbage(home, delete=True)  # which keeps it
+            with serving_registry(home) as served:
+                assert served.ask(f"/v2/team/app/manifests/{digest}").body == index.body  # by a server that never saw the tag
+                assert served.ask("/v2/team/app/manifests/1.0").body == index.body
+                assert served.ask("/v2/team/app/manifests/1.0", "HEAD").headers["docker-content-digest"] == digest
+                statuses = {}
+                for entry in json.loads(index.body)["manifests"]:
+                    answer = served.ask(f"/v2/team/app/manifests/{entry['digest']}")
+                    statuses[entry["platform"]["architecture"]] = answer.status
+                assert statuses == {HOST.architecture: 200, OTHER.architecture: 404}
+            unpin(home, "team/app@1.0")
+            collect_garbage(home, delete=True)
+            with serving_registry(home) as served:
+                assert served.ask("/v2/team/app/manifests/1.0").status == 404  # nothing of it can be served
 
 
 def test_a_yanked_release_is_there_by_its_version_only(served: RegistryServer) -> None:
