@@ -1,6 +1,6 @@
-"""Files that deploy images, as ``dcat lock`` takes them: read, locked, and written in the form of a tool or in their place."""
+"""Files that deploy images, as ``dcat lock`` takes them: read, locked, compared with a lock, and written in their place."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from catalog.model.lock import LockedRelease
 from catalog.storage.files import replace_file
 
 LockName = Callable[[ImageName], "operations.LockedImageName | None"]
+CheckName = Callable[[ImageName], LockedRelease | None]
+_NOT_OURS = "no catalogue here has it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +48,65 @@ def split_arguments(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
     return references, files
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedFile:
+    """A file compared with a lock: the images that disagree with it, and those that are none of ours, each with the reason."""
+
+    path: str
+    deployment: Deployment
+    agreeing: int
+    problems: list[tuple[Mention, DcatError]]
+    left: list[tuple[Mention, str]]
+
+
 def lock_file(path: str, lock_name: LockName) -> LockedFile:
     """Read a file and lock the images that it names; raise an error that says where in the file it happened."""
-    if not Path(path).is_file():
-        raise NotFoundError(f"there is no file {path}", why="what ends in .yaml or .yml, or is called Dockerfile, is a file")
-    with Path(path).open("rb") as stream:
-        found = LockedFile(path, read_deployment(path, stream.read(MAX_DEPLOYMENT_SIZE + 1)))
-    for mention in found.deployment.mentions:
-        image = parse_image_name(mention.text)
-        if image is None:
-            why = "it has a variable without a value" if "$" in mention.text else "it is not the name of an image"
-            found.left.append((mention, why))
-            continue
+    found = LockedFile(path, _read_file(path))
+    for mention, image in _images_in(found.deployment, found.left):
         try:
             locked = lock_name(image)
         except DcatError as error:
             error.why = f"{error.why}{'; ' if error.why else ''}{path}, {mention.where}, names {mention.text}"
             raise
         if locked is None:
-            found.left.append((mention, "no catalogue here has it"))
+            found.left.append((mention, _NOT_OURS))
         else:
             found.locked[mention] = locked
     return found
+
+
+def check_file(path: str, check_name: CheckName) -> CheckedFile:
+    """Read a file and compare the images that it names with a lock."""
+    deployment = _read_file(path)
+    agreeing = 0
+    problems: list[tuple[Mention, DcatError]] = []
+    left: list[tuple[Mention, str]] = []
+    for mention, image in _images_in(deployment, left):
+        try:
+            if check_name(image) is None:
+                left.append((mention, _NOT_OURS))
+            else:
+                agreeing += 1
+        except DcatError as error:
+            problems.append((mention, error))
+    return CheckedFile(path, deployment, agreeing, problems, left)
+
+
+def _read_file(path: str) -> Deployment:
+    if not Path(path).is_file():
+        raise NotFoundError(f"there is no file {path}", why="what ends in .yaml or .yml, or is called Dockerfile, is a file")
+    with Path(path).open("rb") as stream:
+        return read_deployment(path, stream.read(MAX_DEPLOYMENT_SIZE + 1))
+
+
+def _images_in(deployment: Deployment, left: list[tuple[Mention, str]]) -> Iterator[tuple[Mention, ImageName]]:
+    """Yield the images that a file names; what is not the name of one is added to ``left``, with the reason."""
+    for mention in deployment.mentions:
+        image = parse_image_name(mention.text)
+        if image is None:
+            left.append((mention, "it has a variable without a value" if "$" in mention.text else "it is not the name of an image"))
+        else:
+            yield mention, image
 
 
 def write_in_place(files: Sequence[LockedFile]) -> list[str]:

@@ -26,6 +26,10 @@ class Deployment:
     text: str
     mentions: tuple[Mention, ...]
 
+    def find_line(self, mention: Mention) -> int | None:
+        """Return the number of the line that names an image; None where its name is written over several lines."""
+        return self.text.count("\n", 0, mention.slots[0].start) + 1 if mention.slots else None
+
 
 def looks_like_deployment(path: str) -> bool:
     """Return whether what a user typed is a file by its name: it ends as YAML does, or is called as Dockerfiles are."""

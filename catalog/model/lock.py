@@ -15,7 +15,7 @@ from catalog.limits import MAX_LOCKED_RELEASES
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_publishable
-from catalog.model.release import Image
+from catalog.model.release import Image, parse_time
 
 LOCK_FORMAT = "dcat-lock/1"
 
@@ -102,4 +102,6 @@ def _read_release(entry: dict[str, Any]) -> LockedRelease:
     catalogue, latest, first_seen = entry["catalogue"], entry["latest"], entry["first_seen"]
     if not isinstance(catalogue, str) or not isinstance(latest, bool) or not isinstance(first_seen, str | None) or not images:
         raise InvalidInputError("the lock is damaged", why=f"the entry of {entry['name']}@{entry['version']} is not complete")
+    if first_seen is not None:
+        parse_time(first_seen)
     return LockedRelease(catalogue, entry["name"], entry["version"], latest, first_seen, images)

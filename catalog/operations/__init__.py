@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from catalog.operations.cat import open_file as open_file
     from catalog.operations.catalogues import CatalogueEntry as CatalogueEntry
     from catalog.operations.catalogues import catalogues as catalogues
+    from catalog.operations.check_lock import LockProblem as LockProblem
+    from catalog.operations.check_lock import check_image_name as check_image_name
+    from catalog.operations.check_lock import check_locked as check_locked
+    from catalog.operations.check_lock import locked_reference as locked_reference
     from catalog.operations.diff import Difference as Difference
     from catalog.operations.diff import diff as diff
     from catalog.operations.diff import diff_files as diff_files
@@ -44,11 +48,8 @@ if TYPE_CHECKING:
     from catalog.operations.list import list_names as list_names
     from catalog.operations.list import list_releases as list_releases
     from catalog.operations.lock import LockedImageName as LockedImageName
-    from catalog.operations.lock import LockProblem as LockProblem
-    from catalog.operations.lock import check_locked as check_locked
     from catalog.operations.lock import lock_image_name as lock_image_name
     from catalog.operations.lock import lock_release as lock_release
-    from catalog.operations.lock import locked_reference as locked_reference
     from catalog.operations.lock import name_locked as name_locked
     from catalog.operations.lock import update_locked as update_locked
     from catalog.operations.log import LoggedChange as LoggedChange
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "cat": ("OpenedFile", "open_file"),
     "catalogues": ("CatalogueEntry", "catalogues"),
+    "check_lock": ("LockProblem", "check_image_name", "check_locked", "locked_reference"),
     "diff": ("Difference", "diff", "diff_files"),
     "doctor": ("Finding", "diagnose", "diagnose_host"),
     "export": ("Exported", "export_catalogue", "export_releases"),
@@ -119,16 +121,7 @@ _MODULES = {
     "import_": ("Imported", "ImportedImage", "import_bundle"),
     "key": ("KeyInfo", "export_key", "import_key", "show_key", "write_secret"),
     "list": ("ListedName", "list_names", "list_releases"),
-    "lock": (
-        "LockProblem",
-        "LockedImageName",
-        "check_locked",
-        "lock_image_name",
-        "lock_release",
-        "locked_reference",
-        "name_locked",
-        "update_locked",
-    ),
+    "lock": ("LockedImageName", "lock_image_name", "lock_release", "name_locked", "update_locked"),
     "log": ("LoggedChange", "log"),
     "outdated": ("Outdated", "OutdatedReport", "outdated"),
     "pin": ("Pinned", "pin"),

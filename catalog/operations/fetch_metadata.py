@@ -2,9 +2,9 @@
 
 from catalog.delivery import open_archive, open_store
 from catalog.home.home import Home
+from catalog.home.naming import reference_of
 from catalog.lookup.locate import open_lookup
 from catalog.model.lock import LockedRelease
-from catalog.operations.lock import reference_of
 from catalog.sources.network import Network
 
 

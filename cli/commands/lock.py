@@ -10,7 +10,7 @@ import typer
 from catalog import operations
 from catalog.deployment.forms import FORMS, Pinned, format_locked
 from catalog.deployment.mention import ImageName, parse_image_name
-from catalog.errors import BlockNotFoundError, InvalidInputError, NotFoundError
+from catalog.errors import InvalidInputError, NotFoundError
 from catalog.model.lock import LockedRelease, format_lock, parse_lock
 from catalog.model.platform import Platform, read_platform_text
 from catalog.model.text import quote
@@ -18,11 +18,10 @@ from catalog.storage.files import open_output
 from cli.command import command, command_app
 from cli.context import Context
 from cli.deployments import lock_file, split_arguments, write_in_place
-from cli.exits import exit_code
-from cli.failures import ReportedError, UsageError
-from cli.following import error_body
-from cli.output import Document, Table
-from cli.quantities import format_count, parse_span
+from cli.failures import UsageError
+from cli.lock_check import check_lock
+from cli.output import Document
+from cli.quantities import parse_span
 from cli.targets import output_file
 
 app = command_app()
@@ -41,12 +40,14 @@ ReferencesArgument = Annotated[
 FileOption = Annotated[str, typer.Option("--file", metavar="FILE", help="The lock; default: dcat.lock.")]
 PlatformOption = Annotated[
     list[str] | None,
-    typer.Option("--platform", metavar="OS/ARCH", help="Lock the image for it (repeatable); default: all."),
+    typer.Option("--platform", metavar="OS/ARCH", help="Lock its image, or with --check want it held (repeatable); default: all."),
 ]
 LatestOption = Annotated[bool, typer.Option("--latest", help="Lock the newest version; --update takes newer ones.")]
 MinAgeOption = Annotated[str, typer.Option("--min-age", metavar="3d", help="Only versions first seen here this long ago.")]
 StaleOption = Annotated[bool, typer.Option("--allow-stale", help="With --latest: accept a catalogue whose record has expired.")]
-CheckOption = Annotated[bool, typer.Option("--check", help="Compare the lock with what is known here; change nothing.")]
+CheckOption = Annotated[
+    bool, typer.Option("--check", help="Compare the lock with what is known here, and files with the lock; change nothing.")
+]
 UpdateOption = Annotated[bool, typer.Option("--update", help="Lock the newest version of what was locked with --latest.")]
 ComposeOption = Annotated[bool, typer.Option("--compose", help="Print an override for docker compose: -f FILE -f OVERRIDE.")]
 KustomizeOption = Annotated[bool, typer.Option("--kustomize", help="Print a component for a kustomization.")]
@@ -83,28 +84,28 @@ def lock(
 
     The file, dcat.lock, belongs into version control. dcat lock --check ends with 23 where a catalogue now says otherwise, with
     31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline. Of a Compose file, Kubernetes YAML,
-    a kustomization or a Dockerfile it locks the images that a catalogue has.
+    a kustomization or a Dockerfile it locks the images that a catalogue has; --check FILE ends with 23 where one of them is not
+    what is locked.
     """
     forms = [form for form, wanted in zip(FORMS, (compose, kustomize, buildkit, kbld), strict=True) if wanted]
-    if sum((bool(references), check, update)) != 1:
+    if sum((bool(references) and not check, check, update)) != 1:
         raise UsageError("name releases or files, or use --check or --update", hint="dcat lock REF")
-    if (forms or in_place or output) and not references:
+    if (forms or in_place or output) and (check or not references):
         raise UsageError("the form of a tool needs releases or files", hint="dcat lock compose.yaml --compose")
     if len(forms) + in_place > 1:
         raise UsageError("--compose, --kustomize, --buildkit, --kbld and --in-place exclude each other")
     if output and not forms:
         raise UsageError("-o is for the file of a tool", hint="dcat lock compose.yaml --compose -o compose.lock.yaml")
-    if min_age and check:
-        raise UsageError("--min-age and --check exclude each other")
     span = parse_span("--min-age", min_age) if min_age else None
+    platforms = [read_platform_text(text) for text in platform or []]
     if check:
-        return _check(context, read_lock(file))
+        return check_lock(context, read_lock(file), references or [], _host(registry), platforms, span)
     before = read_lock(file, missing_is_empty=bool(references))
     if update:
         return _write(file, before, [operations.update_locked(context.home, entry, min_age=span) for entry in before])
     if span is not None and not latest:
         raise UsageError("--min-age needs --latest or --update", why="it chooses among versions")
-    choice = _Choice([read_platform_text(text) for text in platform or []], latest, span, allow_stale)
+    choice = _Choice(platforms, latest, span, allow_stale)
     return _lock(
         context, file, before, references or [], choice, _Target(forms[0] if forms else "", in_place, output, _host(registry))
     )
@@ -232,31 +233,6 @@ def _merge(before: list[LockedRelease], added: list[LockedRelease]) -> list[Lock
         or not (entry.latest or any((entry.name, entry.version) == (new.name, new.version) for new in added))
     ]
     return [*kept, *added]
-
-
-def _check(context: Context, locked: list[LockedRelease]) -> Document | None:
-    problems = [found for entry in locked if (found := operations.check_locked(context.home, entry, network=context.network))]
-    body = {
-        "releases": len(locked),
-        "problems": [{"reference": problem.locked.reference, **error_body(problem.error)} for problem in problems],
-    }
-    if not problems:
-        return Document("lock-check", body, [], [f"{format_count(len(locked), 'release')}: as locked, and held here"])
-    rows = [(problem.locked.reference, problem.error.code, problem.error.message) for problem in problems]
-    closing = "To fetch what is not held: dcat pull --no-load --locked" if _only_missing(problems) else ""
-    context.show(Document("lock-check", body, [row[0] for row in rows], [Table(("RELEASE", "WHAT", "WHY"), rows)], closing))
-    # What a catalogue says otherwise is graver than bytes that are not here yet.
-    raise ReportedError(
-        min(exit_code(problem.error) for problem in problems if _only_missing(problems) or not _is_missing(problem))
-    )
-
-
-def _is_missing(problem: "operations.LockProblem") -> bool:
-    return isinstance(problem.error, BlockNotFoundError)
-
-
-def _only_missing(problems: list["operations.LockProblem"]) -> bool:
-    return all(map(_is_missing, problems))
 
 
 def _option(file: str) -> str:

@@ -14,9 +14,10 @@ from catalog.intake.intake import Wanted
 from catalog.ipld.cid import Cid
 from catalog.ipns.record import check_record
 from catalog.model.release import Image
+from catalog.operations.check_lock import check_locked
 from catalog.operations.export import export_releases
 from catalog.operations.gc import collect_garbage
-from catalog.operations.lock import check_locked, lock_release
+from catalog.operations.lock import lock_release
 from catalog.operations.pin import pin
 from catalog.operations.publish import publish
 from catalog.operations.pull import pull

@@ -173,7 +173,9 @@ class Manifests:
         if len(found.images) == 1:
             (view,) = known.values()
             return _manifest_of(view, warning)
-        held = tuple(view for platform, view in known.items() if self._images.find_held(found.images[platform], platform) is not None)
+        held = tuple(
+            view for platform, view in known.items() if self._images.find_held(found.images[platform], platform) is not None
+        )
         if not held and not any(self._images.can_fetch(found, platform) for platform in known):
             return None
         data = build_platform_index({platform: (view.manifest_digest, len(view.manifest)) for platform, view in known.items()})
