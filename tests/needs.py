@@ -2,7 +2,7 @@
 
 ``DCAT_TEST_REQUIRE`` is a comma-separated list of such needs (``vectors,docker20,docker29,podman,skopeo,kubo,netns,shells,cc,
 tmpfs,mounts,crane,ko,regctl,oras,buildkit,docker-compose,kustomize,umoci,pzstd,browser,nginx,caddy,haproxy,cluster,pinning,helia,gofakes3,aws,
-crictl,conformance``, or ``all``); a skip for one of them is then a failure. No test calls ``pytest.skip`` itself.
+crictl,conformance,buildx``, or ``all``); a skip for one of them is then a failure. No test calls ``pytest.skip`` itself.
 """
 
 import os

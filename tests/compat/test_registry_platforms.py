@@ -7,12 +7,23 @@ from pathlib import Path
 import pytest
 
 from catalog.home.home import open_home
+from catalog.intake.intake import Wanted
+from catalog.operations.fetch_metadata import fetch_metadata
+from catalog.operations.lock import lock_release
+from catalog.operations.publish import publish
+from catalog.operations.pull import pull
+from catalog.own.share import Sharing
 from catalog.server.settings import ServerSettings
 from tests.compat.engines import PrivateEngine
 from tests.compat.runnable import OTHER, deployed_home
 from tests.compat.tools import tool
+from tests.delivery.versions import follower
+from tests.factory.exports import source_of
+from tests.factory.images import BASE, make_image
 from tests.factory.platforms import HOST
+from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+from tests.fakes.homes import network_of
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -96,3 +107,37 @@ def test_tools_log_in(guarded: RegistryServer, tmp_path: Path) -> None:
     assert json.loads(oras("manifest", "fetch", "--plain-http", "--descriptor", f"{host}/tool:1.1"))["digest"] == digest
     source = ("--tls-verify=false", "--creds", f"ann:{_TOKEN}", f"docker://{host}/tool:1.1")
     assert skopeo("inspect", "--format", "{{.Digest}}", *source).strip() == digest
+
+
+@pytest.fixture(scope="module")
+def partial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """A server that holds one platform of ``team/tool:1.0``, and of the other one the metadata."""
+    path = tmp_path_factory.mktemp("partial")
+    with open_home(path / "team", now=NOW) as team:
+        for platform in (HOST, OTHER):
+            image = make_image([BASE, make_layer({"arch": platform.architecture.encode() * 30_000})], platform)
+            publish(team, "tool", "1.0", source_of(image), Wanted(platform, (platform,)), sharing=Sharing(deltas=False))
+        network = network_of(team)
+        with follower(path / "home", team, held=()) as home:
+            pull(home, "team/tool@1.0", platform=HOST, engine=None, network=network)
+            fetch_metadata(home, lock_release(home, "team/tool@1.0"), network)
+            with serving_registry(home) as served:
+                yield served
+
+
+@pytest.mark.parametrize("name", _ENGINES)
+def test_an_index_of_which_one_platform_is_held(name: str, partial: RegistryServer, request: pytest.FixtureRequest) -> None:
+    """As a locked reference names it: that platform is pulled, and the other one asked for once, with a clear end."""
+    engine: PrivateEngine = request.getfixturevalue(name)
+    engine.clear()
+    digest = partial.ask("/v2/team/tool/manifests/1.0").headers["docker-content-digest"]
+    image = f"localhost:{partial.port}/team/tool:1.0@{digest}"
+    engine.run("pull", *_options(engine), image)
+    view = partial.view("team/tool@1.0")
+    shown = engine.run("image", "inspect", "--format", "{{.Id}}", image).decode().strip().removeprefix("sha256:")
+    assert f"sha256:{shown}" in {str(view.config_digest), digest}
+    engine.clear()
+    partial.log.clear()
+    with pytest.raises(AssertionError, match=r"manifest unknown|not found"):
+        engine.run("pull", *_options(engine), "--platform", str(OTHER), image)
+    assert len([line for line in partial.log if '" 404 ' in line]) == 1
