@@ -49,7 +49,7 @@ class StoreSize(NamedTuple):
 class EmbeddedBlockstore:
     """The blockstore of a home. Any thread may call its methods; close it when done.
 
-    `put_batch`, `find_frame`, `sizes` and `size` go beyond the `Blockstore` protocol.
+    `put_batch`, `read_start`, `find_frame`, `sizes` and `size` go beyond the `Blockstore` protocol.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, crash_point: CrashPoint = no_crash) -> None:
@@ -79,6 +79,22 @@ class EmbeddedBlockstore:
                 data = _read(connection, cid)
             if data is not None:
                 yield Block(cid, self._verified(cid, data))
+
+    def read_start(self, cid: Cid, size: int) -> bytes | None:
+        """Return the first bytes of a block, at most ``size``, without reading or verifying the rest; None where it is not here.
+
+        Nothing shows that they are right: whoever uses them must find out in another way.
+        """
+        if cid.digest in self._damaged:
+            return None
+        with self.file.reading() as connection:
+            for (payload_id,) in connection.execute("SELECT payload_id FROM blocks WHERE digest = ?", (cid.digest,)).fetchall():
+                try:
+                    with connection.blobopen("payloads", "data", payload_id, readonly=True) as blob:
+                        return blob.read(size)
+                except sqlite3.OperationalError:  # the row lost its payload, or another process deleted the block just now
+                    return None
+        return None
 
     def has(self, cid: Cid) -> bool:
         return not self.missing([cid])

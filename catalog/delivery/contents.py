@@ -90,7 +90,7 @@ def open_image_files(
     for layer in view.layers:
         found = cache.find(layer.cid)
         if found is None:
-            found = list_layer(layer, source, here, stopped)
+            found = list_layer(layer, source, here, stopped, home.blocks.read_start)
             cache.keep(layer.cid, found)
         listings[layer.cid] = found
     by_diff_id = {layer.diff_id: layer for layer in view.layers}

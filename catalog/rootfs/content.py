@@ -1,8 +1,9 @@
 """A layer's bytes by position, over the blocks that hold them.
 
-A leaf is inflated only where its bytes are read. Of one that is passed over, no more than the frame's header is looked at; where
-the leaf would have to be fetched for that, not even this: a file of at most 256 KiB in a canonical cut is exactly one leaf, and
-where a longer one ends is found without its leaves (`catalog.rootfs.boundary`).
+A leaf is inflated only where its bytes are read. Of one that is passed over, no more than the frame's header is looked at, and the
+rest is not read where the store can do that. Where the leaf would have to be fetched for it, not even the header is: a file of at
+most 256 KiB in a canonical cut is exactly one leaf, and where a longer one ends is found without its leaves
+(`catalog.rootfs.boundary`).
 """
 
 import hashlib
@@ -21,7 +22,11 @@ from catalog.rootfs.leaves import Leaf
 _ONE_LEAF: Final = 2 * A  # a longer file is cut into several
 _HELD_LEAVES: Final = 8  # inflated ones that are kept, for files that lie side by side
 
+_FRAME_HEADER: Final = 18  # bytes, at most
+
 Held = Callable[[Cid], bool]
+ReadStart = Callable[[Cid, int], bytes | None]
+"""Returns the first bytes of a block without verifying them, None where it cannot."""
 
 
 class Mark(NamedTuple):
@@ -37,16 +42,25 @@ class LayerBytes:
     ``held`` says whether a leaf can be read without fetching it, as far as it is known without reading. ``marks`` are
     known from an earlier reading. With ``cheap``, what is not held is passed over without being
     fetched: ``exact`` turns false once a size was taken from the rule of the cut rather than read. The higher it is, the more
-    leaves are looked at, and the likelier is the first match the right one.
+    leaves are looked at, and the likelier is the first match the right one. With ``read_start``, sizes of leaves that are passed
+    over are taken from blocks that were not verified: ``verified`` turns false then, until somebody compares where the layer ends.
     """
 
     def __init__(
-        self, leaves: Sequence[Leaf], source: BlockSource, held: Held, marks: Sequence[Mark] = (), *, cheap: int = 0
+        self,
+        leaves: Sequence[Leaf],
+        source: BlockSource,
+        held: Held,
+        marks: Sequence[Mark] = (),
+        *,
+        cheap: int = 0,
+        read_start: ReadStart | None = None,
     ) -> None:
         self._leaves = leaves
         self._source = source
         self._held = held
         self._cheap = cheap
+        self._read_start = read_start
         self._known = {0: 0} | dict(marks)  # where leaves begin
         self._numbers = [0, *(mark.number for mark in marks)]
         self._starts = [0, *(mark.start for mark in marks)]
@@ -55,6 +69,7 @@ class LayerBytes:
         self._start = 0  # where it begins
         self.position = 0
         self.exact = True
+        self.verified = True
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -63,6 +78,12 @@ class LayerBytes:
 
     def read(self, count: int) -> bytes:
         """Return the next ``count`` bytes, fewer only at the layer's end."""
+        known = self._contents.get(self._number)
+        if known is not None:  # nearly always, and the leaf goes on behind them
+            begin = self.position - self._start
+            if begin + count < len(known):
+                self.position += count
+                return known[begin : begin + count]
         parts: list[bytes] = []
         missing = count
         while missing and self._number < len(self._leaves):
@@ -154,6 +175,16 @@ class LayerBytes:
         if start is not None and end is not None:
             return end - start
         cid = self._leaves[number].cid
+        if self._read_start is not None and number not in self._contents:
+            beginning = self._read_start(cid, _FRAME_HEADER)
+            if beginning is not None:
+                try:
+                    size = frame_content_size(beginning)
+                except VerificationError:
+                    self._read_start = None  # damaged: verified blocks say what it is
+                else:
+                    self.verified = False
+                    return size
         try:
             return frame_content_size(self._source.get(cid)) if self._held(cid) else None
         except BlockNotFoundError:

@@ -8,6 +8,7 @@ Sources: POSIX pax, "ustar Interchange Format", "pax Header Block"; GNU tar manu
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from struct import Struct
 from typing import Final, NamedTuple
 from zlib import adler32
 
@@ -32,6 +33,7 @@ _KINDS: Final[dict[int, EntryKind]] = {
 }
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET = b"xgLK"
 _TYPE = 156
+_FIELDS: Final = Struct("100s8s8s8s12s12s8xB100s6s82x155s12x")  # name, mode, owner, group, size, time, type, target, magic, prefix
 _ADLER: Final = 65521
 
 
@@ -98,35 +100,34 @@ def normalise_path(raw: str) -> str:
 
 
 def _make_header(block: bytes, pax: dict[bytes, bytes], long_name: bytes | None, long_target: bytes | None) -> Header:
-    kind = _KINDS.get(block[_TYPE], "file")
-    raw_name = pax.get(b"path", long_name)
-    if raw_name is None:
-        raw_name = block[:100].split(b"\0", 1)[0]
-        if block[257:263] == b"ustar\0" and block[345]:
-            raw_name = block[345:500].split(b"\0", 1)[0] + b"/" + raw_name
-    raw_name = pax.get(b"GNU.sparse.name", raw_name)
-    raw_target = pax.get(b"linkpath", long_target)
-    if raw_target is None:
-        raw_target = block[157:257].split(b"\0", 1)[0]
-    if max(len(raw_name), len(raw_target)) > MAX_LISTED_PATH:
+    name, mode, uid, gid, length, time, flag, link, magic, prefix = _FIELDS.unpack(block)
+    kind = _KINDS.get(flag, "file")
+    raw_name: bytes = name.partition(b"\0")[0]
+    if prefix[0] and magic == b"ustar\0":
+        raw_name = prefix.partition(b"\0")[0] + b"/" + raw_name
+    raw_target: bytes = link.partition(b"\0")[0]
+    if long_name is not None:
+        raw_name = long_name
+    if long_target is not None:
+        raw_target = long_target
+    if pax:
+        raw_name = pax.get(b"GNU.sparse.name", pax.get(b"path", raw_name))
+        raw_target = pax.get(b"linkpath", raw_target)
+    size = _read_decimal(pax[b"size"]) if b"size" in pax else _read_number(length)
+    if len(raw_name) > MAX_LISTED_PATH or len(raw_target) > MAX_LISTED_PATH:
         raise ArchiveError(f"a path has {max(len(raw_name), len(raw_target))} bytes")
-    size = _read_number(block[124:136])
-    if b"size" in pax:
-        size = _read_decimal(pax[b"size"])
     if kind == "file" and raw_name.endswith(b"/"):  # how tars before ustar mark a directory
         kind = "directory"
-    if kind not in ("file", "hardlink"):
-        size = 0 if kind != "directory" else size
-    mtime = _read_decimal(pax[b"mtime"]) if b"mtime" in pax else _read_number(block[136:148])
+    is_link = kind in ("symlink", "hardlink")
     return Header(
-        path=normalise_path(_decode(raw_name)),
-        kind=kind,
-        mode=_read_number(block[100:108]) & 0o7777,
-        uid=_read_decimal(pax[b"uid"]) if b"uid" in pax else _read_number(block[108:116]),
-        gid=_read_decimal(pax[b"gid"]) if b"gid" in pax else _read_number(block[116:124]),
-        size=size if kind != "hardlink" else 0,
-        mtime=mtime,
-        target=_decode(raw_target) if kind in ("symlink", "hardlink") else "",
+        normalise_path(_decode(raw_name)),
+        kind,
+        _read_number(mode) & 0o7777,
+        _read_decimal(pax[b"uid"]) if b"uid" in pax else _read_number(uid),
+        _read_decimal(pax[b"gid"]) if b"gid" in pax else _read_number(gid),
+        size if kind in ("file", "directory") else 0,
+        _read_decimal(pax[b"mtime"]) if b"mtime" in pax else _read_number(time),
+        _decode(raw_target) if is_link else "",
     )
 
 

@@ -12,11 +12,11 @@ from typing import Final
 
 import zstandard
 
-from catalog.errors import ArchiveError, LockedError
+from catalog.errors import ArchiveError, LockedError, VerificationError
 from catalog.image.reader import ArchivedLayer
 from catalog.ipld.block import BlockSource
 from catalog.limits import KIB, MAX_LISTED_ENTRIES, MAX_LISTED_TEXT, MAX_LISTING_SIZE
-from catalog.rootfs.content import Held, LayerBytes, Mark
+from catalog.rootfs.content import Held, LayerBytes, Mark, ReadStart
 from catalog.rootfs.entry import Entry
 from catalog.rootfs.header import BLOCK, read_header
 from catalog.rootfs.leaves import list_leaves
@@ -40,9 +40,17 @@ class LayerListing:
     exact: bool = True
 
 
-def list_layer(layer: ArchivedLayer, source: BlockSource, held: Held, stopped: Callable[[], bool] = lambda: False) -> LayerListing:
+def list_layer(
+    layer: ArchivedLayer,
+    source: BlockSource,
+    held: Held,
+    stopped: Callable[[], bool] = lambda: False,
+    read_start: ReadStart | None = None,
+) -> LayerListing:
     """List a layer; what is not held is fetched from ``source`` where headers are in it.
 
+    With ``read_start``, blocks of which only the size counts are neither read whole nor verified, unless the layer then does not
+    end where it must: what is wrong in them can make a listing slow, and no listing wrong.
     Raise `BlockNotFoundError` where such a leaf is absent, `VerificationError` for a damaged one, `LockedError` once ``stopped()``.
     """
     leaves = list_leaves(layer, source)
@@ -50,10 +58,15 @@ def list_layer(layer: ArchivedLayer, source: BlockSource, held: Held, stopped: C
     for _ in source.get_many([cid for cid in small if not held(cid)]):  # by one request: most are headers
         pass
     for cheap in (*_CHEAP, 0):
-        data = LayerBytes(leaves, source, held, cheap=cheap)
-        listing = _read_entries(layer, data, stopped)
-        if data.exact or (not listing.problem and data.ends_at(layer.size)):  # else what was inferred is wrong
-            break
+        data = LayerBytes(leaves, source, held, cheap=cheap, read_start=read_start)
+        try:
+            listing = _read_entries(layer, data, stopped)
+            if (data.exact and data.verified) or (not listing.problem and data.ends_at(layer.size)):
+                break  # else what was inferred is wrong
+        except VerificationError:
+            if data.verified:
+                raise
+        read_start = None
     return listing
 
 

@@ -60,6 +60,23 @@ def test_rotten_block_is_never_given_and_can_be_put_again(store: EmbeddedBlockst
     assert store.has(B.cid)
 
 
+def test_the_beginning_of_a_block_is_read_alone(store: EmbeddedBlockstore) -> None:
+    block, damaged, lost, absent = blocks_of(4)
+    store.put_many([block, damaged, lost])
+    assert store.read_start(block.cid, 18) == block.data[:18]
+    assert store.read_start(block.cid, 1 << 20) == block.data
+    assert store.read_start(absent.cid, 18) is None
+    rot(store.file.path, damaged.cid)
+    with pytest.raises(BlockMismatchError):
+        store.get(damaged.cid)
+    assert store.read_start(damaged.cid, 18) is None
+    with store.file.transaction() as connection:
+        connection.execute(
+            "DELETE FROM payloads WHERE payload_id IN (SELECT payload_id FROM blocks WHERE digest = ?)", (lost.cid.digest,)
+        )
+    assert store.read_start(lost.cid, 18) is None
+
+
 def test_every_rotten_block_is_found(store: EmbeddedBlockstore) -> None:
     blocks = blocks_of(50, 500)
     store.put_many(blocks)

@@ -67,6 +67,35 @@ def test_a_file_is_read_from_the_blocks_that_hold_it() -> None:
         assert len(blocks.read) <= 2 + entry.size // 32_768
 
 
+def test_of_large_files_only_the_beginnings_of_frames_are_read() -> None:
+    layer, blocks = stored(make_tar(FILES))
+    expected = list_layer(layer, blocks, here)
+    blocks.read.clear()
+    assert list_layer(layer, blocks, here, read_start=lambda cid, size: blocks.blocks[cid][:size]) == expected
+    large = {leaf.cid for leaf in list_leaves(layer, blocks) if leaf.stored_size > 32_768}
+    assert large
+    assert not large & set(blocks.read)
+
+
+@pytest.mark.parametrize("damage", ["size", "magic", "empty", "other"])
+def test_a_wrong_beginning_of_a_frame_makes_no_listing_wrong(damage: str) -> None:
+    """Beginnings are not verified: where the layer ends shows it, and verified blocks are read then."""
+    layer, blocks = stored(make_tar(FILES))
+    other = compress_chunk(versioned_text("1", 100_000))
+
+    def read_start(cid: Cid, size: int) -> bytes:
+        start = bytearray(blocks.blocks[cid][:size])
+        if damage == "size":
+            start[6] ^= 1
+        elif damage == "magic":
+            start[0] ^= 1
+        elif damage == "other":
+            return other[:size]
+        return bytes(start if damage != "empty" else b"")
+
+    assert list_layer(layer, blocks, here, read_start=read_start) == list_layer(layer, blocks, here)
+
+
 def test_large_files_are_named_by_their_leaves() -> None:
     layer, blocks = stored(make_tar(FILES))
     listing = list_layer(layer, blocks, here)
