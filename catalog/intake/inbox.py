@@ -20,7 +20,7 @@ from catalog.blockstores.writing import BlockWriter, FrameStore
 from catalog.errors import ArchiveError, DcatError
 from catalog.home.home import Home
 from catalog.image.compression import CompressionError
-from catalog.image.dag import ChunkSink, StoredLayer
+from catalog.image.dag import StoredLayer
 from catalog.image.stream import Budget, Piece
 from catalog.intake.blobs import BlobContent, BlobReader, LockedSink, ReadBlob
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_HELD_JSON_SIZE, PUSH_IDLE
@@ -31,13 +31,17 @@ _DIGEST = re.compile(rb'"(sha256:[0-9a-f]{64})"')
 
 @dataclass(slots=True)
 class _Entry:
-    """A blob or manifest. ``media_type`` is that of a manifest; ``is_taken`` once a release has it."""
+    """A blob or manifest. ``media_type`` is that of a manifest; ``is_taken`` once a release has it.
+
+    ``writer`` is that which stored the layer, None where it was found: what one writer stored is all there, or it has failed.
+    """
 
     content: BlobContent
     size: int | None
     touched: float
     media_type: str = ""
     is_taken: bool = False
+    writer: BlockWriter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,21 @@ class PushedManifest:
         return [Digest.parse(text.decode()) for text in dict.fromkeys(_DIGEST.findall(self.data))]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBlob(ReadBlob):
+    """A blob that was read, and the writer that its layer went to."""
+
+    writer: BlockWriter
+
+
+class _WriterSink(LockedSink):
+    """The sink of one writer."""
+
+    def __init__(self, writer: BlockWriter, lock: "threading.RLock") -> None:
+        super().__init__(writer, lock)
+        self.writer = writer
+
+
 class _Session:
     """A home that is open for pushes, under a lease."""
 
@@ -73,11 +92,16 @@ class _Session:
         self._lock = threading.RLock()
         self._writer: BlockWriter | None = None
 
-    def sink(self) -> ChunkSink:
+    @property
+    def writer(self) -> BlockWriter:
+        """The writer of all layers, until it fails."""
         with self._lock:
             if self._writer is None:
                 self._writer = BlockWriter(self.held)
-            return LockedSink(self._writer, self._lock)
+            return self._writer
+
+    def sink(self) -> "_WriterSink":
+        return _WriterSink(self.writer, self._lock)
 
     def flush(self) -> None:
         """Make everything that was stored durable."""
@@ -168,19 +192,21 @@ class Inbox:
         with self._lock:
             return self._session is not None
 
-    def read_blob(self, label: str, size: int | None, pieces: Iterable[Piece]) -> ReadBlob:
+    def read_blob(self, label: str, size: int | None, pieces: Iterable[Piece]) -> StoredBlob:
         """Read a blob and store what is a layer; `keep` it once its digest is known to be right."""
         with self._using() as session:
             try:
-                return BlobReader(session.sink(), Budget(self.max_size)).read(label, size, pieces)
+                sink = session.sink()
+                read = BlobReader(sink, Budget(self.max_size)).read(label, size, pieces)
+                return StoredBlob(read.digest, read.size, read.content, sink.writer)
             except DcatError as error:
                 if not isinstance(error, ArchiveError):
                     session.give_up_writer()
                 raise
 
-    def keep(self, blob: ReadBlob) -> None:
+    def keep(self, blob: StoredBlob) -> None:
         """Keep a blob for the manifest that names it."""
-        self._put(blob.digest, _Entry(blob.content, blob.size, monotonic()))
+        self._put(blob.digest, _Entry(blob.content, blob.size, monotonic(), writer=blob.writer))
 
     def keep_manifest(self, manifest: PushedManifest, *, is_taken: bool) -> None:
         """Keep a manifest for the index that names it, or for clients that look whether it arrived."""
@@ -244,9 +270,12 @@ class Inbox:
         with self._using() as session:
             return find_layer(session.home.blocks, session.held, digest)
 
-    def is_held(self, layer: StoredLayer) -> bool:
-        """Return whether every block of a layer is held."""
+    def is_held(self, digest: Digest, layer: StoredLayer) -> bool:
+        """Return whether every block of a layer is held; what came under this lease is not looked up again."""
         with self._using() as session:
+            entry = self._entries.get(digest)
+            if entry is not None and entry.writer is session.writer and entry.content == layer:
+                return True
             return is_whole(layer.cid, session.held)
 
     def flush(self) -> None:

@@ -115,7 +115,7 @@ class PushedSource(LooseMembers):
             layer = held
         else:
             return None
-        if not isinstance(content, bytes) and not self._inbox.is_held(layer):
+        if not isinstance(content, bytes) and not self._inbox.is_held(digest, layer):
             return None
         if layer.diff_id == diff_id:
             self.verified[digest] = KnownBlob(digest, layer, layer.size if is_plain else size)

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Final
 
 from catalog.errors import DcatError
 from catalog.home.home import Home
@@ -21,6 +23,9 @@ from catalog.operations.publish import publish
 from catalog.own.share import Sharing, share_change
 from catalog.sources.network import Network
 from catalog.trust.ownership import check_own_name
+
+_CHECKED_FOR: Final = 5.0  # seconds
+_MOST_CHECKED: Final = 256  # names
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,22 @@ class Publisher:
         self._log = log
         self._wanted = Wanted(host, all_platforms=True, max_size=inbox.max_size)
         self._rounds = _Rounds(self._share)
+        self._checked: dict[str, float] = {}  # when names were found to be right
 
     def check_name(self, name: str) -> None:
-        """Raise where nothing can be published under a name, before anything is sent."""
+        """Raise where nothing can be published under a name, before anything is sent.
+
+        It is asked for each blob; what was right a moment ago is so for the next one, and a publish asks again.
+        """
+        now = monotonic()
+        if now - self._checked.get(name, -_CHECKED_FOR) < _CHECKED_FOR:
+            return
         check_name(name)
         with self._open_home() as home, home.trust.read() as connection:
             check_own_name(connection, name)
+        if len(self._checked) >= _MOST_CHECKED:
+            self._checked.clear()
+        self._checked[name] = now
 
     def publish(self, name: str, version: str, manifest: PushedManifest, held: HeldImages, pusher: Pusher) -> None:
         """Publish the image or images that a manifest names; return once the release is durable. Then it is shared.

@@ -1,4 +1,7 @@
-"""``make bench``: all suites, or with ``python -m tests.benchmarks SUITE …`` some of them."""
+"""``make bench``: all suites, or with ``python -m tests.benchmarks SUITE … SUITE:ROW …`` some of them.
+
+A suite that has rows of its own names them when it is asked for one that it does not have.
+"""
 
 import importlib
 import sys
@@ -28,17 +31,25 @@ SUITES = (
 
 def main(wanted: list[str]) -> int:
     """Run the suites, print their figures as they come, and keep them in a file."""
-    unknown = sorted(set(wanted) - set(SUITES))
+    unknown = sorted({name.partition(":")[0] for name in wanted} - set(SUITES))
     if unknown:
         print(f"no suite {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
         return 2
     figures: list[Figure] = []
     try:
-        for suite in wanted or SUITES:
+        for name in wanted or SUITES:
+            suite, _, row = name.partition(":")
             report = Report(suite)
             figures_of_suite = report.figures
             try:
-                importlib.import_module(f"tests.benchmarks.{suite}").measure(report)
+                module = importlib.import_module(f"tests.benchmarks.{suite}")
+                if not row:
+                    module.measure(report)
+                elif row in (rows := getattr(module, "ROWS", {})):
+                    rows[row](report)
+                else:
+                    print(f"{suite} has no row {row}; it has {', '.join(rows) or 'none'}", file=sys.stderr)
+                    return 2
             finally:
                 figures += figures_of_suite
     finally:

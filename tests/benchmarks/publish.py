@@ -1,13 +1,19 @@
-"""``dcat publish`` from an engine, beside ``docker save`` and ``docker push`` of the same image in the same run."""
+"""``dcat publish`` from an engine, beside ``docker save`` and ``docker push`` of the same image in the same run.
+
+Each row starts engines of its own, takes less than four minutes on a quiet machine, and is run alone by its name:
+``python -m tests.benchmarks publish:docker20-web``.
+"""
 
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
-from tests.benchmarks.images import ImageFile, Pair, image_pairs
+from tests.benchmarks.images import PACKAGES, ImageFile, Pair, image_pairs
 from tests.benchmarks.roads import measure_roads
 from tests.compat.engines import PrivateEngine, run_docker20, run_docker29_classic, run_registry
 
@@ -16,14 +22,24 @@ ROUNDS = 5
 
 def measure(report: Report) -> None:
     """Publish both pairs from the engines whose store is classic, then measure the roads out of one with containerd's."""
-    for title, start in (("docker 20.10", run_docker20), ("docker 29 classic", run_docker29_classic)):
-        with start() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
-            for name, pair in image_pairs().items():
-                for image in (pair.first, pair.second):
-                    engine.run("load", "--input", str(image.path))
-                _measure_pair(report, f"{title}, {name}", engine, pair, Path(folder))
-                engine.clear()
-    measure_roads(report)
+    for row in ROWS.values():
+        row(report)
+
+
+def _measure_classic(title: str, start: Callable[[], AbstractContextManager[PrivateEngine]], name: str, report: Report) -> None:
+    """Publish a pair from an engine whose store is classic."""
+    pair = image_pairs()[name]
+    with start() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
+        for image in (pair.first, pair.second):
+            engine.run("load", "--input", str(image.path))
+        _measure_pair(report, f"{title}, {name}", engine, pair, Path(folder))
+
+
+ROWS: Mapping[str, Callable[[Report], None]] = {
+    **{f"docker20-{name}": partial(_measure_classic, "docker 20.10", run_docker20, name) for name in PACKAGES},
+    **{f"classic29-{name}": partial(_measure_classic, "docker 29 classic", run_docker29_classic, name) for name in PACKAGES},
+    **{f"docker29-{name}-{origin}": partial(measure_roads, name, origin) for name in PACKAGES for origin in ("plain", "gzip")},
+}
 
 
 def _measure_pair(report: Report, title: str, engine: PrivateEngine, pair: Pair, folder: Path) -> None:

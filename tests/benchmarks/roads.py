@@ -31,15 +31,15 @@ Road = Callable[[Sequence[str], Path], list[Run]]
 """Takes references of the first and the second version, and an empty folder; returns one run for each."""
 
 
-def measure_roads(report: Report) -> None:
-    """Measure Docker 29 with the containerd store: both pairs, plain and gzip, a fresh engine for each."""
-    for name, pair in image_pairs().items():
-        with run_registry() as registry:
+def measure_roads(name: str, origin: str, report: Report) -> None:
+    """Measure a fresh Docker 29 with the containerd store, and a pair with ``plain`` or ``gzip`` layers."""
+    pair = image_pairs()[name]
+    with run_registry() as registry:
+        if origin == "gzip":
             _compress(pair, registry)
-            for origin in ("plain", "gzip"):
-                with run_docker29() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
-                    references = _fill(engine, pair, registry if origin == "gzip" else "")
-                    _measure(report, f"docker 29, {name}, {origin}", engine, references, Path(folder), origin)
+        with run_docker29() as engine, tempfile.TemporaryDirectory(prefix="dcat-bench-") as folder:
+            references = _fill(engine, pair, registry if origin == "gzip" else "")
+            _measure(report, f"docker 29, {name}, {origin}", engine, references, Path(folder), origin)
 
 
 def _compress(pair: Pair, registry: str) -> None:

@@ -12,8 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
 from catalog.errors import InvalidInputError
-from catalog.intake.blobs import ReadBlob
-from catalog.intake.inbox import Inbox
+from catalog.intake.inbox import Inbox, StoredBlob
 from catalog.limits import (
     KIB,
     MAX_SMALL_BLOB,
@@ -69,7 +68,7 @@ class Upload:
         self._pieces: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(_IN_BETWEEN)
         self._started = asyncio.Event()
-        self._reading: Future[ReadBlob] | None = None
+        self._reading: Future[StoredBlob] | None = None
         self._loop = asyncio.get_running_loop()
 
     async def receive(self, pieces: AsyncIterator[bytes]) -> None:
@@ -94,7 +93,7 @@ class Upload:
                 pace = _Pace(self._idle)  # it was not the client that took the time
                 most = _PIECE - 1
 
-    async def finish(self) -> ReadBlob:
+    async def finish(self) -> StoredBlob:
         """Return the blob, read to its end; raise as `receive`."""
         if self._reading is None:
             data = b"".join(self._gathered)
@@ -122,7 +121,7 @@ class Upload:
         if self._reading.done():
             self._reading.result()  # raises
 
-    def _read(self) -> ReadBlob:
+    def _read(self) -> StoredBlob:
         self._call(self._started.set)
         return self._inbox.read_blob("blob", None, self._take())
 
