@@ -10,6 +10,7 @@ from typing import Self
 from catalog.delta.make import BUNDLED_DELTA, count_new_bytes, is_delta_needed, make_delta
 from catalog.delta.policy import is_delta_worth
 from catalog.errors import BlockNotFoundError, DeltaError, StorageError
+from catalog.home.deltas import UNFINISHED_DELTA
 from catalog.home.home import Home
 from catalog.image.reader import read_archive
 from catalog.image.walk import walk
@@ -46,7 +47,7 @@ class CarriedDeltas:
         progress(Step("phase", "Making a delta for the bundle"))
         try:
             place = None if self._home.read_only else self._home.path
-            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix=".delta-")))
+            folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=place, prefix=UNFINISHED_DELTA)))
             path = folder / "made.delta"
             written = make_delta(base, image.archive, self._store, path, BUNDLED_DELTA, new_bytes=sizes[base])
             file = _link_of(path)

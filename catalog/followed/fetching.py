@@ -13,6 +13,7 @@ from catalog.index.subscriptions import CatalogueRow, get_catalogue
 from catalog.ipld.cid import parse_cid
 from catalog.ipns.record import Record
 from catalog.limits import MAX_DIFFERENCES, MAX_OPEN_CONFLICTS, MAX_SNAPSHOT_SIZE
+from catalog.model.text import format_count
 from catalog.progress import Progress, Step
 from catalog.snapshot.difference import ReleaseDifference, diff_snapshots
 from catalog.snapshot.reader import Snapshot, open_snapshot
@@ -71,7 +72,7 @@ def fetch_snapshot(
             differences = None
     if differences is None and not flooded:
         store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE, progress=progress)
-        progress(Step("phase", f"Reading {snapshot.catalogue.releases} releases of {alias}"))
+        progress(Step("phase", f"Reading {format_count(snapshot.catalogue.releases, 'release')} of {alias}"))
         snapshot = open_snapshot(snapshot.root, store.local)
     base = None if shown is None else shown.root
     return NewSnapshot(choice, record, snapshot, base, differences, flooded, decided, _uses(store))

@@ -6,6 +6,7 @@ A file appears whole or not at all, also after a crash. All of them can be made 
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from catalog.limits import MAX_DELTA_CACHE
 from catalog.storage.files import sync_file
 
 DELTAS_DIRECTORY = "deltas"
+UNFINISHED_DELTA = ".delta-"
+"""Begins the name of a file, or of a folder with one, in the home in which a delta is made for a publish or a bundle."""
 _SUFFIX = ".delta"
 _UNFINISHED = ".new-"
 _ABANDONED = 86400.0  # seconds after which no running command owns an unfinished file
@@ -129,6 +132,15 @@ class _Stoppable:
 def open_delta_cache(home: Home) -> DeltaCache:
     """Return the home's cache; its directory is created with the first file."""
     return DeltaCache(home.path / DELTAS_DIRECTORY)
+
+
+def delete_left_deltas(home: Home) -> None:
+    """Delete what killed publishes and exports left; no command may be running that makes a delta for one."""
+    for path in home.path.glob(f"{UNFINISHED_DELTA}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _name(base: Cid, target: Cid) -> str:

@@ -18,7 +18,7 @@ from catalog.index.names import NameWriter, refresh_names
 from catalog.index.order import encode_order
 from catalog.index.schema import catalogues, images, names, releases
 from catalog.index.subscriptions import generation_of, is_empty
-from catalog.ipld.cid import RAW, Cid, cid_from_digest
+from catalog.ipld.cid import Cid
 from catalog.model.digest import ManifestDigest
 from catalog.model.release import Release
 from catalog.snapshot.line import decode_line, encode_line
@@ -191,22 +191,6 @@ def iterate_releases(connection: Connection, catalogue: str) -> Iterator[Release
     )
     for line in connection.execute(statement).scalars():
         yield decode_line(line)
-
-
-def iterate_archives(connection: Connection, catalogue: str) -> Iterator[Cid]:
-    """Return the archive of every image of a catalogue, without reading the releases; an archive in two releases comes twice.
-
-    The codec is not kept: each is given as raw, and stores find blocks by digest.
-    """
-    statement = (
-        select(images.c.archive)
-        .join(releases, releases.c.release_id == images.c.release_id)
-        .join(catalogues, catalogues.c.generation == releases.c.generation)
-        .where(catalogues.c.catalogue == catalogue)
-        .execution_options(yield_per=_BATCH)
-    )
-    for digest in connection.execute(statement).scalars():
-        yield cid_from_digest(digest, RAW)
 
 
 def find_archive(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from catalog.home.home import Home
 from catalog.index.subscriptions import count_releases, list_catalogues
+from catalog.model.text import format_count
 from catalog.trust.store import list_pins
 
 
@@ -19,11 +20,13 @@ class Exposed:
     @property
     def lines(self) -> list[str]:
         """A line for each, for users."""
-        lines = [f"your catalogue: {self.releases} releases of {self.names} names, with their images"]
+        lines = [
+            f"your catalogue: {format_count(self.releases, 'release')} of {format_count(self.names, 'name')}, with their images"
+        ]
         if self.followed:
             lines.append(f"that you follow {', '.join(self.followed)}, and their newest snapshots")
         if self.pinned:
-            lines.append(f"{self.pinned} images that you pulled or pinned")
+            lines.append(f"{format_count(self.pinned, 'image')} that you pulled or pinned")
         return lines
 
 

@@ -8,7 +8,7 @@ from catalog.blockstores.moved import list_moved
 from catalog.blockstores.provenance import forget_provenances
 from catalog.blockstores.staging import delete_left_stages
 from catalog.followed.arriving import count_arriving, delete_arriving
-from catalog.home.deltas import open_delta_cache
+from catalog.home.deltas import delete_left_deltas, open_delta_cache
 from catalog.home.home import Home
 from catalog.home.reserve import keep_reserve, release_reserve
 from catalog.home.roots import list_described, list_roots, mark, mark_metadata
@@ -86,6 +86,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
             forget_layers(home.blocks)
             forget_provenances(home.blocks)
             delete_left_stages(home.path)
+            delete_left_deltas(home)
     if delete:
         keep_reserve(home.path)
     after = home.blocks.size().file_size if delete else before.file_size

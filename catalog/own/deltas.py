@@ -11,6 +11,7 @@ from catalog.blockstores.holding import is_whole
 from catalog.blockstores.writing import BlockWriter
 from catalog.delta.make import PUBLISHED_DELTA, count_new_bytes, is_delta_needed, make_delta
 from catalog.errors import DcatError, DeltaError, StorageError
+from catalog.home.deltas import UNFINISHED_DELTA
 from catalog.home.home import Home
 from catalog.index.releases import get_release, list_releases
 from catalog.ipld.block import Blockstore
@@ -45,6 +46,9 @@ def make_deltas(
 
     ``archives`` holds the archives, if not all of them are in the home.
     """
+    for left in home.path.glob(f"{UNFINISHED_DELTA}*"):
+        if left.is_file():  # of a share that was killed: only one runs at a time
+            left.unlink(missing_ok=True)
     held = archives or home.blocks
     with home.trust.read() as connection:
         noted = [release for _, release in list_unshared(connection)]
@@ -97,7 +101,7 @@ def _make(
     if not is_delta_needed(new_bytes):
         return None
     progress(Step("phase", f"Making the delta from {version} to {release.version}"))
-    path = home.path / f".delta-{secrets.token_hex(8)}"
+    path = home.path / f"{UNFINISHED_DELTA}{secrets.token_hex(8)}"
     try:
         written = make_delta(base_image.archive, image.archive, held, path, PUBLISHED_DELTA, new_bytes=new_bytes)
         with path.open("rb") as file, BlockWriter(home.blocks) as writer:

@@ -1,6 +1,6 @@
 """Writing the own catalogue's next snapshot: only what changed, as long as the blocks of the last one are in the home."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 
@@ -14,6 +14,7 @@ from catalog.ipld.cid import RAW, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model.release import Release
 from catalog.snapshot.images import DagSize
+from catalog.snapshot.reader import read_head
 from catalog.snapshot.writer import WrittenSnapshot, update_snapshot, write_snapshot
 
 
@@ -54,7 +55,16 @@ def write_own_snapshot(
             previous=previous or last,
             dag_size=dag_sizes(archives),
             put=writer.put_node,
+            extra=_extra_of(last, home.blocks),
         )
+
+
+def _extra_of(last: Cid | None, blocks: BlockSource) -> Mapping[str, object]:
+    """Return the keys of newer formats in the head of a snapshot of which blocks may be missing."""
+    if last is not None:
+        with suppress(BlockNotFoundError):
+            return read_head(last, blocks).extra
+    return {}
 
 
 def dag_sizes(source: BlockSource) -> DagSize:

@@ -136,6 +136,16 @@ class Feeder:
             job = self._jobs.get((archive_cid, True))
         return blocks if job is None or job.ended else _WaitingBlocks(blocks, job)
 
+    def let_go(self, archive_cid: Cid) -> None:
+        """Unpin an archive that was fetched for clients, and turned out to have a layer that is not what its digest says.
+
+        Return at once: it may still be fetched, and is pinned at the end of that.
+        """
+        thread = threading.Thread(target=self._unpin, args=(archive_cid,), name="dcat-unpin", daemon=True)
+        with self._lock:
+            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+        thread.start()
+
     def close(self) -> None:
         """End all jobs; those that do not end soon are left to their threads, which end with the process."""
         self._stopped.set()
@@ -200,6 +210,19 @@ class Feeder:
                 raise
         finally:
             _end(job, error)
+
+    def _unpin(self, archive_cid: Cid) -> None:
+        with self._lock:
+            job = self._jobs.get((archive_cid, True))
+        while job is not None and not job.ended:
+            with job.changed:
+                job.changed.wait(_POLL)
+        try:
+            with self._open_home() as home, home.trust.write() as connection:
+                if any(pin.archive == str(archive_cid) and pin.reason == FETCHED for pin in list_pins(connection)):
+                    delete_pin(connection, str(archive_cid))
+        except DcatError as error:
+            self._log(f"letting go of {archive_cid}", error)
 
     def _fetch(self, job: _Job) -> bool:
         """Do a job; return whether older images were let go of for it."""

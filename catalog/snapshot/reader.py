@@ -96,6 +96,17 @@ def open_snapshot(root: Cid, source: BlockSource) -> Snapshot:
     )
 
 
+def read_head(root: Cid, source: BlockSource) -> Catalogue:
+    """Read a snapshot's head, and nothing of its releases."""
+    try:
+        entries = {entry.name: entry for entry in islice(list_directory(root, source), _MAX_ROOT_ENTRIES)}
+        if CATALOGUE_FILE not in entries:
+            raise SnapshotError(f"{root} is not a snapshot", why=f"it has no {CATALOGUE_FILE}")
+        return decode_catalogue(b"".join(read_file(entries[CATALOGUE_FILE].cid, source, max_size=MAX_CATALOGUE_FILE_SIZE)))
+    except CodecError as error:
+        raise SnapshotError(f"{root} is not a snapshot", why=error.message) from error
+
+
 def check_order(previous: Key, key: Key) -> None:
     """Raise `SnapshotError` unless ``key`` sorts after ``previous``."""
     if key <= previous:

@@ -35,18 +35,25 @@ class WrittenSnapshot:
 
 
 def write_snapshot(
-    releases: Iterable[Release], *, title: str, published: str, previous: Cid | None, dag_size: DagSize, put: Put
+    releases: Iterable[Release],
+    *,
+    title: str,
+    published: str,
+    previous: Cid | None,
+    dag_size: DagSize,
+    put: Put,
+    extra: Mapping[str, object] | None = None,
 ) -> WrittenSnapshot:
     """Store a whole snapshot of ``releases``, in any order.
 
-    ``dag_size`` returns the size of the DAG under each archive and delta. Raise `InvalidInputError` for a release whose line is
-    too long.
+    ``extra`` are keys of newer formats that the head had before. ``dag_size`` returns the size of the DAG under each archive and
+    delta. Raise `InvalidInputError` for a release whose line is too long.
     """
     ordered = {(release.name, release.version): release for release in releases}
     keys = sorted(ordered)
     tree = build_tree(((key, encode_line(ordered[key])) for key in keys), put)
     images = build_images((ordered[key] for key in keys), dag_size, put)
-    return _write_root(Catalogue(title, published, previous, len(keys)), tree, images, put)
+    return _write_root(Catalogue(title, published, previous, len(keys), extra or {}), tree, images, put)
 
 
 def update_snapshot(

@@ -79,7 +79,7 @@ def pull(
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
     choice = operations.VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
-    engine = None if no_load or not targets else _engine(context, targets[0][0])
+    engine = None if no_load or not targets else _engine(context, targets[0][0], platform)
     status = 0
     for reference, each in targets:
         try:
@@ -104,7 +104,8 @@ def pull(
             failed = report(error, ["pull", reference], as_json=context.options.json, debug=context.options.debug)
             status = status or failed
         else:
-            context.show(_document(reference, done))
+            asked = f" --platform {each}" if platform or each != wanted else ""
+            context.show(_document(reference, done, asked))
     if status:
         raise ReportedError(status)
     if not dry_run:
@@ -120,15 +121,16 @@ def _fetch_metadata(context: Context, entries: Sequence[LockedRelease]) -> None:
             context.output.warn(f"dcat serve cannot answer the index of {entry.reference}: {error.message}")
 
 
-def _engine(context: Context, reference: str) -> "Engine":
+def _engine(context: Context, reference: str, platform: str) -> "Engine":
     try:
         return context.engine
     except EngineUnavailableError as error:
-        error.hint += f"; without an engine: dcat save {reference} -o FILE"
+        error.hint += f"; without an engine: dcat save {reference}{f' --platform {platform}' if platform else ''} -o FILE"
         raise
 
 
-def _document(reference: str, done: "operations.Pulled") -> Document:
+def _document(reference: str, done: "operations.Pulled", asked: str) -> Document:
+    """Return what was done; ``asked`` is the platform as an option, where it is not the host's."""
     need = done.need
     taken = done.fetched.delta if done.fetched is not None else None
     body = {
@@ -161,10 +163,10 @@ def _document(reference: str, done: "operations.Pulled") -> Document:
             needed = describe_delta(done.planned, need.missing)
         pairs = [("have", format_size(need.present)), ("need", needed)]
         parts: list[str | Table] = [f"{reference}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
-        return Document("pull", body, identifiers, parts, f"To pull it: dcat pull {reference}", warnings)
+        return Document("pull", body, identifiers, parts, f"To pull it: dcat pull {reference}{asked}", warnings)
     if done.tag is None:
         line = f"Stored and checked  {reference}  {done.image.archive}"
-        return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {reference}", warnings)
+        return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {reference}{asked}", warnings)
     if done.was_loaded:
         line = f"Loaded and checked  {done.tag}  {done.image_id}"
     else:

@@ -45,14 +45,15 @@ def show(context: Context, reference: ReferenceArgument, platform: PlatformOptio
         }
     body["images"] = images
     identifiers = [str(image.image.archive) for image in shown.images]
-    closing = f"To load it: dcat pull {entry.reference}" if images else ""
+    asked = f" --platform {platform}" if platform else ""
+    closing = f"To load it: dcat pull {entry.reference}{asked}" if images else ""
     body["first_seen"] = shown.first_seen
     body["notices"] = [{"kind": notice.kind, "text": notice.text} for notice in shown.notices]
     warnings = [notice.text for notice in shown.notices if notice.warns]
-    return Document("release", body, identifiers, _parts(context, shown), closing, warnings)
+    return Document("release", body, identifiers, _parts(context, shown, asked), closing, warnings)
 
 
-def _parts(context: Context, shown: "operations.ShownRelease") -> list[str | Table]:
+def _parts(context: Context, shown: "operations.ShownRelease", asked: str) -> list[str | Table]:
     release, row = shown.entry.release, shown.entry.catalogue
     head = [
         ("catalogue", f"{row.label} {row.catalogue}" if row.label != row.catalogue else row.catalogue),
@@ -66,7 +67,7 @@ def _parts(context: Context, shown: "operations.ShownRelease") -> list[str | Tab
         pairs += [("delta", f"{delta.cid} from {base}, {format_size(delta.size)}") for base, delta in image.image.deltas.items()]
         parts.append(fields(pairs))
         if image.layers is None:
-            parts.append(f"  layers     not here; to fetch them: dcat pull --no-load {shown.entry.reference}")
+            parts.append(f"  layers     not here; to fetch them: dcat pull --no-load {shown.entry.reference}{asked}")
         elif image.layers:
             rows = [
                 (str(number), format_size(layer.size), format_size(layer.stored_size), str(layer.diff_id), str(layer.cid))

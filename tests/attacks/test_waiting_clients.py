@@ -6,6 +6,7 @@ of the same catalogue is served afterwards.
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from catalog.server import feeding
 from catalog.server.feeding import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import SourceSetting, open_network
+from catalog.trust.store import list_pins
 from catalog.unixfs.file import file_node, raw_leaf
 from tests.attacks.publisher import Attacker, list_image
 from tests.attacks.victim import Victim
@@ -143,14 +145,29 @@ _LIES: dict[str, bool | None] = {
 }
 
 
+def _pinned(victim: Victim) -> set[str]:
+    with open_home(victim.path, now=NOW) as home, home.trust.read() as connection:
+        return {pin.archive for pin in list_pins(connection)}
+
+
+def _wait_until_unpinned(victim: Victim, image: Image) -> None:
+    for _ in range(1000):
+        if str(image.archive) not in _pinned(victim):
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{image.archive} stays pinned")
+
+
 def test_nothing_wrong_leaves_while_clients_wait(mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeding, "FEEDER_PATIENCE", 5.0)
-    lied = [list_image("web", f"6.{number}", _lie(mallory, kind), AMD64) for number, kind in enumerate(_LIES)]
-    mallory.publish(list_image("web", "1.0", mallory.store(_sample("honest")), AMD64), *lied)
+    images = [_lie(mallory, kind) for kind in _LIES]
+    honest = mallory.store(_sample("honest"))
+    lied = [list_image("web", f"6.{number}", image, AMD64) for number, image in enumerate(images)]
+    mallory.publish(list_image("web", "1.0", honest, AMD64), *lied)
     ann.subscribe(mallory, "mal")
     log: list[str] = []
     with _feeding(ann.path, mallory.url, log) as served, ThreadPoolExecutor(_CLIENTS) as pool:
-        for number, (kind, whole) in enumerate(_LIES.items()):
+        for number, (image, (kind, whole)) in enumerate(zip(images, _LIES.items(), strict=True)):
             came = {one.result() for one in [pool.submit(_pull, served, f"6.{number}") for _ in range(_CLIENTS)]}
             assert whole is None or came == {whole}, kind
             if "content" in kind:
@@ -158,8 +175,11 @@ def test_nothing_wrong_leaves_while_clients_wait(mallory: Attacker, ann: Victim,
                 served.log.clear()
             elif whole is False:
                 assert any(f"web@6.{number}" in line for line in log), kind
+            if "content" in kind:
+                _wait_until_unpinned(ann, image)
         assert _pull(served, "1.0")
         assert served.ask("/health").status == 200
+    assert str(honest.archive) in _pinned(ann)
 
 
 @pytest.mark.parametrize("behaviour", ["flip", "wrong-root"])

@@ -13,6 +13,7 @@ from catalog.intake.intake import Wanted
 from catalog.ipld.cid import Cid, cid_of
 from catalog.model.platform import Platform
 from catalog.model.release import Release
+from catalog.operations.gc import collect_garbage
 from catalog.operations.publish import publish
 from catalog.operations.yank import yank
 from catalog.own.share import Shared, share_own
@@ -151,3 +152,18 @@ def test_a_delta_that_cannot_be_made_is_a_warning(tmp_path: Path, monkeypatch: p
         assert (shared.signed, shared.deltas) == (True, ())
     (warning,) = [step.label for step in steps if step.kind == "warning"]
     assert "no space left" in warning
+
+
+def test_what_a_killed_publish_left_is_deleted(tmp_path: Path) -> None:
+    publish_version(tmp_path / "home", "1.0")
+    left = tmp_path / "home" / ".delta-0123456789abcdef"
+    left.write_bytes(b"half a delta")
+    publish_version(tmp_path / "home", "1.1")
+    assert not left.exists()
+    left.mkdir()  # of an export
+    (left / "made.delta").write_bytes(b"half a delta")
+    publish_version(tmp_path / "home", "1.2")
+    assert left.exists()
+    with open_at(tmp_path / "home") as home:
+        collect_garbage(home, delete=True)
+    assert not left.exists()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 
+from catalog.errors import VerificationError
 from catalog.image.encoder import frame_content_size, inflate_frame
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_layer
 from catalog.ipld.block import BlockSource
@@ -104,7 +105,11 @@ class Blobs:
             for frame in read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD):
                 yield frame, None
         else:
-            yield from read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD)
+            try:
+                yield from read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD)
+            except VerificationError:
+                self._images.let_go(blob.archive)
+                raise
             with self._lock:
                 self._checked[layer.cid] = None
                 if len(self._checked) > _MAX_KNOWN:

@@ -73,6 +73,11 @@ class Images:
         """Return where the blocks of an archive are read: one that waits, while they are being fetched."""
         return self._blocks if self._feeder is None else self._feeder.waiting(archive_cid, self._blocks)
 
+    def let_go(self, archive_cid: Cid) -> None:
+        """Note that an archive has a layer that is not what its digest says: the home does not keep it for clients any more."""
+        if self._feeder is not None:
+            self._feeder.let_go(archive_cid)
+
     def find_held(self, image: Image, platform: Platform) -> ArchiveView | None:
         """Return the archive of an image if all of it is held and it is what its release lists, else None."""
         if image.format != IMAGE_FORMAT:
