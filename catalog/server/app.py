@@ -59,7 +59,9 @@ def create_app(
     if site.home is not None:
         releases = HomeReleases(site.home.path, site.now)
         feeder = site.feeder
-        pulls = Pulls(site.now, counters, lambda: 0 if feeder is None else feeder.fetched)
+        pulls = Pulls(site.now, counters)
+        if feeder is not None:
+            feeder.listen(pulls.note_fetched)
         parts.append(
             RegistryRoutes(
                 releases,

@@ -97,7 +97,11 @@ class Feeder:
         self._jobs: dict[tuple[Cid, bool], _Job] = {}
         self._threads: list[threading.Thread] = []
         self._stopped = threading.Event()
-        self._fetched = 0
+        self._listener: Callable[[Cid, int], None] = lambda _, __: None
+
+    def listen(self, listener: Callable[[Cid, int], None]) -> None:
+        """Call ``listener`` with each archive that was fetched, and the bytes that travelled for it."""
+        self._listener = listener
 
     def open(self, wish: Wish) -> ArchiveView | None:
         """Start fetching an image unless that is under way, and return its archive as soon as its metadata is here.
@@ -173,11 +177,6 @@ class Feeder:
                     raise FeederBusyError
             return None if job.error is not None else job.view
 
-    @property
-    def fetched(self) -> int:
-        """The bytes that were fetched so far."""
-        return self._fetched
-
     def _start(self, wish: Wish, *, whole: bool) -> _Job:
         key = wish.image.archive, whole
         with self._lock:
@@ -243,8 +242,7 @@ class Feeder:
 
             delivered = fetch_archive(home, view, store, progress=report, catalogue=wish.catalogue)
             let_go = _keep(home, wish)
-        with self._lock:
-            self._fetched += delivered.size
+        self._listener(wish.image.archive, delivered.size)
         self._log(f"fetched {wish.label}: {delivered.size} bytes for {delivered.need.missing}", None)
         return let_go
 

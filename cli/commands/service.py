@@ -31,7 +31,7 @@ def service() -> None:
 def install(context: Context, port: PortOption = 5078, every: EveryOption = "1h") -> Document:
     """Write the units of serve --fetch and sync --every, and start them."""
     found = find_service(context.surroundings)
-    found.systemctl("--version")
+    found.require("daemon-reload")  # before anything is written: systemd may be installed and not be what runs this machine
     units = unit_texts(found, context.surroundings.variables, port=port, every=every)
     _check_own(found, units)
     found.directory.mkdir(parents=True, exist_ok=True)

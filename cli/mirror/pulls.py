@@ -45,6 +45,7 @@ class PulledHere:
                 str(row["hits"]),
                 str(row["misses"]),
                 format_size(row["delivered"]),
+                format_size(row["saved"]),
                 age_of(row["last"], now),
             )
             for row in found["clients"]
@@ -53,10 +54,10 @@ class PulledHere:
             (row["image"], row["program"], "here" if row["status"] != 404 else "not here", age_of(row["time"], now))
             for row in found["recent"][:_MOST_SHOWN]
         ]
-        numbers = frozenset({"HITS", "MISSES", "DELIVERED"})
+        numbers = frozenset({"HITS", "MISSES", "DELIVERED", "SAVED"})
         return [
             summary,
-            Table(("CLIENT", "ADDRESS", "HITS", "MISSES", "DELIVERED", "LAST"), clients, numbers),
+            Table(("CLIENT", "ADDRESS", "HITS", "MISSES", "DELIVERED", "SAVED", "LAST"), clients, numbers),
             Table(("LAST REQUESTS", "CLIENT", "RESULT", "WHEN"), recent),
         ]
 

@@ -358,3 +358,22 @@ def test_a_search_for_an_index_ends_where_nothing_can_be_fetched(tmp_path: Path)
             assert served.ask(f"/v2/team/app/manifests/sha256:{number:064}").status == 404
         assert len(world.log) == 2  # one for each platform
     world.team.close()
+
+
+def test_what_was_saved_is_known_for_each_client(tmp_path: Path) -> None:
+    """What travelled counts for the one that asked first."""
+    world = World(tmp_path, deltas=True)
+    with world.serving() as served:
+        for program in ("docker", "skopeo"):
+            agent = {"User-Agent": f"{program}/1"}
+            manifest = json.loads(served.ask("/v2/team/web/manifests/1.1", **agent).body)
+            for layer in manifest["layers"]:
+                assert served.ask(f"/v2/team/web/blobs/{layer['digest']}", **agent).status == 200
+            world.wait_for_log()
+        found = json.loads(served.ask("/dcat/v1/pulls").body)
+        clients = {row["program"]: row for row in found["clients"]}
+        assert 0 < clients["docker"]["fetched"] == found["fetched"] < 10_000
+        assert clients["docker"]["saved"] == clients["docker"]["delivered"] - found["fetched"]
+        assert (clients["skopeo"]["fetched"], clients["skopeo"]["saved"]) == (0, clients["skopeo"]["delivered"])
+        assert f"dcat_registry_fetched_bytes_total {found['fetched']}\n" in served.ask("/metrics").body.decode()
+    world.team.close()

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from catalog.ipld.cid import Cid
 from catalog.limits import MAX_PULLING_CLIENTS, MAX_RECENT_PULLS
 from catalog.model.release import format_time
 from catalog.server.counters import Counters
@@ -40,18 +41,28 @@ _PROGRAMS = {
 }
 OTHER = "other"
 _ONE_PULL = timedelta(minutes=1)
+_MAX_ARCHIVES = 4096  # of which it is remembered who asked first
 
 
 @dataclass(frozen=True, slots=True)
 class Puller:
-    """What one client asked for: manifests that were sent and that are not here, and bytes of layers as they are stored."""
+    """What one client asked for: manifests that were sent and that are not here, and bytes of layers as they are stored.
+
+    ``fetched`` are the bytes that travelled for images that it was the first to ask for.
+    """
 
     address: str
     program: str
     hits: int = 0
     misses: int = 0
     delivered: int = 0
+    fetched: int = 0
     last: str = ""
+
+    @property
+    def saved(self) -> int:
+        """The bytes that it received less those that travelled for it."""
+        return max(0, self.delivered - self.fetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +96,14 @@ class _Asked:
 
 
 class Pulls:
-    """The clients and the last requests of one server. ``fetched`` returns the bytes that were fetched for them. Thread-safe."""
+    """The clients and the last requests of one server. Thread-safe."""
 
-    def __init__(self, now: Callable[[], datetime], counters: Counters, fetched: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, now: Callable[[], datetime], counters: Counters) -> None:
         self._now = now
         self._counters = counters
-        self._fetched = fetched
         self._lock = Lock()
+        self._first: OrderedDict[Cid, tuple[str, str]] = OrderedDict()  # who asked first for an archive
+        self._unclaimed: OrderedDict[Cid, int] = OrderedDict()  # fetched before it was noted for whom
         self._clients: OrderedDict[tuple[str, str], Puller] = OrderedDict()
         self._asked: dict[tuple[str, str], _Asked] = {}  # by each client, last
         self._recent: deque[RecentPull] = deque(maxlen=MAX_RECENT_PULLS)
@@ -127,6 +139,35 @@ class Pulls:
                 "registry_manifests_total", 1, f'{{client="{found.program}",result="{"hit" if is_hit else "miss"}"}}'
             )
 
+    def note_archive(self, request: Request, archive_cid: Cid) -> None:
+        """Remember who was the first to ask for an image: what is fetched of it is counted for that client."""
+        client = client_of(request)
+        with self._lock:
+            if archive_cid in self._first:
+                return
+            self._first[archive_cid] = client
+            if len(self._first) > _MAX_ARCHIVES:
+                self._first.popitem(last=False)
+            self._add_fetched(client, self._unclaimed.pop(archive_cid, 0))
+
+    def note_fetched(self, archive_cid: Cid, size: int) -> None:
+        """Count the bytes that travelled for an image."""
+        self._counters.add("registry_fetched_bytes_total", size)
+        with self._lock:
+            client = self._first.get(archive_cid)
+            if client is not None:
+                self._add_fetched(client, size)
+                return
+            self._unclaimed[archive_cid] = self._unclaimed.get(archive_cid, 0) + size
+            if len(self._unclaimed) > _MAX_ARCHIVES:
+                self._unclaimed.popitem(last=False)
+
+    def _add_fetched(self, client: tuple[str, str], size: int) -> None:
+        if size:
+            known = self._clients.get(client, Puller(*client, last=format_time(self._now())))
+            self._clients[client] = replace(known, fetched=known.fetched + size)
+            self.version += 1
+
     def count(self, request: Request, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         """Yield the pieces of a layer, or of a part of it, and count its ``size`` in the store once all of them left."""
         yield from pieces
@@ -141,7 +182,7 @@ class Pulls:
     @property
     def fetched(self) -> int:
         """The bytes that were fetched for clients."""
-        return self._fetched()
+        return self._counters.value("registry_fetched_bytes_total")
 
     def programs(self) -> list[Puller]:
         """Return the sums for each program, without addresses."""
@@ -155,6 +196,7 @@ class Pulls:
                     known.hits + client.hits,
                     known.misses + client.misses,
                     known.delivered + client.delivered,
+                    known.fetched + client.fetched,
                     max(known.last, client.last),
                 )
         return [sums[program] for program in sorted(sums)]
@@ -163,7 +205,7 @@ class Pulls:
         """Return the document of `PULLS_PATH`."""
         with self._lock:
             clients, recent = list(self._clients.values()), list(self._recent)
-        delivered, fetched = self._counters.value("registry_delivered_bytes_total"), self._fetched()
+        delivered, fetched = self._counters.value("registry_delivered_bytes_total"), self.fetched
         return {
             "schema": PULLS_SCHEMA,
             "since": self._since,
@@ -172,7 +214,7 @@ class Pulls:
             "delivered": delivered,
             "fetched": fetched,
             "saved": max(0, delivered - fetched),
-            "clients": [asdict(client) for client in reversed(clients)],
+            "clients": [asdict(client) | {"saved": client.saved} for client in reversed(clients)],
             "recent": [asdict(pull) for pull in reversed(recent)],
         }
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableError
-from catalog.image.canonical import INDEX_TYPE
+from catalog.image.canonical import INDEX_TYPE, MANIFEST_TYPE
 from catalog.limits import IDLE_TIMEOUT, MAX_FEEDER_WAITERS, MAX_LISTED_TAGS
 from catalog.model.digest import Digest
 from catalog.server.feeding import Feeder, FeederBusyError
@@ -141,6 +141,8 @@ class RegistryRoutes:
             return refuse_registry(404, "no such manifest is held here", code="MANIFEST_UNKNOWN")
         for view in manifest.views:
             self._blobs.note(name, view)
+        if manifest.media_type == MANIFEST_TYPE and manifest.views:
+            self._pulls.note_archive(request, manifest.views[0].cid)
         kept = _CONFIG_HEADERS if ":" in reference else {"cache-control": "no-cache, no-transform"}
         headers = {
             "content-type": manifest.media_type,

@@ -34,7 +34,7 @@ def test_it_is_installed_shown_and_removed(dcat: Dcat, calls: Path, tmp_path: Pa
     assert '"serve" "--fetch" "--port" "6000" "--no-input"' in serve
     assert '"sync" "--every" "15m"' in sync
     assert "WantedBy=multi-user.target" in serve
-    assert calls.read_text().splitlines() == ["--version", "daemon-reload", "enable --now dcat-serve.service dcat-sync.service"]
+    assert calls.read_text().splitlines() == ["daemon-reload", "daemon-reload", "enable --now dcat-serve.service dcat-sync.service"]
     assert dcat("service", "install").code == 0  # again
     shown = read_json(dcat("service", "status", "--json"))["services"]
     assert isinstance(shown, list)
@@ -62,6 +62,14 @@ def test_the_home_is_that_of_the_installation_whatever_its_name(
     text = (tmp_path / "units" / "dcat-serve.service").read_text()
     assert f'Environment="DCAT_HOME={tmp_path}/a \\"home\\" of 5%% $x"' in text
     assert "secret" not in text
+
+
+def test_where_systemd_does_not_run_nothing_is_written(dcat: Dcat, calls: Path, tmp_path: Path) -> None:
+    (calls.parent / "systemctl").write_text("#!/bin/sh\necho 'System has not been booted with systemd' >&2\nexit 1\n")
+    ran = dcat("service", "install")
+    assert ran.code == 41
+    assert "has not been booted with systemd" in ran.err
+    assert not (tmp_path / "units").exists()
 
 
 def test_a_unit_of_somebody_else_stays(dcat: Dcat, calls: Path, tmp_path: Path) -> None:

@@ -26,7 +26,14 @@ from tests.factory.platforms import HOST
 from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
-ACCEPTED = {"none": "", "go": "gzip", "containerd": "zstd;q=1.0, gzip;q=0.8, deflate;q=0.5", "refused": "zstd;q=0, gzip;q=0"}
+ACCEPTED = {
+    "none": "",
+    "go": "gzip",
+    "containerd": "zstd;q=1.0, gzip;q=0.8, deflate;q=0.5",
+    "zstd": "zstd",
+    "any": "*",
+    "refused": "zstd;q=0, gzip;q=0",
+}
 RANGES = (
     None,
     "bytes=0-",
@@ -67,6 +74,9 @@ def test_encoding_by_range_by_method_by_distance(
     assert answer.headers["docker-distribution-api-version"] == "registry/2.0"
     if method == "HEAD":
         assert (answer.status, encoding, answer.headers["content-length"]) == (200, None, str(layer.size))
+        assert answer.headers["docker-content-digest"] == str(layer.diff_id)
+        assert (answer.headers["etag"], answer.headers["vary"]) == (f'"{layer.diff_id}"', "Accept-Encoding")
+        assert answer.headers["accept-ranges"] == "bytes"
         return
     if wanted in OUTSIDE:
         assert (answer.status, answer.headers["content-range"]) == (416, f"bytes */{layer.size}")
@@ -74,7 +84,7 @@ def test_encoding_by_range_by_method_by_distance(
     assert answer.headers["docker-content-digest"] == str(layer.diff_id)
     assert answer.headers["vary"] == "Accept-Encoding"
     assert "no-transform" in answer.headers["cache-control"]
-    whole = {"containerd": "zstd", "go": "gzip" if proxied else None}.get(accepted)
+    whole = {"containerd": "zstd", "zstd": "zstd", "any": "zstd", "go": "gzip" if proxied else None}.get(accepted)
     if wanted is None or (wanted == "bytes=0-" and whole == "zstd"):
         assert (answer.status, encoding) == (200, whole)
         assert decoded(encoding, answer.body) == content
@@ -97,6 +107,29 @@ def test_encoding_by_range_by_method_by_distance(
 def _content(registry: RegistryServer, cid: Cid) -> Iterator[bytes]:
     for frame in read_file(cid, registry.home.blocks):
         yield zstandard.ZstdDecompressor().decompress(frame)
+
+
+def test_without_the_header_nothing_is_encoded(registry: RegistryServer) -> None:
+    """As curl asks; the client of the other tests always sends the header."""
+    layer = registry.view("tool@1.0").layers[-1]
+    content = b"".join(_content(registry, layer.cid))
+    for extra, status, wanted in (("", b"200", content), ("Range: bytes=5-9\r\n", b"206", content[5:10])):
+        head = f"GET /v2/tool/blobs/{layer.diff_id} HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 x\r\n{extra}Connection: close\r\n\r\n"
+        answer, _, body = registry.converse(head.encode()).partition(b"\r\n\r\n")
+        assert answer.split(b" ")[1] == status
+        assert b"content-encoding" not in answer.lower()
+        assert body == wanted
+
+
+def test_a_range_continues_only_what_has_the_same_tag(registry: RegistryServer) -> None:
+    """An encoded answer has a tag of its own, so a client never puts a part behind it that counts other bytes."""
+    layer = registry.view("tool@1.0").layers[-1]
+    path = f"/v2/tool/blobs/{layer.diff_id}"
+    for tag, status in ((f'"{layer.diff_id}"', 206), (f'"{layer.diff_id};zstd"', 200), ('"other"', 200)):
+        answer = registry.ask(path, Range="bytes=1000-", If_Range=tag, Accept_Encoding="zstd")
+        assert (answer.status, answer.headers.get("content-encoding")) == (status, None)
+    for accepted, tag in (("zstd", f'"{layer.diff_id};zstd"'), ("identity", f'"{layer.diff_id}"')):
+        assert registry.ask(path, Accept_Encoding=accepted, If_None_Match=tag).status == 304
 
 
 def test_ranges_anywhere_give_what_stands_there(registry: RegistryServer) -> None:
