@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -140,6 +142,22 @@ def test_podman(published: Publisher, host: str, podman: PrivateEngine) -> None:
     podman.run("pull", "--tls-verify=false", f"{host}/web:1.0")
     assert image_id(podman, f"{host}/web:1.0") == config_of(published, "web", "1.0")
     podman.run("pull", "--tls-verify=false", f"{host}/tools/multi:2.0")
+
+
+def test_podman_with_the_host_as_a_mirror(published: Publisher, host: str, podman: PrivateEngine) -> None:
+    """The lines of the guide, which CRI-O reads too, for a host without TLS."""
+    lines = re.search(r"    \[\[registry\]\].*?\n(?=\S)", (ROOT / "docs/guides/hosting.md").read_text(), re.DOTALL)
+    assert lines is not None
+    folder = Path(podman.environment["HOME"], ".config/containers/registries.conf.d")
+    folder.mkdir(parents=True)
+    try:
+        text = textwrap.dedent(lines[0]).replace('location = "host"', f'location = "{host}"\ninsecure = true')
+        (folder / "static.conf").write_text(text)
+        podman.run("pull", "registry.example/web:1.0")
+        assert image_id(podman, "registry.example/web:1.0") == config_of(published, "web", "1.0")
+        podman.run("rmi", "registry.example/web:1.0")
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
