@@ -56,6 +56,7 @@
     });
   }
 
+  for (const hint of document.querySelectorAll("kbd[hidden]")) hint.hidden = false;
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea")) return;
     const input = document.querySelector("input[type=search]");
