@@ -1,6 +1,6 @@
 """Homes of real files for the browser: packages of this machine's Debian and of this Python, in two versions.
 
-Ann publishes and serves; Bob follows her and has images of his own. All is done by the commands themselves.
+Ann publishes and serves; Bob follows her and has images of his own.
 """
 
 import io
@@ -9,19 +9,25 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from catalog.home.home import Home, open_home
+from catalog.intake.intake import Wanted
 from catalog.model.platform import Platform
-from tests.factory.exports import write_save
-from tests.factory.images import make_image
+from catalog.operations.publish import publish
+from catalog.operations.remove import remove
+from catalog.operations.yank import yank
+from tests.factory.exports import source_of, write_save
+from tests.factory.images import SampleImage, make_image
 from tests.factory.platforms import AMD64, ARM64
 
 _DCAT = Path(sys.executable).with_name("dcat")
 _SITE = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-_DEBIAN = ("dash", "bash", "coreutils", "libc-bin", "base-files")
+_DEBIAN = ("dash", "bash", "grep", "sed", "base-files")
 _PYTHON = ("jinja2", "markupsafe", "rich", "typer")
 _TIME = 1_700_000_000
 
@@ -61,8 +67,13 @@ class CommandHome:
                 process.stdout.close()
 
 
-def write_real_image(path: Path, version: str, platform: Platform = AMD64) -> str:
-    """Write a ``docker save`` of real files: Debian packages, Python packages, and a program that differs with the version."""
+def write_real_image(path: Path, version: str) -> str:
+    """Write a ``docker save`` of `make_real_image`."""
+    return write_save(path, make_real_image(version))
+
+
+def make_real_image(version: str, platform: Platform = AMD64) -> SampleImage:
+    """Return an image of real files: Debian packages, Python packages, and a program that differs with the version."""
     packages = _DEBIAN if version != "1.0" else _DEBIAN[:-1]
     base, app = _pack(_list_debian(packages), _status(packages, version)), _pack(_list_python(), _program(version))
     settings = {
@@ -78,36 +89,44 @@ def write_real_image(path: Path, version: str, platform: Platform = AMD64) -> st
         {"created_by": "ADD rootfs.tar.xz / # debian bookworm"},
         {"created_by": "RUN pip install --no-compile --target /srv/packages jinja2 markupsafe rich typer"},
     ]
-    return write_save(path, make_image([base, app], platform, settings=settings, history=history))
+    return make_image([base, app], platform, settings=settings, history=history)
 
 
 def fill(folder: Path) -> tuple[CommandHome, CommandHome]:
     """Make the homes of Ann and Bob; Bob follows Ann, and holds one of her releases."""
     ann, bob = CommandHome(folder / "ann"), CommandHome(folder / "bob")
-    for home in (ann, bob):
-        home.path.mkdir()
-    image = folder / "image.tar"
+    for made in (ann, bob):
+        made.path.mkdir()
     about = "# The shop\n\nServes the *catalogue* and the **cart**.\n\n- HTTP on port 8080\n- Health at `/health`\n\nSee https://git.example.org/shop."
-    titles = ("--title", "The shop of the example company", "--annotation", f"description={about}")
-    for version in ("1.0", "1.1", "1.2"):
-        write_real_image(image, version)
-        bob.dcat("publish", "shop", version, "--from", str(image), "--platform", "linux/amd64", *titles)
-    write_real_image(image, "1.2", ARM64)
-    bob.dcat("publish", "shop", "1.2", "--from", str(image), "--platform", "linux/arm64")
-    bob.dcat("yank", "shop@1.1", "--reason", "loses the cart when a session ends")
-    write_real_image(image, "2.0")
-    for name in ("team/etl", "worker"):
-        bob.dcat("publish", name, "2.0", "--from", str(image), "--platform", "linux/amd64", "--title", f"The {name} service")
-    bob.dcat("publish", "old", "0.1", "--from", str(image), "--platform", "linux/amd64")
-    bob.dcat("remove", "old@0.1")
-    for name in ("api", "gateway"):
-        if name == "gateway":  # Bob holds nothing of it
-            write_save(image, make_image([_pack([], {"srv/gateway": os.urandom(300_000)})], AMD64))
-        ann.dcat("publish", name, "3.1", "--from", str(image), "--platform", "linux/amd64", "--title", f"Ann's {name}")
+    texts = {"title": "The shop of the example company", "description": about}
+    last = make_real_image("2.0")
+    with _open(bob) as home:
+        for version in ("1.0", "1.1", "1.2"):
+            _publish(home, "shop", version, make_real_image(version), texts)
+        _publish(home, "shop", "1.2", make_real_image("1.2", ARM64), {}, ARM64)
+        yank(home, "shop@1.1", reason="loses the cart when a session ends")
+        for name in ("team/etl", "worker"):
+            _publish(home, name, "2.0", last, {"title": f"The {name} service"})
+        _publish(home, "old", "0.1", last, {})
+        remove(home, "old@0.1")
+    with _open(ann) as home:
+        _publish(home, "api", "3.1", last, {"title": "Ann's api"})
+        unknown = make_image([_pack([], {"srv/gateway": os.urandom(300_000)})], AMD64)  # Bob holds nothing of it
+        _publish(home, "gateway", "3.1", unknown, {"title": "Ann's gateway"})
     with ann.serving() as url:
         bob.dcat("subscribe", "ann", url)
         bob.dcat("pull", "--no-load", "--platform", "linux/amd64", "ann/api@3.1")
     return ann, bob
+
+
+def _open(home: CommandHome) -> Home:
+    return open_home(home.path / "home", now=datetime.now(UTC).replace(microsecond=0))
+
+
+def _publish(
+    home: Home, name: str, version: str, image: SampleImage, annotations: Mapping[str, str], platform: Platform = AMD64
+) -> None:
+    publish(home, name, version, source_of(image), Wanted(platform), annotations=annotations)
 
 
 def _list_debian(packages: Sequence[str]) -> list[Path]:
