@@ -24,7 +24,7 @@ from catalog.limits import (
 from catalog.server.response.streaming import Workers
 
 _PIECE = 256 * KIB
-_IN_BETWEEN = 4  # pieces
+_IN_BETWEEN = 8  # pieces
 _POLL = 0.5
 _END: list[bytes] = []
 
