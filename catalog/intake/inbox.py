@@ -22,7 +22,8 @@ from catalog.home.home import Home
 from catalog.image.compression import CompressionError
 from catalog.image.dag import StoredLayer
 from catalog.image.stream import Budget, Piece
-from catalog.intake.blobs import BlobContent, BlobReader, LockedSink, ReadBlob
+from catalog.intake.blobs import BlobContent, BlobReader
+from catalog.intake.session import PushSession, StoredBlob
 from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_HELD_JSON_SIZE, PUSH_IDLE
 from catalog.model.digest import Digest
 
@@ -67,67 +68,6 @@ class PushedManifest:
         return [Digest.parse(text.decode()) for text in dict.fromkeys(_DIGEST.findall(self.data))]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlob(ReadBlob):
-    """A blob that was read, and the writer that its layer went to."""
-
-    writer: BlockWriter
-
-
-class _WriterSink(LockedSink):
-    """The sink of one writer."""
-
-    def __init__(self, writer: BlockWriter, lock: "threading.RLock") -> None:
-        super().__init__(writer, lock)
-        self.writer = writer
-
-
-class _Session:
-    """A home that is open for pushes, under a lease."""
-
-    def __init__(self, stack: ExitStack, home: Home, held: FrameStore) -> None:
-        self.home = home
-        self.held = held
-        self._stack = stack
-        self._lock = threading.RLock()
-        self._writer: BlockWriter | None = None
-
-    @property
-    def writer(self) -> BlockWriter:
-        """The writer of all layers, until it fails."""
-        with self._lock:
-            if self._writer is None:
-                self._writer = BlockWriter(self.held)
-            return self._writer
-
-    def sink(self) -> "_WriterSink":
-        return _WriterSink(self.writer, self._lock)
-
-    def flush(self) -> None:
-        """Make everything that was stored durable."""
-        with self._lock:
-            if self._writer is not None:
-                try:
-                    self._writer.flush()
-                except BaseException:
-                    self.give_up_writer()
-                    raise
-
-    def give_up_writer(self) -> None:
-        """Let the next blob have a new writer: one that failed, on a full disk, fails for ever."""
-        with self._lock:
-            writer, self._writer = self._writer, None
-            if writer is not None:
-                writer.close()
-
-    def close(self) -> None:
-        try:
-            self.flush()
-        finally:
-            self.give_up_writer()
-            self._stack.close()
-
-
 class Inbox:
     """What was pushed into one home. Thread-safe.
 
@@ -147,7 +87,7 @@ class Inbox:
         self.max_size = max_size
         self.idle = idle
         self._lock = threading.RLock()
-        self._session: _Session | None = None
+        self._session: PushSession | None = None
         self._users = 0
         self._entries: OrderedDict[Digest, _Entry] = OrderedDict()  # the longest untouched first
         self._held = 0  # bytes in memory
@@ -163,7 +103,7 @@ class Inbox:
                 except BaseException:
                     stack.close()
                     raise
-                self._session = _Session(stack, home, held)
+                self._session = PushSession(stack, home, held)
             self._users += 1
 
     def end(self) -> None:
@@ -300,7 +240,7 @@ class Inbox:
             session.close()
 
     @contextmanager
-    def _using(self) -> Iterator[_Session]:
+    def _using(self) -> Iterator[PushSession]:
         self.begin()
         try:
             assert self._session is not None
