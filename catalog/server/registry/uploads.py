@@ -12,7 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
 from catalog.errors import InvalidInputError
-from catalog.intake.inbox import Inbox, StoredBlob
+from catalog.intake.inbox import Inbox
+from catalog.intake.session import StoredBlob
 from catalog.limits import (
     KIB,
     MAX_SMALL_BLOB,
