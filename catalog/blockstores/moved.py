@@ -109,8 +109,8 @@ class ReachableBlocks:
     def put_many(self, blocks: Iterable[Block], *, durable: bool = True) -> None:
         self._local.put_many(blocks, durable=durable)
 
-    def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
-        return self._local.put_batch(batch, durable=durable)
+    def put_batch(self, batch: list[NewBlock], *, durable: bool = True, just_named: bool = False) -> BatchCount:
+        return self._local.put_batch(batch, durable=durable, just_named=just_named)
 
     def flush(self) -> None:
         self._local.flush()

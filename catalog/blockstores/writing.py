@@ -22,8 +22,8 @@ _BATCHES_IN_FLIGHT = 2
 class FrameStore(Blockstore, Protocol):
     """A blockstore that records which frames this home's own encoder made: `catalog.blockstores.embedded`."""
 
-    def put_batch(self, batch: list[NewBlock], *, durable: bool = True) -> BatchCount:
-        """Keep the blocks in one transaction, and return what was new."""
+    def put_batch(self, batch: list[NewBlock], *, durable: bool = True, just_named: bool = False) -> BatchCount:
+        """Keep the blocks in one transaction, and return what was new; frames that were ``just_named`` are not hashed again."""
         ...
 
     def find_frame(self, content: bytes) -> tuple[Cid, int] | None:
@@ -132,7 +132,7 @@ class BlockWriter:
         while (batch := self._queue.get()) is not None:
             try:
                 if self._failure is None:
-                    added = self._store.put_batch(batch, durable=False)
+                    added = self._store.put_batch(batch, durable=False, just_named=True)
                     self.count.new_blocks += added.new_blocks
                     self.count.new_bytes += added.new_bytes
             except BaseException as error:  # raised again in the thread that puts

@@ -107,7 +107,9 @@ class LayerWriter:
         self._size = 0
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Feed the layer's next bytes, in pieces of any size; they are copied before this returns."""
+        """Feed the layer's next bytes, in pieces of at most a few MiB; those in a mutable buffer are copied before this returns."""
+        if not isinstance(data.obj if isinstance(data, memoryview) else data, bytes):
+            data = bytes(data)
         self._digest.update(data)
         self._size += len(data)
         for chunk in self._cutter.feed(data):
@@ -167,8 +169,9 @@ class _Batch:
 
     def __init__(self) -> None:
         self.entries: list[tuple[bytes, FrameRef | None]] = []
-        self.chunks: list[bytes] = []
+        self.chunks: list[bytes | memoryview] = []
         self.size = 0
+        self.span = 0  # with the chunks whose frames were found: a view keeps the memory of its neighbours
         self.blocks: Future[list[Block]] | None = None
 
 
@@ -183,11 +186,12 @@ class _FrameWriter:
         self._in_flight = 0
         self._pool: ThreadPoolExecutor | None = None
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         content_digest = hashlib.sha256(chunk).digest()
         found = self._sink.find_frame(content_digest)
         batch = self._batch
         batch.entries.append((content_digest, found))
+        batch.span += len(chunk)
         if found is None:
             batch.chunks.append(chunk)
             batch.size += len(chunk)
@@ -212,13 +216,13 @@ class _FrameWriter:
                 self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="compress")
             batch.blocks = self._pool.submit(_compress, batch.chunks)
         self._queue.append(batch)
-        self._in_flight += batch.size
+        self._in_flight += batch.span
         while self._queue and (self._in_flight > _MAX_IN_FLIGHT or self._queue[0].blocks is None or self._queue[0].blocks.done()):
             self._drain_one()
 
     def _drain_one(self) -> None:
         batch = self._queue.popleft()
-        self._in_flight -= batch.size
+        self._in_flight -= batch.span
         self._link(batch, batch.blocks.result() if batch.blocks else [])
 
     def _link(self, batch: _Batch, blocks: Sequence[Block]) -> None:
@@ -231,6 +235,6 @@ class _FrameWriter:
             self._tree.add(FileLink(found.cid, found.size, found.size))
 
 
-def _compress(chunks: Sequence[bytes]) -> list[Block]:
+def _compress(chunks: Sequence[bytes | memoryview]) -> list[Block]:
     frames = [compress_chunk(chunk) for chunk in chunks]
     return [Block(cid_of(frame), frame) for frame in frames]

@@ -19,15 +19,14 @@ class LayerDigest:
         self._size = 0
 
     def update(self, data: bytes | memoryview) -> None:
-        """Feed the next bytes; they are copied unless they are immutable."""
+        """Feed the next bytes, which must not change afterwards."""
         self._size += len(data)
         if self._size <= _HASHED_AT_ONCE:
             self._sha256.update(data)
             return
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        is_constant = isinstance(data.obj if isinstance(data, memoryview) else data, bytes)
-        self._pending.append(self._pool.submit(self._sha256.update, data if is_constant else bytes(data)))
+        self._pending.append(self._pool.submit(self._sha256.update, data))
         while len(self._pending) > _MAX_UNHASHED:
             self._pending.popleft().result()
 
