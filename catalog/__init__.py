@@ -33,8 +33,9 @@ Programs use the names that this package offers; each is imported when it is fir
         done = catalog.publish(home, "web", "1.0", source, catalog.Wanted(host))
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
     from catalog.clients.docker import Engine as Engine
     from catalog.clients.docker import connect as connect

@@ -49,8 +49,12 @@
 (`catalog.model.reference.nearest`).
 """
 
-from collections.abc import Sequence
-from typing import ClassVar
+from __future__ import annotations
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import ClassVar
 
 
 class DcatError(Exception):

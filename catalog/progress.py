@@ -1,13 +1,19 @@
 """Progress of operations: one event type and one callable that receives it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
-StepKind = Literal["phase", "part", "total", "note", "warning", "detail"]
+from catalog.record import record
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from typing import Literal
+
+    StepKind = Literal["phase", "part", "total", "note", "warning", "detail"]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Step:
     """One progress event.
 

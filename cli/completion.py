@@ -5,16 +5,19 @@ word that begins with a dash are the commands imported, which declare the option
 no candidates.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING
 
 from cli.surroundings import Surroundings
 from cli.verbs import VERBS
 
+TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from catalog.lookup.locate import Lookup
 
 MOST_CANDIDATES = 500
@@ -194,10 +197,10 @@ def _references(word: str) -> list[str]:
         return [f"{names[0]}@{version}" for version in lookup.complete_versions(names[0], "", MOST_CANDIDATES)] or [names[0] + "@"]
 
 
-def _open_lookup() -> "AbstractContextManager[Lookup]":
+def _open_lookup() -> AbstractContextManager[Lookup]:
     from catalog.lookup.locate import open_lookup  # for names and versions only
 
-    return open_lookup(Surroundings(os.environ).home)
+    return open_lookup(Surroundings(os.environ).home_text)
 
 
 def _options(words: Sequence[str]) -> list[str]:

@@ -3,18 +3,18 @@
 Nothing below `cli` reads the environment; values are passed down from here.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import catalog
 from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
 from catalog.model.text import quote
+from catalog.record import record
 from catalog.storage.files import open_mode
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
@@ -22,7 +22,10 @@ from cli.streams import write_error
 from cli.surroundings import Surroundings
 from cli.text import escape_lines, redact
 
+TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import FrameType
 
     from catalog.clients.docker import Engine
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
 PROGRESS_MODES = ("auto", "plain", "json", "none")
 
 
-class Options(NamedTuple):
+@record(frozen=True, slots=True)
+class Options:
     """The options that every command takes."""
 
     json: bool = False
@@ -45,7 +49,7 @@ class Options(NamedTuple):
     timeout: float | None = None
     debug: bool = False
 
-    def over(self, outer: "Options") -> "Options":
+    def over(self, outer: Options) -> Options:
         """Merge with the options typed before the verb; the ones typed after it take precedence."""
         return Options(
             json=self.json or outer.json,
@@ -61,7 +65,7 @@ class Options(NamedTuple):
 class Context:
     """One run of one command: its options, the environment, the one `now`, and where results and progress go."""
 
-    def __init__(self, options: Options, output: Output, surroundings: Surroundings, now: datetime, progress: "Progress") -> None:
+    def __init__(self, options: Options, output: Output, surroundings: Surroundings, now: datetime, progress: Progress) -> None:
         self.options = options
         self.output = output
         self.surroundings = surroundings
@@ -70,14 +74,14 @@ class Context:
         self._warned: set[Path] = set()
 
     @cached_property
-    def settings(self) -> "Settings":
+    def settings(self) -> Settings:
         """The settings in force; read on first use."""
         from cli.settings import read_settings
 
         return read_settings(self.surroundings.config, self.surroundings.variables)
 
     @cached_property
-    def home(self) -> "Home":
+    def home(self) -> Home:
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
         home = self.open_home(self.now)
         if (mode := open_mode(home.path)) is not None:
@@ -88,18 +92,18 @@ class Context:
         return home
 
     @cached_property
-    def engine(self) -> "Engine":
+    def engine(self) -> Engine:
         """The engine that the docker command would use; raises `EngineUnavailableError`."""
         from cli.reach import open_engine
 
         return open_engine(self.surroundings)
 
     @cached_property
-    def network(self) -> "Network":
+    def network(self) -> Network:
         """The sources of blocks and records: none, unless they were configured."""
         return self.open_network(self.home)
 
-    def open_home(self, now: datetime) -> "Home":
+    def open_home(self, now: datetime) -> Home:
         """Open the home at another moment than the context's: a command that runs on does so for each round."""
         path = self.surroundings.home
         try:
@@ -109,7 +113,7 @@ class Context:
                 error.hint = "set DCAT_HOME to a directory that can be written"
             raise
 
-    def open_network(self, home: "Home", extra: Sequence["SourceSetting"] = ()) -> "Network":
+    def open_network(self, home: Home, extra: Sequence[SourceSetting] = ()) -> Network:
         """Return the network that settings and environment configure, with ``extra`` sources added."""
         from cli.reach import open_configured_network
 
@@ -170,7 +174,7 @@ class Context:
         self.output.show(document)
 
 
-def make_context(options: Options, variables: Mapping[str, str], *, progress: "Progress", long: bool = False) -> Context:
+def make_context(options: Options, variables: Mapping[str, str], *, progress: Progress, long: bool = False) -> Context:
     """Return the context of a new command; checks the common options and takes the one `now`."""
     if options.progress not in PROGRESS_MODES:
         raise UsageError(f'--progress: "{options.progress}" is not a known form', why=f"the forms are {', '.join(PROGRESS_MODES)}")
@@ -204,7 +208,7 @@ def crash_point(variables: Mapping[str, str]) -> Callable[[str], None]:
 def limit_time(seconds: float | None) -> Iterator[None]:
     """Raise `LockedError` in the main thread when the body has taken ``seconds``; None is no limit."""
 
-    def stop(_number: int, _frame: "FrameType | None") -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         raise LockedError(f"not done within {seconds:g} s", why="the limit that --timeout or DCAT_TIMEOUT sets has passed")
 
     if seconds is None:

@@ -4,19 +4,26 @@ Data goes to stdout, everything else to stderr. Only this module prints: all tex
 ASCII, which escapes it). Colour only repeats what words say; there is none without a terminal, with ``NO_COLOR`` or ``TERM=dumb``.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
 
+from catalog.record import record
 from cli.streams import ClosedOutputError, write_error
 from cli.text import escape, escape_lines, redact
 
-Json = Mapping[str, Any]
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TextIO
+
+    Json = Mapping[str, Any]
 
 
-class Table(NamedTuple):
+@record(frozen=True, slots=True)
+class Table:
     """Rows under headings. ``right`` names the columns of numbers; ``raw`` holds the rows for programs, where they differ."""
 
     columns: tuple[str, ...]
@@ -25,7 +32,8 @@ class Table(NamedTuple):
     raw: Sequence[Sequence[str]] | None = None
 
 
-class Document(NamedTuple):
+@record(frozen=True, slots=True)
+class Document:
     """The result of a command.
 
     ``schema`` is the middle of ``dcat/<schema>/v1``, ``body`` the rest of the JSON document; ``identifiers`` is what ``-q`` prints.
@@ -36,12 +44,13 @@ class Document(NamedTuple):
     schema: str
     body: Json
     identifiers: Sequence[str] = ()
-    parts: Sequence["str | Table"] = ()
+    parts: Sequence[str | Table] = ()
     closing: str = ""
     warnings: Sequence[str] = ()
 
 
-class Output(NamedTuple):
+@record(frozen=True, slots=True)
+class Output:
     """How to write to stdout and stderr."""
 
     json: bool = False
@@ -121,7 +130,7 @@ def fields(pairs: Iterable[tuple[str, str]]) -> Table:
     return Table(("", ""), [pair for pair in pairs if pair[1]])
 
 
-def _render(part: "str | Table", *, terminal: bool) -> str:
+def _render(part: str | Table, *, terminal: bool) -> str:
     if isinstance(part, str):
         return escape_lines(redact(part)) + "\n"
     headed = any(part.columns)

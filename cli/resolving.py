@@ -3,19 +3,27 @@
 `answer_quickly` parses the common forms of the command line itself, so that no parser is imported; Typer parses all others.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import nearest, parse_reference
-from catalog.operations.resolve import FORMS, Form, ResolvedImage, resolve
+from catalog.operations.resolve import FORMS, ResolvedImage, resolve
 from catalog.progress import silent
+from catalog.record import record
 from cli.context import Context, Options, make_context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
 from cli.quantities import age_of, parse_span
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from catalog.operations.resolve import Form
 
 _SWITCHES = {
     "--json": "json",
@@ -33,7 +41,8 @@ _VALUES = {"--as": "form", "--platform": "platform", "--progress": "progress", "
 _COMMON = {"json", "quiet", "no_input", "yes", "debug", "progress"}
 
 
-class Request(NamedTuple):
+@record(frozen=True, slots=True)
+class Request:
     """The arguments of ``dcat resolve``."""
 
     reference: str
@@ -56,7 +65,7 @@ def run_resolve(context: Context, request: Request) -> Document:
     form: Form = next(known for known in FORMS if known == request.form)
     if request.min_age and not request.latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
-    with open_lookup(context.surroundings.home) as lookup:
+    with open_lookup(context.surroundings.home_text) as lookup:
         answer = resolve(
             lookup,
             parse_reference(request.reference),

@@ -4,9 +4,14 @@ A closed stdin is empty and a closed stderr is discarded. So is text for a close
 archive there is refused, since the archive is the work.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import BinaryIO, cast
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 _was_closed: set[str] = set()
@@ -67,7 +72,7 @@ def binary_output(archive: str = "", hint: str = "") -> BinaryIO:
         if "stdout" in _was_closed:
             raise UsageError("standard output is closed", why="it is what the bytes are written to", hint=hint)
         raise UsageError(f"{archive} is binary and is not written to a terminal", hint=hint)
-    return cast(BinaryIO, _PipeOutput(sys.stdout.buffer))
+    return _PipeOutput(sys.stdout.buffer)  # type: ignore[return-value]  # all that writers of archives use
 
 
 class _PipeOutput:

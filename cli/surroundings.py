@@ -1,13 +1,20 @@
 """The environment's variables, and the paths that follow from them. Light: the quick answers import it."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
+
+from catalog.record import record
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
-class Surroundings(NamedTuple):
+@record(frozen=True, slots=True)
+class Surroundings:
     """The environment's variables, and the paths that they set."""
 
     variables: Mapping[str, str]
@@ -18,8 +25,13 @@ class Surroundings(NamedTuple):
 
         An empty ``HOME`` is common in services and containers; taken as it is, it would make ``/.local`` of ``~/.local``.
         """
+        from pathlib import Path  # here, since the quick answers only need `home_text`
+
+        return Path(self._user_home())
+
+    def _user_home(self) -> str:
         if os.path.isabs(self.variables.get("HOME", "")):
-            return Path(self.variables["HOME"])
+            return self.variables["HOME"]
         from pwd import getpwuid
 
         try:
@@ -34,11 +46,18 @@ class Surroundings(NamedTuple):
                 why="HOME is not set, and the user database has no entry",
                 hint="set DCAT_HOME to a directory of your own",
             )
-        return Path(directory)
+        return directory
 
     @property
     def home(self) -> Path:
         """The home: ``DCAT_HOME``, else ``dcat`` in the platform's data directory."""
+        from pathlib import Path
+
+        return Path(self.home_text)
+
+    @property
+    def home_text(self) -> str:
+        """The path of the home as text."""
         if self.variables.get("DCAT_HOME"):
             return self._expand(self.variables["DCAT_HOME"])
         return self._directory("XDG_DATA_HOME", ".local/share")
@@ -49,21 +68,24 @@ class Surroundings(NamedTuple):
 
         A home of its own has settings of its own: the sources and the node of one home are not asked by another.
         """
+        from pathlib import Path
+
         if self.variables.get("DCAT_CONFIG"):
-            return self._expand(self.variables["DCAT_CONFIG"])
+            return Path(self._expand(self.variables["DCAT_CONFIG"]))
         if self.variables.get("DCAT_HOME"):
             return self.home / "config.toml"
-        return self._directory("XDG_CONFIG_HOME", ".config") / "config.toml"
+        return Path(self._directory("XDG_CONFIG_HOME", ".config"), "config.toml")
 
-    def _directory(self, variable: str, default: str) -> Path:
+    def _directory(self, variable: str, default: str) -> str:
         """Return dcat's directory of one kind (XDG base directory specification; Apple's file system guidelines).
 
         The specification wants a relative path ignored: it would mean another directory in each working directory.
         """
         configured = self.variables.get(variable, "").strip()
         if os.path.isabs(configured):
-            return Path(configured) / "dcat"
-        return self.user_home / ("Library/Application Support" if sys.platform == "darwin" else default) / "dcat"
+            return os.path.join(configured, "dcat")
+        data = "Library/Application Support" if sys.platform == "darwin" else default
+        return os.path.join(self._user_home(), data, "dcat")
 
-    def _expand(self, text: str) -> Path:
-        return self.user_home / text[2:] if text.startswith("~/") else Path(text).expanduser()
+    def _expand(self, text: str) -> str:
+        return os.path.join(self._user_home(), text[2:]) if text.startswith("~/") else os.path.expanduser(text)

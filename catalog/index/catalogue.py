@@ -1,9 +1,9 @@
 """A catalogue as the index shows it, for the quick look-up and for everything else."""
 
-from dataclasses import dataclass
+from catalog.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class CatalogueRow:
     """A catalogue as the index shows it.
 

@@ -5,12 +5,16 @@ refused except the empty one, with which gateways are probed.
 Source: multiformats/cid; boxo's verifcid (which hashes and lengths are safe).
 """
 
-from dataclasses import dataclass
-from typing import Final
+from __future__ import annotations
 
 from catalog.errors import BlockMismatchError, CidError, CodecError
 from catalog.ipld import multibase
 from catalog.ipld.varint import decode_varint
+from catalog.record import record
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from typing import Final
 
 RAW: Final = 0x55
 DAG_PB: Final = 0x70
@@ -34,7 +38,7 @@ _SHA2_256 = b"\x12\x20"
 EMPTY_IDENTITY_TEXT: Final = "bafkqaaa"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(frozen=True, slots=True, order=True)
 class Cid:
     """A CID in its binary form: 36 bytes (CIDv1) or 34 (CIDv0). Equal CIDs have equal bytes; ``str`` returns the canonical text.
 

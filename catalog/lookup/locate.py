@@ -4,12 +4,10 @@ Reads through `catalog.lookup.view` only: no network, no writes, no heavy import
 that a name means; the version, digest or CID is then looked for in that catalogue. Nothing falls through to another one.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Literal
 
 from catalog.errors import (
     AmbiguousReferenceError,
@@ -27,16 +25,23 @@ from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import MINE, Reference, nearest, parse_reference
 from catalog.model.release import IMAGE_FORMAT, Image, Release, format_time, parse_time
+from catalog.record import record
 from catalog.trust.freshness import Age, judge_freshness
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Literal
+
+    NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
 
 _SHOWN_VERSIONS = 5
 _MANY = 64  # images of one digest that are compared with each other
 Content = tuple[Cid, ConfigDigest, ManifestDigest]
 
-NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
 
-
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Notice:
     """What users should know of a release that resolves; ``warns`` is false where it is only a note."""
 
@@ -45,7 +50,7 @@ class Notice:
     warns: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Resolved:
     """A release that a reference means, in its catalogue.
 
@@ -298,7 +303,7 @@ class Lookup:
 
 
 @contextmanager
-def open_lookup(home: Path) -> Iterator[Lookup]:
+def open_lookup(home: Path | str) -> Iterator[Lookup]:
     """Open a home for the quick look-up; one that does not exist is empty."""
     with open_view(home) as view:
         yield Lookup(view)

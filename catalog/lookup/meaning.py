@@ -7,17 +7,22 @@
 3. Nothing falls through to another catalogue.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from __future__ import annotations
 
 from catalog.errors import AmbiguousReferenceError, ReleaseNotFoundError
 from catalog.index.catalogue import CatalogueRow
 from catalog.lookup.nearby import Near, elsewhere, near_names
 from catalog.lookup.view import AliasHolder, Owner, View
 from catalog.model.reference import MINE
+from catalog.record import record
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-class Meaning(NamedTuple):
+@record(frozen=True, slots=True)
+class Meaning:
     """A catalogue and a name in it. ``since`` orders the names of a followed catalogue by when contents were first seen here."""
 
     catalogue: CatalogueRow

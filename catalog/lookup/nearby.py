@@ -1,16 +1,17 @@
 """Names that were probably meant: at most two edits away, written as they resolve here."""
 
 from collections import Counter
-from typing import NamedTuple
 
 from catalog.index.catalogue import CatalogueRow
 from catalog.lookup.view import View
 from catalog.model.reference import nearest
+from catalog.record import record
 
 _EDITS = 2
 
 
-class Near(NamedTuple):
+@record(frozen=True, slots=True)
+class Near:
     """A name of a catalogue; ``reached`` is the name to type for it here."""
 
     reached: str

@@ -3,25 +3,31 @@
 Nothing heavy is imported (SQLAlchemy takes 180 ms). The tables are defined in `catalog.index.schema` and `catalog.trust.schema`.
 """
 
+from __future__ import annotations
+
 import sqlite3
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.order import encode_order
 from catalog.model.digest import ConfigDigest
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.release import Image, Release
+from catalog.record import record
 from catalog.snapshot.line import decode_line
 from catalog.trust.content import Content, content_of
 from catalog.trust.provisional import SEEN, time_seen
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _HELD_BY = {"archive": "substr(archive, -32)", "config": "config", "manifest": "manifest"}  # in the trust store
 _NEAR_ROWS = 2000
 _PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 
 
-class Owner(NamedTuple):
+@record(frozen=True, slots=True)
+class Owner:
     """The owner of a name. ``provisional``: a catalogue that was subscribed to earlier may still claim it with its first sync."""
 
     catalogue: str
@@ -32,7 +38,8 @@ class Owner(NamedTuple):
     provisional: str | None
 
 
-class AliasHolder(NamedTuple):
+@record(frozen=True, slots=True)
+class AliasHolder:
     """Which catalogue an alias means, since which tick, and whether that is still followed."""
 
     catalogue: str
@@ -40,7 +47,8 @@ class AliasHolder(NamedTuple):
     tick: int
 
 
-class Row(NamedTuple):
+@record(frozen=True, slots=True)
+class Row:
     """A release, and the platform of the image that it was found by (else empty)."""
 
     line: bytes
@@ -51,7 +59,8 @@ class Row(NamedTuple):
         return decode_line(self.line)
 
 
-class Held(NamedTuple):
+@record(frozen=True, slots=True)
+class Held:
     """Where an image was found by its archive, config or manifest; `View.held_row` reads the release."""
 
     catalogue: str
@@ -61,7 +70,8 @@ class Held(NamedTuple):
     platform: str
 
 
-class ConflictRow(NamedTuple):
+@record(frozen=True, slots=True)
+class ConflictRow:
     """A change of the content of a release: the old config, and the image that it has now. ``state`` is open or refused."""
 
     platform: Platform

@@ -3,17 +3,22 @@
 Source: OCI image-spec, descriptor.md ("Digests") and config.md ("Layer DiffID", "Layer ChainID", "ImageID").
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Self
 
 from catalog.errors import InvalidDigestError
+from catalog.record import record
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
 
 _PATTERN = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(frozen=True, slots=True, order=True)
 class Digest:
     """A sha256 digest; ``str`` returns ``sha256:<64 hex>``. Use a subclass: it says what was digested."""
 

@@ -5,9 +5,9 @@ arm64's ``v8`` and amd64's ``v1`` are the defaults of these architectures, so th
 """
 
 import re
-from dataclasses import dataclass
 
 from catalog.errors import InvalidPlatformError
+from catalog.record import record
 
 _WORD = re.compile(r"[a-z0-9]{1,32}", re.ASCII)
 _VARIANT = re.compile(r"[a-z0-9.]{1,32}", re.ASCII)
@@ -36,7 +36,7 @@ _SYSTEMS = {"macos": "darwin"}
 _ARM_VARIANT = re.compile(r"[5-9]", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@record(frozen=True, slots=True, order=True)
 class Platform:
     """A normalised platform. Make one with `make_platform` or `parse_platform`."""
 

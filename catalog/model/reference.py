@@ -8,7 +8,6 @@ Whether the first part of a name is an alias depends on the subscriptions of a h
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from catalog.errors import (
     CidError,
@@ -19,6 +18,7 @@ from catalog.errors import (
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_NAME_LENGTH, MAX_VERSION_LENGTH
 from catalog.model.digest import Digest
+from catalog.record import record
 
 MINE = "mine"
 """Stands for the own catalogue where an alias may stand, so no name of a reference begins with ``mine/``."""
@@ -31,7 +31,7 @@ _RESERVED_ENDINGS = (".tar.zst", ".delta")
 _UNPUBLISHABLE_VERSION = "latest"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reference:
     """A parsed reference: a name with at most one of version, digest and CID, or a CID alone (then ``name`` is empty)."""
 

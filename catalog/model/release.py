@@ -5,13 +5,13 @@ Times are text as in snapshots: UTC, whole seconds, ``2026-11-24T06:33:30Z``. Si
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_REGISTRY_REFERENCES
 from catalog.model.digest import ConfigDigest, ManifestDigest
 from catalog.model.platform import Platform
+from catalog.record import field, record
 
 IMAGE_FORMAT = "dcat-image/1"
 _REGISTRY_REFERENCE = re.compile(r"[\x21-\x7e]{1,512}@sha256:[0-9a-f]{64}", re.ASCII)
@@ -23,7 +23,7 @@ def is_registry_reference(text: str) -> bool:
     return _REGISTRY_REFERENCE.fullmatch(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DeltaLink:
     """A published delta file: its CID and its size; ``extra`` holds keys of newer formats."""
 
@@ -32,7 +32,7 @@ class DeltaLink:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Image:
     """The image of a release for one platform.
 
@@ -54,7 +54,7 @@ class Image:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Release:
     """One ``name@version`` of one catalogue. ``removed`` is a time, ``yanked`` a reason; ``extra`` holds keys of newer formats."""
 
@@ -77,6 +77,8 @@ def fit_registry(images: Mapping[Platform, Image]) -> dict[Platform, Image]:
 
     The last one of the longest list goes first, so that the same references are kept whenever the same image is published.
     """
+    from dataclasses import replace  # see catalog.record
+
     kept = {platform: list(image.registry) for platform, image in images.items()}
     while sum(len(reference) for references in kept.values() for reference in references) > MAX_REGISTRY_REFERENCES:
         max(kept.values(), key=len).pop()

@@ -4,10 +4,12 @@ This package offers them by name, and imports a module when one of its names is 
 own operation only. An operation takes an opened home, returns a frozen result, and raises a `DcatError`; none prints or asks.
 """
 
+from __future__ import annotations
+
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
     from catalog.operations.cat import OpenedFile as OpenedFile
     from catalog.operations.cat import open_file as open_file

@@ -1,19 +1,26 @@
 """``dcat resolve``: the image that a reference means, without any network, by the quick look-up, which imports nothing heavy."""
 
-from datetime import datetime, timedelta
-from typing import Literal, NamedTuple, get_args
+from __future__ import annotations
 
 from catalog.lookup.locate import Lookup, Resolved
 from catalog.model.platform import Platform
 from catalog.model.reference import Reference
 from catalog.model.release import Image
+from catalog.record import record
 from catalog.trust.notes import ENGINE_IMAGE_ID
 
-Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]
-FORMS: tuple[Form, ...] = get_args(Form)
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from typing import Literal
+
+    Form = Literal["cid", "ipfs", "config", "manifest", "image-id"]
+
+FORMS: tuple[Form, ...] = ("cid", "ipfs", "config", "manifest", "image-id")
 
 
-class ResolvedImage(NamedTuple):
+@record(frozen=True, slots=True)
+class ResolvedImage:
     """The release and image that a reference means, and ``text``, the one line in the requested form."""
 
     resolved: Resolved

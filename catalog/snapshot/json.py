@@ -5,12 +5,17 @@ format has no others, so the RFC's rules for fractions never apply. Read strictl
 is refused, so duplicate keys, other escapes, spaces, lone surrogates, ``-0``, fractions, NaN and bytes after the value are.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
-from typing import NoReturn
 
 from catalog.errors import SnapshotError
 from catalog.limits import MAX_JSON_DEPTH
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 MAX_INTEGER = 2**53 - 1
 # Below U+E000, the order of code points is that of UTF-16 code units.

@@ -12,12 +12,12 @@ CIDs are CIDv1 in base32, platforms normalised, times UTC to the second; ``regis
 A line has at most 8 KiB with its LF. Any other line is refused with its name, because two readers must not see two releases in it.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, TypeVar
 
 from catalog.errors import CidError, DcatError, InvalidInputError, InvalidPlatformError, SnapshotError
 from catalog.ipld.cid import Cid, parse_cid
@@ -34,6 +34,13 @@ from catalog.model.reference import check_name, check_version
 from catalog.model.release import DeltaLink, Image, Release, is_registry_reference
 from catalog.snapshot.json import MAX_INTEGER, check_extra, decode_json, encode_json
 
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
+
 Key = tuple[str, str]
 """The sort key of lines: name and version; both are ASCII, so text and bytes sort alike."""
 
@@ -42,8 +49,6 @@ _IMAGE_KEYS = frozenset({"archive", "config", "created", "deltas", "format", "la
 _DELTA_KEYS = frozenset({"cid", "size"})
 _ANNOTATION_KEY = re.compile(rf"[a-z0-9._/-]{{1,{MAX_ANNOTATION_KEY_LENGTH}}}", re.ASCII)
 _TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
-
-_T = TypeVar("_T")
 
 
 def encode_line(release: Release) -> bytes:

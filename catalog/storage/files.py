@@ -4,16 +4,21 @@ An atomic write goes to a new file beside the target: write, fsync, rename, fsyn
 target holds the old bytes or the new ones, whole; at worst a file with a leading dot is left beside it.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import BinaryIO, Final
 
 from catalog.errors import StorageError
 from catalog.storage.owners import explain_failure
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO, Final
 
 CrashPoint = Callable[[str], None]
 """Called with a label at every boundary at which a crash could leave something half done; tests kill the process in it."""
@@ -63,7 +68,7 @@ def create_file(
 @contextmanager
 def open_output(output: Path | BinaryIO) -> Iterator[BinaryIO]:
     """Yield a stream to what a user named as output: a file is replaced atomically, a device, pipe or stream is written to."""
-    if not isinstance(output, Path):
+    if not isinstance(output, os.PathLike):
         yield output
         output.flush()
     elif output.exists() and not output.is_file():
@@ -108,7 +113,7 @@ def open_mode(directory: Path) -> int | None:
     return mode if mode & stat.S_IWOTH else None
 
 
-def free_space(path: Path) -> int:
+def free_space(path: Path | str) -> int:
     """Return how many bytes can still be written where ``path`` is; 0 if that is unknown."""
     try:
         status = os.statvfs(path)
@@ -173,11 +178,12 @@ def spooled(stream: BinaryIO, directory: Path, name: str) -> Iterator[Path]:
 
     For what has to be read at random. Raises `StorageError` where the disk cannot hold it.
     """
+    import pathlib
     import shutil
-    import tempfile  # both are slow to import, and most commands copy nothing
+    import tempfile  # all are slow to import, and most commands copy nothing
 
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".spool-", dir=directory))
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=".spool-", dir=directory))
     except OSError as error:
         raise StorageError(f"{name} cannot be stored", why=error.strerror or str(error)) from error
     try:

@@ -1,11 +1,16 @@
 """Files that belong to another user: what one run of a command under sudo leaves in a directory."""
 
+from __future__ import annotations
+
 import errno
 import os
-from collections.abc import Sequence
-from pathlib import Path
 
 from catalog.model.text import quote
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 _DENIED = {errno.EACCES, errno.EPERM}
 

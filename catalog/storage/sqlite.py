@@ -1,16 +1,21 @@
 """SQLite connections as a home uses them, and SQLite's failures as dcat's errors."""
 
+from __future__ import annotations
+
 import os
 import sqlite3
-from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
 from catalog.limits import BUSY_TIMEOUT, KIB, MIN_FREE_SPACE, WAL_LIMIT
 from catalog.storage.files import free_space
 from catalog.storage.owners import explain_owner
+
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Any
 
 _ROOM_TO_OPEN = 64 * KIB  # for what SQLite creates beside a file: 32 KiB of memory shared by processes, and a log
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
@@ -19,7 +24,7 @@ _NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 _NO_SPACE_OR_IO = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 
 
-def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+def connect(path: Path | str, *, read_only: bool = False, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
     """Return a connection to an existing file, in autocommit mode: transactions are begun and ended by statements.
 
     Any thread may use the connection, one at a time. A file beside which nothing can be created, since its directory cannot be
@@ -30,7 +35,7 @@ def connect(path: Path, *, read_only: bool = False, timeout: float = BUSY_TIMEOU
     if _must_be_immutable(path, read_only):
         mode = "ro&immutable=1"
     connection = sqlite3.connect(
-        f"file:{_quote(path.absolute())}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
+        f"file:{_quote(_absolute(path))}?mode={mode}", uri=True, timeout=timeout, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -59,7 +64,7 @@ def bound_log(connection: sqlite3.Connection, path: Path) -> None:
 
 
 @contextmanager
-def translated(path: Path, needs: int | None = None) -> Iterator[None]:
+def translated(path: Path | str, needs: int | None = None) -> Iterator[None]:
     """Raise dcat's error for each SQLite error raised inside; ``needs`` is how many bytes were to be written.
 
     SQLite errors that are mistakes in a statement, and all other exceptions, pass unchanged.
@@ -70,14 +75,17 @@ def translated(path: Path, needs: int | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy wraps what sqlite3 raised
-        if isinstance(cause, sqlite3.DatabaseError) and (known := _translate(cause, path, needs)) is not None:
-            raise known from error
+        if isinstance(cause, sqlite3.DatabaseError):
+            from pathlib import Path  # for errors only: `resolve` has no time for it
+
+            if (known := _translate(cause, Path(path), needs)) is not None:
+                raise known from error
         raise
 
 
-def refuse_link(path: Path) -> None:
+def refuse_link(path: Path | str) -> None:
     """Raise `StorageError` if the file is a symbolic link: whoever made it chose which file is written to."""
-    if path.is_symlink():
+    if os.path.islink(path):
         raise StorageError(
             f"{path} is a symbolic link",
             why="the files of a home are in it, and nowhere else",
@@ -91,26 +99,31 @@ def require_room(directory: Path) -> None:
         raise StorageError(f"no space left for {directory}", why=f"needs {_ROOM_TO_OPEN} bytes, has {free}")
 
 
-def _quote(path: Path) -> str:
+def _quote(path: str) -> str:
     """Return a path as part of a URI. Only these three characters end a path there; importing urllib would cost 2 ms."""
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _must_be_immutable(path: Path, read_only: bool) -> bool:
-    if not _is_empty(path.with_name(path.name + "-wal")):
+def _absolute(path: Path | str) -> str:
+    return os.fspath(path) if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+
+
+def _must_be_immutable(path: Path | str, read_only: bool) -> bool:
+    name, directory = os.fspath(path), os.path.dirname(path) or "."
+    if not _is_empty(name + "-wal"):
         return False  # what is in the log would be missed
-    if read_only and not os.access(path.parent, os.W_OK):
+    if read_only and not os.access(directory, os.W_OK):
         return True
-    return _is_empty(path.with_name(path.name + "-shm")) and free_space(path.parent) < _ROOM_TO_OPEN
+    return _is_empty(name + "-shm") and free_space(directory) < _ROOM_TO_OPEN
 
 
 def _files_of(path: Path) -> list[Path]:
     return [path, *(path.with_name(path.name + ending) for ending in ("-wal", "-shm"))]
 
 
-def _is_empty(path: Path) -> bool:
+def _is_empty(path: str) -> bool:
     try:
-        return path.stat().st_size == 0
+        return os.stat(path).st_size == 0
     except OSError:
         return True
 

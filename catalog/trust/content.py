@@ -1,11 +1,11 @@
 """What of an image must not change: its config, and within one format its archive and manifest (docs/safety.md, A7 and A17)."""
 
-from typing import NamedTuple
-
 from catalog.model.release import Image
+from catalog.record import record
 
 
-class Content(NamedTuple):
+@record(frozen=True, slots=True)
+class Content:
     """What a release holds for one platform, as far as it must not change. Archive and manifest are None where not known."""
 
     config: bytes

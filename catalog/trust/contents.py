@@ -118,7 +118,7 @@ def accept_images(connection: Connection, catalogue: str, images: Iterable[SeenI
     stream = iter(images)
     while batch := list(islice(stream, _BATCH)):
         current = read_current(connection, number, [row[:3] for row in batch])
-        changed = [row for row in batch if current.get(row[:3]) != row[3:]]
+        changed = [row for row in batch if current.get(row[:3]) != Content(*row[3:])]
         if changed:
             keys = [(number, *row[:3]) for row in changed]
             connection.exec_driver_sql(_SET_ASIDE if provisional else _KEEP, keys)

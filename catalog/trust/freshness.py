@@ -3,12 +3,12 @@
 Age alone refuses only the newest version after a record's end of life: an exact version never changes its meaning.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from catalog.limits import CHECK_NOTE_AFTER, CHECK_WARN_AFTER, CLOCK_TOLERANCE
 from catalog.model.text import format_span
+from catalog.record import record
 
 
 class Age(Enum):
@@ -21,7 +21,7 @@ class Age(Enum):
     EXPIRED = "expired"  # an exact version resolves with a warning, the newest is refused
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Freshness:
     """The age of a catalogue; ``text`` is a sentence without a full stop, empty for a fresh catalogue."""
 

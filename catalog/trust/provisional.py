@@ -6,8 +6,9 @@ suspicious snapshot was shown, is marked among the former ones, and becomes curr
 no SQLAlchemy.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -53,7 +54,7 @@ def time_seen(noted: str) -> str:
     return noted.removeprefix(_MARK).removeprefix(_SET_ASIDE)
 
 
-def keep_provisional(connection: "Connection", catalogue: str) -> None:
+def keep_provisional(connection: Connection, catalogue: str) -> None:
     """Note everything for good: the user accepted the record."""
     for table, mark in (("contents", _MARK), ("former_contents", _MARK), ("former_contents", _SET_ASIDE)):
         connection.exec_driver_sql(
@@ -62,7 +63,7 @@ def keep_provisional(connection: "Connection", catalogue: str) -> None:
         )
 
 
-def drop_provisional(connection: "Connection", catalogue: str) -> None:
+def drop_provisional(connection: Connection, catalogue: str) -> None:
     """Undo everything: the record was refused, by the user or because the owner signed a proper one.
 
     Contents that only it had are forgotten, those that gave way to them are current again, and names that only it brought belong to
@@ -84,7 +85,7 @@ def drop_provisional(connection: "Connection", catalogue: str) -> None:
     connection.exec_driver_sql(f"DELETE FROM notes WHERE key = 'contents ' || {_NUMBER}", (catalogue,))  # noqa: S608
 
 
-def _free_names(connection: "Connection", catalogue: str) -> None:
+def _free_names(connection: Connection, catalogue: str) -> None:
     """Let go of names under which no content of the catalogue is noted any more."""
     freed = connection.exec_driver_sql(_FREED, (catalogue, catalogue)).scalars().all()
     connection.exec_driver_sql(f"DELETE FROM seen_names WHERE {_WITHOUT_CONTENTS}", (catalogue, catalogue))  # noqa: S608

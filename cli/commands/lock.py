@@ -1,6 +1,7 @@
 """``dcat lock``: names to digests, for deployments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -142,10 +143,10 @@ def _lock(
     if target.output:
         with open_output(output_file(target.output, DEFAULT_FILE)) as stream:
             stream.write(text.encode())
-        return done._replace(body={**done.body, "output": target.output}, parts=[*done.parts, f"Wrote {target.output}"])
+        return replace(done, body={**done.body, "output": target.output}, parts=[*done.parts, f"Wrote {target.output}"])
     for line in done.parts:
         context.note(str(line))
-    return done._replace(body={**done.body, "text": text}, parts=[text.rstrip("\n")], closing="")
+    return replace(done, body={**done.body, "text": text}, parts=[text.rstrip("\n")], closing="")
 
 
 def _pin(context: Context, release: LockedRelease, registry: str) -> Pinned:

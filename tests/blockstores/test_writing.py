@@ -77,7 +77,7 @@ def test_memory_stays_bounded(store: EmbeddedBlockstore) -> None:
         batches = 0
         put = 0
 
-        def put_batch(self, batch: list[NewBlock], *, durable: bool = True, just_named: bool = False) -> BatchCount:  # noqa: ARG002
+        def put_batch(self, batch: list[NewBlock], *, durable: bool = True, just_named: bool = False) -> BatchCount:
             assert self.put - self.batches <= 3  # this one, and two that wait
             self.batches += 1
             return BatchCount(len(batch), 0)

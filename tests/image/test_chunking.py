@@ -20,9 +20,9 @@ def cut(layer: bytes, sizes: list[int]) -> list[bytes]:
     start = turn = 0
     while start < len(layer):
         size = sizes[turn % len(sizes)]
-        chunks += cutter.feed(memoryview(layer)[start : start + size])
+        chunks += map(bytes, cutter.feed(memoryview(layer)[start : start + size]))
         start, turn = start + size, turn + 1
-    return chunks + list(cutter.finish())
+    return chunks + [bytes(chunk) for chunk in cutter.finish()]
 
 
 def cut_naively(layer: bytes) -> list[bytes]:
