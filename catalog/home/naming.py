@@ -51,7 +51,7 @@ def digest_of(home: Home, release: LockedRelease) -> str:
             raise BlockNotFoundError(
                 f"the digest of {release.reference} for all its platforms is not known",
                 why=f"it needs the metadata of {platform}, which is not held here",
-                hint="lock one platform, or fetch it first: dcat pull --locked",
+                hint="lock one platform, or fetch it: dcat pull --locked",
             ) from error
         sizes[platform] = (view.manifest_digest, len(view.manifest))
     return str(Digest.of(build_platform_index(sizes)))

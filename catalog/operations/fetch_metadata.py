@@ -1,6 +1,6 @@
 """``dcat pull --locked``: the metadata of the platforms that are not pulled, so that `dcat serve` answers the index of all."""
 
-from catalog.delivery import open_archive, open_store
+from catalog.delivery.metadata import fetch_images_metadata
 from catalog.home.home import Home
 from catalog.home.naming import reference_of
 from catalog.lookup.locate import open_lookup
@@ -16,8 +16,5 @@ def fetch_metadata(home: Home, locked: LockedRelease, network: Network) -> None:
     with open_lookup(home.path) as lookup:
         reference = reference_of(lookup, locked.catalogue, locked.reference)
         release = lookup.resolve(reference, now=home.now).release
-    store = open_store(home, network, locked.catalogue)
-    with home.lease(f"pull {reference}"):
-        for platform in sorted(locked.images):
-            if platform in release.images:
-                open_archive(release.images[platform], platform, store)
+    images = {platform: image for platform, image in release.images.items() if platform in locked.images}
+    fetch_images_metadata(home, network, locked.catalogue, reference, images)

@@ -1,11 +1,13 @@
-"""``dcat lock``: write down what names mean. No source is asked."""
+"""``dcat lock``: write down what names mean. Sources are asked for the metadata of several platforms only, where it is not here."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
+from catalog.delivery.metadata import fetch_images_metadata
 from catalog.deployment.mention import ImageName, LockedName
 from catalog.errors import (
+    BlockNotFoundError,
     InvalidInputError,
     PlatformNotFoundError,
     ReleaseConflictError,
@@ -16,6 +18,7 @@ from catalog.home.naming import digest_of, locate_image_name, manifests_of, refe
 from catalog.lookup.locate import open_lookup
 from catalog.model.lock import LockedRelease, lock_image
 from catalog.model.platform import Platform
+from catalog.sources.network import NO_NETWORK, Network
 
 
 def lock_release(
@@ -84,6 +87,7 @@ def lock_image_name(
     latest: bool = False,
     min_age: timedelta | None = None,
     allow_stale: bool = False,
+    network: Network = NO_NETWORK,
 ) -> LockedImageName | None:
     """Return the release that an engine's name means here, served by the registry at ``registry``; None where it is none of ours.
 
@@ -104,7 +108,7 @@ def lock_image_name(
     release = lock_release(
         home, reference, platforms=platforms, latest=latest and not version, min_age=min_age, allow_stale=allow_stale
     )
-    locked = name_locked(home, release, registry)
+    locked = name_locked(home, release, registry, network)
     if image.digest and (version or not latest) and image.digest not in {locked.digest, *manifests_of(release)}:
         raise ReleaseConflictError(
             f"{reference} is not what {image.name}@{image.digest} names",
@@ -114,8 +118,11 @@ def lock_image_name(
     return LockedImageName(image, release, locked)
 
 
-def name_locked(home: Home, release: LockedRelease, registry: str) -> LockedName:
-    """Return what engines call a locked release at the registry; raise `CatalogueNotFoundError` and `BlockNotFoundError`."""
+def name_locked(home: Home, release: LockedRelease, registry: str, network: Network = NO_NETWORK) -> LockedName:
+    """Return what engines call a locked release at the registry; raise `CatalogueNotFoundError` and `BlockNotFoundError`.
+
+    The digest of an index needs the metadata of its images, which is fetched from ``network`` where it is not here.
+    """
     with open_lookup(home.path) as lookup:
         name = reference_of(lookup, release.catalogue, release.name)
         platforms = lookup.resolve(f"{name}@{release.version}", now=home.now).release.images
@@ -125,7 +132,15 @@ def name_locked(home: Home, release: LockedRelease, registry: str) -> LockedName
             why=f"a registry has one for each platform, and one for all of {', '.join(map(str, sorted(platforms)))}",
             hint="lock one platform, or all",
         )
-    return LockedName(f"{registry}/{name}", release.version, digest_of(home, release))
+    try:
+        digest = digest_of(home, release)
+    except BlockNotFoundError:
+        if not network.sources:
+            raise
+        images = {platform: image for platform, image in platforms.items() if platform in release.images}
+        fetch_images_metadata(home, network, release.catalogue, release.reference, images)
+        digest = digest_of(home, release)
+    return LockedName(f"{registry}/{name}", release.version, digest)
 
 
 def _find_digest(home: Home, image: ImageName) -> str:

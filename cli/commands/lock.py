@@ -84,7 +84,8 @@ def lock(
     """Write the digests of releases to a file, and compare it later.
 
     The file, dcat.lock, belongs into version control. dcat lock --check ends with 23 where a catalogue now says otherwise, with
-    31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline. Of a Compose file, Kubernetes YAML,
+    31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline, but
+    for the metadata that the digest of several platforms needs. Of a Compose file, Kubernetes YAML,
     a kustomization or a Dockerfile it locks the images that a catalogue has; --check FILE ends with 23 where one of them is not
     what is locked.
     """
@@ -122,7 +123,9 @@ def _lock(
     files = [
         lock_file(
             path,
-            lambda image: operations.lock_image_name(context.home, image, registry=target.registry, **choice.arguments),
+            lambda image: operations.lock_image_name(
+                context.home, image, registry=target.registry, network=context.network, **choice.arguments
+            ),
         )
         for path in paths
     ]
@@ -151,7 +154,7 @@ def _lock(
 
 def _pin(context: Context, release: LockedRelease, registry: str) -> Pinned:
     """Return a release that was typed as an image that something names by what it is called here."""
-    locked = operations.name_locked(context.home, release, registry)
+    locked = operations.name_locked(context.home, release, registry, context.network)
     image = ImageName("", locked.name.removeprefix(f"{registry}/"), release.version)
     return Pinned(image, locked, f"{image.name}:{image.tag}")
 

@@ -117,7 +117,7 @@ def test_the_recipe_for_ci(stocked: Dcat, here: Path, home: Path, monkeypatch: p
             return 0
 
         assert run("first") == 0
-        assert stocked("lock", "ann/web@1.0", "ann/web@1.1").code == 0
+        assert stocked("lock", "compose.yaml", "Dockerfile").code == 0
         assert run("each") == 10  # it was locked just now
         age(here / "dcat.lock")
         assert run("each") == 0

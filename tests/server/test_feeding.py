@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.holding import is_whole
 from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.ipld.block import Block
@@ -376,4 +377,33 @@ def test_what_was_saved_is_known_for_each_client(tmp_path: Path) -> None:
         assert clients["docker"]["saved"] == clients["docker"]["delivered"] - found["fetched"]
         assert (clients["skopeo"]["fetched"], clients["skopeo"]["saved"]) == (0, clients["skopeo"]["delivered"])
         assert f"dcat_registry_fetched_bytes_total {found['fetched']}\n" in served.ask("/metrics").body.decode()
+    world.team.close()
+
+
+def test_the_oldest_is_let_go_of_where_all_that_was_fetched_takes_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only of what came so: what the user pulled stays."""
+    monkeypatch.setattr(feeding, "MAX_FETCHED_SIZE", 1)
+    world = World(tmp_path, deltas=False)
+    publish_for_two(world)
+
+    def fetch(name: str, version: str) -> None:
+        world.log.clear()
+        manifest = json.loads(served.ask(f"/v2/team/{name}/manifests/{version}").body)
+        for layer in manifest["layers"]:
+            assert served.ask(f"/v2/team/{name}/blobs/{layer['digest']}").status == 200
+        world.wait_for_log()
+
+    with world.serving() as served:
+        fetch("web", "1.1")
+        older = served.image("team/web@1.1").archive
+        assert is_whole(older, served.home.blocks)
+        index = json.loads(served.ask("/v2/team/app/manifests/1.0").body)
+        fetch("app", index["manifests"][0]["digest"])
+        deadline = time.monotonic() + 20
+        while is_whole(older, served.home.blocks) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not is_whole(older, served.home.blocks)
+        assert is_whole(served.image("team/web@1.0").archive, served.home.blocks)
+        with served.home.trust.read() as connection:
+            assert {(pin.name, pin.reason) for pin in list_pins(connection)} == {("web", "pulled"), ("app", "fetched")}
     world.team.close()
