@@ -25,6 +25,7 @@ from catalog.storage.sqlite import bound_log, connect, translated
 
 PAGE_SIZE: Final = 16384
 _IDLE_READERS: Final = 8
+_READER_CACHE: Final = 512  # KiB of pages for each; blocks are read once
 
 _CIDS_A_QUERY: Final = 5000
 _STATEMENTS: Final = """
@@ -106,6 +107,7 @@ class BlockFile:
                 connection = self._readers.pop()
             except IndexError:
                 connection = connect(self.path, read_only=True)
+                connection.execute(f"PRAGMA cache_size = -{_READER_CACHE}")
             try:
                 yield connection
             except BaseException:

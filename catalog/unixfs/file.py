@@ -15,6 +15,7 @@ Sources: ipfs/specs, src/unixfs.md ("File"); ipip-0499.
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from catalog.errors import CodecError
 from catalog.ipld.block import Block, BlockSource
@@ -142,6 +143,34 @@ def decode_file_node(cid: Cid, block: bytes) -> FileNode:
     return FileNode(tuple(_check_link(cid, *pair) for pair in zip(links, message.blocksizes, strict=True)), content, size)
 
 
+class FileNodes:
+    """Decoded inner nodes, shared by all who read files at the same time: one of 1024 links takes 300 KB.
+
+    A node is kept while somebody reads below it, and the last ``keep`` are. Thread-safe.
+    """
+
+    def __init__(self, keep: int = 0) -> None:
+        self._nodes: WeakValueDictionary[bytes, _Node] = WeakValueDictionary()
+        self._last: deque[_Node] = deque(maxlen=keep)
+
+    def decode(self, cid: Cid, block: bytes) -> "_Node":
+        """Return the node in a verified block, decoded unless it is kept."""
+        node = self._nodes.get(cid.binary)
+        if node is None:
+            node = self._nodes[cid.binary] = _Node(decode_file_node(cid, block))
+            self._last.append(node)
+        return node
+
+
+class _Node:
+    """A decoded node, which can be shared."""
+
+    __slots__ = ("__weakref__", "decoded")
+
+    def __init__(self, decoded: FileNode) -> None:
+        self.decoded = decoded
+
+
 def read_file(
     cid: Cid,
     source: BlockSource,
@@ -150,6 +179,7 @@ def read_file(
     end: int | None = None,
     max_size: int = DEFAULT_MAX_IMAGE_SIZE,
     read_ahead: int = MAX_READ_AHEAD,
+    nodes: FileNodes | None = None,
 ) -> Iterator[bytes]:
     """Yield the bytes from ``start`` to ``end`` (exclusive; the file's end by default) in pieces of at most one block.
 
@@ -157,14 +187,16 @@ def read_file(
     beyond the file's means its end. Raise `CodecError` for a block that is not a file, contradicts itself, or is larger than
     ``max_size``; what the source raises passes through.
     """
-    root = decode_file_node(cid, source.get(cid))
+    decode = (nodes or FileNodes()).decode
+    shared = decode(cid, source.get(cid))
+    root = shared.decoded
     if root.file_size > max_size:
         raise CodecError(f"file {cid} has {root.file_size} bytes", why=f"at most {max_size} are read here")
     stop = root.file_size if end is None else min(end, root.file_size)
     if not root.links:
         yield from _slice(root.data, 0, start, stop)
         return
-    walk = [_Cursor(root.links, 0, start, stop)]
+    walk = [_Cursor(shared, 0, start, stop)]
     while walk:
         cursor = walk[-1]
         if not cursor.ready:
@@ -172,13 +204,23 @@ def read_file(
             if not cursor.fetch(source, read_ahead - held):
                 walk.pop()
                 continue
-        offset, node = cursor.pop()
+        offset, link, data = cursor.pop()
+        if link.cid.binary[1] == RAW:  # most of them, and whole ones mostly
+            if offset >= start and offset + len(data) <= stop:
+                yield data
+            else:
+                yield from _slice(data, offset, start, stop)
+            continue
+        shared = decode(link.cid, data)
+        node = shared.decoded
+        if node.file_size != link.file_size:
+            raise _other_size(link.cid, node.file_size, link.file_size)
         if not node.links:
             yield from _slice(node.data, offset, start, stop)
         elif len(walk) == MAX_DAG_DEPTH:
             raise CodecError(f"file {cid} is deeper than {MAX_DAG_DEPTH} nodes")
         else:
-            walk.append(_Cursor(node.links, offset, start, stop))
+            walk.append(_Cursor(shared, offset, start, stop))
 
 
 def read_file_size(cid: Cid, source: BlockSource) -> int:
@@ -189,61 +231,67 @@ def read_file_size(cid: Cid, source: BlockSource) -> int:
 class _Cursor:
     """The state of a walk in one node: the links that come next, and the children fetched ahead."""
 
-    def __init__(self, links: Sequence[FileLink], offset: int, start: int, stop: int) -> None:
-        self._links = links
+    def __init__(self, node: _Node, offset: int, start: int, stop: int) -> None:
+        self._node = node  # as long as somebody has it, others need not decode it
+        self._links = node.decoded.links
         self._next = 0
         self._offset = offset
         self._start = start
         self._stop = stop
-        self._nodes: dict[Cid, FileNode] = {}
+        self._blocks: dict[bytes, bytes] = {}  # by binary CID: hashing bytes is cheaper than hashing a Cid
         self.ready: deque[tuple[int, FileLink]] = deque()
         self.held = 0
 
-    def pop(self) -> tuple[int, FileNode]:
-        """Return the next child that was fetched, and its offset."""
+    def pop(self) -> tuple[int, FileLink, bytes]:
+        """Return the offset of the next child that was fetched, its link and its block; a raw one was found to have its size."""
         offset, link = self.ready.popleft()
         self.held -= _cost(link)
-        return offset, self._nodes[link.cid]
+        return offset, link, self._blocks[link.cid.binary]
 
     def fetch(self, source: BlockSource, budget: int) -> bool:
         """Fetch the next children in the range, as many as ``budget`` covers but at least one; return ``False`` if none
         is left.
         """
-        self._nodes.clear()
+        self._blocks.clear()
+        wanted: dict[bytes, FileLink] = {}
         while self._next < len(self._links) and self._offset < self._stop:
             link = self._links[self._next]
-            if link.file_size and self._offset + link.file_size > self._start:
-                if self.ready and self.held + _cost(link) > budget:
+            size = link.file_size
+            if size and self._offset + size > self._start:
+                cost = _cost(link)
+                if self.ready and self.held + cost > budget:
                     break
+                if wanted.setdefault(link.cid.binary, link).file_size != size:
+                    raise CodecError(f"block {link.cid} is linked with two sizes")
                 self.ready.append((self._offset, link))
-                self.held += _cost(link)
+                self.held += cost
             self._next += 1
-            self._offset += link.file_size
-        sizes: dict[Cid, int] = {}
-        for _, link in self.ready:
-            if sizes.setdefault(link.cid, link.file_size) != link.file_size:
-                raise CodecError(f"block {link.cid} is linked with two sizes")
-        for cid, data in _get_all(sizes, source):
-            node = decode_file_node(cid, data)
-            if node.file_size != sizes[cid]:
-                raise CodecError(f"block {cid} holds {node.file_size} bytes of its file, its parent says {sizes[cid]}")
-            self._nodes[cid] = node
+            self._offset += size
+        for cid, data in _get_all([link.cid for link in wanted.values()], source):
+            binary = cid.binary
+            if binary[1] == RAW and len(data) != wanted[binary].file_size:
+                raise _other_size(cid, len(data), wanted[binary].file_size)
+            self._blocks[binary] = data
         return bool(self.ready)
 
 
 def _cost(link: FileLink) -> int:
     """Return the memory that a child may take: a raw one its size, any other that of a node or a leaf."""
-    return link.file_size if link.cid.codec == RAW else max(min(link.file_size, MAX_BLOCK_SIZE), _NODE_COST)
+    return link.file_size if link.cid.binary[1] == RAW else max(min(link.file_size, MAX_BLOCK_SIZE), _NODE_COST)
+
+
+def _other_size(cid: Cid, size: int, stated: int) -> CodecError:
+    return CodecError(f"block {cid} holds {size} bytes of its file, its parent says {stated}")
 
 
 def _get_all(cids: Collection[Cid], source: BlockSource) -> Iterator[tuple[Cid, bytes]]:
     """Yield all of ``cids``; raise the source's own error for one that it lacks."""
-    missing = set(cids)
+    missing = {cid.binary: cid for cid in cids}
     if len(missing) > 1:
         for cid, data in source.get_many(list(cids)):
-            missing.discard(cid)
+            missing.pop(cid.binary, None)
             yield cid, data
-    for cid in missing:
+    for cid in missing.values():
         yield cid, source.get(cid)
 
 

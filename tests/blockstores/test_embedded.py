@@ -38,6 +38,25 @@ def test_blocks_outlive_the_store(tmp_path: Path) -> None:
     second.close()
 
 
+def test_many_blocks_come_in_the_order_that_was_asked_for(store: EmbeddedBlockstore) -> None:
+    """Whatever fits into one query, and whatever their order in the file or by digest is."""
+    blocks = [*blocks_of(40, 50_000), *blocks_of(3, 1_500_000), *blocks_of(40, 100)]
+    store.put_many(blocks)
+    absent = [cid_of(b"absent %d" % number) for number in range(40)]
+    wanted = [cid for block, cid in zip(reversed(blocks), absent * 3, strict=False) for cid in (cid, block.cid, block.cid)]
+    assert list(store.get_many(wanted)) == blocks[::-1]
+
+
+def test_a_rotten_block_among_many_is_noticed_when_it_comes(store: EmbeddedBlockstore) -> None:
+    blocks = blocks_of(8, 1000)
+    store.put_many(blocks)
+    rot(store.file.path, blocks[5].cid)
+    came: list[Block] = []
+    with pytest.raises(BlockMismatchError):
+        came.extend(store.get_many(block.cid for block in blocks))
+    assert came == blocks[:5]
+
+
 def test_space_comes_back(store: EmbeddedBlockstore) -> None:
     blocks = blocks_of(300)
     store.put_many(blocks)

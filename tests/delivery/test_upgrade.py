@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores import embedded
 from catalog.delivery import find_savings
 from catalog.errors import EncoderError
 from catalog.home.home import Home, open_home
@@ -18,6 +17,7 @@ from catalog.operations.save import save
 from catalog.operations.sync import sync
 from catalog.progress import Step
 from catalog.sources.network import Network, SourceSetting, open_network
+from tests.blockstores.blocks import rot
 from tests.delivery.versions import NOBODY, follower, open_at, publish_version, publisher, pull_here, released, warnings
 from tests.factory.platforms import HOST
 from tests.fakes.homes import HomeSource, network_of
@@ -147,16 +147,14 @@ def test_a_home_that_lost_a_block_of_its_base_takes_blocks(home: Home, team: Hom
     assert is_here(home, "1.1")
 
 
-def test_a_base_that_rotted_ends_the_delta(home: Home, team: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_base_that_rotted_ends_the_delta(home: Home, team: Home) -> None:
     kept = {block.cid for block in walk(released(team, "1.1").archive, team.blocks)}
     rotten = next(
         block.cid for block in walk(released(home, "1.0").archive, home.blocks) if block.is_leaf and block.cid not in kept
     )
-    read = embedded._read
-    monkeypatch.setattr(embedded, "_read", lambda connection, cid: b"rot" if cid.digest == rotten.digest else read(connection, cid))
+    rot(home.blocks.file.path, rotten)
     steps = list[Step]()
     pull_here(home, network_of(team), "1.1", steps)
-    monkeypatch.undo()
     (warning,) = warnings(steps)
     assert "is not here whole" in warning
     assert is_here(home, "1.1")
