@@ -189,9 +189,16 @@ class _Watched:
     def __init__(self, scope: Scope, send: Send, *, private: bool) -> None:
         self._send = send
         self._private = private
-        self._transport: asyncio.Transport = scope["extensions"]["dcat.transport"]["transport"]
+        self._extension = scope["extensions"]["dcat.transport"]
+        self._transport: asyncio.Transport = self._extension["transport"]
+        self._sent = 0
         self.status = 0
-        self.sent = 0
+
+    @property
+    def sent(self) -> int:
+        """The bytes of the body that were sent."""
+        body = self._extension.get("body")
+        return self._sent + (body.sent if body is not None else 0)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -199,7 +206,7 @@ class _Watched:
             if self._private:
                 message = {**message, "headers": _make_private(message.get("headers", []))}
         else:
-            self.sent += len(message.get("body", b""))
+            self._sent += len(message.get("body", b""))
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
         if not last and self.is_gone():

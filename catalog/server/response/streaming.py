@@ -1,43 +1,50 @@
 """Bodies that are read while they are sent: in worker threads, by chunks, in bounded memory.
 
-Reading a blockstore blocks, so it never happens in the event loop's thread. The cost is in hops between threads, so a chunk has at
-least `STREAM_CHUNK_SIZE` bytes, or what could be read in `STREAM_CHUNK_TIME`: between chunks it shows that a client left or that
-the server stops, and other requests get their turn. A body that cannot be completed ends without its final chunk, after everything
-that could be read.
+Reading a blockstore blocks, so it never happens in the event loop's thread. The thread that read a chunk also writes it to the
+socket (`catalog.server.transport.body`) and goes on with the next, for `STREAM_TURN_SIZE` bytes or `STREAM_CHUNK_TIME`: then it
+shows that a client left or that the server stops, and other responses get their turn. A chunk has at least `STREAM_CHUNK_SIZE`
+bytes, or what could be read in `STREAM_CHUNK_TIME`; the next one is read only once it is sent. A body that cannot be completed
+ends without its final chunk, after everything that could be read.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
 from time import monotonic
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from catalog.limits import STREAM_CHUNK_SIZE, STREAM_CHUNK_TIME
+from catalog.limits import STREAM_CHUNK_SIZE, STREAM_CHUNK_TIME, STREAM_TURN_SIZE
 from catalog.server.guard.guard import ClientGoneError
+from catalog.server.transport.body import SocketBody
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_THREADS = 8
+_THREADS = 4
 
 
 class Workers:
-    """The threads in which a server reads. ``in_hand`` bounds the chunks that are read and not sent: reading is faster."""
+    """The threads in which a server reads: some for requests, as many for bodies, which take longer turns."""
 
     def __init__(self, threads: int = _THREADS) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dcat-serve")
+        self._bodies = ThreadPoolExecutor(threads, thread_name_prefix="dcat-send")
         self._others: list[ThreadPoolExecutor] = []
         self._branches: list[Workers] = []
         self.downloads = 0  # under way, of clients that cannot resume
         self._closed = threading.Event()
-        self.in_hand = asyncio.Semaphore(2 * threads)
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call ``function`` in a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+    async def send(self, function: Callable[[], T]) -> T:
+        """Call ``function``, which sends a part of a body, in a thread for these."""
+        return await asyncio.get_running_loop().run_in_executor(self._bodies, function)
 
     def open_pool(self, threads: int) -> ThreadPoolExecutor:
         """Return a further pool for long work, which must ask `closed` now and then: a thread cannot be stopped."""
@@ -62,7 +69,7 @@ class Workers:
     def close(self) -> None:
         """Shut the pools down without waiting for what runs in them."""
         self._closed.set()
-        for pool in (self._pool, *self._others):
+        for pool in (self._pool, self._bodies, *self._others):
             pool.shutdown(wait=False, cancel_futures=True)
         for other in self._branches:
             other.close()
@@ -77,9 +84,10 @@ class Pieces:
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._error: Exception | None = None
+        self.ended = False  # whether nothing is left to read
 
-    def read(self) -> bytes | None:
-        """Return the next chunk, empty where there is none yet; None at the end."""
+    def read(self) -> list[bytes]:
+        """Return the pieces of the next chunk, none where there is none yet."""
         if self._error is not None:
             raise self._error
         chunk: list[bytes] = []
@@ -89,7 +97,8 @@ class Pieces:
             while size < STREAM_CHUNK_SIZE:
                 piece = next(self._pieces, None)
                 if piece is None:
-                    return b"".join(chunk) if size else None
+                    self.ended = True
+                    break
                 if piece:
                     chunk.append(piece)
                     size += len(piece)
@@ -99,7 +108,32 @@ class Pieces:
             if not chunk:
                 raise
             self._error = error
-        return chunk[0] if len(chunk) == 1 else b"".join(chunk)
+        return chunk
+
+
+class _Turn(Enum):
+    """How the turn of a body ended."""
+
+    OVER = auto()  # there is more
+    FULL = auto()  # the socket takes no more for now
+    COMPLETE = auto()
+
+
+def _send_some(pieces: Pieces, body: SocketBody) -> _Turn:
+    """Read and send chunks of a body until its turn is over."""
+    stop = body.sent + STREAM_TURN_SIZE
+    deadline = monotonic() + STREAM_CHUNK_TIME
+    while True:
+        if not body.flush():
+            return _Turn.FULL
+        if pieces.ended:
+            return _Turn.COMPLETE
+        if body.sent >= stop or monotonic() >= deadline:
+            return _Turn.OVER
+        if chunk := pieces.read():
+            body.write(chunk)
+        elif not pieces.ended:
+            return _Turn.OVER
 
 
 class StreamedResponse(Response):
@@ -114,36 +148,57 @@ class StreamedResponse(Response):
         super().__init__(status_code=status, headers=headers)
         if "content-length" not in headers:
             del self.headers["content-length"]
+        self._length = int(headers["content-length"]) if "content-length" in headers else None
         self._workers = workers
         self._pieces = Pieces(pieces)
         self._download = download
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI's signature
         if scope["method"] == "HEAD":
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._begin(send)
+            await _end(send)
             return
         self._workers.downloads += self._download
         try:
-            await self._stream(send, scope["extensions"]["dcat.transport"]["transport"].is_closing)
+            await self._stream(send, scope["extensions"]["dcat.transport"])
         finally:
             self._workers.downloads -= self._download
 
-    async def _stream(self, send: Send, is_gone: Callable[[], bool]) -> None:
-        began = False
-        more = True
-        while more:
-            async with self._workers.in_hand:
-                chunk = await self._workers.run(self._pieces.read)
-                more = chunk is not None
-                if not began and chunk != b"":
-                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                    began = True
-                if chunk != b"":
-                    await send({"type": "http.response.body", "body": chunk or b"", "more_body": more})
-                del chunk
-            if began and more:
-                # An empty send waits until what was sent is taken: only then is the next chunk worth its memory.
-                await send({"type": "http.response.body", "body": b"", "more_body": True})
-            elif more and is_gone():
+    async def _stream(self, send: Send, extension: dict[str, Any]) -> None:
+        is_gone: Callable[[], bool] = extension["transport"].is_closing
+        chunk = await self._workers.send(self._pieces.read)
+        while not chunk and not self._pieces.ended:
+            if is_gone():
                 raise ClientGoneError
+            chunk = await self._workers.send(self._pieces.read)
+        await self._begin(send)
+        if self._pieces.ended:  # a small body leaves with its end
+            await _end(send, b"".join(chunk))
+            return
+        body: SocketBody = extension["open_body"](self._length)
+        extension["body"] = body  # where the guard finds how much was sent
+        try:
+            await self._send_body(body, chunk, is_gone)
+        except ConnectionError as error:
+            raise ClientGoneError from error
+        finally:
+            body.close()
+        body.finish()
+        await _end(send)
+
+    async def _send_body(self, body: SocketBody, chunk: Sequence[bytes], is_gone: Callable[[], bool]) -> None:
+        await body.open()
+        body.write(chunk)
+        del chunk
+        while (turn := await self._workers.send(lambda: _send_some(self._pieces, body))) is not _Turn.COMPLETE:
+            if turn is _Turn.FULL:
+                await body.wait()
+            if is_gone():
+                raise ClientGoneError
+
+    async def _begin(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+
+async def _end(send: Send, rest: bytes = b"") -> None:
+    await send({"type": "http.response.body", "body": rest, "more_body": False})

@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from catalog.limits import MAX_PIPELINED_REQUESTS, MIN_READING
 from catalog.server.settings import ServerLimits
+from catalog.server.transport.body import SocketBody
 from catalog.server.transport.crowd import Stalled, Waiting
 from catalog.server.transport.unframed import unframe
 
@@ -68,6 +69,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._message_complete = True
         self._done = False  # whatever still arrives is not read
         self._running: RequestResponseCycle | None = None
+        self._body: SocketBody | None = None  # the last one that was opened
         self._held_back: tuple[RequestResponseCycle, Any] | None = None  # until the response before it is taken
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
@@ -89,6 +91,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._waiting.discard(self)
         self._stalled.discard(self)
         self._unset_keepalive_if_required()
+        if self._body is not None:
+            self._body.wake()
         for timer in (self._head_timer, self._reading_timer):
             if timer is not None:
                 timer.cancel()
@@ -176,6 +180,14 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def open_body(self, length: int | None) -> SocketBody:
+        """Return the body of the response whose head is being sent; ``length`` is its Content-Length, None where it has none."""
+        if self._running is None:
+            raise RuntimeError("no request is being answered")
+        timeout = self._limits.idle_timeout
+        self._body = SocketBody(self, self.transport, self._running, self.flow, self._stalled, timeout, length)
+        return self._body
+
     # A client that does not read
 
     def pause_writing(self) -> None:
@@ -214,7 +226,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._message_complete = False
         if self._running is None or self._running.response_complete:
             self._waiting.add(self)
-        self.scope["extensions"] = {"dcat.transport": {"transport": self.transport}}
+        self.scope["extensions"] = {"dcat.transport": {"transport": self.transport, "open_body": self.open_body}}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # else it is a trailer field

@@ -12,10 +12,9 @@ from catalog.server.guard.guard import ClientGoneError
 from catalog.server.response.streaming import Pieces, StreamedResponse, Workers
 
 
-def test_a_chunk_is_what_came_in_its_time_and_the_end_is_none() -> None:
+def test_a_chunk_is_what_came_in_its_time_and_the_end_is_noted() -> None:
     pieces = Pieces(iter([b"a", b"", b"b"]))
-    assert pieces.read() == b"ab"
-    assert pieces.read() is None
+    assert (pieces.read(), pieces.ended) == ([b"a", b"b"], True)
 
 
 def test_work_without_output_is_left_when_the_client_leaves() -> None:
