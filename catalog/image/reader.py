@@ -6,7 +6,6 @@ it fetches them; the layers are checked against their diffIDs and the leaves bet
 are read. How a layer was cut, and by which encoder its frames were made, is not checked: a reader accepts any file of zstd frames.
 """
 
-import hashlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -126,30 +125,6 @@ def check_listed_archive(view: ArchiveView, image: Image, platform: Platform) ->
                 why=f"its {what} is {found}, not {listed}",
                 hint="ask the owner of the catalogue",
             )
-
-
-def read_layer(layer: ArchivedLayer, source: BlockSource, *, read_ahead: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the frames of a layer with their contents, the last one only after all of them matched the diffID.
-
-    No threads, and no more memory than ``read_ahead`` and two frames: a server has many of these under way. Raise
-    `VerificationError`, `BlockNotFoundError`.
-    """
-    digest = hashlib.sha256()
-    size = 0
-    last: tuple[bytes, bytes] | None = None
-    for frame in read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=read_ahead):
-        content = inflate_frame(frame)
-        size += len(content)
-        if size > layer.size:
-            raise VerificationError(f"layer {layer.diff_id} inflates to more than the {layer.size} bytes it should have")
-        digest.update(content)
-        if last is not None:
-            yield last
-        last = frame, content
-    if size != layer.size or digest.digest() != layer.diff_id.raw:
-        raise VerificationError(f"layer {layer.diff_id} does not match its diffID", why=f"its blocks give {size} bytes")
-    if last is not None:
-        yield last
 
 
 def write_tar(view: ArchiveView, source: BlockSource, without: Collection[DiffID] = ()) -> Iterator[bytes]:

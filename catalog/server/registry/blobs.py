@@ -14,20 +14,22 @@ from threading import Lock
 
 from catalog.errors import VerificationError
 from catalog.image.encoder import frame_content_size, inflate_frame
-from catalog.image.reader import ArchivedLayer, ArchiveView, read_layer
+from catalog.image.reader import ArchivedLayer, ArchiveView
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.release import Image
+from catalog.server.registry.checking import LayerCheck
 from catalog.server.registry.images import Images
 from catalog.server.registry.names import NamedRelease, NamedReleases
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file import FileNodes, read_file
 
 _MAX_KNOWN = 8192
 _MAX_INDEXED = 256
 _READ_AHEAD = 128 * KIB  # for each of many streams
+_NODES_KEPT = 12  # decoding one takes as long as sending 4 MB
 _STRIDE = 16  # frames between two entries of a layer's index
 
 
@@ -52,7 +54,8 @@ class Blobs:
         self._lock = Lock()
         self._known: OrderedDict[tuple[str, str], Blob] = OrderedDict()
         self._indexes: OrderedDict[Cid, _LayerIndex] = OrderedDict()
-        self._checked: OrderedDict[Cid, None] = OrderedDict()  # layers that matched their diffID
+        self._checks: OrderedDict[ArchivedLayer, LayerCheck] = OrderedDict()
+        self._nodes = FileNodes(_NODES_KEPT)
 
     def note(self, name: str, view: ArchiveView) -> None:
         """Remember the blobs of an archive whose manifest was served under ``name``: they are asked for next."""
@@ -85,8 +88,7 @@ class Blobs:
 
     def read(self, blob: Blob) -> Iterator[bytes]:
         """Yield the content of a layer; its last piece only once all of it matched the diffID."""
-        for frame, content in self._read_frames(blob):
-            yield inflate_frame(frame) if content is None else content
+        yield from map(_content_of, self._read_frames(blob))  # unlike a loop, it keeps no content while a client is slow
 
     def read_stored(self, blob: Blob) -> Iterator[bytes]:
         """Yield the zstd frames of a layer, ``stored_size`` bytes."""
@@ -94,26 +96,42 @@ class Blobs:
             yield frame
 
     def _read_frames(self, blob: Blob) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield the frames of a layer, with their contents the first time, when the content is compared with the diffID.
+        """Yield the frames of a layer, and their contents where they were inflated for the comparison with the diffID.
 
-        Afterwards the CIDs of the frames are enough: they are compared each time.
+        Frames are compared with their CIDs each time. The last one comes once the layer was compared with its diffID; before it may
+        come empty ones, so that a comparison can be left.
         """
-        layer = layer_of(blob)
-        with self._lock:
-            is_checked = layer.cid in self._checked
-        if is_checked:
-            for frame in read_file(layer.cid, self._blocks, max_size=layer.stored_size, read_ahead=_READ_AHEAD):
+        layer, source = layer_of(blob), self._images.source(blob.archive)
+        check = self._check_of(layer)
+        frames = read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=_READ_AHEAD, nodes=self._nodes)
+        if check.passed:
+            for frame in frames:
                 yield frame, None
-        else:
-            try:
-                yield from read_layer(layer, self._images.source(blob.archive), read_ahead=_READ_AHEAD)
-            except VerificationError:
-                self._images.let_go(blob.archive)
-                raise
-            with self._lock:
-                self._checked[layer.cid] = None
-                if len(self._checked) > _MAX_KNOWN:
-                    self._checked.popitem(last=False)
+            return
+        position, last = 0, b""
+        try:
+            for frame in frames:
+                position += len(frame)
+                if position >= layer.stored_size:
+                    last = frame
+                    break
+                yield frame, check.offer(position - len(frame), frame)
+            for nothing in check.complete(source, read_ahead=_READ_AHEAD):
+                yield nothing, None
+        except VerificationError:
+            self._images.let_go(blob.archive)
+            raise
+        yield last, None
+
+    def _check_of(self, layer: ArchivedLayer) -> LayerCheck:
+        """Return the comparison of a layer: of all that its archive states, since another may state a false diffID of it."""
+        with self._lock:
+            check = self._checks.get(layer)
+            if check is None:
+                check = self._checks[layer] = LayerCheck(layer)
+                if len(self._checks) > _MAX_KNOWN:
+                    self._checks.popitem(last=False)
+            return check
 
     def read_range(self, blob: Blob, start: int, stop: int) -> Iterator[bytes]:
         """Yield the bytes ``start`` to ``stop`` (exclusive) of a layer's content; frames before them are read but not inflated."""
@@ -124,7 +142,7 @@ class Blobs:
             if len(self._indexes) > _MAX_INDEXED:
                 self._indexes.popitem(last=False)
         offset, stored = index.find(start)
-        frames = read_file(layer.cid, source, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD)
+        frames = read_file(layer.cid, source, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD, nodes=self._nodes)
         for number, frame in enumerate(frames):
             size = frame_content_size(frame)
             if number % _STRIDE == 0:
@@ -150,6 +168,13 @@ def layer_of(blob: Blob) -> ArchivedLayer:
     if blob.layer is None:
         raise ValueError(f"{blob.digest} is not a layer")
     return blob.layer
+
+
+def _content_of(read: tuple[bytes, bytes | None]) -> bytes:
+    frame, content = read
+    if content is None:
+        return inflate_frame(frame) if frame else b""
+    return content
 
 
 class _LayerIndex:

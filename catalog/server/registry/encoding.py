@@ -58,7 +58,5 @@ class _Compressor(Protocol):
 def compress_gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the gzip member of the pieces, compressed as they come; its end follows only the last piece."""
     compressor: _Compressor = compressobj(_LEVEL, wbits=_GZIP)
-    for piece in pieces:
-        if data := compressor.compress(piece):
-            yield data
+    yield from map(compressor.compress, pieces)  # unlike a loop, it keeps no piece while a client is slow
     yield compressor.flush()

@@ -265,3 +265,27 @@ def test_an_archive_that_lies_about_a_layer_never_completes(tmp_path: Path) -> N
                 status, whole = _take(fresh, str(layer.diff_id), accepted, {})
                 assert not (status == 200 and whole), accepted
             assert fresh.ask(f"/v2/tool/blobs/{other}").status == 404
+
+
+def test_an_archive_that_calls_a_known_layer_another_never_completes(tmp_path: Path) -> None:
+    """That its blocks matched one diffID says nothing of the other."""
+    for version in ("1.0", "1.1"):
+        publish_version(tmp_path / "home", version, name="tool", deltas=False)
+    with open_home(tmp_path / "home", now=NOW) as home, serving_registry(home) as registry:
+        known, other = (registry.view(f"tool@{version}") for version in ("1.0", "1.1"))
+        layer, called = known.layers[-1], other.layers[-1]
+        assert layer.diff_id != called.diff_id
+        fake = next(link for link in known.links if link.cid == layer.cid)
+        with BlockWriter(home.blocks) as writer:
+            block, root = file_node([fake if link.cid == called.cid else link for link in other.links])
+            writer.put_node(block)
+        with home.index.read() as connection:
+            release = get_release(connection, str(home.own_catalogue()), "tool", "1.1")
+        image = replace(release.images[HOST], archive=root.cid)
+        home.put_own([replace(release, version="6.6", images={HOST: image})], [])
+        for accepted in ("zstd", "gzip", "identity"):
+            assert _take(registry, str(layer.diff_id), accepted, {}) == (200, True)
+        assert registry.ask("/v2/tool/manifests/6.6").status == 200
+        for accepted in ("zstd", "gzip", "identity"):
+            status, whole = _take(registry, str(called.diff_id), accepted, {})
+            assert not (status == 200 and whole), accepted
