@@ -7,21 +7,14 @@ Source: ipfs-cluster 1.1.6, api/rest and api/types.go, and what was measured wit
 """
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from catalog import limits
 from catalog.clients import cluster_reply as reply
 from catalog.clients.cluster_reply import Allocation, ClusterIdentity, ClusterPeer, Replicas
 from catalog.clients.http import HttpClient
-from catalog.clients.proxy import Proxies, is_this_machine
-from catalog.clients.timeouts import Timeouts
-from catalog.clients.url import origin_of
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid
-
-if TYPE_CHECKING:
-    from catalog.clients.authorities import Authorities
 
 _ANSWERS: Final = (200, 201, 202, 204, 400, 401, 403, 404, 405, 409, 500, 501)
 _JSON: Final = "application/json"
@@ -36,36 +29,17 @@ class ClusterRefusalError(UnavailableError):
 
 
 class ClusterClient:
-    """A peer of a cluster, by the URL of its REST API (``http://127.0.0.1:9094``). All methods raise `UnavailableError`.
+    """A peer of a cluster, by a client of its REST API (``http://127.0.0.1:9094``), with ``basic_logins``.
 
-    A token file with ``USER:PASSWORD`` is sent as Basic, anything else as Bearer. ``is_exposed`` says that it goes to another
-    machine without encryption.
+    ``is_exposed`` says that the login goes to another machine without encryption. All methods raise `UnavailableError`.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token_file: Path | None = None,
-        ca_file: Path | None = None,
-        timeouts: Timeouts | None = None,
-        proxies: Proxies | None = None,
-        authorities: "Authorities | None" = None,
-    ) -> None:
-        self._http = HttpClient(
-            url,
-            token_file=token_file,
-            ca_file=ca_file,
-            timeouts=timeouts,
-            proxies=proxies,
-            authorities=authorities,
-            basic_logins=True,
-        )
-        self.url = self._http.url
-        self.name = self._http.name
-        self.timeouts = self._http.timeouts
-        origin = origin_of(self.url)
-        self.is_exposed = token_file is not None and origin.scheme == "http" and not is_this_machine(origin.host)
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self.url = http.url
+        self.name = http.name
+        self.timeouts = http.timeouts
+        self.is_exposed = http.exposes_login
 
     def identity(self) -> ClusterIdentity:
         """Return who answers; raise `UnavailableError` where that is not a cluster's REST API."""

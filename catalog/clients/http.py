@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from catalog import limits
 from catalog.clients.address import AddressRule, LookUp, SocketRule, explain, look_up
-from catalog.clients.proxy import Proxies
+from catalog.clients.proxy import Proxies, is_this_machine
 from catalog.clients.response import PROXY_LOGIN_HINT, HttpResponse, read_failure
 from catalog.clients.timeouts import Timeouts
 from catalog.clients.url import follow_redirect, normalize_url, origin_of, split_url
@@ -88,6 +88,11 @@ class HttpClient:
         self._lock = threading.Lock()
         self._exchanges: set[Exchange] = set()
         self._transport: Transport | None = None
+
+    @property
+    def exposes_login(self) -> bool:
+        """Whether the token goes to another machine without encryption."""
+        return self._token_file is not None and self._origin.scheme == "http" and not is_this_machine(self._origin.host)
 
     def open(
         self,

@@ -9,23 +9,17 @@ Sources: kubo core/commands at v0.42, and what was measured with that version.
 import base64
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from catalog import limits
 from catalog.clients import multipart
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo_rpc import KuboRefusalError, KuboRpc, UnknownCommandError
-from catalog.clients.proxy import Proxies
-from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, UnavailableError
 from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader, encode_car
 from catalog.ipld.cid import DAG_PB, RAW, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
-
-if TYPE_CHECKING:
-    from catalog.clients.authorities import Authorities
 
 MIN_VERSION: Final = (0, 29, 0)  # pins are found by their names
 _ANNOUNCES_ROOTS: Final = (0, 41, 0)  # from here on a pin announces its root, unless more is asked for
@@ -35,19 +29,9 @@ _NOT_NEWER: Final = ("newer", "sequence", "older")
 
 
 class KuboClient:
-    """A Kubo node, by the address of its RPC (``http://127.0.0.1:5001``). All methods raise `UnavailableError`."""
+    """A Kubo node, by a client of its RPC (``http://127.0.0.1:5001``). All methods raise `UnavailableError`."""
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        token_file: Path | None = None,
-        ca_file: Path | None = None,
-        timeouts: Timeouts | None = None,
-        proxies: Proxies | None = None,
-        authorities: "Authorities | None" = None,
-    ) -> None:
-        http = HttpClient(url, token_file=token_file, ca_file=ca_file, timeouts=timeouts, proxies=proxies, authorities=authorities)
+    def __init__(self, http: HttpClient) -> None:
         self._rpc = KuboRpc(http)
         self.url = self._rpc.url
         self.name = self._rpc.name

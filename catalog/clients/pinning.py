@@ -9,18 +9,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from catalog import limits
 from catalog.clients.http import HttpClient
-from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid
-
-if TYPE_CHECKING:
-    from catalog.clients.authorities import Authorities
 
 PINNED: Final = "pinned"
 FAILED: Final = "failed"
@@ -43,36 +38,22 @@ class ServicePin:
     delegates: tuple[str, ...] = ()
 
 
-class PinningClient:
-    """A pinning service, by the URL that stands before ``/pins``. All methods raise `UnavailableError`, in the service's words.
+def service_timeouts(timeouts: Timeouts) -> Timeouts:
+    """Return the time limits for a service: a refusal with a long Retry-After (429) ends a request."""
+    return replace(timeouts, budget=min(timeouts.budget, timeouts.service))
 
-    A token file with ``USER:PASSWORD`` is sent as Basic, anything else as Bearer.
+
+class PinningClient:
+    """A pinning service, by a client with ``basic_logins`` of the URL that stands before ``/pins``, and with `service_timeouts`.
+
+    All methods raise `UnavailableError`, in the service's words.
     """
 
-    def __init__(
-        self,
-        name: str,
-        url: str,
-        *,
-        token_file: Path | None = None,
-        ca_file: Path | None = None,
-        timeouts: Timeouts | None = None,
-        proxies: Proxies | None = None,
-        authorities: "Authorities | None" = None,
-    ) -> None:
-        timeouts = timeouts or Timeouts()
-        self._http = HttpClient(
-            url,
-            token_file=token_file,
-            ca_file=ca_file,
-            timeouts=replace(timeouts, budget=min(timeouts.budget, timeouts.service)),  # 429 with a long Retry-After ends it
-            proxies=proxies,
-            authorities=authorities,
-            basic_logins=True,
-        )
+    def __init__(self, name: str, http: HttpClient) -> None:
+        self._http = http
         self.name = name
-        self.url = self._http.url
-        self.timeouts = self._http.timeouts
+        self.url = http.url
+        self.timeouts = http.timeouts
 
     def add(self, cid: Cid, name: str, origins: Sequence[str]) -> ServicePin:
         """Ask for a pin of the DAG under ``cid``, which the service fetches from ``origins`` or whoever has it."""

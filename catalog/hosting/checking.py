@@ -17,7 +17,8 @@ from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record, check_record, validate_record
 from catalog.model.release import IMAGE_FORMAT, Release
 from catalog.snapshot.reader import open_snapshot
-from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.store import FetchingBlockstore
 from catalog.static.layout import SCHEMA, STATIC_PATH, blob_path, is_pullable, manifest_path, outline_path
 from catalog.static.outline import Outline, read_outline

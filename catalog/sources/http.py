@@ -1,10 +1,10 @@
-"""Blocks, deltas and records over HTTP: from a dcat server, a trustless gateway or a delegated router.
+"""Blocks and deltas over HTTP: from a dcat server, a trustless gateway or a host of plain files.
 
 A dcat server answers ``POST /dcat/v1/blocks`` (at most 1024 CIDs, one a line) with one CARv1 of the blocks that it has, and makes
 deltas. A server that does not know these paths is asked as a trustless gateway: ``?format=raw`` for a block, ``?format=car`` for a
 whole DAG. The first request shows which of the two it is. Every block is compared with its CID before it is returned; blocks that
 were not requested are counted, and too many of them end the request.
-Sources: ipfs/specs, http-gateways/trustless-gateway.md and routing/http-routing-v1.md; docs/formats/http.md.
+Sources: ipfs/specs, http-gateways/trustless-gateway.md; docs/formats/http.md.
 """
 
 import contextlib
@@ -15,24 +15,19 @@ from itertools import islice
 from catalog import limits
 from catalog.clients.http import HttpClient
 from catalog.clients.response import HttpResponse
-from catalog.errors import BlockNotFoundError, CodecError, UnavailableError, UnwantedBlocksError
+from catalog.errors import BlockNotFoundError, CodecError, UnwantedBlocksError
 from catalog.ipld import dag_pb
 from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import DAG_PB, Cid, convert_to_v1, verify_block
-from catalog.ipns.name import IpnsName
-from catalog.limits import MAX_RECORD_SIZE
 from catalog.sources.protocol import (
     BLOCKS_PATH,
     CAR_TYPE,
     CID_LIST_TYPE,
     DELTA_TYPE,
     RAW_TYPE,
-    RECORD_TYPE,
     delta_path,
-    gateway_name_path,
     gateway_path,
-    record_path,
 )
 from catalog.sources.source import OfferedDelta
 from catalog.sources.static import StaticFiles, find_static
@@ -45,11 +40,6 @@ _BUSY = (429, 503)
 _SECTION_OVERHEAD = 64
 _STATIC_BATCH = 4096
 _MAX_EXPECTED = 16
-_NO_RECORD = (404, 410)
-_NO_RECORD_TYPES = ("text/plain", "application/json", "")  # with a 200; an HTML page for people is an error
-_FILE_TYPES = ("application/octet-stream", "binary/octet-stream")  # of a static catalogue: not every host can be told the type
-_RECORD_BEGINS = b"\x0a"  # the tag of its first field: text that says why there is none does not begin with it
-_NO_ROUTER = (400, 405, 406, 501)
 
 
 class HttpBlockSource:
@@ -255,53 +245,3 @@ def _delta_size(response: HttpResponse) -> int | None:
     """Return the stated size of a delta; None where it states none, since it is not taken then."""
     length = response.header("Content-Length") or ""
     return int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
-
-
-class HttpRouting:
-    """The records of a dcat server, a gateway or a delegated router."""
-
-    def __init__(self, client: HttpClient) -> None:
-        self._client = client
-        self.name = client.name
-        self._is_router: bool | None = None
-
-    def get(self, name: IpnsName) -> bytes | None:
-        """Return the server's record, not validated, or None."""
-        if self._is_router is not False:
-            record = self._ask_router(name)
-            if record is not None or self._is_router:
-                return record
-        return self._ask_gateway(name)
-
-    def put(self, name: IpnsName, record: bytes) -> None:
-        """Offer ``record``; raise `UnavailableError` where the server does not take records of this name."""
-        with self._client.open("PUT", record_path(name), body=record, content_type=RECORD_TYPE, answers=(200, 202, 204)):
-            return
-
-    def _ask_router(self, name: IpnsName) -> bytes | None:
-        with self._client.open("GET", record_path(name), accept=RECORD_TYPE, answers=(200, *_NO_RECORD, *_NO_ROUTER)) as response:
-            if response.status == 200:
-                self._is_router = True
-                if response.media_type in _NO_RECORD_TYPES:
-                    data = response.read_all(MAX_RECORD_SIZE)
-                    return data if data.startswith(_RECORD_BEGINS) else None
-                self._is_router = None
-                response.require_media_type(RECORD_TYPE, *_FILE_TYPES)
-                self._is_router = True
-                return response.read_all(MAX_RECORD_SIZE)
-            if response.status in _NO_ROUTER:
-                self._is_router = False
-            return None
-
-    def _ask_gateway(self, name: IpnsName) -> bytes | None:
-        query = (("format", "ipns-record"),)
-        answers = (200, *_NO_RECORD, *_NO_ROUTER)
-        with self._client.open("GET", gateway_name_path(name), query=query, accept=RECORD_TYPE, answers=answers) as response:
-            if response.status in _NO_RECORD:
-                return None
-            if response.status != 200:
-                raise UnavailableError(f"{self.name} has no records", why=f"it answers {response.status}")
-            if self._is_router is None:
-                self._is_router = False
-            response.require_media_type(RECORD_TYPE)
-            return response.read_all(MAX_RECORD_SIZE)

@@ -6,6 +6,7 @@ There are no default sources: without a setting nobody is asked and nothing leav
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,12 +15,13 @@ from catalog.clients.authorities import Authorities
 from catalog.clients.cluster import ClusterClient
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
-from catalog.clients.pinning import PinningClient
+from catalog.clients.pinning import PinningClient, service_timeouts
 from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
 from catalog.ipns.name import IpnsName
 from catalog.sources.bundle import BundleRouting, BundleSource
-from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
 from catalog.sources.records import Answer, NamedRouting, ask_routings
 from catalog.sources.store import RemoteSource
@@ -147,34 +149,22 @@ def open_network(
 ) -> Network:
     """Create the clients, without a request. Two settings with one URL are one source."""
     by_url = {source.url: source for source in reversed(list(sources))}
+    limits = timeouts or Timeouts()
+    connect = partial(HttpClient, timeouts=limits, proxies=proxies, authorities=authorities)
     clients = tuple(
-        HttpClient(
-            source.url,
-            token_file=source.token_file,
-            ca_file=source.ca_file,
-            timeouts=timeouts,
-            proxies=proxies,
-            authorities=authorities,
-        )
-        for source in reversed(by_url.values())
+        connect(source.url, token_file=source.token_file, ca_file=source.ca_file) for source in reversed(by_url.values())
     )
     block_sources: list[RemoteSource] = [HttpBlockSource(client) for client in clients]
     routings: list[NamedRouting] = [HttpRouting(client) for client in clients]
-    node = None
+    node = peer = None
     if kubo is not None:
-        node = KuboClient(kubo.url, token_file=kubo.token_file, timeouts=timeouts, proxies=proxies, authorities=authorities)
+        node = KuboClient(connect(kubo.url, token_file=kubo.token_file))
         block_sources.append(KuboBlockstore(node, offline=False))
         routings.append(KuboRouting(node))
-    peer = None
+    connect = partial(connect, basic_logins=True)
     if cluster is not None:
-        peer = ClusterClient(
-            cluster.url,
-            token_file=cluster.token_file,
-            ca_file=cluster.ca_file,
-            timeouts=timeouts,
-            proxies=proxies,
-            authorities=authorities,
-        )
+        peer = ClusterClient(connect(cluster.url, token_file=cluster.token_file, ca_file=cluster.ca_file))
+    connect = partial(connect, timeouts=service_timeouts(limits))
     return Network(
         tuple(block_sources),
         tuple(routings),
@@ -183,19 +173,11 @@ def open_network(
         peer,
         cluster.rule if cluster is not None else ReplicaRule(),
         tuple(
-            PinningClient(
-                service.name,
-                service.url,
-                token_file=service.token_file,
-                ca_file=service.ca_file,
-                timeouts=timeouts,
-                proxies=proxies,
-                authorities=authorities,
-            )
+            PinningClient(service.name, connect(service.url, token_file=service.token_file, ca_file=service.ca_file))
             for service in services
         ),
         clients=clients,
-        timeouts=timeouts or Timeouts(),
+        timeouts=limits,
         tied={client.name: by_url[client.url].catalogue or "" for client in clients if by_url[client.url].catalogue},
     )
 

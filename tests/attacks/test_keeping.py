@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.holding import is_whole
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.errors import BlockNotFoundError
 from catalog.image.dag import StoredArchive
@@ -73,7 +74,7 @@ class Node(KuboBlockstore):
     """The user's Kubo node, as far as it is asked for blocks; it holds a private file."""
 
     def __init__(self) -> None:
-        super().__init__(KuboClient("http://127.0.0.1:9"), offline=False)
+        super().__init__(KuboClient(HttpClient("http://127.0.0.1:9")), offline=False)
 
     def get(self, cid: Cid) -> bytes:
         if cid == PRIVATE.cid:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.clients.cluster import ClusterClient, ClusterRefusalError
+from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import SourceTimeoutError, UnavailableError
 from catalog.ipld.cid import cid_of
@@ -25,7 +26,7 @@ def api() -> Iterator[ScriptedApi]:
 
 
 def client_of(api: ScriptedApi, token_file: Path | None = None) -> ClusterClient:
-    return ClusterClient(api.url, token_file=token_file, timeouts=QUICK)
+    return ClusterClient(HttpClient(api.url, token_file=token_file, timeouts=QUICK, basic_logins=True))
 
 
 def states(*peers: tuple[str, str, str]) -> dict[str, object]:
@@ -152,7 +153,7 @@ def test_only_a_password_that_leaves_the_machine_is_exposed(tmp_path: Path) -> N
         ("http://localhost:9094", tmp_path, False),
         ("http://cluster.example:9094", None, False),
     ]:
-        assert ClusterClient(url, token_file=token).is_exposed == exposed, url
+        assert ClusterClient(HttpClient(url, token_file=token, basic_logins=True)).is_exposed == exposed, url
 
 
 def test_a_cluster_that_hangs_is_given_up(api: ScriptedApi) -> None:
@@ -163,7 +164,7 @@ def test_a_cluster_that_hangs_is_given_up(api: ScriptedApi) -> None:
         return 200, b"{}"
 
     api.answers["GET /pins"] = hang
-    client = ClusterClient(api.url, timeouts=scaled(QUICK, 50))
+    client = ClusterClient(HttpClient(api.url, timeouts=scaled(QUICK, 50), basic_logins=True))
     with pytest.raises(SourceTimeoutError, match="cannot be used"):
         client.replicas(ROOT)
     waiting.set()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockNotFoundError, SourceTimeoutError, UnavailableError
@@ -50,7 +51,7 @@ class FakeKubo:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.client = KuboClient(f"http://127.0.0.1:{self.server.server_port}", timeouts=FAST)
+        self.client = KuboClient(HttpClient(f"http://127.0.0.1:{self.server.server_port}", timeouts=FAST))
 
     def refuse(self, command: str, message: str, status: int = 500) -> None:
         body = json.dumps({"Message": message, "Code": 0, "Type": "error"}).encode()
@@ -70,7 +71,7 @@ def kubo_fake() -> Iterator[FakeKubo]:
 
 
 def test_down() -> None:
-    client = KuboClient("http://127.0.0.1:9", timeouts=FAST)
+    client = KuboClient(HttpClient("http://127.0.0.1:9", timeouts=FAST))
     with pytest.raises(UnavailableError, match="cannot be used") as caught:
         client.version()
     assert "refused" in caught.value.why
@@ -201,7 +202,7 @@ def test_a_node_that_answers_for_ever() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        client = KuboClient(f"http://127.0.0.1:{server.server_port}", timeouts=FAST)
+        client = KuboClient(HttpClient(f"http://127.0.0.1:{server.server_port}", timeouts=FAST))
         started = time.monotonic()
         with pytest.raises(SourceTimeoutError, match=r"did not end (version|pin/update) in time"):
             client.update_pin(str(BLOCK.cid), BLOCK.cid, timeout=0.3)

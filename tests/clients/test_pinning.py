@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.clients.pinning import PinningClient, read_error, read_pin
+from catalog.clients.http import HttpClient
+from catalog.clients.pinning import PinningClient, read_error, read_pin, service_timeouts
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import cid_of
@@ -25,7 +26,7 @@ def service() -> Iterator[FakeService]:
 
 @pytest.fixture
 def client(service: FakeService) -> PinningClient:
-    return PinningClient("pinata", service.url, timeouts=QUICK)
+    return PinningClient("pinata", HttpClient(service.url, timeouts=service_timeouts(QUICK), basic_logins=True))
 
 
 def test_a_pin_from_its_wish_to_its_end(service: FakeService, client: PinningClient) -> None:

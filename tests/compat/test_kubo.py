@@ -22,7 +22,8 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of, parse_cid
 from catalog.ipns.key import create_key
 from catalog.ipns.record import create_record
-from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
 from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
@@ -35,7 +36,7 @@ VALIDITY = 4_102_444_800 * 10**9  # the year 2100: nodes ask the real clock
 
 @pytest.fixture
 def client(kubo: KuboNode) -> Iterator[KuboClient]:
-    client = KuboClient(kubo.url)
+    client = KuboClient(HttpClient(kubo.url))
     yield client
     client.close()
 
@@ -58,7 +59,7 @@ def test_a_dag_goes_in_pinned_and_comes_out(client: KuboClient, kubo: KuboNode) 
 
 
 def test_an_incomplete_dag_is_not_called_pinned_and_gives_gc_free(kubo: KuboNode) -> None:
-    client = KuboClient(kubo.url, timeouts=scaled(Timeouts(), 20))
+    client = KuboClient(HttpClient(kubo.url, timeouts=scaled(Timeouts(), 20)))
     for seed in range(120, 125):
         leaves = make_leaves(3, seed=seed)
         root = make_node(leaves)
@@ -130,9 +131,9 @@ def test_absent_blocks(client: KuboClient) -> None:
 
 def test_blocks_come_from_the_other_node(kubo_nodes: Nodes) -> None:
     root, blocks = make_dag(make_leaves(300, seed=41), width=100)
-    KuboBlockstore(KuboClient(kubo_nodes[0].url)).put_dag(root, blocks)
+    KuboBlockstore(KuboClient(HttpClient(kubo_nodes[0].url))).put_dag(root, blocks)
     local = MemoryBlockstore()
-    other = KuboClient(kubo_nodes[1].url)
+    other = KuboClient(HttpClient(kubo_nodes[1].url))
     assert len(KuboBlockstore(other).missing([block.cid for block in blocks])) == len(blocks)
     fetched = FetchingBlockstore(local, [KuboBlockstore(other, offline=False)]).fetch_dag([root.cid])
     assert fetched.blocks == len(blocks)
@@ -142,7 +143,7 @@ def test_blocks_come_from_the_other_node(kubo_nodes: Nodes) -> None:
 
 def test_nobody_has_it(kubo_nodes: Nodes) -> None:
     timeouts = scaled(Timeouts(), 20)
-    client = KuboClient(kubo_nodes[1].url, timeouts=timeouts)
+    client = KuboClient(HttpClient(kubo_nodes[1].url, timeouts=timeouts))
     store = FetchingBlockstore(MemoryBlockstore(), [KuboBlockstore(client, offline=False)], timeouts=timeouts)
     with pytest.raises(UnavailableError, match="no source has") as caught:
         store.fetch_dag([cid_of(b"nobody has it", 0x70)])
@@ -190,7 +191,7 @@ def test_the_gateway_on_localhost_redirects_to_subdomains(kubo: KuboNode) -> Non
 def test_a_record_goes_from_one_node_to_the_other(kubo_nodes: Nodes) -> None:
     key = create_key()
     record = create_record(key, b"/ipfs/bafkqaaa", sequence=5, validity=VALIDITY)
-    nodes = [KuboClient(node.url) for node in kubo_nodes]
+    nodes = [KuboClient(HttpClient(node.url)) for node in kubo_nodes]
     routings = [KuboRouting(node, timeout=20) for node in nodes]
     assert routings[1].get(key.name) is None
     routings[0].put(key.name, record.encoded)
@@ -211,7 +212,7 @@ def test_a_record_goes_from_one_node_to_the_other(kubo_nodes: Nodes) -> None:
 def test_a_slow_network_that_brings_something_is_asked_again(kubo_nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the blocks come in time: they are kept, and the rest is asked for once more, and not given up."""
     root, blocks = make_dag(make_leaves(40, seed=61), width=100)
-    here, there = KuboClient(kubo_nodes[1].url), KuboBlockstore(KuboClient(kubo_nodes[0].url))
+    here, there = KuboClient(HttpClient(kubo_nodes[1].url)), KuboBlockstore(KuboClient(HttpClient(kubo_nodes[0].url)))
     there.put_dag(root, blocks)
     gather, calls = here.gather_blocks, []
 
@@ -235,11 +236,11 @@ def test_a_node_behind_its_unix_socket(tmp_path: Path) -> None:
     try:
         node = start_kubo(find_kubo(), tmp_path / "node", processes, Addresses={"API": ["/ip4/127.0.0.1/tcp/0", f"/unix{path}"]})
         assert find_rpc(node.repository) == node.url
-        client = KuboClient(f"unix://{path}")
+        client = KuboClient(HttpClient(f"unix://{path}"))
         root, blocks = make_dag(make_leaves(50, seed=61))
         KuboBlockstore(client).put_dag(root, blocks)
         assert {block.cid for block in KuboBlockstore(client).get_dag(root.cid)} == {block.cid for block in blocks}
-        assert KuboClient(node.url).is_pinned(root.cid)
+        assert KuboClient(HttpClient(node.url)).is_pinned(root.cid)
         client.close()
     finally:
         for process in processes:
@@ -252,7 +253,7 @@ def test_a_moved_pin_announces_what_is_new(tmp_path: Path) -> None:
     processes: list[subprocess.Popen[bytes]] = []
     try:
         node = start_kubo(find_kubo(), tmp_path / "node", processes, Provide={"Strategy": "pinned"})
-        client = KuboClient(node.url)
+        client = KuboClient(HttpClient(node.url))
         store = KuboBlockstore(client)
         first, second = make_leaves(3, seed=71), make_leaves(3, seed=72)
         before = make_node(first)

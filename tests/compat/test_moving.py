@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.ipld.cid import RAW, cid_from_digest
 from catalog.sources.kubo import KuboBlockstore
@@ -66,7 +67,7 @@ def test_archives_live_in_the_node_only(kubo: KuboNode, tmp_path: Path) -> None:
     assert stored(home) < 100_000  # what the save fetched is a copy, and went
 
     carol = person(tmp_path, "carol", None)
-    with served_home(home, KuboBlockstore(KuboClient(kubo.url))) as url:
+    with served_home(home, KuboBlockstore(KuboClient(HttpClient(kubo.url)))) as url:
         ok(carol("subscribe", "bob", name_of(bob), "--via", url))
         ok(carol("pull", "bob/big@1.0", "--no-load"))
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
-from catalog.clients.pinning import PinningClient
+from catalog.clients.pinning import PinningClient, service_timeouts
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import DAG_PB, cid_of
@@ -108,7 +109,9 @@ def test_the_mock_of_the_ipfs_project(mock_service: str, tmp_path: Path) -> None
     """It derives the state of a pin from its name."""
     token = tmp_path / "token"
     token.write_text("wrong\n", encoding="ascii")
-    client = PinningClient("mock", mock_service, token_file=token, timeouts=Timeouts(service=0.2))
+    client = PinningClient(
+        "mock", HttpClient(mock_service, token_file=token, timeouts=service_timeouts(Timeouts(service=0.2)), basic_logins=True)
+    )
     root, other = cid_of(b"a snapshot", DAG_PB), cid_of(b"another snapshot", DAG_PB)
     with pytest.raises(UnavailableError, match="refuses") as caught:
         client.add(root, "pinned-dcat", [])
@@ -127,7 +130,7 @@ def test_the_mock_of_the_ipfs_project(mock_service: str, tmp_path: Path) -> None
         node.set("POST /api/v0/id", {"ID": "Q", "Addresses": ["/ip4/127.0.0.1/tcp/4001"]})
         node.set("POST /api/v0/swarm/connect", {"Strings": []})
         publish_fake(home, "web", "1.0")
-        record, kubo = share(home).record, KuboClient(node.url)
+        record, kubo = share(home).record, KuboClient(HttpClient(node.url))
         (queued,) = share_to_services(home, [client], kubo, root, record, silent)
         assert (queued.state, queued.problem) == ("queued", "")
         (again,) = share_to_services(home, [client], kubo, root, record, silent)

@@ -10,7 +10,8 @@ from catalog.followed.target import ask_server
 from catalog.image.reader import read_listed_archive, write_tar
 from catalog.ipns.record import check_record
 from catalog.snapshot.reader import open_snapshot
-from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.store import FetchingBlockstore
 from tests.fakes.static_host import StaticHost
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
-from catalog.clients.pinning import PinningClient
+from catalog.clients.pinning import PinningClient, service_timeouts
 from catalog.clients.timeouts import Timeouts
 from catalog.home.home import Home
 from catalog.ipld.cid import Cid, cid_of
@@ -44,8 +45,8 @@ def node() -> Iterator[ScriptedApi]:
 
 def keep(home: Home, service: FakeService, node: ScriptedApi, root: Cid) -> ServiceState:
     timeouts = Timeouts(retry=0.01, service=0.2)
-    client = PinningClient("one", service.url, timeouts=timeouts)
-    (state,) = share_to_services(home, [client], KuboClient(node.url), root, share(home).record, silent)
+    client = PinningClient("one", HttpClient(service.url, timeouts=service_timeouts(timeouts), basic_logins=True))
+    (state,) = share_to_services(home, [client], KuboClient(HttpClient(node.url)), root, share(home).record, silent)
     assert service_state(home, "one", service.url) == state
     return state
 

@@ -9,6 +9,7 @@ import pytest
 
 from catalog.clients.cluster import ClusterClient, ClusterRefusalError
 from catalog.clients.cluster_reply import Replicas
+from catalog.clients.http import HttpClient
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import Cid, cid_of
@@ -80,7 +81,7 @@ def fake() -> Iterator[FakeCluster]:
 
 
 def ensure(fake: FakeCluster, last: Cid | None = None, *, patience: float = 0.3) -> Replicas:
-    client = ClusterClient(fake.api.url, timeouts=Timeouts(replicas=patience))
+    client = ClusterClient(HttpClient(fake.api.url, timeouts=Timeouts(replicas=patience), basic_logins=True))
     return ClusterPin(client, "A", "dcat k51", RULE, silent).ensure(NEW, last)
 
 
@@ -155,7 +156,7 @@ def test_peers_that_failed_are_told_to_try_again(fake: FakeCluster) -> None:
 
 
 def test_a_pin_that_is_not_seen_yet_says_that_pins_are_batched(fake: FakeCluster) -> None:
-    client = ClusterClient(fake.api.url, timeouts=Timeouts(replicas=0.3))
+    client = ClusterClient(HttpClient(fake.api.url, timeouts=Timeouts(replicas=0.3), basic_logins=True))
     pin = ClusterPin(client, "A", "dcat k51", RULE, silent)
     pin.ensure(NEW, None)
     assert pin.batching is False

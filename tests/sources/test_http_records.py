@@ -8,7 +8,7 @@ from catalog.clients.http import HttpClient
 from catalog.errors import UnavailableError
 from catalog.ipns.key import IpnsKey
 from catalog.limits import MAX_RECORD_SIZE
-from catalog.sources.http import HttpRouting
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.protocol import RECORD_TYPE
 
 NAME = IpnsKey(b"h" * 32).name

@@ -10,7 +10,7 @@ from catalog.clients.kubo import KuboClient
 from catalog.home.home import open_home
 from catalog.home.records import LocalRouting
 from catalog.ipns.key import IpnsKey, create_key
-from catalog.sources.http import HttpRouting
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.kubo import KuboRouting
 from catalog.trust.ownership import follow
 from tests.compat.kubo import KuboNode
@@ -45,7 +45,7 @@ class TestHttpRouting(RoutingContract):
 class TestKuboRouting(RoutingContract):
     @pytest.fixture
     def routing(self, kubo: KuboNode) -> Iterator[KuboRouting]:
-        client = KuboClient(kubo.url)
+        client = KuboClient(HttpClient(kubo.url))
         yield KuboRouting(client)
         client.close()
 
@@ -55,7 +55,7 @@ class TestKuboGateway(RoutingContract):
 
     @pytest.fixture
     def routing(self, kubo: KuboNode) -> Iterator["_ThroughBoth"]:
-        rpc, gateway = KuboClient(kubo.url), HttpClient(kubo.gateway)
+        rpc, gateway = KuboClient(HttpClient(kubo.url)), HttpClient(kubo.gateway)
         yield _ThroughBoth(rpc, gateway)
         rpc.close()
         gateway.close()

@@ -96,7 +96,7 @@ class TestBundle(BlockSourceContract):
 class TestKubo(BlockSourceContract):
     @pytest.fixture
     def store(self, kubo: KuboNode) -> Iterator[KuboBlockstore]:
-        client = KuboClient(kubo.url)
+        client = KuboClient(HttpClient(kubo.url))
         store = KuboBlockstore(client)
         store.delete([A.cid, B.cid])
         yield store

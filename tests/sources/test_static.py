@@ -15,7 +15,8 @@ from catalog.errors import UnavailableError
 from catalog.ipld.cid import RAW
 from catalog.ipns.key import create_key
 from catalog.ipns.record import create_record
-from catalog.sources.http import HttpBlockSource, HttpRouting
+from catalog.sources.http import HttpBlockSource
+from catalog.sources.http_records import HttpRouting
 from catalog.sources.protocol import record_path
 from catalog.sources.store import FetchingBlockstore
 from tests.factory.static_files import StoredVersions, write_versions

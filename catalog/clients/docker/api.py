@@ -9,31 +9,24 @@ import json
 import queue
 import re
 import threading
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
-import docker
-import docker.auth
-import docker.constants
-import docker.errors
-import docker.tls
-import docker.utils
 import requests
 import urllib3.exceptions
 
+from catalog.clients.docker.login import find_login
 from catalog.clients.docker.reaching import RESTART_HINT, innermost, open_client, unreachable
 from catalog.clients.docker.reply import Reply
 from catalog.clients.docker.target import EngineTarget
 from catalog.clients.docker.watch import Watch
-from catalog.errors import EngineUnavailableError, UnavailableError
+from catalog.errors import EngineUnavailableError
 from catalog.limits import CONNECT_TIMEOUT, ENGINE_EXPORT_FLOOR, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
 
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _PIECE = 64 * KIB
 _EXPORT_WINDOWS = 5  # periods of silence over which an export must bring its least
@@ -191,22 +184,8 @@ class EngineApi:
             sock.settimeout(self.idle_timeout)
 
     def registry_auth(self, repository: str) -> Mapping[str, str]:
-        """Return the header with the user's login for the registry of ``repository``, as ``docker pull`` sends it.
-
-        Raise `UnavailableError` if the user's settings are malformed, or name a credential helper that fails.
-        """
-        settings = self.target.config_dir / "config.json"
-        try:
-            with warnings.catch_warnings(action="ignore"):  # docker-py warns of a helper that is not installed, and then fails
-                if settings.exists():
-                    self._client.reload_config(str(settings))
-                registry, _ = docker.auth.resolve_repository_name(repository)
-                header = docker.auth.get_config_header(self._client, registry)
-        except (docker.errors.DockerException, *_MALFORMED) as error:
-            raise UnavailableError(
-                f'the login for the registry of "{repository}" cannot be read', why=str(error), hint=f"look at {settings}"
-            ) from error
-        return {"X-Registry-Auth": header.decode() if isinstance(header, bytes) else header} if header else {}
+        """Return the header with the user's login for the registry of ``repository``; raise as `find_login` does."""
+        return find_login(self._client, self.target.config_dir / "config.json", repository)
 
     def refused(self, reply: Reply, what: str) -> EngineUnavailableError:
         """Return the error for a status that has no more specific one."""

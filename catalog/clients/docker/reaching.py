@@ -14,7 +14,7 @@ from catalog.clients.docker.target import EngineTarget
 from catalog.errors import EngineUnavailableError
 
 RESTART_HINT = "restart the Docker daemon (systemctl restart docker) and run the command again"
-_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://", "fd://")
 
 
@@ -38,7 +38,7 @@ def open_client(target: EngineTarget, idle_timeout: float, elsewhere: str | None
         raise unreachable(target, error, elsewhere) from error
     try:
         return _make_client(target, idle_timeout)
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise EngineUnavailableError(
             "Docker's settings cannot be read", why=str(error), hint="look at config.json in DOCKER_CONFIG or ~/.docker"
         ) from error
