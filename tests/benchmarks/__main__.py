@@ -25,6 +25,7 @@ SUITES = (
     "feeder",
     "engines",
     "static",
+    "static_many",
     "cluster",
 )
 
