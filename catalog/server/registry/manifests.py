@@ -28,6 +28,7 @@ _MAX_FAILURES = 3  # metadata that cannot be fetched, until a search for an inde
 _SCAN_AGAIN = 30.0  # seconds in which the indexes of a name are not looked through again while the home is the same
 
 _Views = Mapping[Platform, ArchiveView | None]
+_LookedThrough = OrderedDict[str, tuple[object, float]]  # by name: the state of the home, and when
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Manifests:
         self._state = state
         self._lock = Lock()
         self._scanning = Lock()
-        self._scanned: OrderedDict[str, tuple[object, float]] = OrderedDict()
+        self._scanned: _LookedThrough = OrderedDict()
+        self._searched: _LookedThrough = OrderedDict()
         self._indexes: OrderedDict[tuple[str, str], tuple[str, frozenset[Platform]]] = OrderedDict()  # by name and digest
 
     def find_tag(self, name: str, tag: str, *, fetch: bool) -> Manifest | None:
@@ -99,11 +101,9 @@ class Manifests:
 
         An unknown digest makes all of them be built, so this is done once for all who ask, and by one thread.
         """
-        state = self._state()
-        with self._lock:
-            known, at = self._scanned.get(name, (None, 0.0))
-        if known == state and time.monotonic() - at < _SCAN_AGAIN:
+        if self._is_known(self._scanned, name):
             return False
+        state = self._state()
         if not self._scanning.acquire(blocking=False):
             raise FeederBusyError
         try:
@@ -112,15 +112,13 @@ class Manifests:
                     self._compose(release, self._described(release, fetch=False))
         finally:
             self._scanning.release()
-        with self._lock:
-            self._scanned[name] = (state, time.monotonic())
-            self._scanned.move_to_end(name)
-            if len(self._scanned) > _MAX_INDEXES:
-                self._scanned.popitem(last=False)
+        self._remember(self._scanned, name, state)
         return True
 
     def _search(self, name: str, digest: Digest) -> Manifest | None:
         """Return the index of this digest, for which the metadata of one release after another is fetched."""
+        if self._is_known(self._searched, name):
+            return None
         if not self._scanning.acquire(blocking=False):
             raise FeederBusyError
         try:
@@ -141,7 +139,21 @@ class Manifests:
                     raise FeederBusyError
         finally:
             self._scanning.release()
+        self._remember(self._searched, name, self._state())
         return None
+
+    def _is_known(self, looked_through: _LookedThrough, name: str) -> bool:
+        """Return whether a name was looked through a moment ago, and the home did not change since."""
+        with self._lock:
+            known, at = looked_through.get(name, (None, 0.0))
+        return known == self._state() and time.monotonic() - at < _SCAN_AGAIN
+
+    def _remember(self, looked_through: _LookedThrough, name: str, state: object) -> None:
+        with self._lock:
+            looked_through[name] = (state, time.monotonic())
+            looked_through.move_to_end(name)
+            if len(looked_through) > _MAX_INDEXES:
+                looked_through.popitem(last=False)
 
     def _build(self, found: NamedRelease, *, fetch: bool) -> Manifest | None:
         views = self._views(found, fetch=fetch)
