@@ -2,9 +2,10 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from catalog.errors import CatalogueNotFoundError, InvalidInputError
@@ -20,6 +21,7 @@ from catalog.server.site.site import HeldBlocks
 T = TypeVar("T")
 PERIOD = 300  # seconds after which ages are written anew
 MAX_ROWS = 1000  # of one page, whatever was asked for
+_ROOM = 40_000  # bytes of the rows of a page, so that it has at most 50 kB
 _SMALL = 64 * KIB  # of an answer that nobody estimates
 
 
@@ -125,6 +127,20 @@ class Visit:
         raise CatalogueNotFoundError(
             f'no catalogue "{label[:200]}"', why="there are " + (", ".join(labels) or "none yet"), nearest=near
         )
+
+    def fit(self, rows: Iterable[T], most: int, size: Callable[[T], int]) -> list[T]:
+        """Return the first ``most`` of ``rows``, or as many of them as one page has room for; at least one, all if ``n`` was given.
+
+        ``size`` is about how many bytes a row takes in HTML.
+        """
+        found: list[T] = []
+        used = 0
+        for row in islice(rows, most):
+            used += size(row)
+            if found and used > _ROOM and not self.query.get("n"):
+                break
+            found.append(row)
+        return found
 
     def rows(self, default: int) -> int:
         """Return how many rows were asked for by ``n``; raise `InvalidInputError` for what is not a number from 1 to 1,000."""

@@ -11,10 +11,16 @@ from catalog.errors import CorruptHomeError, DcatError, LockedError, NewerHomeEr
 from catalog.home.home import open_home
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.subscriptions import put_sighting, show_catalogue
+from catalog.intake.intake import Wanted
 from catalog.ipld.cid import DAG_PB, RAW, cid_of
 from catalog.model.release import format_time
+from catalog.operations.publish import publish
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
+from tests.factory.exports import source_of
+from tests.factory.images import make_image
+from tests.factory.platforms import AMD64
+from tests.factory.tars import make_tar
 from tests.factory.times import NOW
 from tests.server.pages.conftest import Pages, showing
 from tests.server.serving import Served, running
@@ -257,6 +263,24 @@ def test_lists_go_on_by_a_link_header(pages: Pages) -> None:
     assert seen == ["1.1", "1.0", "0.9", "0.8"]
     first = pages.get("/r/mine/web@1.1/files.json?n=1&path=etc")
     assert "link" not in first.headers or "after=" in first.headers["link"]
+
+
+def test_a_page_of_many_files_stays_small_and_goes_on(tmp_path: Path) -> None:
+    names = [f"directory-{number:04d}-" + "n" * (number % 90) for number in range(600)]
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        for version, content in (("1.0", b"a"), ("1.1", b"b")):
+            tar = make_tar({f"srv/{name}": content for name in names}, mtime=1_700_000_000)
+            publish(home, "many", version, source_of(make_image([tar])), Wanted(AMD64))
+        for first, keys in (("/r/mine/many@1.0/files/srv", names), ("/diff/mine/many@1.0/mine/many@1.1", names)):
+            found: list[str] = []
+            path = first
+            while path:
+                assert len(shown.get(path).body) <= 50_000
+                twin = shown.get(path, accept="application/json")
+                found += [file["path"].rpartition("/")[2] for file in json.loads(twin.body)["files"]]
+                path = twin.headers["link"].split(">")[0][1:] if "link" in twin.headers else ""
+            assert sorted(found) == keys
+        assert len(json.loads(shown.get("/r/mine/many@1.0/files/srv.json?n=500").body)["files"]) == 500
 
 
 def test_a_name_that_ends_in_json_is_itself(pages: Pages) -> None:

@@ -1,6 +1,7 @@
 """Two releases: layers, configuration, files and packages that differ, and what the upgrade costs on the wire."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from catalog.documents.differences import (
     FileDifference,
@@ -121,6 +122,7 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
         why = "what is missing could not be fetched from the sources of its catalogue"
     begin, rows = _position(visit), visit.rows(_ROWS)
     ordered = _order(found)
+    shown = tuple(visit.fit(ordered[begin : begin + rows], rows, _row_size))
     return DiffPage(
         old=Side(old_row.label, old_release.reference, old_release.published, str(before.archive), before.size, before.unpacked),
         new=Side(new_row.label, new_release.reference, new_release.published, str(after.archive), after.size, after.unpacked),
@@ -131,12 +133,12 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
         config=_settings(*views) if views else None,
         cost=_cost(visit, *views, before, after) if views else None,
         packages=describe_packages(found) if found is not None else None,
-        files=describe_files(FilesDifference(found.packages, ordered[begin : begin + rows])) if found is not None else None,
+        files=describe_files(FilesDifference(found.packages, shown)) if found is not None else None,
         added=sum(1 for file in ordered if file.change == "added"),
         removed=sum(1 for file in ordered if file.change == "removed"),
         changed=sum(1 for file in ordered if file.change == "changed"),
         total=len(ordered),
-        next=str(begin + rows) if len(ordered) > begin + rows else "",
+        next=str(begin + len(shown)) if len(ordered) > begin + len(shown) else "",
         why=why,
         fetches=found is None and any(can_fetch(visit, row) for row, _ in sides),
     )
@@ -171,6 +173,11 @@ def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifferen
         )
     except PathNotFoundError:
         return None, "not all files of both images are here"
+
+
+def _row_size(change: FileChange) -> int:
+    """Return about how many bytes a row takes: its path is in it twice."""
+    return 300 + 2 * len(quote(change.path, errors="surrogateescape"))
 
 
 def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 from catalog.delivery.contents import ImageFiles, open_image_files
 from catalog.documents.files import File, describe_file
@@ -60,7 +61,7 @@ def files(visit: Visit, label: str, reference: str, path: str = "") -> FilesPage
     query, rows, after = visit.query.get("q", "").strip()[:200], visit.rows(_ROWS), visit.query.get("after", "")
     nodes = _select(opened, node, query)
     begin = next((place + 1 for place, entry in enumerate(nodes) if entry.path == after), 0) if after else 0
-    shown = nodes[begin : begin + rows]
+    shown = visit.fit(nodes[begin : begin + rows], rows, _row_size)
     return FilesPage(
         label=row.label,
         reference=found.reference,
@@ -72,7 +73,7 @@ def files(visit: Visit, label: str, reference: str, path: str = "") -> FilesPage
         node=describe_file(describe_node(opened, node)),
         files=tuple(describe_file(describe_node(opened, entry)) for entry in shown),
         total=len(nodes),
-        next=shown[-1].path if len(nodes) > begin + rows else "",
+        next=shown[-1].path if len(nodes) > begin + len(shown) else "",
         text=_read_text(opened, node),
         layers=len(opened.layers),
         problems=opened.problems,
@@ -111,6 +112,11 @@ def open_archive(visit: Visit, archive: Cid) -> ImageFiles:
             why="this server holds no more than its name",
             hint="dcat pull --no-load",
         ) from error
+
+
+def _row_size(node: Node) -> int:
+    """Return about how many bytes a row takes: its path is in it twice."""
+    return 370 + 2 * len(quote(node.path, errors="surrogateescape")) + len(node.entry.target)
 
 
 def _select(opened: ImageFiles, node: Node, query: str) -> list[Node]:
