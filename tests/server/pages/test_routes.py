@@ -17,6 +17,7 @@ from catalog.model.release import format_time
 from catalog.operations.publish import publish
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
+from tests.delivery.versions import VERSIONS, open_at, publisher
 from tests.factory.exports import source_of
 from tests.factory.images import make_image
 from tests.factory.platforms import AMD64
@@ -281,6 +282,20 @@ def test_a_page_of_many_files_stays_small_and_goes_on(tmp_path: Path) -> None:
                 path = twin.headers["link"].split(">")[0][1:] if "link" in twin.headers else ""
             assert sorted(found) == keys
         assert len(json.loads(shown.get("/r/mine/many@1.0/files/srv.json?n=500").body)["files"]) == 500
+
+
+def test_a_delta_is_shown_beside_the_blocks_that_it_replaces(tmp_path: Path) -> None:
+    publisher(tmp_path / "home", VERSIONS[:2])
+    with open_at(tmp_path / "home") as home, showing(home) as shown:
+        name, release = (json.loads(shown.get(path).body) for path in ("/r/mine/web.json", "/r/mine/web@1.1.json"))
+        (image,) = name["releases"][0]["images"].values()
+        ((base, delta),) = image["deltas"].items()
+        cost = json.loads(shown.get("/diff/mine/web@1.0/mine/web@1.1.json").body)["cost"]
+        assert delta["size"] < image["in_place_of"][base] <= cost["blocks"]
+        assert image["in_place_of"][base] > 0.9 * cost["blocks"]
+        assert [one["in_place_of"] for one in release["images"].values()] == [image["in_place_of"]]
+        words = re.sub(r"<[^>]*>", "", shown.get("/r/mine/web").body.decode())
+        assert re.search(r"from 1\.0: [0-9.]+ kB in place of [0-9.]+ [kM]B", words)
 
 
 def test_a_name_that_ends_in_json_is_itself(pages: Pages) -> None:

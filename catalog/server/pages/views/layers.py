@@ -70,6 +70,21 @@ def leaves_of(visit: Visit, archive: Cid) -> frozenset[Cid]:
     return visit.remember(("archive's leaves", archive), look, lambda made: _LEAF_SIZE * (1 + len(made)))
 
 
+def new_bytes(visit: Visit, old: Cid, new: Cid) -> int | None:
+    """Return how many bytes of leaves of archive ``new`` are not in ``old``; None where they cannot be listed."""
+
+    def look() -> int | None:
+        before = leaves_of(visit, old)
+        try:
+            layers = read_archive(new, visit.blocks).layers if before else ()
+        except (BlockNotFoundError, VerificationError):
+            layers = ()
+        after = {leaf for layer in layers for leaf in leaves(visit, layer)}
+        return sum(size for cid, size in after if cid not in before) if after else None
+
+    return visit.remember(("new bytes", old, new), look)
+
+
 def _layers_of_names(visit: Visit) -> dict[Cid, list[str]]:
     """Return which names' newest releases have a layer, of those that were published last."""
     with visit.home.index.read() as connection:

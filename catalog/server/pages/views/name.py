@@ -13,18 +13,24 @@ from catalog.ipld.cid import DAG_PB, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model import release as model
 from catalog.model.reference import check_name, check_version, nearest
+from catalog.server.pages.views.layers import new_bytes
 from catalog.server.pages.visit import Visit
 from catalog.server.site.site import HeldBlocks
 
 _ROWS = 30
+_COMPARED = 3  # releases whose deltas are compared with blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedImage(Image):
-    """An image of a release; ``held`` is whether its first blocks are here, ``bases`` the versions that its deltas start from."""
+    """An image of a release; ``held`` is whether its first blocks are here, ``bases`` the versions that its deltas start from.
+
+    ``in_place_of`` is how many bytes of blocks each delta replaces, by its base, for the newest releases of which that is known.
+    """
 
     held: bool
     bases: Mapping[str, str]
+    in_place_of: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +80,9 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
         description=annotations.get("description", "") or annotations.get("org.opencontainers.image.description", ""),
         newest=newest,
         platforms=tuple(sorted({str(platform) for release in shown for platform in release.images})),
-        releases=tuple(list_release(row, release, versions, visit.blocks) for release in shown),
+        releases=tuple(
+            list_release(visit, row, release, versions, compared=int(number < _COMPARED)) for number, release in enumerate(shown)
+        ),
         next=shown[-1].version if len(found) > rows else "",
     )
 
@@ -101,14 +109,28 @@ def _annotations(visit: Visit, catalogue_name: str, name: str, version: str) -> 
     return found.release.annotations if found is not None else {}
 
 
-def list_release(row: CatalogueRow, release: model.Release, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ListedRelease:
-    """Return a release as lists show it; ``versions`` are those that deltas may start from, by archive."""
+def list_release(
+    visit: Visit, row: CatalogueRow, release: model.Release, versions: Mapping[Cid, str], *, compared: int
+) -> ListedRelease:
+    """Return a release as lists show it; ``versions`` are those that deltas may start from, by archive.
+
+    ``compared`` is how many deltas of an image are compared with the blocks that they replace, which takes a look at all leaves.
+    """
     found = describe_release(release, reference=qualify(row, release.reference), catalogue=row.catalogue, alias=row.alias)
-    images = {str(platform): list_image(image, versions, blocks) for platform, image in sorted(release.images.items())}
+    images = {
+        str(platform): list_image(visit, image, versions, compared=compared) for platform, image in sorted(release.images.items())
+    }
     return extend(ListedRelease, found, images=images)
 
 
-def list_image(image: model.Image, versions: Mapping[Cid, str], blocks: HeldBlocks) -> ListedImage:
+def list_image(visit: Visit, image: model.Image, versions: Mapping[Cid, str], *, compared: int) -> ListedImage:
     """Return an image as lists show it."""
-    bases = {str(base): versions[base] for base in image.deltas if base in versions}
-    return extend(ListedImage, describe_image(image), held=is_begun(image.archive, blocks), bases=bases)
+    bases = {base: versions[base] for base in image.deltas if base in versions}
+    replaced = {base: new_bytes(visit, base, image.archive) for base in list(bases)[:compared]}
+    return extend(
+        ListedImage,
+        describe_image(image),
+        held=is_begun(image.archive, visit.blocks),
+        bases={str(base): version for base, version in bases.items()},
+        in_place_of={str(base): size for base, size in replaced.items() if size},
+    )

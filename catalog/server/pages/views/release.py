@@ -22,6 +22,7 @@ from catalog.server.pages.views.name import ListedRelease, is_begun, list_releas
 from catalog.server.pages.visit import Visit
 
 _NEIGHBOURS = 20
+_COMPARED = 3  # deltas of an image that are compared with blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
     old_image = before.images.get(chosen) if before is not None and chosen is not None else None
     return extend(
         ReleasePage,
-        list_release(row, found, _versions(older), visit.blocks),
+        list_release(visit, row, found, _versions(older), compared=_COMPARED),
         label=row.label,
         first_seen=min(visit.view.images_seen(row.catalogue, found.name, found.version).values(), default=None),
         annotations=dict(sorted(found.annotations.items())),
