@@ -20,6 +20,7 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 WIDE, NARROW = (1280, 900), (360, 780)
+REFLOW = (320, 780)  # what WCAG 1.4.10 asks for: 1280 pixels at a zoom of 400 %
 Scheme = Literal["light", "dark"]
 
 

@@ -8,7 +8,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import NARROW, WIDE, Scheme, window
+from tests.browser.chromium import NARROW, REFLOW, WIDE, Scheme, window
 from tests.browser.homes import CommandHome
 from tests.browser.scenes import BOB, locate
 
@@ -59,7 +59,7 @@ def test_axe_finds_nothing_and_nothing_overflows(
     assert found == {}
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (NARROW, "light")], ids=["wide-dark", "narrow-light"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "dark"), (REFLOW, "light")], ids=["wide-dark", "reflow-light"])
 def test_nothing_overflows_and_nothing_is_said(browser: Browser, address: str, scheme: Scheme, size: tuple[int, int]) -> None:
     with window(browser, address, size=size, scheme=scheme) as opened:
         page = opened.new_page()
@@ -153,6 +153,26 @@ def reach(page: Page, tag: str, identity: str) -> None:
         if page.evaluate("[document.activeElement.tagName.toLowerCase(), document.activeElement.id]") == [tag, identity]:
             return
     raise AssertionError(f"{identity} cannot be reached by Tab")
+
+
+def test_the_keyboard_skips_the_header_and_copies(browser: Browser, address: str) -> None:
+    """The first Tab leads to the content, a slash to the search box; what was copied is read aloud."""
+    with window(browser, address) as opened:
+        opened.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        page = opened.new_page()
+        page.goto("/r/mine/shop@1.2")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.locator("button.copy").first.focus()
+        page.keyboard.press("Space")
+        page.locator("[role=status]", has_text="Copied").wait_for(state="attached")
+        assert page.evaluate("navigator.clipboard.readText()") == "shop@1.2"
+        page.keyboard.press("/")
+        page.keyboard.type("abc")
+        assert page.evaluate("document.activeElement.value") == "abc"
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.value") == ""
 
 
 def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) -> None:
