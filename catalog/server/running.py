@@ -75,7 +75,7 @@ def run_server(
     _give_memory_back()
     listener = _listen(settings)
     workers, counters = Workers(), Counters()
-    settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits.connections)))
+    settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits)))
     hosts = HostList(settings, (socket.gethostname(),))
     stalled = Stalled(settings.limits.stalled_bytes)
     app = create_app(site, settings, workers, counters, hosts, log, lambda: stalled.make_room(settings.limits.stall_grace))
@@ -219,7 +219,9 @@ def _listen(settings: ServerSettings) -> socket.socket:
         ) from error
 
 
-def _most_connections(wanted: int) -> int:
-    """Return how many connections this process can hold open: each takes a file descriptor."""
+def _most_connections(limits: ServerLimits) -> int:
+    """Return how many connections this process can hold open: each takes a file descriptor, and one more while a body is sent."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if allowed == resource.RLIM_INFINITY else max(min(wanted, allowed - _OTHER_FILES), 16)
+    if allowed == resource.RLIM_INFINITY:
+        return limits.connections
+    return max(min(limits.connections, allowed - _OTHER_FILES - limits.in_flight), 16)
