@@ -25,6 +25,7 @@
   for (const button of document.querySelectorAll("button.copy")) {
     button.hidden = false;
     const label = button.getAttribute("aria-label");
+    button.title = label;
     button.addEventListener("click", async () => {
       await copy(button.dataset.copy);
       button.classList.add("done");
