@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
 from catalog.delta.reader import read_delta
 from catalog.home.deltas import KeptDelta
@@ -228,9 +229,9 @@ def test_every_path_of_the_server_is_specified(monkeypatch: pytest.MonkeyPatch, 
     served: set[tuple[str, str]] = set()
 
     class Recording(Router):
-        def __init__(self, routes: Sequence[Route], *, redirect_slashes: bool) -> None:
+        def __init__(self, routes: Sequence[Route], *, redirect_slashes: bool, default: ASGIApp | None) -> None:
             served.update((re.sub(r":\w+}", "}", route.path), method) for route in routes for method in route.methods or ())
-            super().__init__(routes, redirect_slashes=redirect_slashes)
+            super().__init__(routes, redirect_slashes=redirect_slashes, default=default)
 
     monkeypatch.setattr("catalog.server.app.Router", Recording)
     settings, workers = ServerSettings(), Workers()

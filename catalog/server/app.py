@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from starlette.routing import Route, Router
+from starlette.types import ASGIApp
 
 from catalog.server.catalogue import CatalogueRoutes
 from catalog.server.counters import Counters
@@ -54,6 +55,7 @@ def create_app(
         CatalogueRoutes(site, workers, counters),
         HealthRoutes(counters, lambda: {"requests_in_flight": slots.in_flight}),
     ]
+    unknown: ASGIApp | None = None
     if site.deltas is not None:
         parts.append(DeltaRoutes(site.deltas, workers, counters))
     if site.home is not None:
@@ -77,8 +79,10 @@ def create_app(
         )
         parts.append(PullRoutes(pulls))
         registry = any(route.path.startswith("/v2/") for part in parts for route in part.routes())
-        parts.append(PageRoutes(site, site.home, workers, log, pulls, registry=registry, token=settings.token is not None))
-    router = Router([route for part in parts for route in part.routes()], redirect_slashes=False)
+        pages = PageRoutes(site, site.home, workers, log, pulls, registry=registry, token=settings.token is not None)
+        parts.append(pages)
+        unknown = pages.send_unknown
+    router = Router([route for part in parts for route in part.routes()], redirect_slashes=False, default=unknown)
     return Guard(
         router,
         hosts=hosts,

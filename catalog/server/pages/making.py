@@ -39,7 +39,16 @@ def make_page(visit: Visit, path: str, calls: list[Call], *, as_json: bool) -> M
             return _show_feed(visit, path.removesuffix(".atom"))
         except (NotFoundError, InvalidInputError) as error:
             failed = error
-    raise failed or NotFoundError(f'there is no page "{path[:200]}"', why="its address is not that of any page")
+    raise failed or unknown_page(path)
+
+
+def unknown_page(path: str) -> NotFoundError:
+    """Return the error for an address that is no page."""
+    return NotFoundError(
+        f'there is no page "{path[:200]}"',
+        why="its address is not that of any page",
+        hint="search for a name, or begin with the list of all images",
+    )
 
 
 def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> Made:

@@ -12,14 +12,15 @@ from urllib.parse import unquote
 
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from catalog.errors import DcatError
 from catalog.home.home import Home
 from catalog.limits import MAX_MADE_PAGES
 from catalog.server.pages.answers import SAFE, answer, fail, refuse_busy
-from catalog.server.pages.making import JSON, make_page
+from catalog.server.pages.making import JSON, make_page, unknown_page
 from catalog.server.pages.openapi import describe
 from catalog.server.pages.opening import OpenedHome
 from catalog.server.pages.pagelist import DIFF, FILES, STORAGE, Call, find_pages
@@ -97,6 +98,15 @@ class PageRoutes:
     async def send_description(self, request: Request) -> Response:  # noqa: ARG002  # a handler's signature
         body = json.dumps(describe(), separators=(",", ":"))
         return Response(body, headers={"content-type": JSON, "cache-control": _LIFETIME, **SAFE})
+
+    async def send_unknown(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for an address of no part of the server: a page for browsers, a document for who prefers JSON, else one line."""
+        request = Request(scope, receive)
+        response: Response = PlainTextResponse("Not Found", 404, {"vary": "Accept", "x-content-type-options": "nosniff"})
+        as_json = _prefers_json(request) or scope["path"].endswith(".json")
+        if request.method in ("GET", "HEAD") and (as_json or "text/html" in request.headers.get("accept", "")):
+            response = self._fail(request, unknown_page(scope["path"]), as_json=as_json)
+        await response(scope, receive, send)
 
     async def send_page(self, request: Request) -> Response:
         """Answer with a page, its twin, a feed, or a file of an image."""

@@ -223,6 +223,24 @@ def test_an_error_is_a_page_and_a_document(pages: Pages, path: str, status: int,
     assert json.loads(twin.body)["schema"] == "dcat/error/v1"
 
 
+def test_an_unknown_address_is_a_page_for_browsers_a_document_for_programs_and_a_line_for_tools(pages: Pages) -> None:
+    page = pages.get("/nothing<here>", accept="text/html,application/xhtml+xml,*/*;q=0.8")
+    assert (page.status, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "content-security-policy" in page.headers
+    assert b"there is no page &#34;/nothing&lt;here&gt;&#34;" in page.body
+    assert b'action="/search"' in page.body
+    assert b'<a href="/">' in page.body
+    for path, accept in (("/nothing", "application/json"), ("/nothing.json", "text/html"), ("/nothing.json", "*/*")):
+        twin = pages.get(path, accept=accept)
+        assert (twin.status, json.loads(twin.body)["schema"]) == (404, "dcat/error/v1")
+    for path in ("/nothing", "/nothing.txt"):
+        line = pages.get(path, accept="*/*")
+        assert (line.status, line.body, line.headers["vary"]) == (404, b"Not Found", "Accept")
+    assert pages.served.ask("/nothing", "POST", b"x", accept="text/html").body == b"Not Found"
+    assert json.loads(pages.get("/v2/nothing", accept="text/html").body)["errors"]
+    assert b"<html" not in pages.get("/ipfs/nothing", accept="text/html").body
+
+
 @pytest.mark.parametrize(
     ("error", "status"), [(StorageError, 503), (LockedError, 503), (CorruptHomeError, 500), (NewerHomeError, 500)]
 )
