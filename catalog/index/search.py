@@ -8,28 +8,48 @@ import re
 
 from sqlalchemy import Connection
 
+from catalog.errors import NotFoundError
 from catalog.index.releases import NameEntry
 
 _WORD = re.compile(r"[^\W_]+")
 _MAX_WORDS = 16
-_SEARCH = """
-SELECT catalogues.catalogue, names.name, names.newest, names.live, names.published, names.title, names.description
+_FOUND = """
+SELECT catalogues.catalogue, names.name, names.newest, names.live, names.published, names.title, names.description,
+    bm25(names_fts, 10.0, 2.0, 4.0, 1.0, 1.0) AS score, -catalogues.own AS other
 FROM names_fts
 JOIN names ON names.name_id = names_fts.rowid
 JOIN catalogues ON catalogues.generation = names.generation
 WHERE names_fts MATCH ? AND names.live > 0 AND (? IS NULL OR catalogues.catalogue = ?)
-ORDER BY bm25(names_fts, 10.0, 2.0, 4.0, 1.0, 1.0), names.name, catalogues.own DESC, catalogues.catalogue
-LIMIT ? OFFSET ?
 """
+_ORDER = "ORDER BY 8, 2, 9, 1 LIMIT ?"  # score, name, the own catalogue first, catalogue
+_SEARCH = f"{_FOUND} {_ORDER}"
+_PLACE = f"{_FOUND} AND names.name = ?"
+_CONTINUE = (
+    f"WITH found AS MATERIALIZED ({_FOUND}) SELECT * FROM found WHERE (score, name, other, catalogue) > (?, ?, ?, ?) {_ORDER}"  # noqa: S608 (constants)
+)
 
 
-def search(connection: Connection, text: str, *, catalogue: str | None = None, limit: int = 50, offset: int = 0) -> list[NameEntry]:
-    """Return the names that match ``text``, best first; none where it holds no word."""
+def search(
+    connection: Connection, text: str, *, catalogue: str | None = None, limit: int = 50, after: tuple[str, str] | None = None
+) -> list[NameEntry]:
+    """Return the names that match ``text``, best first; none where it holds no word.
+
+    Begin behind the match ``after``, a catalogue and a name; raise `NotFoundError` where that does not match (any more).
+    """
     query = make_query(text)
     if not query:
         return []
-    rows = connection.exec_driver_sql(_SEARCH, (query, catalogue, catalogue, limit, offset))
-    return [NameEntry(*row) for row in rows]
+    if after is None:
+        rows = connection.exec_driver_sql(_SEARCH, (query, catalogue, catalogue, limit))
+    else:
+        place = connection.exec_driver_sql(_PLACE, (query, after[0], *after)).first()
+        if place is None:
+            raise NotFoundError(
+                "this search cannot be continued", why=f'"{after[1]}" does not match it any more', hint="search again"
+            )
+        key = (place.score, place.name, place.other, place.catalogue)
+        rows = connection.exec_driver_sql(_CONTINUE, (query, catalogue, catalogue, *key, limit))
+    return [NameEntry(*row[:7]) for row in rows]
 
 
 def make_query(text: str) -> str:

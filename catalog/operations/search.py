@@ -21,8 +21,11 @@ class Hit:
         return qualify(self.catalogue, self.entry.name)
 
 
-def search(home: Home, words: str, *, limit: int = 50) -> tuple[Hit, ...]:
-    """Return the names whose name, versions, titles or annotations have every word, or a word that begins with it; best first."""
+def search(home: Home, words: str, *, limit: int = 50, after: tuple[str, str] | None = None) -> tuple[Hit, ...]:
+    """Return the names whose name, versions, titles or annotations have every word, or a word that begins with it; best first.
+
+    Begin behind the match ``after``, a catalogue and a name; raise `NotFoundError` where that does not match.
+    """
     with home.index.read() as connection:
         rows = {row.catalogue: row for row in list_catalogues(connection)}
-        return tuple(Hit(rows[entry.catalogue], entry) for entry in search_index(connection, words, limit=limit))
+        return tuple(Hit(rows[entry.catalogue], entry) for entry in search_index(connection, words, limit=limit, after=after))

@@ -45,7 +45,12 @@ SEARCH = Page(
     "Names by words",
     SearchResult,
     search,
-    {"q": "Words that a name, its versions or texts hold.", **_ROWS},
+    {
+        "q": "Words that a name, its versions or texts hold.",
+        "after": "The catalogue and the name (label/name) behind which the page begins.",
+        **_ROWS,
+    },
+    "after",
 )
 CATALOGUE = Page(
     "catalogue",

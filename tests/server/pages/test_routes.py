@@ -21,6 +21,7 @@ from tests.delivery.versions import VERSIONS, open_at, publisher
 from tests.factory.exports import source_of
 from tests.factory.images import make_image
 from tests.factory.platforms import AMD64
+from tests.factory.releases import publish_fake
 from tests.factory.tars import make_tar
 from tests.factory.times import NOW
 from tests.server.pages.conftest import Pages, showing
@@ -125,8 +126,6 @@ def stop(*_: object) -> None:
 
 def test_where_a_catalogue_was_seen_is_not_told(tmp_path: Path) -> None:
     """Whoever may read the pages need not know hosts of a private network."""
-    from tests.factory.releases import publish_fake
-
     with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
         publish_fake(home, "web", "1.0")
         own = home.own_catalogue()
@@ -184,8 +183,6 @@ def test_a_page_is_made_once_for_all_who_ask_for_it(pages: Pages, monkeypatch: p
 
 
 def test_a_change_of_the_home_is_shown_at_once(tmp_path: Path) -> None:
-    from tests.factory.releases import publish_fake
-
     with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
         before = shown.get("/")
         assert b"Nothing is published here yet" in before.body
@@ -282,6 +279,32 @@ def test_lists_go_on_by_a_link_header(pages: Pages) -> None:
     assert seen == ["1.1", "1.0", "0.9", "0.8"]
     first = pages.get("/r/mine/web@1.1/files.json?n=1&path=etc")
     assert "link" not in first.headers or "after=" in first.headers["link"]
+
+
+def test_a_search_goes_on_by_a_link_and_a_link_header(tmp_path: Path) -> None:
+    """Each match once, best first, over all pages, and over those of one catalogue."""
+    names = [f"web-{number:03d}" for number in range(23)]
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        for name in names:
+            publish_fake(home, name, "1.0")
+        publish_fake(home, "other", "1.0")
+        for first, key in (("/search.json?q=web&n=5", "hits"), ("/c/mine.json?q=web&n=5", "names")):
+            whole = [row["name"] for row in json.loads(shown.get(first.replace("n=5", "n=100")).body)[key]]
+            assert sorted(whole) == names
+            found, pages, path = [], 0, first
+            while path:
+                answer = shown.get(path)
+                found += [row["name"] for row in json.loads(answer.body)[key]]
+                pages += 1
+                path = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+                assert bool(path) == bool(json.loads(answer.body)["next"])
+            assert (found, pages) == (whole, 5)
+        page = shown.get("/search?q=web&n=5")
+        address = page.headers["link"].partition(">")[0].removeprefix("<").replace("&", "&amp;")
+        assert f'<a rel="next" href="{address}">'.encode() in page.body
+        assert shown.get("/search?q=web&after=mine/other").status == 404
+        assert shown.get("/search?q=web&after=mine/WEB").status == 400
+        assert shown.get("/search?q=web&after=nobody/web").status == 404
 
 
 def test_a_page_of_many_files_stays_small_and_goes_on(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class NameRow(FoundName):
 class CataloguePage:
     """A catalogue, and a page of its names in alphabetical order; ``next`` is the name to go on ``after``, empty on the last page.
 
-    With a ``query`` the names are those that match it, best first, and there is one page. ``sources`` are numbered, not named.
+    With a ``query`` the names are those that match it, best first. ``sources`` are numbered, not named.
     """
 
     catalogue: CatalogueCard
@@ -53,12 +53,14 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
         after = check_name(after)
     with visit.home.index.read() as connection:
         if query:
-            found = search_index(connection, query, catalogue=row.catalogue, limit=rows)
+            found = search_index(
+                connection, query, catalogue=row.catalogue, limit=rows + 1, after=(row.catalogue, after) if after else None
+            )
         else:
             found = list_names(connection, catalogue=row.catalogue, after=(after, row.catalogue), limit=rows + 1)
         few = [entry.name for entry in found[:rows] if entry.live <= _MOST_COUNTED]
         sizes = stored_sizes(connection, row.catalogue, few)
-    following = found[rows - 1].name if not query and len(found) > rows else ""
+    following = found[rows - 1].name if len(found) > rows else ""
     names = tuple(_describe(visit, row, entry, sizes.get(entry.name)) for entry in found[:rows])
     return CataloguePage(
         make_card(card),
