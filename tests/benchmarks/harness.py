@@ -9,6 +9,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -80,25 +81,26 @@ def run(
 ) -> Run:
     """Run a command to its end; its output is thrown away unless ``keep``. It must succeed."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        env=surroundings() if environment is None else dict(environment),
-        stdin=subprocess.DEVNULL if stdin is None else stdin,
-        stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    with PeakWatch(process.pid) as memory:
-        output, errors = process.stdout.read() if process.stdout else b"", process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    for pipe in (process.stdout, process.stderr):
-        if pipe is not None:
-            pipe.close()
-    if process.returncode:
-        raise SystemExit(
-            f"{' '.join(map(str, command))} ended with {process.returncode}: {errors.decode(errors='replace')[-2000:]}"
+    # Errors go to a file: two pipes that are read one after the other would block a child that fills the second one.
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env=surroundings() if environment is None else dict(environment),
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=subprocess.PIPE if keep else subprocess.DEVNULL,
+            stderr=errors,
         )
+        with PeakWatch(process.pid) as memory:
+            output = process.stdout.read() if process.stdout else b""
+            _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.stdout is not None:
+            process.stdout.close()
+        if process.returncode:
+            errors.seek(0)
+            told = errors.read().decode(errors="replace")[-2000:]
+            raise SystemExit(f"{' '.join(map(str, command))} ended with {process.returncode}: {told}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, memory.peak, output)
 
 
