@@ -8,7 +8,7 @@
 - ``markdown``: text of publishers to an allow-list of tags
 - ``openapi``: the description that is made from the models; ``feed``: Atom
 - ``threads``: who makes a page, and for whom; ``opening``: the home, opened once for each of its states; ``visit``: what one
-  request reads from
+  request reads from; ``filling``: several lists on one page, as far as it has room
 - ``links``: the addresses of the pages; ``getting``: the lines that get an image
 
 Pages are complete without JavaScript, load nothing from elsewhere, and set no cookie. What was fetched from others is shown as

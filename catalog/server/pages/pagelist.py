@@ -70,7 +70,15 @@ NAME = Page(
     {"before": "The version behind which the page begins.", **_ROWS},
     "before",
 )
-RELEASE = Page("release", "/r/{label}/{name}@{version}.json", "A release", ReleasePage, release, _PLATFORM)
+RELEASE = Page(
+    "release",
+    "/r/{label}/{name}@{version}.json",
+    "A release",
+    ReleasePage,
+    release,
+    {"after": "Where the page begins: how many layers to leave out, or a list and a number (labels-40).", **_PLATFORM, **_ROWS},
+    "after",
+)
 FILES = Page(
     "files",
     "/r/{label}/{name}@{version}/files.json",
@@ -93,7 +101,12 @@ DIFF = Page(
     "Two releases compared",
     DiffPage,
     diff,
-    {"after": "The number of changed files to leave out.", **_FETCH, **_PLATFORM, **_ROWS},
+    {
+        "after": "Where the page begins: how many changed files to leave out, or a list and a number (packages-40).",
+        **_FETCH,
+        **_PLATFORM,
+        **_ROWS,
+    },
     "after",
 )
 CID = Page("cid", "/cid/{cid}.json", "A block that is here", CidPage, cid)

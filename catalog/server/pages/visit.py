@@ -21,7 +21,7 @@ from catalog.server.site.site import HeldBlocks
 T = TypeVar("T")
 PERIOD = 300  # seconds after which ages are written anew
 MAX_ROWS = 1000  # of one page, whatever was asked for
-_ROOM = 40_000  # bytes of the rows of a page, so that it has at most 50 kB
+ROOM = 40_000  # bytes of the rows of a page, so that it has at most 50 kB
 _SMALL = 64 * KIB  # of an answer that nobody estimates
 
 
@@ -128,16 +128,16 @@ class Visit:
             f'no catalogue "{label[:200]}"', why="there are " + (", ".join(labels) or "none yet"), nearest=near
         )
 
-    def fit(self, rows: Iterable[T], most: int, size: Callable[[T], int]) -> list[T]:
+    def fit(self, rows: Iterable[T], most: int, size: Callable[[T], int], room: int = ROOM) -> list[T]:
         """Return the first ``most`` of ``rows``, or as many of them as one page has room for; at least one, all if ``n`` was given.
 
-        ``size`` is about how many bytes a row takes in HTML.
+        ``size`` is about how many bytes a row takes in HTML, ``room`` how many the rows may take together.
         """
         found: list[T] = []
         used = 0
         for row in islice(rows, most):
             used += size(row)
-            if found and used > _ROOM and not self.query.get("n"):
+            if found and used > room and not self.query.get("n"):
                 break
             found.append(row)
         return found

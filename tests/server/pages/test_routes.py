@@ -325,6 +325,37 @@ def test_a_page_of_many_files_stays_small_and_goes_on(tmp_path: Path) -> None:
         assert len(json.loads(shown.get("/r/mine/many@1.0/files/srv.json?n=500").body)["files"]) == 500
 
 
+def test_a_page_of_many_layers_packages_and_settings_stays_small_and_goes_on(tmp_path: Path) -> None:
+    """Each page has at most 50 kB, and the pages together have every row once."""
+    stanza = "Package: package-{0:04d}\nStatus: install ok installed\nVersion: {1}:{0}-long-version<&>\nArchitecture: amd64\n\n"
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        for version in (1, 2):
+            layers = [make_tar({f"srv/{version}-{number}": b"x"}, mtime=1_700_000_000) for number in range(60)]
+            status = "".join(stanza.format(number, version) for number in range(300)).encode()
+            layers.append(make_tar({"var/lib/dpkg/status": status}, mtime=1_700_000_000))
+            settings = {"Labels": {f"label-{number}": f"{version}<&>" * 100 for number in range(40)}}
+            history = [{"created_by": 'RUN echo "<&>" ' * 20 + str(number)} for number in range(61)]
+            image = make_image(layers, settings=settings, history=history)
+            publish(home, "many", f"{version}.0", source_of(image), Wanted(AMD64))
+        lists = {
+            "/r/mine/many@2.0": {"layer_list": 61},
+            "/diff/mine/many@1.0/mine/many@2.0": {"packages": 300, "layers": 122, "config": 40, "files": 121},
+        }
+        for first, wanted in lists.items():
+            for query in ("", "?n=90"):
+                found: dict[str, list[str]] = {key: [] for key in wanted}
+                path = first + query
+                while path:
+                    page, twin = shown.get(path), shown.get(path, accept="application/json")
+                    assert query or len(page.body) <= 50_000
+                    for key, rows in found.items():
+                        rows += [json.dumps(row) for row in json.loads(twin.body)[key]]
+                    path = twin.headers["link"].split(">")[0][1:] if "link" in twin.headers else ""
+                    assert not path or f'rel="next" href="{path}"'.replace("&", "&amp;").encode() in page.body
+                assert {key: len(set(rows)) for key, rows in found.items()} == wanted
+                assert all(len(rows) == wanted[key] for key, rows in found.items())
+
+
 def test_a_delta_is_shown_beside_the_blocks_that_it_replaces(tmp_path: Path) -> None:
     publisher(tmp_path / "home", VERSIONS[:2])
     with open_at(tmp_path / "home") as home, showing(home) as shown:

@@ -31,13 +31,13 @@ from catalog.ipld.cid import Cid
 from catalog.model.release import Image
 from catalog.operations.diff import compare_files
 from catalog.rootfs.difference import FileChange, FilesDifference
+from catalog.server.pages.filling import Part, fill, size_of
 from catalog.server.pages.views.fetching import can_fetch, fetch_if_asked
 from catalog.server.pages.views.files import open_archive
 from catalog.server.pages.views.layers import leaves, leaves_of
 from catalog.server.pages.views.release import choose_platform, find_release
-from catalog.server.pages.visit import Visit
+from catalog.server.pages.visit import ROOM, Visit
 
-_ROWS = 200
 _CHANGE_SIZE = 256  # bytes that a change takes in memory, about
 
 
@@ -80,8 +80,9 @@ class DiffPage:
 
     ``layers``, ``config`` and ``cost`` are null where the first blocks of either image are not here, ``files`` and ``packages``
     where their files are not; ``why`` says which, and ``fetches`` whether this server fetches
-    what is missing for who asks with ``fetch=yes``. ``files`` is a page of ``total`` changes, by package first; ``next`` is the
-    number to go on ``after``.
+    what is missing for who asks with ``fetch=yes``. ``packages``, ``layers``, ``config`` and
+    ``files`` are one list after the other, as far as a page has room; ``next`` is where to go on ``after``. Of the changed files
+    there are ``total``, by package first; ``owners`` are the packages of those that are shown, ``versions`` counts all packages.
     """
 
     old: Side
@@ -94,6 +95,8 @@ class DiffPage:
     cost: Cost | None
     packages: tuple[PackageDifference, ...] | None
     files: tuple[FileDifference, ...] | None
+    owners: tuple[PackageDifference, ...]
+    versions: int
     added: int
     removed: int
     changed: int
@@ -120,33 +123,50 @@ def diff(visit: Visit, old_label: str, old: str, new_label: str, new: str) -> Di
     found, why = _compare_files(visit, before.archive, after.archive)
     if found is None and any(failed):
         why = "what is missing could not be fetched from the sources of its catalogue"
-    begin, rows = _position(visit), visit.rows(_ROWS)
     ordered = _order(found)
-    shown = tuple(visit.fit(ordered[begin : begin + rows], rows, _row_size))
+    packages = describe_packages(found) if found is not None else ()
+    parts = (
+        Part("packages", packages, _package_size),
+        Part("layers", _layers(visit, *views) if views else (), _layer_size),
+        Part("config", _settings(*views) if views else (), _setting_size),
+        Part("files", ordered, _row_size),
+    )
+    shown, following = fill(visit, parts, "files", ROOM)
+    files = shown["files"]
+    owners = sorted({file.package for file in files if file.package is not None})
     return DiffPage(
         old=Side(old_row.label, old_release.reference, old_release.published, str(before.archive), before.size, before.unpacked),
         new=Side(new_row.label, new_release.reference, new_release.published, str(after.archive), after.size, after.unpacked),
         platform=str(platform),
         platforms=tuple(map(str, common)),
         same=before.config == after.config,
-        layers=_layers(visit, *views) if views else None,
-        config=_settings(*views) if views else None,
+        layers=shown["layers"] if views else None,
+        config=shown["config"] if views else None,
         cost=_cost(visit, *views, before, after) if views else None,
-        packages=describe_packages(found) if found is not None else None,
-        files=describe_files(FilesDifference(found.packages, shown)) if found is not None else None,
+        packages=shown["packages"] if found is not None else None,
+        files=describe_files(FilesDifference(found.packages, files)) if found is not None else None,
+        owners=tuple(packages[place] for place in owners),
+        versions=len(packages),
         added=sum(1 for file in ordered if file.change == "added"),
         removed=sum(1 for file in ordered if file.change == "removed"),
         changed=sum(1 for file in ordered if file.change == "changed"),
         total=len(ordered),
-        next=str(begin + len(shown)) if len(ordered) > begin + len(shown) else "",
+        next=following,
         why=why,
         fetches=found is None and any(can_fetch(visit, row) for row, _ in sides),
     )
 
 
-def _position(visit: Visit) -> int:
-    text = visit.query.get("after", "0")
-    return int(text[:9]) if text.isascii() and text.isdigit() else 0
+def _package_size(row: PackageDifference) -> int:
+    return 180 + size_of(row.name, row.system, row.old, row.new)
+
+
+def _layer_size(_: ComparedLayer) -> int:
+    return 1000  # with its part of the picture
+
+
+def _setting_size(row: SettingDifference) -> int:
+    return 120 + size_of(row.key, (row.old or "")[:300], (row.new or "")[:300])
 
 
 def _open(visit: Visit, before: Image, after: Image) -> tuple[ArchiveView, ArchiveView] | None:

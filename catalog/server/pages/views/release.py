@@ -1,6 +1,6 @@
 """One release: how to get it, what it is made of, how it runs, where it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog.blockstores.holding import is_whole
 from catalog.documents.encoding import extend
@@ -14,14 +14,16 @@ from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_name, check_version, nearest
 from catalog.model.release import IMAGE_FORMAT, Image, Release
+from catalog.server.pages.filling import Part, fill, size_of
 from catalog.server.pages.getting import Client, list_clients
-from catalog.server.pages.views.configuration import Configuration, describe_configuration
+from catalog.server.pages.views.configuration import Configuration, Setting, describe_configuration
 from catalog.server.pages.views.fetching import can_fetch
 from catalog.server.pages.views.layers import LayerRow, list_layers
 from catalog.server.pages.views.name import ListedRelease, is_begun, list_release, unknown_name
 from catalog.server.pages.visit import Visit
 
 _NEIGHBOURS = 20
+_ROOM = 24_000  # bytes of the rows of layers, variables and labels: the page says more than these
 _COMPARED = 3  # deltas of an image that are compared with blocks
 
 
@@ -39,7 +41,8 @@ class ReleasePage(ListedRelease):
     """A release and its image for one platform.
 
     ``whole`` is whether all bytes of that image are here, ``fetches`` whether this server fetches it for who opens its files with
-    ``fetch=yes``. ``layer_list`` and ``configuration`` are null where its first blocks are not here; ``previous`` is the version
+    ``fetch=yes``. ``layer_list`` and ``configuration`` are null where its first blocks are not here. Layers, environment and labels
+    are one list after the other, as far as a page has room; ``next`` is where to go on ``after``. ``previous`` is the version
     before, ``newest`` the one to use, each empty where there is none.
     """
 
@@ -51,6 +54,7 @@ class ReleasePage(ListedRelease):
     fetches: bool
     getting: tuple[Client, ...]
     layer_list: tuple[LayerRow, ...] | None
+    next: str
     configuration: Configuration | None
     previous: str
     newest: str
@@ -73,6 +77,16 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
     is_readable = view is not None or (image is not None and image.format != IMAGE_FORMAT)
     whole = image is not None and is_readable and is_whole_here(visit, image.archive)
     old_image = before.images.get(chosen) if before is not None and chosen is not None else None
+    layers = list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else ()
+    configuration = describe_configuration(view) if view is not None else None
+    parts = (
+        Part("layers", layers, _layer_size),
+        Part("environment", configuration.environment if configuration else (), _pair_size),
+        Part("labels", configuration.labels if configuration else (), _pair_size),
+    )
+    shown, following = fill(visit, parts, "layers", _ROOM)
+    if configuration is not None:
+        configuration = replace(configuration, environment=shown["environment"], labels=shown["labels"])
     return extend(
         ReleasePage,
         list_release(visit, row, found, _versions(older), compared=_COMPARED),
@@ -84,13 +98,23 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         begun=view is not None,
         fetches=image is not None and not whole and can_fetch(visit, row),
         getting=list_clients(visit, row, found, image, whole=whole) if image is not None else (),
-        layer_list=list_layers(visit, view, old_image, f"{row.label}/{found.name}") if view is not None else None,
-        configuration=describe_configuration(view) if view is not None else None,
+        layer_list=shown["layers"] if view is not None else None,
+        next=following,
+        configuration=configuration,
         previous=before.version if before is not None else "",
         newest=next((entry.version for entry in others if entry.yanked is None and entry.removed is None), ""),
         versions=tuple(entry.version for entry in others if entry.removed is None),
         changes=tuple(ChangeRow(change.at, change.kind, change.platform) for change in changes),
     )
+
+
+def _layer_size(row: LayerRow) -> int:
+    """Return about how many bytes a layer takes, with its part of the picture."""
+    return 1000 + size_of(row.made_by[:300], *row.names[:4])
+
+
+def _pair_size(row: Setting) -> int:
+    return 120 + size_of(row.name, row.value[:600])
 
 
 def find_release(visit: Visit, label: str, reference: str) -> tuple[CatalogueRow, Release]:
