@@ -239,6 +239,7 @@ class _Cursor:
         self._start = start
         self._stop = stop
         self._blocks: dict[bytes, bytes] = {}  # by binary CID: hashing bytes is cheaper than hashing a Cid
+        self._repeated = False  # whether a block is more than one of the children fetched ahead
         self.ready: deque[tuple[int, FileLink]] = deque()
         self.held = 0
 
@@ -246,7 +247,12 @@ class _Cursor:
         """Return the offset of the next child that was fetched, its link and its block; a raw one was found to have its size."""
         offset, link = self.ready.popleft()
         self.held -= _cost(link)
-        return offset, link, self._blocks[link.cid.binary]
+        binary = link.cid.binary
+        return (
+            offset,
+            link,
+            self._blocks[binary] if self._repeated else self._blocks.pop(binary),
+        )  # which may be kept by nobody else
 
     def fetch(self, source: BlockSource, budget: int) -> bool:
         """Fetch the next children in the range, as many as ``budget`` covers but at least one; return ``False`` if none
@@ -267,6 +273,7 @@ class _Cursor:
                 self.held += cost
             self._next += 1
             self._offset += size
+        self._repeated = len(wanted) < len(self.ready)
         for cid, data in _get_all([link.cid for link in wanted.values()], source):
             binary = cid.binary
             if binary[1] == RAW and len(data) != wanted[binary].file_size:

@@ -3,7 +3,7 @@
 import io
 import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -231,6 +231,29 @@ def test_memory_is_bounded_by_read_ahead() -> None:
     source.reset()
     next(read_file(link.cid, source, read_ahead=10_000))
     assert len(source.read) == 11
+
+
+@pytest.mark.parametrize("different", [20, 10])
+def test_what_was_yielded_is_not_kept(different: int) -> None:
+    """Of the blocks fetched ahead only those that come next take memory; where some are repeated, all until the last."""
+    alive = 0
+
+    class Counted(bytes):
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    class Copies(CountingSource):
+        def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+            nonlocal alive
+            for cid, data in super().get_many(cids):
+                alive += 1
+                yield Block(cid, Counted(data))
+
+    source = Copies()
+    link = build(source, [bytes([number % different]) * 500 for number in range(20)])
+    held = [alive for _ in read_file(link.cid, source)]
+    assert held == (list(range(20, 0, -1)) if different == 20 else [10] * 20)
 
 
 def test_a_missing_block_is_reported_by_the_source() -> None:

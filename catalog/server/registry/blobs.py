@@ -7,7 +7,7 @@ bytes leave, whatever its archive claims.
 """
 
 from bisect import bisect_right
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
@@ -28,7 +28,9 @@ from catalog.unixfs.file import FileNodes, read_file
 
 _MAX_KNOWN = 8192
 _MAX_INDEXED = 256
-_READ_AHEAD = 128 * KIB  # for each of many streams
+_READ_AHEAD = 128 * KIB  # of a stream
+_READ_AHEAD_IN_CROWD = 32 * KIB  # of each further stream once there are `_FEW_STREAMS`
+_FEW_STREAMS = 16
 _NODES_KEPT = 12  # decoding one takes as long as sending 4 MB
 _STRIDE = 16  # frames between two entries of a layer's index
 
@@ -56,6 +58,7 @@ class Blobs:
         self._indexes: OrderedDict[Cid, _LayerIndex] = OrderedDict()
         self._checks: OrderedDict[ArchivedLayer, LayerCheck] = OrderedDict()
         self._nodes = FileNodes(_NODES_KEPT)
+        self._places = deque([None] * _FEW_STREAMS)  # free ones; unlike a lock, a generator can return its own when it is collected
 
     def note(self, name: str, view: ArchiveView) -> None:
         """Remember the blobs of an archive whose manifest was served under ``name``: they are asked for next."""
@@ -101,9 +104,20 @@ class Blobs:
         Frames are compared with their CIDs each time. The last one comes once the layer was compared with its diffID; before it may
         come empty ones, so that a comparison can be left.
         """
+        try:
+            self._places.pop()
+        except IndexError:
+            yield from self._read_checked(blob, _READ_AHEAD_IN_CROWD)
+            return
+        try:
+            yield from self._read_checked(blob, _READ_AHEAD)
+        finally:
+            self._places.append(None)
+
+    def _read_checked(self, blob: Blob, read_ahead: int) -> Iterator[tuple[bytes, bytes | None]]:
         layer, source = layer_of(blob), self._images.source(blob.archive)
         check = self._check_of(layer)
-        frames = read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=_READ_AHEAD, nodes=self._nodes)
+        frames = read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=read_ahead, nodes=self._nodes)
         if check.passed:
             for frame in frames:
                 yield frame, None
@@ -116,7 +130,7 @@ class Blobs:
                     last = frame
                     break
                 yield frame, check.offer(position - len(frame), frame)
-            for nothing in check.complete(source, read_ahead=_READ_AHEAD):
+            for nothing in check.complete(source, read_ahead=read_ahead):
                 yield nothing, None
         except VerificationError:
             self._images.let_go(blob.archive)

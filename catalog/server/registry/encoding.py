@@ -4,18 +4,26 @@ gzip is made by ISA-L where there is a wheel of `isal` for the machine (528 MB/s
 zlib. Source: RFC 9110, section 12.5.3.
 """
 
+import struct
+import threading
+from collections import deque
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Literal
 from zlib import MAX_WBITS
 
 try:
-    from isal.isal_zlib import compressobj
+    from isal import isal_zlib as deflate
 except ImportError:  # no wheel for this machine
-    from zlib import compressobj  # type: ignore[assignment]
+    import zlib as deflate  # type: ignore[no-redef]
 
 Encoding = Literal["zstd", "gzip", "identity"]
 _GZIP = 16 + MAX_WBITS
 _LEVEL = 1
+_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # deflate, no name, no time, unknown system (RFC 1952)
+_LAST_BLOCK = b"\x03\x00"  # of deflate: final, and empty (RFC 1951)
+_FEW = 16  # members that are made at once by compressors of their own
+_of_thread = threading.local()
+_places = deque([None] * _FEW)  # free ones of these; unlike a lock, a generator can return its own when the collector closes it
 _FIRST: tuple[Encoding, ...] = ("zstd", "gzip", "identity")
 
 
@@ -49,14 +57,53 @@ def _read_weight(parameters: list[str]) -> float:
     return 1.0
 
 
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
 def compress_gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the gzip member of the pieces, compressed as they come; its end follows only the last piece."""
-    compressor: _Compressor = compressobj(_LEVEL, wbits=_GZIP)
-    yield from map(compressor.compress, pieces)  # unlike a loop, it keeps no piece while a client is slow
-    yield compressor.flush()
+    """Yield the gzip member of the pieces, compressed as they come; its end follows only the last piece.
+
+    A compressor takes 117 KiB. Where many members are made at once, further ones share the compressor of the thread they are in.
+    """
+    try:
+        _places.pop()
+    except IndexError:
+        yield from _compress_shared(pieces)
+        return
+    try:
+        compressor = deflate.compressobj(_LEVEL, wbits=_GZIP)
+        yield from map(compressor.compress, pieces)  # unlike a loop, it keeps no piece while a client is slow
+        yield compressor.flush()
+    finally:
+        _places.append(None)
+
+
+def _compress_shared(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    member = _Member()
+    yield _HEAD
+    yield from map(member.compress, pieces)
+    yield member.end()
+
+
+class _Member:
+    """A gzip member by a compressor that others use between its pieces.
+
+    A full flush ends each piece, after which nothing refers to what came before. It makes the member up to 2 % larger, and takes a
+    tenth more of the time of compressing.
+    """
+
+    def __init__(self) -> None:
+        self._checksum = 0
+        self._size = 0
+
+    def compress(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        self._checksum = deflate.crc32(data, self._checksum)
+        self._size += len(data)
+        if not hasattr(_of_thread, "compressor"):
+            _of_thread.compressor = deflate.compressobj(_LEVEL, wbits=-MAX_WBITS)
+        compressor = _of_thread.compressor
+        start: bytes = compressor.compress(data)
+        rest: bytes = compressor.flush(deflate.Z_FULL_FLUSH)
+        return start + rest
+
+    def end(self) -> bytes:
+        return _LAST_BLOCK + struct.pack("<LL", self._checksum, self._size & 0xFFFFFFFF)

@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -59,3 +60,22 @@ def test_gzip_of_what_breaks_off_has_no_end() -> None:
         taken += stream
     with pytest.raises(EOFError, match="end-of-stream"):
         gzip.decompress(b"".join(taken))
+
+
+def test_many_members_at_once_are_each_whole() -> None:
+    """Those that share a compressor, piece by piece by turns, do not mix; one that is left half-way disturbs nobody."""
+    contents = [[random.Random(f"{number} {part}").randbytes(500).hex().encode() * 20 for part in range(5)] for number in range(40)]
+    streams = [compress_gzip(iter([b"", *pieces])) for pieces in contents]
+    packed = [b""] * len(streams)
+    for turn in range(10):
+        for number, stream in enumerate(streams):
+            if number % 7 == 6 and turn == 3:
+                del stream
+                streams[number] = iter(())
+                continue
+            packed[number] += next(stream, b"")
+    for number, pieces in enumerate(contents):
+        decompressor = zlib.decompressobj(wbits=31)
+        content = decompressor.decompress(packed[number])
+        assert decompressor.eof == (number % 7 != 6)
+        assert content == b"".join(pieces) or not decompressor.eof
