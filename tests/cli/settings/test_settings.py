@@ -1,6 +1,7 @@
 """Settings: environment over file over default, unknown keys, values that are refused."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from catalog.errors import InvalidConfigError
 from cli.settings import Service, read_settings
 from cli.settings.file import set_in_file
 from tests.cli.conftest import Dcat, run_on_terminal
+from tests.needs import ROOT
 
 
 def test_environment_stands_over_file_over_default(tmp_path: Path) -> None:
@@ -133,6 +135,22 @@ def test_settings_of_clusters_and_pinning_services(dcat: Dcat, tmp_path: Path) -
     assert settings.replicas == (4, 4)  # at most never below at least
     assert settings.services == (Service("one", "https://pinning.example/psa", token),)
     assert read_settings(tmp_path / "config.toml", {"DCAT_CLUSTER": "http://other:9094"}).cluster == "http://other:9094"
+
+
+def test_each_setting_that_the_guide_on_clusters_shows(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = (ROOT / "docs/guides/clusters.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    dcat config set (\S+) (\S+)$", text, re.MULTILINE)
+    assert len(shown) == 9
+    for key, value in shown:
+        if value.startswith("~/"):
+            (tmp_path / value[2:]).touch(mode=0o600)
+        ran = dcat("config", "set", key, value, *(["--yes"] if key == "kubo" else []))
+        assert ran.out == f"{key} = {value.replace('~', str(tmp_path))}\n", ran
+    settings = read_settings(tmp_path / "config.toml", {})
+    assert settings.file("cluster-ca-file") == tmp_path / "cluster-ca.pem"
+    (service,) = settings.services
+    assert service == Service("one", "https://pinning.example/psa", tmp_path / "one-token", tmp_path / "one-ca.pem")
 
 
 @pytest.mark.parametrize(
