@@ -49,6 +49,13 @@ def server(tmp_path: Path) -> Iterator[PushServer]:
 
 
 @pytest.fixture
+def builder29(docker29: PrivateEngine) -> Iterator[PrivateEngine]:
+    """Docker 29 as a builder. Its cache goes with the test: a later pull would leave out the layers that the cache has unpacked."""
+    yield docker29
+    docker29.run("builder", "prune", "--all", "--force")
+
+
+@pytest.fixture
 def buildx(buildkit: str, tmp_path: Path) -> Tool:
     """buildx with a builder of the driver ``remote``, which is the private BuildKit."""
     run = tool("buildx", tmp_path)
@@ -56,7 +63,7 @@ def buildx(buildkit: str, tmp_path: Path) -> Tool:
     return run
 
 
-def test_from_by_both_drivers(registry: RegistryServer, docker29: PrivateEngine, buildx: Tool, tmp_path: Path) -> None:
+def test_from_by_both_drivers(registry: RegistryServer, builder29: PrivateEngine, buildx: Tool, tmp_path: Path) -> None:
     """A builder of its own, and the one in Docker; by tag, and by the digest of an index."""
     (tmp_path / "added").write_text("added\n")
     index = registry.ask("/v2/tool/manifests/1.0").headers["docker-content-digest"]
@@ -67,8 +74,8 @@ def test_from_by_both_drivers(registry: RegistryServer, docker29: PrivateEngine,
         shown = json.loads(subprocess.run(["tar", "-xOf", tmp_path / "built.tar", "manifest.json"], capture_output=True).stdout)
         config = subprocess.run(["tar", "-xOf", tmp_path / "built.tar", shown[0]["Config"]], capture_output=True).stdout
         assert json.loads(config)["rootfs"]["diff_ids"][:-1] == layers
-    buildx("build", "--builder", "default", "--tag", "built:1", ".", DOCKER_HOST=docker29.host)
-    assert json.loads(docker29.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", "built:1"))[:-1] == layers
+    buildx("build", "--builder", "default", "--tag", "built:1", ".", DOCKER_HOST=builder29.host)
+    assert json.loads(builder29.run("image", "inspect", "--format", "{{json .RootFS.Layers}}", "built:1"))[:-1] == layers
 
 
 def test_imagetools_show_the_index(registry: RegistryServer, buildx: Tool) -> None:
@@ -122,13 +129,13 @@ def test_pushes_of_one_and_several_platforms(server: PushServer, buildx: Tool, t
     assert one.items() <= attested.items()
 
 
-def test_the_lines_of_the_guides(registry: RegistryServer, server: PushServer, docker29: PrivateEngine, tmp_path: Path) -> None:
+def test_the_lines_of_the_guides(registry: RegistryServer, server: PushServer, builder29: PrivateEngine, tmp_path: Path) -> None:
     """As they stand there, with the ports of these servers, by the builder in Docker."""
     docker = tmp_path / "docker"  # `docker buildx` runs it as a plugin
     docker.write_text(f'#!/bin/sh\nshift\nexec "{find_tool("buildx")}" "$@"\n')
     docker.chmod(0o755)
     (tmp_path / "Dockerfile").write_text(f"FROM localhost:{registry.port}/tool:1.0\nCOPY Dockerfile /srv/app\n")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DOCKER_HOST": docker29.host}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DOCKER_HOST": builder29.host}
     for guide in ("pulling", "pushing"):
         text = (ROOT / f"docs/guides/{guide}.md").read_text(encoding="utf-8")
         (lines,) = re.findall(r"<!-- run: buildx -->\n\n((?:    .*\n)+)", text)

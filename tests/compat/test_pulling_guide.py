@@ -69,7 +69,7 @@ def _here(text: str, feeder: RegistryServer) -> str:
 
 def test_every_line_is_run() -> None:
     assert set(_parts("run")) == {
-        *("docker", "docker-compose", "podman", "crictl", "buildctl"),
+        *("docker", "docker-compose", "podman", "crictl", "buildctl", "buildx"),
         *("skopeo", "skopeo-archive", "crane", "oras", "regctl"),
     }
     assert set(_parts("file")) == {"compose.yaml", "Dockerfile", "dcat.conf"}
