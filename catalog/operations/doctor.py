@@ -160,9 +160,7 @@ def _check_kubo(home: Home, client: KuboClient, place: str) -> Iterator[Finding]
         yield Finding("kubo", "failed", error.message, error.hint or error.why, error)
         return
     text = f"Kubo {report.version} at {client.name}"
-    if report.slow:
-        yield Finding("kubo", "note", f"{text}: listing pins waits for every pin operation", "update the node to 0.42 or newer")
-    elif not report.root:
+    if not report.root:
         yield Finding("kubo", "ok", f"{text}: nothing was shared through it yet")
     elif not report.pinned:
         text += f": it does not pin {report.root} any more, so its GC may free what you shared"
@@ -172,6 +170,8 @@ def _check_kubo(home: Home, client: KuboClient, place: str) -> Iterator[Finding]
         yield Finding("kubo", "note", text, "verify and repair this home, then sync")
     else:
         yield Finding("kubo", "ok", f"{text}: it pins your catalogue ({report.root})")
+    if report.slow:
+        yield Finding("kubo", "note", "listing pins waits for every pin operation there", "update the node to 0.42 or newer")
     if report.silent:
         yield Finding(
             "kubo", "note", "the node announces no blocks: only peers that know it find them", "set Provide.Enabled there"

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from catalog.errors import EngineUnavailableError
 from catalog.home.home import BLOCKS_FILE, Home
+from catalog.ipld.cid import cid_of
 from catalog.operations.doctor import diagnose
-from catalog.sources.network import ClusterSetting, Network, PinningSetting, open_network
+from catalog.own.nodes import KuboState, remember_state
+from catalog.sources.network import ClusterSetting, KuboSetting, Network, PinningSetting, open_network
+from tests.fakes.rest import scripted_api
 from tests.operations.conftest import Publish
 
 
@@ -34,3 +39,19 @@ def test_doctor_names_clusters_and_services_among_those_that_are_asked(home: Hom
     assert "https://pinning.invalid/psa (pinning service one)" in checks["network"].text
     assert checks["pinning"].text == "one at https://pinning.invalid/psa: nothing was asked of it yet"
     assert "no Kubo node is configured" in checks["cluster"].text
+
+
+@pytest.mark.parametrize(("version", "slow"), [("0.41.0", True), ("0.42.0", False)])
+def test_doctor_on_a_node_that_lists_pins_slowly(home: Home, put: Publish, version: str, *, slow: bool) -> None:
+    """It says so beside what it found, and does not keep back that the node lost the catalogue's pin."""
+    put("web", "1.0")
+    with scripted_api() as api:
+        api.set("POST /api/v0/version", {"Version": version})
+        api.answers["POST /api/v0/pin/ls"] = lambda asked: (
+            (500, b'{"Message":"not pinned"}') if "arg=" in asked.query else (200, b"{}")
+        )
+        remember_state(home, api.url, KuboState(root=str(cid_of(b"a snapshot"))))
+        with open_network([], KuboSetting(api.url, public=True)) as network:
+            found = [check for check in diagnose(home, unreachable, network) if check.subject == "kubo"]  # type: ignore[arg-type]
+    assert [(check.state, "does not pin" in check.text) for check in found[:1]] == [("failed", True)]
+    assert any("listing pins waits" in check.text and "0.42" in check.hint for check in found) is slow
