@@ -32,7 +32,7 @@ else:
         return lambda written: _make(written, order)
 
     class _AsDataclass:
-        """What `dataclasses` asks a class for, made when it is asked for."""
+        """What `dataclasses` asks a class for, made when it is first asked for and then kept in its place."""
 
         def __init__(self, name, annotations, defaults):
             self._name = name
@@ -47,7 +47,9 @@ else:
                 for name, value in self._defaults.items()
             }
             shown = dataclasses.dataclass(frozen=True)(type("Shown", (), {"__annotations__": self._annotations, **defaults}))
-            return getattr(shown, self._name)
+            value = getattr(shown, self._name)
+            setattr(owner, self._name, value)
+            return value
 
     def _make(written, order):
         annotations = written.__annotations__
