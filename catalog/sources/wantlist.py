@@ -133,7 +133,8 @@ class Wantlist:
                     left = min(left, end - monotonic())
                 if left <= 0:
                     return []
-                self._changed.wait(left)
+                # In short waits: a Ctrl-C that comes right before one is noticed when it ends.
+                self._changed.wait(min(left, 0.5))
             return self._take_delivered()
 
     def stop(self, crash: BaseException | None = None) -> None:
