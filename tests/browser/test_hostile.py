@@ -221,12 +221,15 @@ def test_nothing_that_a_publisher_wrote_is_executed_or_markup(browser: Browser, 
     with window(browser, f"http://127.0.0.1:{hostile.pages.port}") as opened:
         opened.add_init_script(_WATCH)
         page = opened.new_page()
-        for path in hostile.paths:
+        paths = list(hostile.paths)
+        for path in paths:
             answer = page.goto(path)
             assert answer is not None
             assert answer.status == 200, path
             if problems := trouble(page):
                 found[path] = problems
+            paths += page.evaluate("[...document.querySelectorAll('a[rel=next]')].map((link) => link.href)")
+    assert len(paths) > len(hostile.paths)
     assert found == {}
 
 
@@ -248,15 +251,23 @@ def test_nothing_in_an_address_is_executed_or_markup(browser: Browser, hostile: 
 
 
 def test_every_payload_is_readable_where_it_stands(hostile: Hostile) -> None:
-    """The twins hold each payload exactly; the pages show each in escaped form."""
+    """The twins hold each payload exactly; the pages show each in escaped form. Both go on while there is a next page."""
     every = payloads(1000)
     for number in (0, 12, 24):
         some = every[number * _A_RELEASE : (number + 1) * _A_RELEASE]
-        document = json.loads(hostile.pages.get(f"/r/mine/web@1.{number}.json").body)
-        assert {entry["name"] for entry in document["configuration"]["labels"]} == set(some)
-        assert [row["made_by"] for row in document["layer_list"]][: len(some)] == some
-        text = hostile.pages.get(f"/r/mine/web@1.{number}").body.decode()
-        assert text.count("alert") + text.count("ALERT") > 100
+        made_by, labels, shown, after = [], set(), 0, ""
+        while True:
+            document = json.loads(hostile.pages.get(f"/r/mine/web@1.{number}.json{after}").body)
+            made_by += [row["made_by"] for row in document["layer_list"]]
+            labels |= {entry["name"] for entry in document["configuration"]["labels"]}
+            text = hostile.pages.get(f"/r/mine/web@1.{number}{after}").body.decode()
+            shown += text.count("alert") + text.count("ALERT")
+            if not document["next"]:
+                break
+            after = f"?after={quote(document['next'])}"
+        assert labels == set(some)
+        assert made_by[: len(some)] == some
+        assert shown > 100
 
 
 def test_a_file_of_an_image_is_never_run_in_the_pages_origin(browser: Browser, hostile: Hostile) -> None:
