@@ -350,6 +350,8 @@ def test_a_page_of_many_layers_packages_and_settings_stays_small_and_goes_on(tmp
                     assert query or len(page.body) <= 50_000
                     for key, rows in found.items():
                         rows += [json.dumps(row) for row in json.loads(twin.body)[key]]
+                    has_layers = bool(json.loads(twin.body).get("layer_list", ["compared"]))
+                    assert has_layers != (b"They begin on" in page.body)
                     path = twin.headers["link"].split(">")[0][1:] if "link" in twin.headers else ""
                     assert not path or f'rel="next" href="{path}"'.replace("&", "&amp;").encode() in page.body
                 assert {key: len(set(rows)) for key, rows in found.items()} == wanted
