@@ -1,12 +1,10 @@
 """A pull from `dcat serve` is cut at 40 % of a layer: each client ends with the right image or a plain error, and then again."""
 
-import contextlib
 import random
 import re
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from tests.factory.images import BASE, make_image
 from tests.factory.platforms import HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+from tests.fakes.relay import relaying
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -58,37 +57,19 @@ class Cutting:
 @contextmanager
 def cutting_proxy(port: int, after: int) -> Iterator[Cutting]:
     """Relay to ``port``; the first connection that brings more than ``after`` bytes is cut there, once."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    cutting = Cutting(int(listener.getsockname()[1]))
+    cutting = Cutting()
 
-    def relay(client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", port)) as server, contextlib.suppress(OSError):
-            threading.Thread(target=pump, args=(client, server), daemon=True).start()
-            sent = 0
-            while data := server.recv(4096):
-                sent += len(data)
-                client.sendall(data)
-                if sent > after and not cutting.cuts:
-                    cutting.cuts += 1
-                    break
-            for end in (client, server):  # closing alone does not end a socket that another thread reads
-                end.shutdown(socket.SHUT_RDWR)
+    def answer(server: socket.socket, client: socket.socket) -> None:
+        sent = 0
+        while data := server.recv(4096):
+            sent += len(data)
+            client.sendall(data)
+            if sent > after and not cutting.cuts:
+                cutting.cuts += 1
+                break
 
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
+    with relaying(lambda: port, answer) as cutting.port:
         yield cutting
-    finally:
-        listener.close()
 
 
 def _run_twice(registry: RegistryServer, run: Callable[[str], "subprocess.CompletedProcess[str]"], client: str) -> None:

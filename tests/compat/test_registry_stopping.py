@@ -1,6 +1,5 @@
 """`dcat serve` is told to stop while real clients pull: what runs ends whole, and a second server serves the rest."""
 
-import contextlib
 import json
 import random
 import re
@@ -26,6 +25,7 @@ from tests.factory.images import BASE, make_image
 from tests.factory.platforms import HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+from tests.fakes.relay import relaying
 from tests.needs import ROOT
 
 pytestmark = pytest.mark.xdist_group("engines")
@@ -81,38 +81,22 @@ class Holding:
 
 @contextmanager
 def holding_relay(target: int) -> Iterator[Holding]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    holding = Holding(target, int(listener.getsockname()[1]))
+    holding = Holding(target)
 
-    def relay(client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", holding.target)) as server:
-            threading.Thread(target=pump, args=(client, server), daemon=True).start()
-            sent = 0
-            while data := server.recv(65536):
-                client.sendall(data)
-                sent += len(data)
-                if sent > _HELD_AFTER:
-                    holding.holds.set()
-                    holding.go_on.wait(60)
-            for end in (client, server):  # closing alone does not end a socket that another thread reads
-                end.shutdown(socket.SHUT_RDWR)
+    def answer(server: socket.socket, client: socket.socket) -> None:
+        sent = 0
+        while data := server.recv(65536):
+            client.sendall(data)
+            sent += len(data)
+            if sent > _HELD_AFTER:
+                holding.holds.set()
+                holding.go_on.wait(60)
 
-    def pump(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield holding
-    finally:
-        holding.go_on.set()
-        listener.close()
+    with relaying(lambda: holding.target, answer) as holding.port:
+        try:
+            yield holding
+        finally:
+            holding.go_on.set()
 
 
 def _stop_meanwhile(home: Path, client: str, start: Callable[[str], "subprocess.Popen[str]"]) -> str:
