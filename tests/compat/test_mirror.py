@@ -18,6 +18,7 @@ from catalog.home.home import open_home
 from cli.main import main
 from tests.compat.containerd import run_node
 from tests.compat.engines import PrivateEngine, program, run_docker20, run_docker29
+from tests.compat.publisher import wait_until
 from tests.compat.registry import push_compressed
 from tests.factory.images import make_image
 from tests.factory.tars import make_layer
@@ -102,7 +103,7 @@ def test_docker(
         mirror("install", "docker")
         os.kill(int((engine.socket.parent / "pid").read_text()), signal.SIGHUP)
         url = f"http://[::ffff:127.0.0.1]:{registry.port}/"
-        assert json.loads(engine.run("info", "--format", "{{json .RegistryConfig.Mirrors}}")) == [url]
+        wait_until(lambda: json.loads(engine.run("info", "--format", "{{json .RegistryConfig.Mirrors}}")) == [url])
         for image, reference in (("tool:1.0", "tool@1.0"), ("team/web:1.0", "team/web@1.0")):
             view = registry.view(reference)
             engine.run("pull", image)
