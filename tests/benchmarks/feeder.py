@@ -1,7 +1,9 @@
 """An upgrade by plain ``docker pull`` from ``dcat serve --fetch`` beside one from docker-registry, on the same simulated line.
 
 The feeder follows a ``dcat serve`` at the far end and holds the first version, as the engine does; its copy of the second arrives
-while the engine pulls it. The engine reads from it on its own machine, so what is on the line is the delta.
+while the engine pulls it. The engine reads from it on its own machine, so what is on the line is the delta. Each row is one engine
+and one pair on one line, takes less than a minute and a half on a quiet machine, and is run alone by its name:
+``python -m tests.benchmarks feeder:100mbit-docker29-sci``.
 """
 
 import json
@@ -9,42 +11,43 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
-from tests.benchmarks.images import Pair, image_pairs
+from tests.benchmarks.images import PACKAGES, Pair, image_pairs
 from tests.benchmarks.network import Line, Relayed, read_line, relayed, simulated_line, started
 from tests.benchmarks.serve import cpu_of
-from tests.benchmarks.servers import StartEngine, pull, push, serving
-from tests.compat.engines import PrivateEngine, run_docker20, run_docker29
+from tests.benchmarks.servers import ENGINES, pull, serving
+from tests.compat.engines import PrivateEngine
 
 MB = 1_000_000
 _PORT = 5078
-_ENGINES: Mapping[str, StartEngine] = {"docker 29": run_docker29, "docker 20.10": run_docker20}
+_MEASURED = ("docker29", "docker20")
 _WIRE = {"web": "≤ 1.3", "sci": "≤ 0.45"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Rate:
-    """A line, the engines that are measured on it, and what is wanted of the time, by pair."""
+    """A line, and by pair what is wanted of the time on it, and how many rounds there are."""
 
     megabits: int
     round_trip: int  # ms
-    engines: tuple[str, ...]
-    rounds: int
+    rounds: Mapping[str, int]
     wanted: Mapping[str, str]
 
     def __str__(self) -> str:
         return f"{self.megabits} Mbit/s, {self.round_trip} ms"
 
 
-_RATES = (
-    _Rate(100, 20, ("docker 29", "docker 20.10"), 3, {"web": "≤ 1.05", "sci": "≤ 0.45"}),
-    _Rate(10, 40, ("docker 29",), 2, {"web": "≤ 0.35", "sci": "≤ 0.1"}),
-)
+_RATES: Mapping[str, _Rate] = {
+    "100mbit": _Rate(100, 20, {"web": 3, "sci": 3}, {"web": "≤ 1.05", "sci": "≤ 0.45"}),
+    # one round of sci: it takes the registry a minute, nearly all of which is the line
+    "10mbit": _Rate(10, 40, {"web": 2, "sci": 1}, {"web": "≤ 0.35", "sci": "≤ 0.1"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +78,45 @@ class _Place:
 
 
 def measure(report: Report) -> None:
-    """Serve both pairs at the far end, by dcat and by a registry, and upgrade from the first to the second at the near end."""
-    pairs = image_pairs()
-    images = [image for pair in pairs.values() for image in (pair.first, pair.second)]
-    with tempfile.TemporaryDirectory(prefix="dcat-bench-") as text, simulated_line() as line, ExitStack() as stack:
-        folder = Path(text)
-        servers = stack.enter_context(serving(folder, images, line))
-        line.shape(1000)
-        with relayed(line, servers.registry, 0) as registry, run_docker20(line.near) as engine:
-            push(engine, images, registry.address)
-        for rate in _RATES:
-            delay = rate.round_trip / 2000
-            with relayed(line, servers.dcat, delay) as server, relayed(line, servers.registry, delay) as registry:
-                for name in rate.engines:
-                    with _ENGINES[name](line.near) as engine:
-                        place = _Place(line, engine, folder, server, registry)
-                        for pair in pairs.values():
-                            _measure_upgrade(report, place, pair, rate, name)
+    """Measure every row."""
+    for row in ROWS.values():
+        row(report)
 
 
-def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, engine: str) -> None:
-    name, old, new = pair.first.name, pair.first.reference, pair.second.reference
-    fed = f"localhost:{_PORT}/team"
+def _measure(rate_name: str, engine_name: str, name: str, report: Report) -> None:
+    """Serve a pair at the far end, by dcat and by a registry, and upgrade from the first to the second at the near end."""
+    rate, pair = _RATES[rate_name], image_pairs()[name]
+    title, start = ENGINES[engine_name]
+    delay = rate.round_trip / 2000
+    with (
+        tempfile.TemporaryDirectory(prefix="dcat-bench-") as text,
+        simulated_line() as line,
+        serving(Path(text), pair, [pair.first, pair.second], line) as servers,
+        relayed(line, servers.dcat, delay) as server,
+        relayed(line, servers.registry, delay) as registry,
+        start(line.near, ()) as engine,
+    ):
+        place = _Place(line, engine, Path(text), server, registry)
+        _prepare(place, pair)
+        line.shape(rate.megabits)
+        _measure_upgrade(report, place, pair, rate, title)
+
+
+def _prepare(place: _Place, pair: Pair) -> None:
+    """Bring the first version to the near end, over a fast line: to the feeder, and to the engine from both."""
     place.line.shape(1000)
     (place.folder / "near").mkdir()
     place.dcat("subscribe", "team", f"http://{place.server.address}", "--yes")
-    place.dcat("pull", f"team/{name}@{pair.first.version}", "--no-load")
+    place.dcat("pull", f"team/{pair.first.name}@{pair.first.version}", "--no-load")
     with place.feeding("held"):
-        pull(place.engine, f"{fed}/{old}")
-    pull(place.engine, f"{place.registry.address}/{old}")
-    place.line.shape(rate.megabits)
+        pull(place.engine, f"localhost:{_PORT}/team/{pair.first.reference}")
+    pull(place.engine, f"{place.registry.address}/{pair.first.reference}")
+
+
+def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, engine: str) -> None:
+    name, new = pair.second.name, pair.second.reference
     moved: dict[str, int] = {}
+    requests: list[int] = []
     cpu: list[float] = []
 
     def pull_new(source: str, image: str, relay: Relayed) -> Run:
@@ -113,6 +124,8 @@ def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, eng
         done = pull(place.engine, image)
         passed = relay.passed()
         moved[source] = passed.sent + passed.received
+        if source == "feeder":
+            requests.append(passed.requests)
         place.engine.run("rmi", image)
         return done
 
@@ -123,20 +136,25 @@ def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, eng
         os.sync()
         with place.feeding("round") as process:
             before = cpu_of(process.pid)
-            done = pull_new("feeder", f"{fed}/{new}", place.server)
+            done = pull_new("feeder", f"localhost:{_PORT}/team/{new}", place.server)
             cpu.append(cpu_of(process.pid) - before)
         return done
 
     def from_registry() -> Run:
         return pull_new("registry", f"{place.registry.address}/{new}", place.registry)
 
-    runs = by_turns({"feeder": from_feeder, "registry": from_registry}, rate.rounds)
+    rounds = rate.rounds[name]
+    runs = by_turns({"feeder": from_feeder, "registry": from_registry}, rounds)
     what = f"{rate}: upgrade of {name} by {engine}"
     report.add(f"{what} from docker-registry", median(runs["registry"]), "s")
     report.add(f"{what} from the feeder", median(runs["feeder"]), "s")
     report.add(f"{what}, feeder / docker-registry, time", ratio(runs["feeder"], runs["registry"]), "×", rate.wanted[name])
     report.add(f"{what} from docker-registry: moved", moved["registry"] / MB, "MB")
     report.add(f"{what} from the feeder: moved", moved["feeder"] / MB, "MB", _WIRE[name])
-    report.add(f"{what}: processor time of the feeder", sum(cpu) / rate.rounds, "s")
-    place.engine.clear()
-    shutil.rmtree(place.folder / "near")
+    report.add(f"{what}: HTTP requests of the feeder", max(requests), "requests")
+    report.add(f"{what}: processor time of the feeder", min(cpu), "s")
+
+
+ROWS: Mapping[str, Callable[[Report], None]] = {
+    f"{rate}-{engine}-{name}": partial(_measure, rate, engine, name) for rate in _RATES for engine in _MEASURED for name in PACKAGES
+}

@@ -1,32 +1,54 @@
 """Pulling from a teammate's ``dcat serve`` beside ``docker pull`` from a registry, on the same simulated line.
 
 A first pull, and the upgrade to a second version where the engine (and dcat's home) has the first. Loading included. The line holds
-back each byte for half its round trip; that TCP starts slowly on a real one is not simulated.
+back each byte for half its round trip; that TCP starts slowly on a real one is not simulated. Each row is one pull of one pair on
+one line, and is run alone by its name: ``python -m tests.benchmarks line:100mbit-sci-upgrade``.
 """
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
-from tests.benchmarks.images import ImageFile, Pair, image_pairs
-from tests.benchmarks.network import FAR_ADDRESS, Line, Relayed, read_line, relayed, simulated_line, started
+from tests.benchmarks.images import PACKAGES, ImageFile, Pair, image_pairs
+from tests.benchmarks.network import Line, Relayed, relayed, simulated_line
 from tests.benchmarks.relay import Passed
-from tests.compat.engines import PrivateEngine, run_docker20, run_registry
+from tests.benchmarks.servers import ENGINES, pull, serving
+from tests.compat.engines import PrivateEngine
 
 MB = 1_000_000
-ROUNDS = 3
-# (Mbit/s, round trip in ms) → what is wanted of the upgrade's time, by pair
-LINES = {
-    (100, 20): {"web": "≤ 0.75, by delta ≤ 0.9", "sci": "≤ 0.5, by delta ≤ 0.35"},
-    (10, 40): {"web": "≤ 0.35", "sci": "≤ 0.08"},
+_ENGINE = "docker20"
+_FIRST, _UPGRADE = "first", "upgrade"
+_WIRE = {"web": "≤ 0.7, by delta ≤ 1.3 MB", "sci": "≤ 0.25, by delta ≤ 0.45 MB"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """A line: which pulls are measured on it and how often, and what is wanted of an upgrade's time, by pair."""
+
+    megabits: int
+    round_trip: int  # ms
+    rounds: Mapping[tuple[str, str], int]
+    wanted: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.megabits} Mbit/s, {self.round_trip} ms"
+
+
+_RATES: Mapping[str, _Rate] = {
+    # Of what takes longest there are fewer rounds: nearly all of its time is the line, and varies little.
+    "100mbit": _Rate(
+        100,
+        20,
+        {("web", _FIRST): 2, ("web", _UPGRADE): 3, ("sci", _FIRST): 1, ("sci", _UPGRADE): 3},
+        {"web": "≤ 0.75, by delta ≤ 0.9", "sci": "≤ 0.5, by delta ≤ 0.35"},
+    ),
+    "10mbit": _Rate(10, 40, {("web", _UPGRADE): 3, ("sci", _UPGRADE): 1}, {"web": "≤ 0.35", "sci": "≤ 0.08"}),
 }
-WIRE = {"web": "≤ 0.7, by delta ≤ 1.3 MB", "sci": "≤ 0.25, by delta ≤ 0.45 MB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,80 +61,54 @@ class _Place:
     server: Relayed
     registry: Relayed
 
-    @property
-    def config(self) -> Path:
-        return self.folder / "config.toml"
-
     def dcat(self, home: str, *arguments: str) -> Run:
         """Run dcat at the near end."""
         folder = self.folder / home
         environment = surroundings(DCAT_HOME=str(folder), HOME=str(self.folder), DOCKER_HOST=self.engine.host)
-        environment["DCAT_CONFIG"] = str(self.config)
-        return run([*self.line.near, *DCAT, *arguments], environment=environment)
+        environment["DCAT_CONFIG"] = str(self.folder / "config.toml")
+        return run([*self.line.near, *DCAT, *arguments, "--quiet"], environment=environment)
 
 
 def measure(report: Report) -> None:
-    """Serve both pairs at the far end, by dcat and by a registry, and pull them at the near end."""
-    pairs = image_pairs()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dcat-bench-")))
-        line = stack.enter_context(simulated_line())
-        engine = stack.enter_context(run_docker20(line.near))
-        registry = stack.enter_context(run_registry(FAR_ADDRESS, line.far))
-        far = {"DCAT_HOME": str(folder / "far"), "HOME": str(folder)}
-        for pair in pairs.values():
-            for image in (pair.first, pair.second):
-                publish = [*DCAT, "publish", image.name, image.version, "--from", str(image.path), "--quiet"]
-                run(publish, environment=surroundings(**far))
-        serving = [*line.far, *DCAT, "serve", "--host", FAR_ADDRESS, "--port", "0", "--public", "--yes", "--json"]
-        server = stack.enter_context(started(serving, **far))
-        url = json.loads(read_line(server.stdout))["url"]
-        for round_trip in sorted({ms for _, ms in LINES}):
-            delay = round_trip / 2000
-            place = _Place(
-                line,
-                engine,
-                folder,
-                stack.enter_context(relayed(line, url.removeprefix("http://").rstrip("/"), delay)),
-                stack.enter_context(relayed(line, registry, delay)),
-            )
-            for pair in pairs.values():
-                _push(place, pair)
-            for megabits in sorted((rate for rate, ms in LINES if ms == round_trip), reverse=True):
-                _measure_line(report, place, pairs, megabits, round_trip)
+    """Measure every row."""
+    for row in ROWS.values():
+        row(report)
 
 
-def _push(place: _Place, pair: Pair) -> None:
-    """Put both images into the registry (the second time nothing travels), and leave the engine without them."""
-    for image in (pair.first, pair.second):
-        tag = f"{place.registry.address}/{image.reference}"
-        place.engine.run("load", "--input", str(image.path))
-        place.engine.run("tag", image.reference, tag)
-        place.engine.run("push", "--quiet", tag)
-    place.engine.clear()
+def _measure(rate_name: str, name: str, what: str, report: Report) -> None:
+    """Serve a pair at the far end, by dcat and by a registry, and pull one of its images at the near end."""
+    rate, pair = _RATES[rate_name], image_pairs()[name]
+    _, start = ENGINES[_ENGINE]
+    delay = rate.round_trip / 2000
+    with (
+        tempfile.TemporaryDirectory(prefix="dcat-bench-") as text,
+        simulated_line() as line,
+        serving(Path(text), pair, [pair.first, pair.second], line) as servers,
+        relayed(line, servers.dcat, delay) as server,
+        relayed(line, servers.registry, delay) as registry,
+        start(line.near, ()) as engine,
+    ):
+        place = _Place(line, engine, Path(text), server, registry)
+        line.shape(1000)
+        place.dcat("near", "subscribe", "team", f"http://{server.address}", "--yes")
+        if what == _UPGRADE:
+            _bring_first(place, pair)
+        line.shape(rate.megabits)
+        image = pair.second if what == _UPGRADE else pair.first
+        times, wire = _pull_by_turns(place, image, rate.rounds[name, what])
+    if what == _UPGRADE:
+        _tell(report, f"{rate}: upgrade of {name} to {image.version}", times, wire, rate.wanted[name], _WIRE[name])
+    else:
+        _tell(report, f"{rate}: first pull of {name} {image.version}", times, wire, "≤ 1.2", "≤ 1.05")
 
 
-def _measure_line(report: Report, place: _Place, pairs: dict[str, Pair], megabits: int, round_trip: int) -> None:
-    place.line.shape(1000)
-    place.dcat("near", "subscribe", "team", f"http://{place.server.address}", "--yes", "--quiet")
-    title = f"{megabits} Mbit/s, {round_trip} ms"
-    for name, pair in pairs.items():
-        if megabits >= 100:
-            place.line.shape(megabits)
-            times, wire = _measure(place, pair.first, place.engine.clear)
-            _tell(report, f"{title}: first pull of {name} 1.0", times, wire, "≤ 1.2", "≤ 1.05")
-        place.line.shape(1000)
-        place.dcat("near", "pull", f"team/{name}@1.0", "--no-load", "--quiet")
-        place.engine.run("pull", f"{place.registry.address}/{pair.first.reference}")
-        place.line.shape(megabits)
-        times, wire = _measure(place, pair.second, lambda: None)
-        _tell(report, f"{title}: upgrade of {name} to 1.1", times, wire, LINES[megabits, round_trip][name], WIRE[name])
-        place.engine.clear()
-    shutil.rmtree(place.folder / "near")
-    place.config.unlink()  # which names the relay of this line as a source
+def _bring_first(place: _Place, pair: Pair) -> None:
+    """Bring the first version to the near end: into dcat's home, and into the engine."""
+    place.dcat("near", "pull", f"team/{pair.first.name}@{pair.first.version}", "--no-load")
+    pull(place.engine, f"{place.registry.address}/{pair.first.reference}")
 
 
-def _measure(place: _Place, image: ImageFile, reset: Callable[[], None]) -> tuple[dict[str, list[Run]], dict[str, Passed]]:
+def _pull_by_turns(place: _Place, image: ImageFile, rounds: int) -> tuple[dict[str, list[Run]], dict[str, Passed]]:
     wire: dict[str, Passed] = {}
 
     def pull_by_dcat() -> Run:
@@ -121,22 +117,20 @@ def _measure(place: _Place, image: ImageFile, reset: Callable[[], None]) -> tupl
         shutil.copytree(place.folder / "near", home)
         os.sync()  # else the pull waits for the copy to be on the disk
         place.server.passed()
-        pulled = place.dcat("round", "pull", f"team/{image.name}@{image.version}", "--quiet")
+        pulled = place.dcat("round", "pull", f"team/{image.name}@{image.version}")
         wire["dcat"] = place.server.passed()
         place.engine.run("rmi", f"team/{image.reference}")
-        reset()
         return pulled
 
     def pull_by_docker() -> Run:
         tag = f"{place.registry.address}/{image.reference}"
         place.registry.passed()
-        pulled = run([*place.engine.command, "pull", "--quiet", tag], environment=place.engine.environment)
+        pulled = pull(place.engine, tag)
         wire["docker"] = place.registry.passed()
         place.engine.run("rmi", tag)
-        reset()
         return pulled
 
-    return by_turns({"dcat": pull_by_dcat, "docker": pull_by_docker}, ROUNDS), wire
+    return by_turns({"dcat": pull_by_dcat, "docker": pull_by_docker}, rounds), wire
 
 
 def _tell(
@@ -150,3 +144,12 @@ def _tell(
     report.add(f"{what}: dcat pull, bytes both ways", moved["dcat"] / MB, "MB")
     report.add(f"{what}: dcat / docker, bytes", moved["dcat"] / moved["docker"], "×", wire_wanted)
     report.add(f"{what}: dcat pull, HTTP requests", wire["dcat"].requests, "requests", "≤ 4 for blocks")
+
+
+ROWS: Mapping[str, Callable[[Report], None]] = {
+    f"{rate_name}-{name}-{what}": partial(_measure, rate_name, name, what)
+    for rate_name, rate in _RATES.items()
+    for name in PACKAGES
+    for what in (_FIRST, _UPGRADE)
+    if (name, what) in rate.rounds
+}

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
 address = "{folder}/socket"
 
 [plugins."io.containerd.cri.v1.images"]
-snapshotter = "native"
+snapshotter = "{snapshotter}"
 
 [plugins."io.containerd.cri.v1.images".registry]
 config_path = "{hosts}"
@@ -34,7 +34,7 @@ concurrent_layer_fetch_buffer = {chunk}
 
 [[plugins."io.containerd.transfer.v1.local".unpack_config]]
 platform = "linux"
-snapshotter = "native"
+snapshotter = "{snapshotter}"
 """
 
 
@@ -75,8 +75,19 @@ class Node:
 
 
 @contextmanager
-def run_node(*, chunk: int = 0, hosts: Path | None = None) -> Iterator[Node]:
-    """Run a containerd 2; with ``chunk`` it fetches a layer in several parts of that size at once."""
+def run_node(
+    *,
+    chunk: int = 0,
+    hosts: Path | None = None,
+    within: Sequence[str] = (),
+    snapshotter: str = "native",
+    plain: Sequence[str] = (),
+) -> Iterator[Node]:
+    """Run a containerd 2; with ``chunk`` it fetches a layer in several parts of that size at once.
+
+    ``hosts`` is its folder of ``hosts.toml`` files; without, it has its own, by which it speaks HTTP with the registries ``plain``.
+    ``within`` stands before its command, as for a network.
+    """
     built = built_engines("docker-v*")
     if built is None:
         lacks("docker29", "its containerd is not built (.ci/engines builds it)")
@@ -84,10 +95,15 @@ def run_node(*, chunk: int = 0, hosts: Path | None = None) -> Iterator[Node]:
         lacks("docker20", "runc is not installed (.ci/packages installs Debian's docker.io)")
     with tempfile.TemporaryDirectory(prefix="dcat-node-", dir="/tmp") as text:
         folder = Path(text)
+        for registry in plain:
+            (folder / "certs.d" / registry).mkdir(parents=True)
+            (folder / "certs.d" / registry / "hosts.toml").write_text(f'server = "http://{registry}"\n', encoding="utf-8")
         settings = folder / "config.toml"
-        settings.write_text(_SETTINGS.format(folder=text, chunk=chunk, hosts=hosts or folder / "certs.d"), encoding="utf-8")
+        settings.write_text(
+            _SETTINGS.format(folder=text, chunk=chunk, hosts=hosts or folder / "certs.d", snapshotter=snapshotter), encoding="utf-8"
+        )
         environment = {"PATH": f"{built}:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": text}
-        process = start_process([str(built / "containerd"), "--config", str(settings)], folder / "log", environment)
+        process = start_process([*within, str(built / "containerd"), "--config", str(settings)], folder / "log", environment)
         node = Node(folder)
         try:
             up = wait_for(lambda: node.socket.exists() and node.crictl("images").returncode == 0, process)

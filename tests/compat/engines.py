@@ -201,8 +201,11 @@ def local_registry() -> Iterator[str]:
 
 
 @contextmanager
-def run_registry(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterator[str]:
-    """Run the registry of that fixture by itself, at an address of a network that ``within`` leads to."""
+def run_registry(host: str = "127.0.0.1", within: Sequence[str] = (), data: Path | None = None) -> Iterator[str]:
+    """Run the registry of that fixture by itself, at an address of a network that ``within`` leads to.
+
+    What is pushed is kept in the folder ``data``, or without one thrown away at the end.
+    """
     path = program("docker-registry")
     if path is None:
         lacks("docker29", "docker-registry, which it pulls from, is not installed (.ci/packages installs it)")
@@ -212,7 +215,7 @@ def run_registry(host: str = "127.0.0.1", within: Sequence[str] = ()) -> Iterato
         settings = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": f"{text}/data"}},
+            "storage": {"filesystem": {"rootdirectory": str(data or f"{text}/data")}},
             "http": {"addr": address},
         }
         configuration = Path(text) / "config.yml"
