@@ -534,8 +534,8 @@ def test_an_archive_moved_under_another_formats_label(mallory: Attacker, ann: Vi
 def test_unsubscribed_from_while_it_is_fetched(mallory: Attacker, ann: Victim) -> None:
     mallory.publish(WEB)
     ann.subscribe(mallory, "bob")
-    mallory.publish(*(make_release("web", str(number), annotations={"title": "x" * 300}) for number in range(200)))
-    mallory.call("behave", "slow-line", 24 << 10)
+    mallory.publish(*(make_release("web", str(number), annotations={"title": "x" * 3000}) for number in range(200)))
+    mallory.call("behave", "slow-line", 18 << 10)  # half a minute for this index
     updates: list[Update] = []
     syncing = threading.Thread(target=lambda: updates.append(ann.sync(mallory)))
     asked = len(mallory.call("paths"))

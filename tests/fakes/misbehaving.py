@@ -91,7 +91,8 @@ class MisbehavingHandler(BaseHTTPRequestHandler):
         began = time.monotonic()
         for start in range(0, len(body), 1 << 15):
             self._write(body[start : start + (1 << 15)])
-            time.sleep(max(0.0, began + start / self.lying.rate - time.monotonic()))
+            while self.lying.behaviour == "slow-line" and (early := began + start / self.lying.rate - time.monotonic()) > 0:
+                time.sleep(min(early, 0.1))
 
     def _reply_stall(self, body: bytes, media_type: str) -> None:
         self.lying.released.wait(60)
