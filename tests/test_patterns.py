@@ -148,9 +148,10 @@ def test_a_pattern_is_linear(label: str, pattern: re.Pattern[Any], method: str) 
         samples.append((taken, start, unit))
     for _, start, unit in sorted(samples, reverse=True)[:4]:
         taken = seconds(pattern, method, make(pattern, start, unit, SIZE))
-        assert taken < 1, (start, unit, taken)
+        quarter = seconds(pattern, method, make(pattern, start, unit, SIZE // 4)) if taken >= 1 else 0
+        assert taken < max(1, 8 * quarter), (start, unit, taken)  # a slow machine takes four times as long for four times as much
 
 
 def test_the_test_would_find_a_quadratic_pattern() -> None:
     pattern = re.compile(r"[a-z][a-z0-9+.-]*://")
-    assert max(seconds(pattern, "search", make(pattern, *unit, SAMPLE)) for unit in worst_units(pattern)) > 0.1
+    assert any(seconds(pattern, "search", make(pattern, *unit, SAMPLE)) > 0.1 for unit in worst_units(pattern))

@@ -76,8 +76,12 @@ def test_redacting_again_changes_nothing(text: str) -> None:
 )
 @pytest.mark.parametrize("end", ["", " ://"])
 def test_1_mib_of_foreign_text_takes_no_second(piece: str, end: str) -> None:
-    text = piece * (2**20 // len(piece)) + end
-    start = time.process_time()
-    redact(text)
-    escape_lines(text)
-    assert time.process_time() - start < 1.0
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece)) + end
+        start = time.process_time()
+        redact(text)
+        escape_lines(text)
+        return time.process_time() - start
+
+    # On a slow machine, four times as long for four times as much.
+    assert (taken := seconds(2**20)) < 1.0 or taken < 8 * seconds(2**18)

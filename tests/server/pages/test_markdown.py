@@ -37,6 +37,10 @@ def test_only_harmless_tags_come_out(text: str) -> None:
 
 @pytest.mark.parametrize("unit", ["[", "`a`", "**a", "*a*", "http://x ", "[x](http://y) ", "> ", "- ", "```\n", "#", "_a_ "])
 def test_long_text_takes_no_longer_than_it_should(unit: str) -> None:
-    start = time.process_time()
-    render_markdown(unit * 20_000)
-    assert time.process_time() - start < 2
+    def seconds(number: int) -> float:
+        start = time.process_time()
+        render_markdown(unit * number)
+        return time.process_time() - start
+
+    # On a slow machine, four times as long for four times as much.
+    assert (taken := seconds(20_000)) < 2 or taken < 8 * seconds(5_000)
