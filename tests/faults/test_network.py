@@ -1,5 +1,6 @@
 """Local commands send nothing, and no secret is seen by other users of the machine (docs/safety.md F2, F4)."""
 
+import contextlib
 import json
 import os
 import socket
@@ -107,16 +108,18 @@ def test_no_secret_is_seen_by_others(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         (folder / "config.toml").write_text(f'[sources.bob]\nurl = "{url}"\ntoken-file = "{token}"\n')
-        thread = threading.Thread(target=_listen, args=(server, heard, seen))
+        ended = threading.Event()
+        thread = threading.Thread(target=_listen, args=(server, heard, seen, ended))
         thread.start()
         done = subprocess.run(
-            [sys.executable, "-m", "cli.main", "--debug", "--timeout", "20", "subscribe", "bob", url],
+            [sys.executable, "-m", "cli.main", "--debug", "--timeout", "60", "subscribe", "bob", url],
             capture_output=True,
             text=True,
             check=False,
             cwd=ROOT,
             env={**os.environ, "DCAT_HOME": str(folder / "home"), "DCAT_CONFIG": str(folder / "config.toml")},
         )
+        ended.set()
         thread.join()
     assert any(CANARY.encode() in request for request in heard), (heard, done)
     assert seen == []
@@ -125,7 +128,7 @@ def test_no_secret_is_seen_by_others(folder: Path) -> None:
         assert path.is_dir() or CANARY.encode() not in path.read_bytes(), path
 
 
-def _listen(server: socket.socket, heard: list[bytes], seen: list[str]) -> None:
+def _listen(server: socket.socket, heard: list[bytes], seen: list[str], ended: threading.Event) -> None:
     connection, _ = server.accept()
     with connection:
         heard.append(connection.recv(65536))
@@ -135,16 +138,14 @@ def _listen(server: socket.socket, heard: list[bytes], seen: list[str]) -> None:
                 if process.name.isdigit():
                     seen += [str(file) for file in (process / "cmdline", process / "environ") if _holds_canary(file)]
         connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    server.settimeout(2)
-    try:
-        while True:
+    server.settimeout(0.1)
+    while not ended.is_set():
+        with contextlib.suppress(TimeoutError):
             connection, _ = server.accept()
             with connection:
-                connection.settimeout(2)
+                connection.settimeout(60)
                 heard.append(connection.recv(65536))
                 connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    except TimeoutError:
-        return
 
 
 def _holds_canary(file: Path) -> bool:

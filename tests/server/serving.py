@@ -119,7 +119,7 @@ class Served:
 
     def ask(self, path: str, method: str = "GET", body: bytes | None = None, /, **headers: str) -> Answer:
         """Make one request on a connection of its own. Names of headers have ``_`` for ``-``."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
@@ -127,7 +127,7 @@ class Served:
 
     def wait_for_log(self, part: str) -> str:
         """Return the first line with ``part``: a line is written when its request has ended, which may be after the answer came."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             for line in list(self.log):
                 if part in line:
@@ -137,7 +137,7 @@ class Served:
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[socket.socket]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             yield connection
 
     def converse(self, *pieces: bytes) -> bytes:
@@ -202,7 +202,7 @@ def running(site: Site, settings: ServerSettings, chores: tuple[Chore, ...] = ()
     finally:
         if found:
             found[0].stop()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "the server does not stop"
     if failed:
         raise failed[0]

@@ -105,19 +105,21 @@ class SlowDeltas:
 
     def __init__(self, directory: Path) -> None:
         self.gate = threading.Event()
+        self.asked = 0
         self.made: list[tuple[Cid, Cid]] = []
         self.failure: Exception | None = None
         self._file = directory / "made.delta"
         self._file.write_bytes(b"delta")
 
     def offers(self, base: Cid, target: Cid) -> bool:
+        self.asked += 1
         return True
 
     def find(self, base: Cid, target: Cid) -> KeptDelta | None:
         return KeptDelta(self._file, 5, 50) if (base, target) in self.made else None
 
     def make(self, base: Cid, target: Cid, stopped: Callable[[], bool]) -> KeptDelta:
-        assert self.gate.wait(20)
+        assert self.gate.wait(60)
         if self.failure is not None:
             raise self.failure
         self.made.append((base, target))
@@ -134,6 +136,12 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Serv
         offered.gate.set()
 
 
+def wait_for_requests(served: Served, number: int) -> None:
+    """Wait until so many requests are in flight, beside the one that asks."""
+    while b"dcat_requests_in_flight %d\n" % (number + 1) not in served.ask("/metrics").body:
+        time.sleep(0.01)
+
+
 def test_one_that_takes_long_is_made_all_the_same(slow: tuple[Served, SlowDeltas]) -> None:
     served, offered = slow
     answer = served.ask(f"/dcat/v1/delta/{A}/{B}")
@@ -147,15 +155,16 @@ def test_one_that_takes_long_is_made_all_the_same(slow: tuple[Served, SlowDeltas
 
 def test_not_everybody_waits_for_one(slow: tuple[Served, SlowDeltas], monkeypatch: pytest.MonkeyPatch) -> None:
     """Those who wait hold slots that others need."""
-    monkeypatch.setattr(limits, "DELTA_WAIT", 20.0)
+    monkeypatch.setattr(limits, "DELTA_WAIT", 60.0)
     monkeypatch.setattr(limits, "MAX_DELTA_WAITERS", 2)
     served, offered = slow
     request = f"GET /dcat/v1/delta/{A}/{B} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
     with served.connect() as first, served.connect() as second:
         for connection in (first, second):
             connection.sendall(request)
-        while b"dcat_requests_in_flight 3\n" not in served.ask("/metrics").body:
-            pass
+        while offered.asked < 2:  # then they wait
+            time.sleep(0.01)
+        wait_for_requests(served, 2)
         answer = served.ask(f"/dcat/v1/delta/{A}/{B}")
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         offered.gate.set()
@@ -181,7 +190,10 @@ def test_no_more_are_made_than_there_are_cores(slow: tuple[Served, SlowDeltas]) 
     ("failure", "status"),
     [(BlockNotFoundError("no"), 404), (DeltaError("no"), 404), (StorageError("full"), 503), (RuntimeError("bug"), 503)],
 )
-def test_one_that_fails_says_so(failure: Exception, status: int, slow: tuple[Served, SlowDeltas]) -> None:
+def test_one_that_fails_says_so(
+    failure: Exception, status: int, slow: tuple[Served, SlowDeltas], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DELTA_WAIT", 60.0)
     served, offered = slow
     offered.failure = failure
     offered.gate.set()
@@ -255,16 +267,17 @@ def test_one_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
         with served.connect() as first, served.connect() as second:
             first.sendall(request)
             second.sendall(request)
-            time.sleep(0.5)
+            wait_for_requests(served, 2)
             first.close()
-            time.sleep(0.5)
+            wait_for_requests(served, 1)
             assert not offered.stopped.is_set()  # another client waits for the same
-        assert offered.stopped.wait(2)
+        assert offered.stopped.wait(60)
 
 
 def test_a_pair_that_differs_too_much_is_not_tried_again(slow: tuple[Served, SlowDeltas], monkeypatch: pytest.MonkeyPatch) -> None:
     served, offered = slow
     monkeypatch.setattr(limits, "DELTA_RETRY", 0.0)
+    monkeypatch.setattr(limits, "DELTA_WAIT", 60.0)
     offered.gate.set()
     for failure, status in ((DeltaError("they differ too much"), 404), (BlockNotFoundError("not here yet"), 200)):
         base, target = (A, B) if status == 404 else (B, C)

@@ -57,7 +57,7 @@ def time_of_a_request(port: int, content: bytes = BLOCK, status: int = 200) -> f
     times: list[float] = []
     for _ in range(51):
         began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
             connection.request("GET", f"/ipfs/{cid_of(content)}?format=raw")
             response = connection.getresponse()
@@ -80,7 +80,7 @@ def test_a_thousand_slow_sockets_keep_nobody_waiting(half: str) -> None:
     """A normal request within 200 ms while 1,000 sockets hold half a request each; memory at most 200 MiB."""
     with serving_process() as (port, pid), contextlib.ExitStack() as stack:
         for _ in range(SLOW):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             connection.sendall(HALVES[half])
         assert time_of_a_request(port) <= 0.2
         assert peak_memory(pid) - sum(map(len, LARGE)) <= 200 * MIB
@@ -92,7 +92,7 @@ def test_slow_readers_cost_bounded_memory() -> None:
     with serving_process() as (port, pid), contextlib.ExitStack() as stack:
         body = "\n".join(str(cid_of(content)) for content in LARGE).encode()
         for _ in range(200):
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             connection.sendall(
                 b"POST /dcat/v1/blocks HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
             )

@@ -76,7 +76,7 @@ def test_chores_run_again_and_failures_are_logged() -> None:
 
     with serving(chores=(Chore("renew", 0.01, fail),)) as served:
         for _ in range(3):
-            assert done.acquire(timeout=20)
+            assert done.acquire(timeout=60)
         served.wait_for_log(r"renew failed: RuntimeError: no\x0aluck")
 
 
@@ -113,9 +113,9 @@ def test_signals_end_it_in_order(number: signal.Signals) -> None:
     ) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             process.send_signal(number)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
             assert process.stdout.read() == "ended\n"
             assert connection.recv(1) == b""
 

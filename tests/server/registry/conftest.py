@@ -53,12 +53,12 @@ def serving_registry(home: Home, settings: ServerSettings | None = None, feeder:
     arguments = {"ready": ready, "log": log.append}
     thread = threading.Thread(target=run_server, args=(site, settings or ServerSettings(port=0)), kwargs=arguments)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
     try:
         yield RegistryServer(found[0], Blocks(), Records(), log, home=home)
     finally:
         found[0].stop()
-        thread.join(20)
+        thread.join(60)
 
 
 @pytest.fixture(scope="session")

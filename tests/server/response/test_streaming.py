@@ -37,7 +37,7 @@ def test_work_without_output_is_left_when_the_client_leaves() -> None:
         transport = SimpleNamespace(is_closing=lambda: worked > 5)
         scope = {"type": "http", "method": "GET", "extensions": {"dcat.transport": {"transport": transport}}}
         with pytest.raises(ClientGoneError):
-            await asyncio.wait_for(StreamedResponse(workers, work(), 206, {})(scope, None, send), 20)  # type: ignore[arg-type]
+            await asyncio.wait_for(StreamedResponse(workers, work(), 206, {})(scope, None, send), 60)  # type: ignore[arg-type]
         workers.close()
 
     asyncio.run(run())

@@ -37,12 +37,12 @@ def serving_home(home: Home) -> Iterator[Served]:
     site = open_site(home, lambda: NOW)
     thread = threading.Thread(target=run_server, args=(site, ServerSettings(port=0)), kwargs={"ready": ready, "log": log.append})
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
     try:
         yield Served(found[0], Blocks(), Records(), log)
     finally:
         found[0].stop()
-        thread.join(20)
+        thread.join(60)
 
 
 def test_a_home_shows_its_catalogue_its_blocks_and_the_records_it_knows(tmp_path: Path) -> None:

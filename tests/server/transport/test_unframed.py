@@ -42,7 +42,7 @@ def test_what_cannot_be_completed_is_reset() -> None:
     blocks = Blocks()
     root, second = add_pair(blocks)
     blocks.spoil(second)
-    with serving(blocks) as served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+    with serving(blocks) as served, socket.create_connection(("127.0.0.1", served.port), timeout=60) as connection:
         connection.sendall(f"GET /ipfs/{root}?format=car HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         stream = connection.makefile("rb")
         with pytest.raises(ConnectionResetError):
