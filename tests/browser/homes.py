@@ -62,7 +62,7 @@ class CommandHome:
             yield match[0]
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
             if process.stdout is not None:
                 process.stdout.close()
 

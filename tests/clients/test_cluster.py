@@ -160,7 +160,7 @@ def test_a_cluster_that_hangs_is_given_up(api: ScriptedApi) -> None:
     waiting = threading.Event()
 
     def hang(_: Asked) -> tuple[int, bytes]:
-        waiting.wait(5)
+        waiting.wait(60)
         return 200, b"{}"
 
     api.answers["GET /pins"] = hang

@@ -49,7 +49,7 @@ class Zone:
     def stop(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(b"stop", ("127.0.0.1", self.port))
-        self._thread.join(5)
+        self._thread.join(60)
 
     def ask(self, domain: str) -> str:
         return str(resolve_dnslink(domain, timeout=5, nameservers=["127.0.0.1"], port=self.port))

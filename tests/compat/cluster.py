@@ -48,7 +48,7 @@ class ClusterPeer:
     def ask(self, method: str, path: str) -> Any:
         """Send a request to the REST API and return what it answers, one JSON value a line."""
         request = urllib.request.Request(self.rest + path, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             lines = [json.loads(line) for line in answer.read().splitlines() if line.strip()]
         return lines[0] if len(lines) == 1 else lines
 

@@ -273,7 +273,7 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -292,9 +292,9 @@ def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
 
 def _registry_answers(address: str, within: Sequence[str]) -> bool:
     if within:
-        ask = f"import urllib.request; urllib.request.urlopen('http://{address}/v2/', timeout=5)"
+        ask = f"import urllib.request; urllib.request.urlopen('http://{address}/v2/', timeout=60)"
         return subprocess.run([*within, sys.executable, "-c", ask], capture_output=True, check=False).returncode == 0
-    with urllib.request.urlopen(f"http://{address}/v2/", timeout=5) as response:
+    with urllib.request.urlopen(f"http://{address}/v2/", timeout=60) as response:
         return bool(response.status == 200)
 
 

@@ -90,5 +90,5 @@ def _run(name: str, arguments: list[str], folder: Path, port: int) -> Iterator[N
 
 def listens(port: int) -> bool:
     """Return True where something listens on a port of loopback; raise `OSError` where nothing does."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)):
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)):
         return True

@@ -46,7 +46,7 @@ def push_index(address: str, name: str, tag: str, images: Mapping[Platform, Samp
         digest = push_compressed(address, name, own, image, pack)
         kind = f"{_KIND}manifest.v1+json"
         wanted = urllib.request.Request(f"http://{address}/v2/{name}/manifests/{digest}", headers={"Accept": kind})
-        with urllib.request.urlopen(wanted, timeout=30) as response:
+        with urllib.request.urlopen(wanted, timeout=60) as response:
             size = len(response.read())
         described = {"os": platform.os, "architecture": platform.architecture}
         entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": described})
@@ -63,7 +63,7 @@ def _put_blob(address: str, name: str, blob: bytes) -> str:
 
 def _request(method: str, url: str, body: bytes, kind: str = "application/octet-stream") -> str:
     request = urllib.request.Request(url, data=body, method=method, headers={"Content-Type": kind})
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return str(response.headers.get("Location", ""))
 
 

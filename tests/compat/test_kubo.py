@@ -260,7 +260,7 @@ def test_a_moved_pin_announces_what_is_new(tmp_path: Path) -> None:
         store.put_pinned("dcat:k51provide", before, lambda: first)
         store.put_pinned("dcat:k51provide", make_node([before, *second]), lambda: second)
         client.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while int(re.findall(rb"CIDs scheduled: +(\d+)", node.run("provide", "stat"))[0]) < 8:
             assert time.monotonic() < deadline
             time.sleep(0.2)

@@ -53,7 +53,7 @@ class Front:
         sent = {"Authorization": f"Bearer {_TOKEN}", **{name.replace("_", "-"): value for name, value in headers.items()}}
         request = urllib.request.Request(f"{self.url}{path}", headers=sent)
         context = ssl.create_default_context(cafile=str(self.certificates.ca))
-        with urllib.request.urlopen(request, context=context, timeout=30) as response:
+        with urllib.request.urlopen(request, context=context, timeout=60) as response:
             return {name.lower(): value for name, value in response.headers.items()}, response.read()
 
 

@@ -24,7 +24,7 @@ def cluster_proxy(node: str) -> Iterator[str]:
             if command in _TAKEN_OVER:
                 self._answer(200, "ipfs-cluster/ipfsproxy/1.1.6", json.dumps({"Keys": {}, "Pins": []}).encode())
                 return
-            connection = HTTPConnection(urlsplit(node).netloc, timeout=30)
+            connection = HTTPConnection(urlsplit(node).netloc, timeout=60)
             connection.request("POST", self.path, body, {"Content-Type": self.headers.get("Content-Type", "")})
             answer = connection.getresponse()
             self._answer(answer.status, "kubo/0.42.0/", answer.read(), answer.headers.get("Content-Type", ""))

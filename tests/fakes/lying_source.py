@@ -116,7 +116,7 @@ class LyingSource:
                     handler(request, client_address, self)
                     return
                 if source.behaviour == "slow-tls":
-                    source.released.wait(30)
+                    source.released.wait(60)
                     return
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
                 context.load_cert_chain(*source.certificate)
@@ -228,7 +228,7 @@ class _Handler(MisbehavingHandler):
 
     def _pass_on(self, body: bytes) -> None:
         """Answer as the honest server does, and misbehave with that."""
-        upstream = http.client.HTTPConnection(urlsplit(self.lying.upstream).netloc, timeout=30)
+        upstream = http.client.HTTPConnection(urlsplit(self.lying.upstream).netloc, timeout=60)
         headers = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
         upstream.request(self.command, self.path, body=body or None, headers=headers)
         reply = upstream.getresponse()

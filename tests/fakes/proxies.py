@@ -104,7 +104,7 @@ def _relay(client: socket.socket, backend: tuple[str, int]) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -44,5 +44,5 @@ def served_home(path: Path, node: HeldBlocks | None = None, *, token: str | None
     finally:
         if found:
             found[0].stop()
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive(), "the server does not stop"

@@ -30,7 +30,7 @@ def endpoint() -> Iterator[PushEndpoint]:
 def ask(
     endpoint: PushEndpoint, method: str, path: str, body: bytes = b"", *, password: str | None = None
 ) -> tuple[HTTPResponse, bytes]:
-    connection = HTTPConnection("127.0.0.1", endpoint.listener.getsockname()[1], timeout=10)
+    connection = HTTPConnection("127.0.0.1", endpoint.listener.getsockname()[1], timeout=60)
     secret = base64.b64encode(f"dcat:{endpoint.password if password is None else password}".encode()).decode()
     connection.request(method, path, body, {"Authorization": f"Basic {secret}"})
     answer = connection.getresponse()
@@ -87,7 +87,7 @@ def test_a_body_of_no_clear_length_is_not_read(endpoint: PushEndpoint, target: s
     """A negative length would be read to the end of the connection, into memory; a chunked body would be the next request."""
     secret = base64.b64encode(f"dcat:{endpoint.password}".encode()).decode()
     lines = [f"{target} HTTP/1.1", f"Authorization: Basic {secret}", *(f"{name}: {value}" for name, value in headers.items())]
-    with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=60) as client:
         client.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = client.makefile("rb").read()
     assert answer.startswith(b"HTTP/1.1 403")
@@ -96,7 +96,7 @@ def test_a_body_of_no_clear_length_is_not_read(endpoint: PushEndpoint, target: s
 
 def test_strangers_neither_take_all_connections_nor_outlast_the_engine(endpoint: PushEndpoint) -> None:
     address = ("127.0.0.1", endpoint.listener.getsockname()[1])
-    engine = HTTPConnection(*address, timeout=10)
+    engine = HTTPConnection(*address, timeout=60)
     secret = {"Authorization": "Basic " + base64.b64encode(f"dcat:{endpoint.password}".encode()).decode()}
 
     def is_served() -> bool:
@@ -106,7 +106,7 @@ def test_strangers_neither_take_all_connections_nor_outlast_the_engine(endpoint:
         return answer.status == 200
 
     assert is_served()
-    strangers = [socket.create_connection(address, timeout=10) for _ in range(200)]
+    strangers = [socket.create_connection(address, timeout=60) for _ in range(200)]
     assert is_served()  # on the connection that it had
     assert ask(endpoint, "GET", "/v2/")[0].status == 200  # and on a new one
     closed = 0
@@ -120,7 +120,7 @@ def test_strangers_neither_take_all_connections_nor_outlast_the_engine(endpoint:
 
 
 def test_a_tls_hello_is_refused_at_once(endpoint: PushEndpoint) -> None:
-    with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=60) as client:
         client.sendall(b"\x16\x03\x01\x02\x00\x01")
         assert client.makefile("rb").read().startswith(b"HTTP/1.1 400")
 
@@ -129,7 +129,7 @@ def test_uploads_that_are_begun_and_left_hold_nothing(endpoint: PushEndpoint) ->
     secret = base64.b64encode(f"dcat:{endpoint.password}".encode())
     head = b"PUT /v2/dcat/x/blobs/uploads/1?digest=sha256:%s HTTP/1.1\r\nAuthorization: Basic %s\r\nContent-Length: 9000000\r\n\r\n"
     for _ in range(50):
-        with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", endpoint.listener.getsockname()[1]), timeout=60) as client:
             client.sendall(head % (b"0" * 64, secret) + b"x" * 1000)
     assert ask(endpoint, "GET", "/v2/")[0].status == 200
     assert endpoint.failure is None

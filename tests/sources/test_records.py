@@ -29,7 +29,7 @@ class Fake:
 
     def get(self, name: IpnsName) -> bytes | None:
         if self._after is not None:
-            self._after.wait(30)
+            self._after.wait(60)
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer

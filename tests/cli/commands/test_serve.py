@@ -36,7 +36,7 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 
 def ask(url: str, path: str, **headers: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         return connection.getresponse().status
@@ -54,7 +54,7 @@ def test_it_serves_loopback_until_told_to_stop(number: signal.Signals) -> None:
         assert ask(started["url"], "/dcat/v1/catalogue") == 404
         assert ask(started["url"], "/health", Host="evil.example") == 421
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         assert '"GET /health" 421' in process.stderr.read()
 

@@ -196,7 +196,7 @@ def test_what_the_archive_raises_comes_through(fake: FakeEngine, engine: Engine,
 
 def interrupt_soon(moment: threading.Event) -> None:
     def send() -> None:
-        moment.wait(30)
+        moment.wait(60)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=send, daemon=True).start()
@@ -231,7 +231,7 @@ def test_an_interrupt_stops_feeding_where_a_blob_ends(fake: FakeEngine) -> None:
     interrupt_soon(feeding)
     with connect(fake.host, environment={}) as engine, pytest.raises(KeyboardInterrupt):
         engine.load(slowly())
-    assert cut.wait(30)
+    assert cut.wait(60)
     assert not fake.body_ended.is_set()
     received = bytes(fake.received)
     assert received == archive[: len(received)]
