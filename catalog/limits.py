@@ -64,6 +64,7 @@ SUSPICIOUS_RATIO_FROM = GIB
 MAX_DEPLOYMENT_SIZE = MIB  # of a Compose file, Kubernetes objects, a kustomization or a Dockerfile
 MAX_YAML_DEPTH = 64
 MAX_YAML_NODES = 100_000  # an alias counts as one
+MAX_YAML_MERGES = 1_000_000  # mappings that are looked into for the merge keys of others
 MAX_DOCKERFILE_LINES = 50_000
 
 # Names (docker: repository and tag grammar)

@@ -89,8 +89,18 @@ def rewrite(path: str, deployment: Deployment, locked: Mapping[Mention, LockedNa
         pieces += [deployment.text[at:start], text]
         at = stop
     result = "".join([*pieces, deployment.text[at:]])
-    again = read_deployment(path, result.encode())
     wanted = [locked[mention].reference if mention in locked else mention.text for mention in deployment.mentions]
-    if [mention.text for mention in again.mentions] != wanted:
+    if [mention.text for mention in _read_again(path, result)] != wanted:
         raise InvalidInputError(f"{path} cannot be rewritten", why="the result would not be read as it is meant")
     return result
+
+
+def _read_again(path: str, text: str) -> tuple[Mention, ...]:
+    """Return what a rewritten text names; nothing where it cannot be read, so that it is not taken for what was meant."""
+    content = text.encode()
+    if len(content) > MAX_DEPLOYMENT_SIZE:
+        raise InvalidInputError(f"{path} cannot be rewritten", why=f"it would have more than {MAX_DEPLOYMENT_SIZE} bytes")
+    try:
+        return read_deployment(path, content).mentions
+    except InvalidInputError:
+        return ()

@@ -55,7 +55,8 @@ def read_instructions(text: str) -> Iterator[list[Word]]:
         words = _split(text, parts, escape)
         if not words:
             continue
-        if words[0].text.upper() in _WITH_HEREDOCS:
+        first = words[1] if words[0].text.upper() == "ONBUILD" and len(words) > 1 else words[0]
+        if first.text.upper() in _WITH_HEREDOCS:
             at = _skip_heredocs(text, lines, at, _heredocs(text, words))
         yield words
 

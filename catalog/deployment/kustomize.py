@@ -30,8 +30,10 @@ def find_in_kustomization(text: str, documents: list[Node]) -> Iterator[Mention]
 
 def _slots(text: str, entry: Mapping) -> tuple[Slot, ...]:
     """Return where ``newName``, ``newTag`` and ``digest`` stand, or would stand: behind ``name``, on lines like its own."""
-    (label, name) = next((key, value) for key, value in entry.pairs if isinstance(key, Scalar) and key.text == "name")
-    assert isinstance(label, Scalar)
+    found = [(key, value) for key, value in entry.pairs if isinstance(key, Scalar) and key.text == "name"]
+    if not found:  # a merge key brings it
+        return ()
+    label, name = found[-1]
     if not isinstance(name, Scalar) or not name.is_inline:
         return ()
     slots, missing = [], ""

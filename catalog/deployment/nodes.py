@@ -5,6 +5,7 @@ is never written out. Whoever walks the tree visits a node once.
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ import yaml
 
 from catalog.deployment.mention import Slot
 from catalog.errors import InvalidInputError
-from catalog.limits import MAX_YAML_DEPTH, MAX_YAML_NODES
+from catalog.limits import MAX_YAML_DEPTH, MAX_YAML_MERGES, MAX_YAML_NODES
 
 _PROPERTIES = re.compile(r"(?:[&!][^\s]*\s+)*")
 _MERGE = "<<"
@@ -33,11 +34,24 @@ class Scalar:
 
 
 @dataclass(eq=False, slots=True)
+class _Merges:
+    """How many mappings may still be looked into for merge keys, of one text: a few lines can name each other by the million."""
+
+    left: int = MAX_YAML_MERGES
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise InvalidInputError("the file is too large", why=f"its merge keys lead to more than {MAX_YAML_MERGES} mappings")
+
+
+@dataclass(eq=False, slots=True)
 class Mapping:
     """A mapping, its pairs in order; ``is_flow``: in braces."""
 
     pairs: list[tuple["Node", "Node"]] = field(default_factory=list)
     is_flow: bool = False
+    merges: _Merges = field(default_factory=_Merges)
 
 
 @dataclass(eq=False, slots=True)
@@ -57,6 +71,8 @@ def parse_documents(text: str) -> list[Node]:
     except yaml.YAMLError as error:
         why = " ".join(str(error).split())[:300]
         raise InvalidInputError("this is not YAML", why=why) from error
+    except (ValueError, OverflowError) as error:  # which PyYAML converts unchecked
+        raise InvalidInputError("this is not YAML", why="an escaped character or a version number is out of range") from error
 
 
 def _build(text: str) -> Iterator[Node]:
@@ -64,6 +80,7 @@ def _build(text: str) -> Iterator[Node]:
     stack: list[Mapping | Sequence] = []
     keys: list[Node | None] = []  # of each open mapping the key that waits for its value
     root: Node | None = None
+    merges = _Merges()
     count = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         match event:
@@ -87,7 +104,7 @@ def _build(text: str) -> Iterator[Node]:
             case yaml.ScalarEvent():
                 node = _scalar(text, event)
             case yaml.MappingStartEvent():
-                node = Mapping(is_flow=bool(event.flow_style))
+                node = Mapping(is_flow=bool(event.flow_style), merges=merges)
             case yaml.SequenceStartEvent():
                 node = Sequence()
             case _:
@@ -132,24 +149,30 @@ def _scalar(text: str, event: yaml.ScalarEvent) -> Scalar:
 
 def get(node: Node | None, key: str) -> Node | None:
     """Return the value of a key, also one that a merge key (``<<``) brings; None where there is none."""
+    for mapping in _merged(node):
+        values = [value for name, value in mapping.pairs if isinstance(name, Scalar) and name.text == key]
+        if values:
+            return values[-1]  # the last of several, as most readers take it
+    return None
+
+
+def _merged(node: Node | None) -> Iterator[Mapping]:
+    """Yield a mapping and those that its merge keys bring, nearest first and each once; raise `InvalidInputError` for too many."""
     seen: set[int] = set()
-    waiting = [node]
+    waiting = deque([node])
     while waiting:
-        now = waiting.pop(0)
+        now = waiting.popleft()
         if not isinstance(now, Mapping) or id(now) in seen:
             continue
+        if seen:
+            now.merges.spend()
         seen.add(id(now))
+        yield now
         merged: list[Node | None] = []
-        found: Node | None = None
         for name, value in now.pairs:
-            if isinstance(name, Scalar) and name.text == key:
-                found = value  # the last of several, as most readers take it
-            elif isinstance(name, Scalar) and name.text == _MERGE:
+            if isinstance(name, Scalar) and name.text == _MERGE:
                 merged += value.items if isinstance(value, Sequence) else [value]
-        if found is not None:
-            return found
-        waiting = [*merged, *waiting]
-    return None
+        waiting.extendleft(reversed(merged))
 
 
 def get_text(node: Node | None, key: str) -> str:
@@ -164,10 +187,12 @@ def items_of(node: Node | None) -> list[Node]:
 
 
 def pairs_of(node: Node | None) -> Iterator[tuple[str, Node]]:
-    """Yield the pairs of a mapping whose keys are text, merge keys as they stand."""
-    for key, value in node.pairs if isinstance(node, Mapping) else []:
-        if isinstance(key, Scalar):
-            yield key.text, value
+    """Yield the pairs of a mapping whose keys are text, those that merge keys bring in their place."""
+    seen: set[str] = set()
+    for mapping in _merged(node):
+        pairs = [(key.text, value) for key, value in mapping.pairs if isinstance(key, Scalar) and key.text not in seen]
+        yield from (pair for pair in pairs if pair[0] != _MERGE)
+        seen.update(key for key, _ in pairs)
 
 
 def slots_of(scalar: Scalar) -> tuple[Slot, ...]:

@@ -259,6 +259,24 @@ def test_a_dockerfile(end: str) -> None:
     assert rewrite("Dockerfile", deployment, locked) == wanted
 
 
+def test_a_here_document_behind_onbuild_is_no_instruction() -> None:
+    text = "FROM web:1\nONBUILD RUN <<EOF\nFROM other:1\nEOF\nFROM web:2\n"
+    assert names(read_deployment("Dockerfile", text.encode())) == ["web:1", "web:2"]
+
+
+def test_an_image_that_a_merge_key_sets_in_a_kustomization() -> None:
+    text = "x: &x {name: web}\nimages:\n- <<: *x\n  newTag: '1'\n"
+    deployment = read_deployment("kustomization.yaml", text.encode())
+    assert names(deployment) == ["web:1"]
+    assert deployment.find_line(deployment.mentions[0]) is None
+
+
+def test_services_that_a_merge_key_brings() -> None:
+    text = "x-services: &x\n  a: {image: web:1}\nservices:\n  <<: *x\n  b: {image: web:2}\n"
+    assert names(read_deployment("compose.yaml", text.encode())) == ["web:2", "web:1"]
+    assert lock_all("compose.yaml", text) == text.replace("web:1", pinned("web:1")).replace("web:2", pinned("web:2"))
+
+
 def test_variables_that_double_stay_small() -> None:
     lines = ["ARG A0=web", *(f"ARG A{n}=$A{n - 1}$A{n - 1}" for n in range(1, 100)), "FROM $A3", "FROM $A99"]
     known, unknown = names(read_deployment("Dockerfile", "\n".join(lines).encode()))

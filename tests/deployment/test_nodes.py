@@ -97,12 +97,26 @@ def test_merge_keys() -> None:
     assert get_text(get(document, "a"), "image") == "one"
     assert get_text(get(document, "a"), "other") == "own"
     assert get_text(get(document, "b"), "image") == "three"
-    assert [key for key, _ in pairs_of(get(document, "a"))] == ["<<", "other"]
+    assert [key for key, _ in pairs_of(get(document, "a"))] == ["other", "image"]
 
 
 def test_a_merge_that_names_itself_ends() -> None:
     (document,) = parse_documents("a: &a {<<: *a, b: c}\n")
     assert get(get(document, "a"), "image") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- &a0 {q: w}\n" + "".join(f"- &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 12_000)),
+        f"- &a {{<<: [{', '.join(['{}'] * 20_000)}]}}\n" + "- {<<: *a}\n" * 20_000,
+    ],
+    ids=["chain", "wide"],
+)
+def test_merges_that_lead_to_too_many_mappings_are_refused(text: str) -> None:
+    (document,) = parse_documents(text)
+    with pytest.raises(InvalidInputError, match="too large"):
+        _ = [get(item, "image") for item in items_of(document)]
 
 
 def test_no_tag_is_obeyed() -> None:
@@ -133,6 +147,9 @@ def test_a_bomb_of_aliases_stays_small() -> None:
         "\0",
         "\ud800",
         "%YAML 9.1\n---\na",
+        f"%YAML 1.{'1' * 5000}\n---\na",
+        'a: "\\UFFFFFFFF"',
+        'a: "\\U00110000"',
     ],
     ids=lambda text: text[:8],
 )
