@@ -38,7 +38,11 @@ EXIT_CODES: tuple[tuple[type[errors.DcatError], int], ...] = (
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_FAILED = {errno.EIO, errno.EMFILE, errno.ENFILE}
+_FAILED = {
+    *(errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.ENXIO, errno.ENODEV, errno.EBUSY, errno.ETXTBSY),
+    *(errno.ESTALE, errno.EREMOTEIO),  # file systems of other machines
+}
+_NO_FILE = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 def exit_code(error: BaseException) -> int:
@@ -62,7 +66,7 @@ def expected(error: BaseException) -> errors.DcatError | None:
         failed = "no space left for" if error.errno in _FULL else "not permitted:" if error.errno in _DENIED else "cannot access"
         why, hint = explain_owner([Path(place)]) if error.errno in _DENIED and isinstance(error.filename, str) else ("", "")
         return errors.StorageError(f"{failed} {place}", why=why or (error.strerror or str(error)).lower(), hint=hint)
-    if isinstance(error, OSError) and error.filename and error.errno in {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}:
+    if isinstance(error, OSError) and error.filename and error.errno in _NO_FILE:
         return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())
     return None
 

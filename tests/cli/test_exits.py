@@ -1,7 +1,9 @@
 """Every failure ends with its exit code and three parts: what failed, why, what to try."""
 
 import errno
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 
@@ -218,3 +220,13 @@ def test_debug_shows_the_traceback_of_an_expected_failure(home: object) -> None:
     assert "Traceback" in run_process(["config", "get", "x", "--debug"]).err
     assert "Traceback" in run_process(["config", "get", "x"], DCAT_DEBUG="1").err
     assert "Traceback" not in run_process(["config", "get", "x"], DCAT_DEBUG="0").err
+
+
+@pytest.mark.parametrize("number", [errno.ELOOP, errno.ENAMETOOLONG, errno.EFBIG, errno.ENXIO, errno.ESTALE])
+def test_what_a_file_system_refuses_is_no_bug(capsys: pytest.CaptureFixture[str], number: int) -> None:
+    failure = OSError(number, os.strerror(number), "/a/file")
+    assert report(failure, ["save", "web"], as_json=False, debug=False) in (10, 41)
+    shown = capsys.readouterr().err
+    assert "/a/file" in shown
+    assert os.strerror(number).lower() in shown
+    assert "bug" not in shown
