@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from catalog.deployment.mention import parse_image_name
-from catalog.errors import NotFoundError, StorageError
+from catalog.errors import DcatError, NotFoundError, StorageError
 from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
+from cli.exits import expected
 from cli.failures import UsageError
 from cli.mirror.change import Change, apply_change, apply_removal
 from cli.mirror.engines import ENGINES, choose
@@ -56,6 +57,8 @@ def install(
     root: RootOption = Path("/"),
 ) -> Document:
     """Show what would change in the settings of engines, ask, and change it; a copy of each file is kept."""
+    if not root.is_dir():
+        raise UsageError(f"--root: there is no folder {root}")
     wanted = Mirror(port, tuple(map(_host, dict.fromkeys(registry or [DOCKER_HUB]))), pull_only)
     chosen = choose(engines or [], root)
     changes = [change for engine in chosen for change in engine.plan_install(root, wanted)]
@@ -70,14 +73,26 @@ def install(
 def remove(context: Context, engines: EnginesArgument = None, root: RootOption = Path("/")) -> Document:
     """Show what would be restored in the settings of engines, ask, and restore it."""
     chosen = choose(engines or [], root) if engines else list(ENGINES)
-    changes = [change for engine in chosen for change in engine.plan_remove(root)]
+    changes: list[Change] = []
+    notes = []
+    failed: list[DcatError] = []
+    for engine in chosen:
+        try:
+            planned = engine.plan_remove(root)
+        except DcatError as error:
+            if engines:
+                raise
+            failed.append(error)  # the file of one engine keeps nobody from removing it from the others
+            continue
+        changes += planned
+        if planned and engine.name in ("docker", "k3s", "rke2") and (note := engine.note(root, Mirror(0))):
+            notes.append(note)
     if not changes:
+        if failed:
+            raise failed[0]
         raise NotFoundError("no engine has dcat as a mirror", why="nothing was installed", hint="dcat mirror install")
-    notes = [
-        note
-        for engine in chosen
-        if engine.name in ("docker", "k3s", "rke2") and engine.plan_remove(root) and (note := engine.note(root, Mirror(0)))
-    ]
+    for failure in failed:
+        context.output.warn(f"{failure.message}: {failure.why}")
     return _carry_out(context, changes, apply_removal, root, notes, "")
 
 
@@ -87,10 +102,17 @@ def status(context: Context, port: PortOption = 5078, root: RootOption = Path("/
     """Show which engines ask dcat first, whether the server answers, and what was pulled from it."""
     rows, files = [], {}
     for engine in ENGINES:
-        installed = engine.installed(root)
+        installed, state = [], "no"
+        try:
+            installed = engine.installed(root)
+        except (DcatError, OSError) as failure:
+            if (error := expected(failure)) is None:
+                raise
+            context.output.warn(f"{error.message}: {error.why}")
+            state = "unknown"
         files[engine.name] = list(map(str, installed))
         if installed or engine.is_there(root):
-            rows.append((engine.name, "yes" if installed else "no", ", ".join(map(str, installed)) or "-"))
+            rows.append((engine.name, "yes" if installed else state, ", ".join(map(str, installed)) or "-"))
     pulls = ask_pulls(port, token_file)
     body = {
         "engines": files,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from catalog.errors import InvalidConfigError, StorageError
+from catalog.errors import StorageError
 from catalog.storage.files import CrashPoint, no_crash, replace_file, sync_directory
-from cli.mirror.mirror import Mirror
+from cli.mirror.mirror import Mirror, refuse
 
 _BACKUP = ".dcat-backup"
 _READABLE = 0o644
@@ -112,12 +112,12 @@ def read_text(path: Path) -> str | None:
         with path.open("rb") as stream:
             content = stream.read(_MAX_SIZE + 1)
         if len(content) > _MAX_SIZE:
-            raise InvalidConfigError(f"{path} cannot be changed", why="it is too large")
+            raise refuse(str(path), "it is too large")
         return content.decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError as error:
-        raise InvalidConfigError(f"{path} cannot be changed", why="it is not UTF-8") from error
+        raise refuse(str(path), "it is not UTF-8") from error
 
 
 def make_parents(path: Path) -> None:

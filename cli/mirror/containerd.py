@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +24,34 @@ def add_host(text: str, mirror: Mirror, path: str) -> str:
         result = text[: first.start()] + block + text[first.start() :]
     else:
         result = text + ("" if not text or text.endswith("\n") else "\n") + block
-    hosts = _parse(result, path).get("host", {})
+    try:
+        hosts = tomllib.loads(result).get("host", {})
+    except tomllib.TOMLDecodeError:
+        hosts = {}
     if list(hosts)[:1] != [mirror.url] or {**before.get("host", {}), mirror.url: hosts[mirror.url]} != hosts:
         raise refuse(path, "its hosts are not written as tables")
     return result
 
 
 def remove_host(text: str, before: str | None) -> str:  # noqa: ARG001  # the mark says what was added
-    """Return a hosts.toml without the mirror."""
-    return without_marked_lines(text)
+    """Return a hosts.toml without the mirror, and without what was written into its table since.
+
+    Left behind, such a line would belong to the table before: ``skip_verify``, for one, to the registry itself.
+    """
+    kept, is_ours = [], False
+    for line in text.splitlines(keepends=True):
+        bare = line.strip()
+        if bare.startswith("["):
+            is_ours = bare.endswith(MARK)
+        if not is_ours or not bare or bare.startswith("#"):
+            kept.append(line)
+    return without_marked_lines("".join(kept))
 
 
 def hosts_directory(root: Path) -> Path:
     """Return the directory with a folder for each registry: the first of ``config_path``, or containerd's default."""
     configured = config_path(root)
-    return root / (configured.split(":")[0].lstrip("/") if configured else _HOSTS)
+    return root / (normpath("/" + configured.split(":")[0]).lstrip("/") if configured else _HOSTS)
 
 
 def config_path(root: Path) -> str | None:
@@ -48,9 +62,10 @@ def config_path(root: Path) -> str | None:
         return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError):
         return ""
-    plugins: dict[str, Any] = document.get("plugins", {})
     for name in ("io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri"):
-        found = plugins.get(name, {}).get("registry", {}).get("config_path", "") if isinstance(plugins.get(name), dict) else ""
+        found: object = document
+        for key in ("plugins", name, "registry", "config_path"):
+            found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, str) and found:
             return found
     return ""

@@ -43,7 +43,7 @@ def add_mirror(text: str, mirror: Mirror, path: str) -> str:
 
 def remove_mirror(text: str, before: str | None) -> str:
     """Return a daemon.json without the server; ``before``, the text before it was added, says whether there were other mirrors."""
-    if not text.strip():
+    if MIRROR_HOST not in text:  # nothing to remove, whatever else is in it
         return text
     document = _parse(text, "daemon.json")
     known = _parse(before, "daemon.json").get(_KEY) if before and before.strip() else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.failures import UsageError
 from cli.mirror import containerd, containers, dockerd, k3s
 from cli.mirror.change import Add, Change, Remove, backup_of, plan_install, plan_remove, read_text
-from cli.mirror.mirror import DOCKER_HUB, Mirror
+from cli.mirror.mirror import DOCKER_HUB, Mirror, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Engine:
     def plan_install(self, root: Path, mirror: Mirror) -> list[Change]:
         """Return the changes that add the mirror."""
         self.check(root, mirror)
-        return [plan_install(path, mirror, self.add, self.remove) for path in self.files(root, mirror)]
+        return [_inside(root, plan_install(path, mirror, self.add, self.remove)) for path in self.files(root, mirror)]
 
     def plan_remove(self, root: Path) -> list[Change]:
         """Return the changes that take out every mirror that was added."""
-        return [plan_remove(path, self.remove) for path in self.installed(root)]
+        return [_inside(root, plan_remove(path, self.remove)) for path in self.installed(root)]
 
     def installed(self, root: Path) -> list[Path]:
         """Return the files that have a mirror of dcat."""
@@ -50,6 +50,14 @@ class Engine:
             if text is not None and self.remove(text, read_text(backup_of(path))) != text:
                 found.append(path)
         return found
+
+
+def _inside(root: Path, change: Change) -> Change:
+    """Return a change; raise an error where a link leads out of the system whose settings are meant."""
+    target = change.path.resolve()
+    if not target.is_relative_to(root.resolve()):
+        raise refuse(str(change.path), f"it leads to {target}, out of {root}")
+    return change
 
 
 def _note_containerd(root: Path, mirror: Mirror) -> str:  # noqa: ARG001  # as the others

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from catalog.deployment.nodes import Mapping, Node, Scalar, Sequence, get, items_of, parse_documents
-from catalog.errors import InvalidInputError
+from catalog.errors import InvalidConfigError, InvalidInputError
 from cli.mirror.mirror import MARK, Mirror, refuse, without_marked_lines
 
 
@@ -36,7 +36,11 @@ def _add_endpoint(text: str, registry: str, mirror: Mirror, path: str) -> str:
     result = text[:at] + start + "".join(line + "\n" for line in written) + text[at:]
     wanted = {**before, "mirrors": {**(before.get("mirrors") or {})}}
     wanted["mirrors"][registry] = {**(wanted["mirrors"].get(registry) or {}), "endpoint": [mirror.url, *endpoints]}
-    if _load(result, path) != wanted:
+    try:
+        is_right = _load(result, path) == wanted
+    except (InvalidConfigError, RecursionError):  # what was there was read before; it may lead back to itself
+        is_right = False
+    if not is_right:
         raise refuse(path, f"the mirrors of {registry} are not written as blocks")
     return result
 
@@ -95,8 +99,12 @@ def _load(text: str, path: str) -> dict[str, Any]:
         raise refuse(path, "it has several documents")
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML converts dates and numbers unchecked
         raise refuse(path, "it is not valid YAML") from error
-    if not isinstance(document, dict | None):
-        raise refuse(path, "it is not a mapping")
+    mirrors = document.get("mirrors") if isinstance(document, dict) else None
+    if not isinstance(document, dict | None) or not isinstance(mirrors, dict | None):
+        raise refuse(path, "it is not a mapping, or its mirrors are not")
+    for entry in (mirrors or {}).values():
+        if not isinstance(entry, dict | None) or not isinstance((entry or {}).get("endpoint"), list | None):
+            raise refuse(path, "a registry among its mirrors is not a mapping, or its endpoints are not a list")
     return document or {}

@@ -84,6 +84,56 @@ def test_one_file_that_is_not_understood_changes_none(dcat: Dcat, root: Path) ->
     assert files(root) == before
 
 
+def test_the_broken_file_of_one_engine_hides_no_other_and_keeps_no_mirror(dcat: Dcat, root: Path) -> None:
+    assert dcat("mirror", "install", "--root", str(root), "--yes").code == 0
+    daemon = root / "etc/docker/daemon.json"
+    daemon.write_text(f"{daemon.read_text()} // by hand")
+    shown = dcat("mirror", "status", "--root", str(root), "--port", "1")
+    assert shown.code == 0, shown
+    assert "docker\tunknown" in shown.out
+    assert "podman\tyes" in shown.out
+    assert "daemon.json cannot be changed" in shown.err
+    ran = dcat("mirror", "remove", "--root", str(root), "--yes")
+    assert ran.code == 0, ran
+    assert "daemon.json cannot be changed" in ran.err
+    assert [name for name in files(root) if not name.startswith("etc/docker")] == []
+    assert dcat("mirror", "remove", "docker", "--root", str(root), "--yes").code == 2
+
+
+def test_a_file_that_is_not_understood_and_has_no_mirror_is_no_obstacle(dcat: Dcat, root: Path) -> None:
+    (root / "etc/docker/daemon.json").write_text('{"registry-mirrors": null} // by hand')
+    before = files(root)
+    assert dcat("mirror", "install", "podman", "--root", str(root), "--yes").code == 0
+    ran = dcat("mirror", "remove", "--root", str(root), "--yes")
+    assert (ran.code, ran.err.count("cannot be changed")) == (0, 0), ran
+    assert files(root) == before
+
+
+def test_nothing_outside_of_the_system_that_is_meant_is_changed(dcat: Dcat, root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "daemon.json"
+    outside.write_text("{}")
+    (root / "etc/docker/daemon.json").unlink()
+    (root / "etc/docker/daemon.json").symlink_to(outside)
+    ran = dcat("mirror", "install", "docker", "--root", str(root), "--yes")
+    assert ran.code == 2
+    assert f"it leads to {outside}, out of {root}" in ran.err
+    assert outside.read_text() == "{}"
+    (root / "etc/containerd/config.toml").write_text(
+        '[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/../../certs"\n'
+    )
+    assert dcat("mirror", "install", "containerd", "--root", str(root), "--yes").code == 0
+    assert (root / "certs/docker.io/hosts.toml").exists()
+    assert dcat("mirror", "install", "docker", "--root", str(tmp_path / "missing"), "--yes").code == 2
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_link_that_leads_to_itself_is_refused(dcat: Dcat, root: Path) -> None:
+    (root / "etc/docker/daemon.json").unlink()
+    (root / "etc/docker/daemon.json").symlink_to("daemon.json")
+    ran = dcat("mirror", "install", "docker", "--root", str(root), "--yes")
+    assert (ran.code, "symbolic links" in ran.err) == (10, True), ran
+
+
 def test_refusals(dcat: Dcat, root: Path, tmp_path: Path) -> None:
     assert dcat("mirror", "install", "rkt", "--root", str(root)).code == 2
     assert dcat("mirror", "install", "--root", str(tmp_path / "empty")).code == 2

@@ -32,6 +32,14 @@ def test_the_mirror_is_the_first_host_and_leaves_everything_else(text: str) -> N
     assert add_host(added, MIRROR, "hosts.toml") == added
 
 
+def test_what_was_written_into_the_mirrors_table_goes_with_it() -> None:
+    text = 'server = "https://registry.example"\n'
+    added = add_host(text, MIRROR, "hosts.toml") + "  skip_verify = true\n# last\n"
+    assert remove_host(added, text) == text + "# last\n"
+    other = '[host."https://b.example"]\n  skip_verify = true\n'
+    assert remove_host(added + other, text) == text + "# last\n" + other
+
+
 def test_tags_are_the_registrys_where_that_is_wished() -> None:
     added = add_host("", Mirror(6000, pull_only=True), "hosts.toml")
     assert tomllib.loads(added) == {"host": {"http://127.0.0.1:6000": {"capabilities": ["pull"]}}}
@@ -48,6 +56,8 @@ def test_what_is_not_understood_is_refused(text: str) -> None:
     [
         (None, None, "etc/containerd/certs.d"),
         ("version = 2\n", "", "etc/containerd/certs.d"),
+        ("plugins = 1\n", "", "etc/containerd/certs.d"),
+        ('[plugins."io.containerd.grpc.v1.cri"]\nregistry = "x"\n', "", "etc/containerd/certs.d"),
         ('[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = "/etc/certs.d"\n', "/etc/certs.d", "etc/certs.d"),
         ("[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = '/a:/b'\n", "/a:/b", "a"),
         ("not toml", "", "etc/containerd/certs.d"),

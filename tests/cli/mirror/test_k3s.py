@@ -47,6 +47,8 @@ def test_the_server_is_the_first_endpoint_and_leaves_every_other_line(text: str)
             "a: 1\n---\nb: 2\n",
         ),
         *("mirrors:\n  docker.io:\n    endpoint: [a]\n", "mirrors: {}\n", "text\n"),
+        *("mirrors:\n- a\n", "mirrors:\n  docker.io: x\n", "mirrors:\n  docker.io:\n    endpoint: 5\n"),
+        *("a: 2001-99-99\n", 'a: !!int "x"\n', "a: &a [*a]\n"),
     ],
 )
 def test_what_is_not_understood_is_refused(text: str) -> None:
