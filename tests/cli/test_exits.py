@@ -1,7 +1,6 @@
 """Every failure ends with its exit code and three parts: what failed, why, what to try."""
 
 import errno
-import errno
 import json
 import os
 import re
