@@ -18,6 +18,7 @@ COMMAND_HINTS: dict[str, str] = {
     "catalogue-not-found": "dcat status",
     "image-not-found": "docker image ls",
     "image-incomplete": "dcat doctor",
+    "path-not-found": "dcat files REF",
     "locked": "dcat status",
     "block-mismatch": "dcat verify",
     "block-not-found": "dcat verify",
@@ -49,6 +50,10 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
         return error.hint or "dcat gc --yes"
     if error.code == "engine-conflict" and "pull" in typed and "--force" not in typed and "has a tag" in error.message:
         return to_command([*typed, "--force"])
+    if error.hint.startswith("import the key"):
+        return "dcat key import FILE"
+    if error.hint.startswith("it requires a token"):
+        return "dcat config set sources.NAME.token-file FILE"
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
     if error.code == "storage" and not error.hint:
         text = f"{error.message} {error.why}".lower()  # the name of a file may be part of it

@@ -41,7 +41,9 @@ class Service:
         """Run systemctl; raise `StorageError` with what it says where it fails."""
         done = self.systemctl(*arguments)
         if done.returncode:
-            raise StorageError(f"systemctl {' '.join(arguments)} failed", why=done.stderr.strip()[-500:])
+            why = "; ".join(done.stderr.split("\n")).strip("; ")[-500:]
+            hint = "without systemd, run it in a terminal, or by what starts services there: dcat serve --fetch"
+            raise StorageError(f"systemctl {' '.join(arguments)} failed", why=why, hint=hint)
 
 
 def find_service(surroundings: Surroundings) -> Service:

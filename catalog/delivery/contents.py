@@ -5,6 +5,7 @@ Only blocks that are needed are read; what is not here is fetched by the store t
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from catalog.blockstores.holding import is_whole
 from catalog.delivery.archive import count_need, fetch_archive, open_store, plan_delta
@@ -42,10 +43,12 @@ class ImageFiles:
     _open: dict[Cid, LayerBytes] = field(default_factory=dict)
 
     def find(self, path: str) -> Node:
-        """Return what a path leads to, links followed; raise `PathNotFoundError`."""
+        """Return what a path leads to, links followed; raise `PathNotFoundError`, which names what exists above it."""
         node = self.tree.resolve(path)
         if node is None:
-            raise PathNotFoundError(f'the image has no file "{path}"')
+            parents = map(str, PurePosixPath("/", path).parents)
+            above = next((parent for parent in parents if self.tree.resolve(parent) is not None), "/")
+            raise PathNotFoundError(f'the image has no file "{path}"', why=f'it has "{above}"', nearest=(above,))
         return node
 
     def size(self, node: Node) -> int:

@@ -10,7 +10,7 @@ from catalog.operations.files import ListedFile
 class File:
     """A file, directory or link of an image.
 
-    ``mode`` is as ``ls -l`` shows it, ``modified`` a time, ``target`` what a link leads to, else null; ``layer`` is the number of
+    ``mode`` is as ``ls -l`` shows it, ``modified`` a time, or null for a directory that no layer has an entry for, ``target`` what a link leads to, else null; ``layer`` is the number of
     the layer that it is from, the first being 1.
     """
 
@@ -20,7 +20,7 @@ class File:
     uid: int
     gid: int
     size: int
-    modified: str
+    modified: str | None
     target: str | None
     layer: int
 
@@ -34,7 +34,7 @@ def describe_file(file: ListedFile) -> File:
         uid=file.uid,
         gid=file.gid,
         size=file.size,
-        modified=format_moment(file.modified),
+        modified=None if file.modified is None else format_moment(file.modified),
         target=file.target or None,
         layer=file.layer,
     )

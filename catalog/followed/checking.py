@@ -96,7 +96,15 @@ def _explain(name: IpnsName, answers: Sequence[Answer], network: Network) -> Dca
             why=f"no newer one was found at {', '.join(answer.source for answer in answers)}",
             hint="ask its owner to sync or publish",
         )
-    said = [f"{answer.source}: {answer.failure.message}" for answer in answers if answer.failure is not None]
+    failures = [(answer.source, answer.failure) for answer in answers if answer.failure is not None]
+    said = [_describe(source, failure) for source, failure in failures]
     said += [f"{answer.source} has no record of it" for answer in answers if answer.failure is None and answer.record is None]
     why = "the network is switched off" if network.offline else "; ".join(said) or "no source is configured"
-    return UnavailableError(f"no record of {name} could be fetched", why=why, hint="name a source that has it")
+    hint = next((failure.hint for _, failure in failures if failure.hint), "name a source that has it")
+    return UnavailableError(f"no record of {name} could be fetched", why=why, hint=hint)
+
+
+def _describe(source: str, failure: DcatError) -> str:
+    """Return what a source failed with, and why, naming it once."""
+    text = failure.message if source in failure.message else f"{source}: {failure.message}"
+    return f"{text} ({failure.why})" if failure.why else text

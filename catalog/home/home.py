@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import Lease, hold_lease
-from catalog.errors import CatalogueNotFoundError, StorageError
+from catalog.errors import CatalogueNotFoundError, RecordError, StorageError
 from catalog.home.journal import Journal
 from catalog.home.locks import HomeLock, hold_lock
 from catalog.home.reserve import keep_reserve
@@ -147,7 +147,13 @@ class Home:
         """
         from catalog.ipns.key import decode_key
 
-        return decode_key(read_key_file(self.key_path))
+        data = read_key_file(self.key_path)
+        try:
+            return decode_key(data)
+        except RecordError as error:
+            why = f"{error.message}: {error.why}" if error.why else error.message
+            hint = f"move {self.key_path} away, then import the key from its backup"
+            raise RecordError(f"the key {self.key_path} cannot be used", why=why, hint=hint) from error
 
     def put_own(self, releases: Sequence[Release], changes: Sequence["Change"]) -> None:
         """Put releases of the own catalogue into trust store and index, and ``changes`` into the history.

@@ -16,7 +16,8 @@ from catalog.clients.docker import Engine
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.pinning import FAILED, PinningClient
-from catalog.errors import DcatError, StorageError, UnavailableError
+from catalog.errors import DcatError, RecordExpiredError, StorageError, UnavailableError
+from catalog.followed.inspecting import SourceReport, inspect_sources
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.hosting.checking import check_host
 from catalog.image.encoder import check_encoder
@@ -45,10 +46,11 @@ class Finding:
 
 
 def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network) -> list[Finding]:
-    """Check the encoder, the home, its files and key, the engine and its images, and list who would be asked over the network."""
+    """Check the encoder, the home, its files and key, the engine and its images, and everybody whom a command would ask."""
     checks = [*_check_programs(), *_check_home(home)]
     checks += _check_engine(connect_engine)
     checks += _check_network(network)
+    checks += [_check_source(report) for report in inspect_sources(home, network)]
     if network.kubo is not None:
         place = known_place(home, network.kubo.url, network.cluster.url if network.cluster is not None else "")
         checks += _check_kubo(home, network.kubo, place)
@@ -151,6 +153,20 @@ def _check_network(network: Network) -> Iterator[Finding]:
         "ok",
         f"only these are ever asked: {', '.join(names)}" if names else "no source is configured, so none is ever asked",
     )
+
+
+def _check_source(report: SourceReport) -> Finding:
+    if report.answer is None:
+        return Finding("source", "ok", f"{report.source}: there is no catalogue yet to ask it for")
+    record, failure = report.answer.record, report.answer.failure
+    if record is not None:
+        return Finding("source", "ok", f"{report.source} has {report.name}, sequence {record.sequence}")
+    if failure is None:
+        return Finding("source", "note", f"{report.source} answers, but has no record of {report.name}")
+    if isinstance(failure, RecordExpiredError):
+        return Finding("source", "note", f"{report.source}: {failure.message}", "its owner renews it by a sync or a publish")
+    text = failure.message if report.source in failure.message else f"{report.source}: {failure.message}"
+    return Finding("source", "failed", text, failure.hint, failure)
 
 
 def _check_kubo(home: Home, client: KuboClient, place: str) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ from catalog.sources.network import Network
 class ListedFile:
     """A file, directory or link of an image, as ``ls -l`` shows it.
 
-    ``layer`` is the number of the layer that it is from, the first being 1; ``modified`` is in seconds since 1970.
+    ``layer`` is the number of the layer that it is from, the first being 1; ``modified`` is in seconds since 1970,
+    and None for a directory that no layer has an entry for.
     """
 
     path: str
@@ -27,7 +28,7 @@ class ListedFile:
     uid: int
     gid: int
     size: int
-    modified: int
+    modified: int | None
     target: str
     layer: int
 
@@ -102,7 +103,7 @@ def describe_file(files: ImageFiles, node: Node) -> ListedFile:
         uid=entry.uid,
         gid=entry.gid,
         size=files.size(node),
-        modified=entry.mtime,
+        modified=None if node.implied else entry.mtime,
         target=entry.target,
         layer=node.layer + 1,
     )

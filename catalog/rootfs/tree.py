@@ -21,11 +21,15 @@ _AUFS: Final = ".wh..wh."  # aufs' own files, which mean nothing
 
 
 class Node(NamedTuple):
-    """An entry of the image as it runs, at its real path, and the number of the layer that it is from, the base being 0."""
+    """An entry of the image as it runs, at its real path, and the number of the layer that it is from, the base being 0.
+
+    ``implied`` is a directory that no layer has an entry for: the path of another entry implies it.
+    """
 
     path: str
     entry: Entry
     layer: int
+    implied: bool = False
 
     @property
     def name(self) -> str:
@@ -42,7 +46,7 @@ class Tree:
     def __init__(self, layers: Iterable[Sequence[Entry]] = ()) -> None:
         self._implied = 0
         self._steps = 0
-        self._nodes: dict[str, Node] = {"": Node("", make_directory_entry(""), 0)}
+        self._nodes: dict[str, Node] = {"": Node("", make_directory_entry(""), 0, implied=True)}
         self._children: dict[str, dict[str, None]] = {"": {}}
         self._links: set[str] = set()
         self._parents: dict[str, str] = {}
@@ -114,14 +118,14 @@ class Tree:
                 self._make_directories(real, number)
                 self._put(self._join(real, name), entry, number)
 
-    def _put(self, path: str, entry: Entry, number: int) -> None:
+    def _put(self, path: str, entry: Entry, number: int, *, implied: bool = False) -> None:
         known = self._nodes.get(path)
         if known is not None and not (known.entry.kind == "directory" and entry.kind == "directory"):
             self._remove(path)
         if entry.kind == "symlink":
             self._links.add(path)
             self._parents.clear()
-        self._nodes[path] = Node(path, entry, number)
+        self._nodes[path] = Node(path, entry, number, implied)
         parent, _, name = path.rpartition("/")
         self._children[parent][name] = None
         if entry.kind == "directory":
@@ -137,7 +141,7 @@ class Tree:
                 self._implied += len(at)
                 if self._implied > MAX_IMPLIED_TEXT:
                     raise ArchiveError("the files of the image cannot be listed", why="it has too many directories in directories")
-                self._put(at, make_directory_entry(at), number)
+                self._put(at, make_directory_entry(at), number, implied=True)
 
     def _remove(self, path: str) -> None:
         if not path or path not in self._nodes:

@@ -211,7 +211,7 @@ def _listen(settings: ServerSettings) -> socket.socket:
     except (OSError, UnicodeError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise LockedError(
-                f"{where} is taken", why="another process listens there", hint="stop it, or serve on another port"
+                f"{where} is taken", why="another process listens there", hint="stop it, or choose another port by --port"
             ) from error
         why = (error.strerror or str(error)).partition(" (while")[0] if isinstance(error, OSError) else "it is not a host name"
         raise InvalidConfigError(

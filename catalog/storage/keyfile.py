@@ -33,7 +33,9 @@ def read_key_file(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise CatalogueNotFoundError(
-            f"there is no key at {path}", why="this home has no catalogue of its own, or lost its key"
+            f"there is no key at {path}",
+            why="this home has no catalogue of its own, or lost its key",
+            hint="import the key from its backup",
         ) from None
     except OSError as error:
         why, hint = explain_failure(error, path, path.parent)

@@ -16,7 +16,9 @@ from cli.output import Document, Table
 
 app = command_app()
 
-NetworkOption = Annotated[bool, typer.Option("--network", help="Only list the hosts that dcat would ask.")]
+NetworkOption = Annotated[
+    bool, typer.Option("--network", help="Only the network: the hosts that dcat would ask, and what they answer.")
+]
 
 StaticOption = Annotated[
     str, typer.Option("--static", metavar="URL", help="Check a host of plain files, and which clients can pull.")
@@ -29,7 +31,7 @@ _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 @app.command()
 @command
 def doctor(context: Context, network: NetworkOption = False, static: StaticOption = "") -> None:
-    """Check the engine, the home, the keys and the versions.
+    """Check the engine, the home, the keys, the versions, and every source that is configured.
 
     Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure. With
     --static a host to which a folder of export --static was copied is asked as its clients would ask it.
@@ -44,17 +46,22 @@ def doctor(context: Context, network: NetworkOption = False, static: StaticOptio
     ]
     rows = []
     for check in checks:
-        why = f": {check.error.why}" if check.error and check.error.why else ""
-        rows.append((check.subject, _WORDS[check.state], check.text + why))
+        rows.append((check.subject, _WORDS[check.state], _with_reason(check)))
         if check.hint:
             rows.append(("", "try", check.hint))
-    raw = [(check.subject, check.state, check.text, check.hint) for check in checks]
+    raw = [(check.subject, check.state, _with_reason(check), check.hint) for check in checks]
     failed = [check for check in checks if check.state == "failed"]
     table = Table(("WHAT", "STATE", "FOUND"), rows, raw=raw)
     closing = "" if failed else "All is well."
     context.show(Document("doctor", {"checks": body}, [check.subject for check in failed], [table], closing))
     if failed:
         raise ReportedError(exit_code(failed[0].error) if failed[0].error else 1)
+
+
+def _with_reason(check: operations.Finding) -> str:
+    """Return what was found and why, unless the reason stands in place of a hint."""
+    why = check.error.why if check.error is not None else ""
+    return f"{check.text}: {why}" if why and why != check.hint else check.text
 
 
 def _check_host(context: Context, text: str) -> list[operations.Finding]:

@@ -65,4 +65,5 @@ def files(
 
 def _row(file: "operations.ListedFile", size: str) -> tuple[str, ...]:
     arrow = {"symlink": f" -> {file.target}", "hardlink": f" link to {file.target}"}.get(file.kind, "")
-    return (file.mode, f"{file.uid}:{file.gid}", size, format_moment(file.modified), str(file.layer), f"/{file.path}{arrow}")
+    modified = "" if file.modified is None else format_moment(file.modified)
+    return (file.mode, f"{file.uid}:{file.gid}", size, modified, str(file.layer), f"/{file.path}{arrow}")

@@ -85,6 +85,8 @@ def status(context: Context) -> Document:
         )
     )
     closing = "" if rows else "No catalogue yet. The first publish creates one: dcat publish NAME VERSION"
+    if any(entry.row.own and entry.unshared for entry in found.catalogues):
+        closing = "To share what is pending, and see what prevents it: dcat sync"
     warnings = [
         f'catalogue "{entry.row.label}": {entry.freshness.text}'
         for entry in found.catalogues

@@ -9,7 +9,7 @@ from catalog.home.home import BLOCKS_FILE, Home
 from catalog.ipld.cid import cid_of
 from catalog.operations.doctor import diagnose
 from catalog.own.nodes import KuboState, remember_state
-from catalog.sources.network import ClusterSetting, KuboSetting, Network, PinningSetting, open_network
+from catalog.sources.network import ClusterSetting, KuboSetting, Network, PinningSetting, SourceSetting, open_network
 from tests.fakes.rest import scripted_api
 from tests.operations.conftest import Publish
 
@@ -55,3 +55,20 @@ def test_doctor_on_a_node_that_lists_pins_slowly(home: Home, put: Publish, versi
             found = [check for check in diagnose(home, unreachable, network) if check.subject == "kubo"]  # type: ignore[arg-type]
     assert [(check.state, "does not pin" in check.text) for check in found[:1]] == [("failed", True)]
     assert any("listing pins waits" in check.text and "0.42" in check.hint for check in found) is slow
+
+
+def test_doctor_asks_every_source(home: Home, put: Publish) -> None:
+    put("web", "1.0")
+    with open_network([SourceSetting("http://127.0.0.1:1")]) as network:
+        found = [check for check in diagnose(home, unreachable, network) if check.subject == "source"]  # type: ignore[arg-type]
+    assert [(check.state, check.text) for check in found] == [("failed", "127.0.0.1:1 cannot be reached")]
+    assert found[0].error is not None
+    assert found[0].error.why
+
+
+def test_doctor_says_which_key_is_damaged_and_what_helps(home: Home, put: Publish) -> None:
+    put("web", "1.0")
+    home.key_path.write_bytes(b"no key")
+    check = next(check for check in diagnose(home, unreachable, Network()) if check.subject == "key")  # type: ignore[arg-type]
+    assert (check.state, check.text) == ("failed", f"the key {home.key_path} cannot be used")
+    assert "import the key from its backup" in check.hint

@@ -88,3 +88,9 @@ def test_directories_come_first_and_aufs_files_not_at_all() -> None:
 def test_a_removed_directory_can_come_back_in_a_later_layer() -> None:
     tree = Tree([layer("a/b/c"), layer(".wh.a"), layer("a/d")])
     assert paths(tree) == ["a", "a/d"]
+
+
+def test_a_directory_without_an_entry_is_implied() -> None:
+    tree = Tree([layer("usr/", "usr/lib/a"), layer("opt/b"), layer("opt/")])
+    implied = {path: node.implied for path in ("", "usr", "usr/lib", "usr/lib/a", "opt") if (node := tree.get(path)) is not None}
+    assert implied == {"": True, "usr": False, "usr/lib": True, "usr/lib/a": False, "opt": False}
