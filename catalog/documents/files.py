@@ -10,8 +10,8 @@ from catalog.operations.files import ListedFile
 class File:
     """A file, directory or link of an image.
 
-    ``mode`` is as ``ls -l`` shows it, ``modified`` a time, or null for a directory that no layer has an entry for, ``target`` what a link leads to, else null; ``layer`` is the number of
-    the layer that it is from, the first being 1.
+    ``mode`` is as ``ls -l`` shows it, ``modified`` a time, or null for a directory that no layer has an entry for, ``target`` what
+    a link leads to, else null; ``layer`` is the number of the layer that it is from, the first being 1.
     """
 
     path: str
