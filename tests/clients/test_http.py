@@ -126,7 +126,7 @@ def test_busy_is_tried_again_when_the_server_says(source: LyingSource, status: i
 def test_a_wait_beyond_the_budget_is_not_waited(source: LyingSource) -> None:
     source.behaviour = "busy"
     with pytest.raises(UnavailableError, match="busy"):
-        read_block(HttpClient(source.url, timeouts=FAST))
+        read_block(HttpClient(source.url, timeouts=PATIENT))
     assert len(source.requests) == 1
 
 

@@ -17,7 +17,8 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 from tests.fakes.timeouts import scaled
 
-FAST = scaled(Timeouts(), 20)
+FAST = scaled(Timeouts(), 20)  # only where somebody makes dcat wait
+PATIENT = Timeouts(retry=0.01)
 BLOCK = Block(cid_of(b"data"), b"data")
 
 
@@ -51,7 +52,7 @@ class FakeKubo:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        self.client = KuboClient(HttpClient(f"http://127.0.0.1:{self.server.server_port}", timeouts=FAST))
+        self.client = KuboClient(HttpClient(f"http://127.0.0.1:{self.server.server_port}", timeouts=PATIENT))
 
     def refuse(self, command: str, message: str, status: int = 500) -> None:
         body = json.dumps({"Message": message, "Code": 0, "Type": "error"}).encode()
@@ -206,7 +207,7 @@ def test_a_node_that_answers_for_ever() -> None:
         started = time.monotonic()
         with pytest.raises(SourceTimeoutError, match=r"did not end (version|pin/update) in time"):
             client.update_pin(str(BLOCK.cid), BLOCK.cid, timeout=0.3)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 60
         stopped.set()
         server.shutdown()
         client.close()

@@ -15,7 +15,7 @@ from tests.fakes.pinning import FakeService, fake_service
 from tests.property.mutate import JSON_TOKENS, Target, check_memory, check_target
 
 ROOT = cid_of(b"a snapshot")
-QUICK = Timeouts(retry=0.01, service=0.5)
+QUICK = Timeouts(retry=0.01, service=10)
 
 
 @pytest.fixture

@@ -6,16 +6,14 @@ are chosen, are shortened to seconds, so that a cluster is ready and a dead peer
 
 import json
 import os
-import random
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ import pytest
 
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
+from tests.compat.ports import free_ports
 from tests.needs import lacks
 
 CLUSTER_FIXTURES = frozenset({"cluster"})
@@ -150,7 +149,7 @@ def _make_peer(
     environment = _environment(folder)
     done = subprocess.run([program, "init", "--consensus", "crdt"], env=environment, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
-    swarm, rest, proxy, pinning = _free_ports(4)
+    swarm, rest, proxy, pinning = free_ports(4)
     address = "/ip4/127.0.0.1/tcp/"
     path = folder / "service.json"
     configuration = json.loads(path.read_text(encoding="utf-8"))
@@ -240,14 +239,3 @@ def _wait(peer: ClusterPeer, ready: Callable[[], bool]) -> None:
 
 def _environment(folder: Path) -> dict[str, str]:
     return {"IPFS_CLUSTER_PATH": str(folder), "HOME": str(folder.parent), "PATH": os.defpath}
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses, below those that the system gives to connections: a peer that restarts needs its own again."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(15_000, 32_000)
-        with socket.socket() as one, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            found.append(port)
-    return found

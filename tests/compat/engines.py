@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from catalog.clients.docker import Engine, connect
+from tests.compat.ports import free_port
 from tests.needs import lacks
 
 # Debian's own go first: what else lies on a developer's path is of another version.
@@ -210,8 +211,7 @@ def run_registry(host: str = "127.0.0.1", within: Sequence[str] = (), data: Path
     if path is None:
         lacks("docker29", "docker-registry, which it pulls from, is not installed (.ci/packages installs it)")
     with tempfile.TemporaryDirectory(prefix="dcat-registry-") as text:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            address = f"{host}:{free.getsockname()[1]}"
+        address = f"{host}:{free_port()}"
         settings = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -222,7 +222,7 @@ def run_registry(host: str = "127.0.0.1", within: Sequence[str] = (), data: Path
         configuration.write_text(json.dumps(settings), encoding="utf-8")
         process = start_process([*within, path, "serve", str(configuration)], Path(text) / "log", {"PATH": _PROGRAMS})
         try:
-            wait_for(lambda: _registry_answers(address, within), process)
+            assert wait_for(lambda: _registry_answers(address, within), process), (Path(text) / "log").read_text(errors="replace")
             yield address
         finally:
             stop_process(process)

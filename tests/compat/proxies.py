@@ -38,12 +38,6 @@ _CADDY = (
 )
 
 
-def free_port() -> int:
-    """Return a port of loopback that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def run_nginx(folder: Path, port: int, servers: str) -> Iterator[None]:
     """Run nginx with the ``server`` blocks ``servers``, one of which listens on ``port``."""

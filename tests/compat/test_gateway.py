@@ -26,7 +26,8 @@ from catalog.sources.network import Network
 from catalog.unixfs.file import read_file
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
-from tests.compat.proxies import free_port, run_caddy
+from tests.compat.ports import free_port
+from tests.compat.proxies import run_caddy
 from tests.factory.exports import source_of
 from tests.factory.images import make_image, versioned_text
 from tests.factory.platforms import HOST

@@ -2,7 +2,6 @@
 
 import json
 import random
-import socket
 import sqlite3
 import subprocess
 import time
@@ -17,6 +16,7 @@ from catalog.ipld.cid import RAW, cid_from_digest
 from catalog.sources.kubo import KuboBlockstore
 from tests.cli.conftest import Ran, run_process
 from tests.compat.kubo import KuboNode, find_kubo, run_kubo, start_kubo, stop_kubo
+from tests.compat.ports import free_port
 from tests.compat.test_sharing import name_of, ok, person
 from tests.factory.exports import write_image, write_save
 from tests.factory.images import APP, BASE, make_image, versioned_text
@@ -102,11 +102,8 @@ def test_archives_live_in_the_node_only(kubo: KuboNode, tmp_path: Path) -> None:
 
 
 def test_a_node_that_is_down_gets_it_later(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     processes: list[subprocess.Popen[bytes]] = []
-    address = {"API": f"/ip4/127.0.0.1/tcp/{port}"}
+    address = {"API": f"/ip4/127.0.0.1/tcp/{free_port()}"}
     node = start_kubo(find_kubo(), tmp_path / "node", processes, Addresses=address)
     try:
         bob = person(tmp_path, "bob", node)
@@ -186,7 +183,7 @@ def test_a_node_that_lost_blocks_of_one_release_gets_the_rest(kubo: KuboNode, tm
     began = time.monotonic()
     published = bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "after the loss"), "--json")
     synced = bob("sync")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 60
     document = json.loads(ok(published))
     assert (document["shared"]["targets"], document["shared"]["pending"]) == (["kubo"], None)
     assert document["shared"]["lost"] == [{"release": "old@1.0", "blocks": 2}]

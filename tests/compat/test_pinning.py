@@ -23,6 +23,7 @@ from tests.cli.conftest import dcat, home
 from tests.compat.cluster import ClusterPeer
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode
+from tests.compat.ports import free_port
 from tests.compat.publisher import pins, wait_until
 from tests.compat.test_cluster import GUIDE
 from tests.compat.test_sharing import Dcat, ok
@@ -82,9 +83,7 @@ def mock_service(tmp_path: Path) -> Iterator[str]:
     node = shutil.which("node")
     if folder is None or node is None:
         lacks("pinning", "the mock of a pinning service is not installed (.ci/engines installs it)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = folder / "node_modules" / "mock-ipfs-pinning-service" / "cli.js"
     delegate = "/ip4/127.0.0.1/tcp/9/p2p/12D3KooWBtg3aaRMjxwedh83aGiUkwSxDwUZkzuJcfaqUmo7R3pq"
     command = [node, str(program), "--port", str(port), "--token", "secret", "--delegates", delegate, "--loglevel", "error"]

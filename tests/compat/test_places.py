@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.compat.engines import start_process, stop_process, wait_for
-from tests.compat.proxies import free_port, listens
+from tests.compat.ports import free_port
+from tests.compat.proxies import listens
 from tests.compat.test_sharing import Nodes, name_of, ok, person
 from tests.factory.exports import write_image
 from tests.needs import ROOT

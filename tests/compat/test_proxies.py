@@ -14,7 +14,8 @@ import pytest
 
 from tests.browser.homes import CommandHome
 from tests.compat.engines import PrivateEngine
-from tests.compat.proxies import free_port, run_caddy, run_haproxy, run_nginx
+from tests.compat.ports import free_port
+from tests.compat.proxies import run_caddy, run_haproxy, run_nginx
 from tests.compat.tools import tool
 from tests.factory.exports import write_save
 from tests.factory.images import make_image, versioned_text

@@ -28,7 +28,8 @@ from catalog.operations.subscribe import subscribe
 from catalog.sources.network import SourceSetting, open_network
 from catalog.static.layout import PING_PATH
 from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
-from tests.compat.proxies import free_port, listens, run_caddy, run_nginx
+from tests.compat.ports import free_port
+from tests.compat.proxies import listens, run_caddy, run_nginx
 from tests.compat.test_registry_pull import image_id, run
 from tests.compat.tools import find_tool, tool
 from tests.factory.exports import write_image

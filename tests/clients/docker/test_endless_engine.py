@@ -1,12 +1,11 @@
 """An engine that never comes to an end in one answer: each step is given up in a bounded time, with bounded memory."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from catalog.clients.docker import Engine, EngineImage, connect
+from catalog.clients.docker import Engine, EngineImage
 from catalog.clients.docker import engine as engine_module
 from catalog.clients.docker.api import EngineApi
 from catalog.clients.docker.feeding import Feeding
@@ -15,28 +14,15 @@ from catalog.errors import ArchiveError, DcatError, EngineUnavailableError
 from catalog.image.archive import Export, read_export
 from catalog.image.dag import LayerWriter
 from catalog.model.digest import DiffID
+from tests.clients.docker.conftest import IDLE, connect_hastily
 from tests.factory.archives import MemoryBlocks
 from tests.factory.images import small_image
 from tests.factory.tars import make_tar
-from tests.fakes.engine import FakeEngine, Request, fake_engine
+from tests.fakes.engine import FakeEngine, Request
 from tests.memory import peak_memory
 
-IDLE = 0.2
 IMAGE_ID = "sha256:" + "1" * 64
 DESCRIBED = {"Id": IMAGE_ID, "RepoTags": ["web:1"], "Os": "linux", "Architecture": "amd64", "RootFS": {"Layers": []}}
-
-
-@pytest.fixture
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEngine]:
-    folder: Path = tmp_path_factory.mktemp("e")
-    with fake_engine(folder) as running:
-        yield running
-
-
-@pytest.fixture
-def engine(fake: FakeEngine) -> Iterator[Engine]:
-    with connect(fake.host, environment={}, idle_timeout=IDLE) as connected:
-        yield connected
 
 
 def headers(request: Request) -> None:
@@ -71,9 +57,9 @@ def test_a_load_that_is_answered_without_end(fake: FakeEngine, answer: Callable[
 
 
 @pytest.mark.parametrize("answer", [headers, interim, trailers])
-def test_a_question_that_is_answered_without_end(fake: FakeEngine, engine: Engine, answer: Callable[[Request], None]) -> None:
+def test_a_question_that_is_answered_without_end(fake: FakeEngine, answer: Callable[[Request], None]) -> None:
     fake.behaviours["/json"] = answer
-    with pytest.raises(EngineUnavailableError):
+    with connect_hastily(fake, 0.2) as engine, pytest.raises(EngineUnavailableError):
         engine.find("web:1")
 
 
@@ -89,11 +75,11 @@ def test_a_question_that_is_answered_without_end(fake: FakeEngine, engine: Engin
     ],
 )
 def test_what_an_engine_was_asked_for_is_named(
-    fake: FakeEngine, engine: Engine, path: str, asked: str, use: Callable[[Engine], object]
+    fake: FakeEngine, hasty: Engine, path: str, asked: str, use: Callable[[Engine], object]
 ) -> None:
     fake.behaviours[path] = Request.stall
     with pytest.raises(EngineUnavailableError, match="said nothing for") as caught:
-        use(engine)
+        use(hasty)
     assert f"it was asked for {asked};" in caught.value.why
 
 
@@ -151,7 +137,7 @@ def take(engine: Engine) -> Export:
         return read_export(iter(lambda: stream.read(1 << 20), b""), lambda: LayerWriter(MemoryBlocks()))
 
 
-def test_an_export_that_drips(fake: FakeEngine, engine: Engine) -> None:
+def test_an_export_that_drips(fake: FakeEngine, hasty: Engine) -> None:
     data = make_tar({"layer": bytes(100_000)})
 
     def drip(request: Request) -> None:
@@ -163,7 +149,7 @@ def test_an_export_that_drips(fake: FakeEngine, engine: Engine) -> None:
 
     fake.behaviours["/get"] = drip
     with pytest.raises(EngineUnavailableError, match="is too slow"):
-        take(engine)
+        take(hasty)
 
 
 def test_an_export_that_goes_on_after_it_was_refused(fake: FakeEngine, engine: Engine) -> None:
@@ -224,7 +210,7 @@ def test_a_refusal_is_shown_in_part(fake: FakeEngine, engine: Engine) -> None:
     assert len(caught.value.why) < 2000
 
 
-def test_a_list_of_images_that_takes_for_ever(fake: FakeEngine, engine: Engine) -> None:
+def test_a_list_of_images_that_takes_for_ever(fake: FakeEngine, hasty: Engine) -> None:
     """Each image of the list is asked for; slow answers end that, and the layers that are not known are sent."""
     images = [{**DESCRIBED, "Id": f"sha256:{number:064d}"} for number in range(1000)]
     fake.behaviours["/images/json"] = lambda request: request.json(images)
@@ -234,5 +220,5 @@ def test_a_list_of_images_that_takes_for_ever(fake: FakeEngine, engine: Engine) 
         request.json(DESCRIBED)
 
     fake.behaviours["/json"] = describe
-    assert engine.spare_layers([DiffID(bytes(32))]) == frozenset()
+    assert hasty.spare_layers([DiffID(bytes(32))]) == frozenset()
     assert len(fake.paths) < 50

@@ -21,12 +21,12 @@ from catalog.errors import (
     VerificationError,
 )
 from catalog.model.platform import parse_platform
+from tests.clients.docker.conftest import IDLE
 from tests.factory.images import make_image, small_image
 from tests.factory.tars import make_layer
 from tests.fakes.engine import FakeEngine, Request
 
 IMAGE = EngineImage("sha256:" + "1" * 64, ("web:1",), (), parse_platform("linux/amd64"))
-IDLE = 0.5
 
 
 def endless() -> Iterator[bytes]:
@@ -35,7 +35,7 @@ def endless() -> Iterator[bytes]:
 
 
 def names_a_restart(error: EngineUnavailableError) -> bool:
-    return "restart the Docker daemon" in error.hint and "said nothing for 0.5 s" in error.message
+    return "restart the Docker daemon" in error.hint and f"said nothing for {IDLE:g} s" in error.message
 
 
 def test_an_engine_that_never_answers_is_named(fake: FakeEngine) -> None:
@@ -47,7 +47,7 @@ def test_an_engine_that_never_answers_is_named(fake: FakeEngine) -> None:
 
 
 @pytest.mark.parametrize("read_first", [0, 3_000_000, None])
-def test_a_load_that_stalls_ends_with_what_helps(fake: FakeEngine, engine: Engine, read_first: int | None) -> None:
+def test_a_load_that_stalls_ends_with_what_helps(fake: FakeEngine, hasty: Engine, read_first: int | None) -> None:
     def stall(request: Request) -> None:
         request.read_body(read_first)
         request.stall()
@@ -55,11 +55,11 @@ def test_a_load_that_stalls_ends_with_what_helps(fake: FakeEngine, engine: Engin
     fake.behaviours["/images/load"] = stall
     chunks = endless() if read_first is not None else iter([small_image().archive()])
     with pytest.raises(EngineUnavailableError) as caught:
-        engine.load(chunks)
+        hasty.load(chunks)
     assert names_a_restart(caught.value)
 
 
-def test_a_load_that_stalls_while_it_talks_ends(fake: FakeEngine, engine: Engine) -> None:
+def test_a_load_that_stalls_while_it_talks_ends(fake: FakeEngine, hasty: Engine) -> None:
     def stall(request: Request) -> None:
         request.read_body()
         request.begin()
@@ -69,7 +69,7 @@ def test_a_load_that_stalls_while_it_talks_ends(fake: FakeEngine, engine: Engine
     fake.behaviours["/images/load"] = stall
     steps: list[object] = []
     with pytest.raises(EngineUnavailableError) as caught:
-        engine.load(iter([small_image().archive()]), progress=steps.append)
+        hasty.load(iter([small_image().archive()]), progress=steps.append)
     assert names_a_restart(caught.value)
     assert len(steps) == 1
 
@@ -90,7 +90,7 @@ def test_the_real_limit_is_a_minute(fake: FakeEngine) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"x" * 100_000])
-def test_an_export_that_stalls_ends_with_what_helps(fake: FakeEngine, engine: Engine, said: bytes) -> None:
+def test_an_export_that_stalls_ends_with_what_helps(fake: FakeEngine, hasty: Engine, said: bytes) -> None:
     def stall(request: Request) -> None:
         if said:
             request.begin()
@@ -98,7 +98,7 @@ def test_an_export_that_stalls_ends_with_what_helps(fake: FakeEngine, engine: En
         request.stall()
 
     fake.behaviours["/get"] = stall
-    with pytest.raises(EngineUnavailableError) as caught, engine.save(IMAGE) as stream:
+    with pytest.raises(EngineUnavailableError) as caught, hasty.save(IMAGE) as stream:
         stream.read()
     assert names_a_restart(caught.value)
 
