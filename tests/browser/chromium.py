@@ -21,6 +21,7 @@ _ARGUMENTS = [
 ]
 WIDE, NARROW = (1280, 900), (360, 780)
 REFLOW = (320, 780)  # what WCAG 1.4.10 asks for: 1280 pixels at a zoom of 400 %
+_PATIENCE = 120_000  # milliseconds: a busy machine takes its time
 Scheme = Literal["light", "dark"]
 
 
@@ -30,7 +31,7 @@ def chromium() -> Iterator[Browser]:
     if shutil.which(PROGRAM) is None:
         lacks("browser", f"no {PROGRAM}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS, timeout=_PATIENCE)
         try:
             yield browser
         finally:
@@ -49,6 +50,7 @@ def window(
         java_script_enabled=script,
         reduced_motion="reduce",
     )
+    context.set_default_timeout(_PATIENCE)
     try:
         yield context
     finally:

@@ -55,13 +55,18 @@ class Forks:
         self._faults = None if faults is None else [str(faults), str(folder)]
         if faults is not None:
             environment["LD_PRELOAD"] = str(faults)
-        self._process = subprocess.Popen(
-            [*within, sys.executable, "-m", "tests.faults.forking"],
+        self._within, self._environment = within, environment
+        self._process = self._start()
+        self._is_waiting = False
+
+    def _start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*self._within, sys.executable, "-m", "tests.faults.forking"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=environment,
+            env=self._environment,
         )
 
     @property
@@ -89,6 +94,9 @@ class Forks:
         later ones fail too (0: none does, they are counted). ``record`` is where the operations are written down,
         ``watched`` where the paths that are changed are (`tests.faults.watching`).
         """
+        if self._is_waiting:  # a test ended while its command ran: the next answer would be that command's
+            self.__exit__(None, None, None)
+            self._process = self._start()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {
@@ -108,9 +116,12 @@ class Forks:
             "stdin": None if stdin is None else str(stdin),
             "watched": None if watched is None else str(watched),
         }
+        self._is_waiting = True
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return Ended(**json.loads(self._process.stdout.readline()))
+        answer = self._process.stdout.readline()
+        self._is_waiting = False
+        return Ended(**json.loads(answer))
 
     def __enter__(self) -> Self:
         return self
