@@ -77,7 +77,7 @@ TARGETS = [Target("delta", read_tiny, DeltaError, seeds=tiny_seeds(), tokens=CBO
 
 
 def test_damaged_deltas_are_refused_by_their_own_error() -> None:
-    assert check_target(TARGETS[0], 100_000).refused
+    assert check_target(TARGETS[0], 25_000).refused
 
 
 @pytest.mark.long

@@ -139,7 +139,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_damage_is_refused_by_its_own_error(target: Target) -> None:
-    outcome = check_target(target, 100_000)
+    outcome = check_target(target, 25_000)
     assert outcome.refused
 
 

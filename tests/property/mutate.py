@@ -8,7 +8,7 @@ How to put a parser under it, in the tests of its owner::
 
     @pytest.mark.parametrize("target", TARGETS, ids=str)
     def test_a_damaged_manifest_is_refused_by_its_own_error(target: Target) -> None:
-        check_target(target, 100_000)
+        check_target(target, 25_000)
 
     @pytest.mark.long
     @pytest.mark.parametrize("target", TARGETS, ids=str)

@@ -107,7 +107,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_damaged_input_is_refused_by_the_parsers_own_error(target: Target) -> None:
-    outcome = check_target(target, 100_000)
+    outcome = check_target(target, 25_000)
     assert outcome.refused > 1000
 
 

@@ -226,7 +226,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_damaged_heads_are_refused_by_their_own_error(target: Target) -> None:
-    check_target(target, 100_000)
+    check_target(target, 25_000)
 
 
 @pytest.mark.long
@@ -236,4 +236,4 @@ def test_a_million_damaged_heads(target: Target) -> None:
 
 
 def test_damaged_trees_are_refused() -> None:
-    check_target(Target("releases tree", _read, (SnapshotError, BlockNotFoundError), [_seed()]), 100_000)
+    check_target(Target("releases tree", _read, (SnapshotError, BlockNotFoundError), [_seed()]), 25_000)

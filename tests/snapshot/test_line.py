@@ -212,7 +212,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("target", TARGETS, ids=str)
 def test_damaged_lines_are_refused_by_their_own_error(target: Target) -> None:
-    check_target(target, 100_000)
+    check_target(target, 25_000)
 
 
 @pytest.mark.long
