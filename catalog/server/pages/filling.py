@@ -34,7 +34,7 @@ def fill(visit: Visit, parts: Sequence[Part], plain: str, room: int) -> tuple[di
         if len(fitting) < len(rest):
             place = at + len(fitting)
             return shown, str(place) if part.key == plain else f"{part.key}-{place}"
-        if not visit.query.get("n"):
+        if not visit.counts:
             room -= sum(map(part.size, fitting))
         at = 0
     return shown, ""

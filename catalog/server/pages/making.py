@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from catalog.documents.encoding import to_json
 from catalog.errors import DcatError, InvalidInputError, NotFoundError, VerificationError
@@ -31,7 +31,7 @@ def make_page(visit: Visit, path: str, calls: list[Call], *, as_json: bool) -> M
     failed: DcatError | None = None
     for call in calls:
         try:
-            return _show(visit, call, path, as_json=as_json or call.is_twin)
+            return _show(replace(visit, as_json=as_json or call.is_twin), call, path)
         except (NotFoundError, InvalidInputError, VerificationError) as error:
             failed = error
     if path.endswith(".atom"):
@@ -51,7 +51,7 @@ def unknown_page(path: str) -> NotFoundError:
     )
 
 
-def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> Made:
+def _show(visit: Visit, call: Call, path: str) -> Made:
     page = call.page
     model = page.make(visit, *call.arguments)
     links: dict[str, str] = {}
@@ -59,7 +59,7 @@ def _show(visit: Visit, call: Call, path: str, *, as_json: bool) -> Made:
     if following:
         query = {**{key: value for key, value in visit.query.items() if key in page.query}, page.keyset: following}
         links["next"] = f"{visit.prefix}{_quote(path)}?{encode_query(query)}"
-    if as_json:
+    if visit.as_json:
         body = {"schema": f"dcat/page-{page.key}/v1", **to_json(model)}
         return Made(JSON, json.dumps(body, separators=(",", ":")).encode(), links)
     twin = _twin_of(path, visit)

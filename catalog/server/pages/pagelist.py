@@ -20,7 +20,7 @@ from catalog.server.pages.views.status import StatusPage, status
 from catalog.server.pages.views.storage import StoragePage, storage
 
 _TWIN = ".json"
-_ROWS = {"n": "The most rows of a page, from 1 to 1,000."}
+_ROWS = {"n": "How many rows the JSON has, from 1 to 1,000; HTML has no more than usual."}
 _PLATFORM = {"platform": "The platform of the image, such as linux/arm64; else linux/amd64, or the first that is there."}
 _FETCH = {"fetch": "With yes, an image that is not here is fetched first, if this server does that (serve --fetch)."}
 

@@ -4,7 +4,8 @@
 ``\\u{..}``, so that no template can forget it; only text that this package itself made into markup passes as it is.
 """
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -18,6 +19,7 @@ from markupsafe import escape as escape_html
 from catalog.model.release import parse_time
 from catalog.model.text import escape, format_age, format_count, format_size
 from catalog.server.pages import links
+from catalog.server.pages.filling import size_of
 from catalog.server.pages.markdown import render_markdown
 
 _ROOM = "catalog.server.pages"
@@ -65,6 +67,8 @@ def environment() -> Environment:
         "grouped": _grouped,
         "sentence": _begin_sentence,
         "quoted": quote,
+        "fitting": _fitting,
+        "cut": _cut,
     }
     made.globals |= {
         name: getattr(links, name)
@@ -121,6 +125,25 @@ def show_growth(size: int) -> Markup:
 
 def _grouped(number: int) -> str:
     return f"{number:,}"
+
+
+def _fitting(texts: Iterable[str], room: int) -> list[str]:
+    """Return the first of some texts, as many as take at most ``room`` bytes in HTML."""
+    found: list[str] = []
+    for text in texts:
+        room -= 40 + size_of(text)
+        if room < 0:
+            break
+        found.append(text)
+    return found
+
+
+def _cut(text: str, room: int) -> str:
+    """Return a text as it is, or as much of it as takes at most ``room`` bytes in HTML, and an ellipsis."""
+    if size_of(text) <= room:
+        return text
+    end = bisect_right(range(len(text)), room, key=lambda at: size_of(text[:at]))
+    return text[: end - 1] + "…"
 
 
 def _begin_sentence(text: str) -> str:

@@ -85,7 +85,8 @@ class Visit:
     (or nothing); ``state`` differs whenever the home changed.
 
     ``registry`` says that engines find ``/v2/`` there, ``token`` that a token guards the server; ``pulls`` is what they asked for.
-    ``feeder`` fetches images where that was allowed.
+    ``feeder`` fetches images where that was allowed. ``as_json`` is whether the JSON twin is made, which has as many rows as the
+    query's ``n`` says; a page has no more than usual, and no more than it has room for.
     """
 
     home: Home
@@ -101,6 +102,12 @@ class Visit:
     pulls: Pulls
     stopped: Callable[[], bool]
     feeder: Feeder | None = None
+    as_json: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether rows are counted, since a twin was asked for ``n`` of them; else they are measured."""
+        return self.as_json and bool(self.query.get("n"))
 
     @property
     def now(self) -> datetime:
@@ -129,7 +136,7 @@ class Visit:
         )
 
     def fit(self, rows: Iterable[T], most: int, size: Callable[[T], int], room: int = ROOM) -> list[T]:
-        """Return the first ``most`` of ``rows``, or as many of them as one page has room for; at least one, all if ``n`` was given.
+        """Return the first ``most`` of ``rows``, or as many of them as one page has room for, at least one; all if counted.
 
         ``size`` is about how many bytes a row takes in HTML, ``room`` how many the rows may take together.
         """
@@ -137,16 +144,16 @@ class Visit:
         used = 0
         for row in islice(rows, most):
             used += size(row)
-            if found and used > room and not self.query.get("n"):
+            if found and used > room and not self.counts:
                 break
             found.append(row)
         return found
 
     def rows(self, default: int) -> int:
-        """Return how many rows were asked for by ``n``; raise `InvalidInputError` for what is not a number from 1 to 1,000."""
+        """Return how many rows one page may have, by ``n``; raise `InvalidInputError` for what is not a number from 1 to 1,000."""
         text = self.query.get("n", "")
         if not text:
             return default
         if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_ROWS:
             raise InvalidInputError(f"n is a number from 1 to {MAX_ROWS}")
-        return int(text)
+        return int(text) if self.as_json else min(int(text), default)

@@ -13,7 +13,7 @@ from catalog.server.pages.visit import Visit
 def visit_with(query: Mapping[str, str]) -> Visit:
     """Return a request with a query, of which nothing else is read."""
     nothing: dict[str, Any] = {field.name: None for field in fields(Visit)}
-    return Visit(**{**nothing, "query": query})
+    return Visit(**{**nothing, "query": query, "as_json": True})
 
 
 def hundred(_: int) -> int:

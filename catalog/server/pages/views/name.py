@@ -13,6 +13,7 @@ from catalog.ipld.cid import DAG_PB, Cid
 from catalog.ipld.dag_pb import decode_node
 from catalog.model import release as model
 from catalog.model.reference import check_name, check_version, nearest
+from catalog.server.pages.filling import size_of
 from catalog.server.pages.views.layers import new_bytes
 from catalog.server.pages.visit import Visit
 from catalog.server.site.site import HeldBlocks
@@ -69,7 +70,7 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
     if not found and not visit.view.has_name(row.catalogue, name):
         raise unknown_name(visit, row, name)
     versions = {image.archive: release.version for release in found for image in release.images.values()}
-    shown = found[:rows]
+    shown = visit.fit(found, rows, _row_size)
     newest = next((usable.release.version for usable in visit.view.usable(row.catalogue, name)), "")
     annotations = (shown[0].annotations if shown else {}) if not newest else _annotations(visit, row.catalogue, name, newest)
     return NamePage(
@@ -83,7 +84,17 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
         releases=tuple(
             list_release(visit, row, release, versions, compared=int(number < _COMPARED)) for number, release in enumerate(shown)
         ),
-        next=shown[-1].version if len(found) > rows else "",
+        next=shown[-1].version if len(found) > len(shown) else "",
+    )
+
+
+def _row_size(release: model.Release) -> int:
+    """Return about how many bytes a release takes, with a link for each of its platforms."""
+    return (
+        900
+        + 4 * size_of(release.name, release.version)
+        + size_of(release.yanked)
+        + (300 + size_of(release.name, release.version)) * len(release.images)
     )
 
 

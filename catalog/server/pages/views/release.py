@@ -24,6 +24,8 @@ from catalog.server.pages.visit import Visit
 
 _NEIGHBOURS = 20
 _ROOM = 24_000  # bytes of the rows of layers, variables and labels: the page says more than these
+_USUAL = 6_000  # bytes of the annotations, references and settings that a page has beside them
+_LEAST = 4_000  # bytes of the rows where these take more; the template cuts them
 _COMPARED = 3  # deltas of an image that are compared with blocks
 
 
@@ -84,7 +86,8 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         Part("environment", configuration.environment if configuration else (), _pair_size),
         Part("labels", configuration.labels if configuration else (), _pair_size),
     )
-    shown, following = fill(visit, parts, "layers", _ROOM)
+    room = _ROOM - min(max(_size_of_rest(found, image, configuration) - _USUAL, 0), _ROOM - _LEAST)
+    shown, following = fill(visit, parts, "layers", room)
     if configuration is not None:
         configuration = replace(configuration, environment=shown["environment"], labels=shown["labels"])
     return extend(
@@ -106,6 +109,15 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         versions=tuple(entry.version for entry in others if entry.removed is None),
         changes=tuple(ChangeRow(change.at, change.kind, change.platform) for change in changes),
     )
+
+
+def _size_of_rest(release: Release, image: Image | None, configuration: Configuration | None) -> int:
+    """Return about how many bytes the texts of a release take that are on each of its pages."""
+    texts = [*release.annotations, *release.annotations.values()]
+    texts += 2 * list(image.registry) if image is not None else []
+    if configuration is not None:
+        texts += [*configuration.entrypoint, *configuration.command, *configuration.ports, *configuration.volumes]
+    return size_of(*texts) + 40 * len(texts)
 
 
 def _layer_size(row: LayerRow) -> int:
