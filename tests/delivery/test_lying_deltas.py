@@ -29,7 +29,9 @@ from tests.factory.platforms import HOST
 from tests.fakes.homes import network_of
 from tests.fakes.lying_source import BEHAVIOURS, LyingSource
 
-FAST = Timeouts(connect=2, first_byte=0.4, rate_window=0.3, min_rate=16384, hedge=0.5, retry=0.01, budget=3)
+PATIENT = Timeouts(retry=0.01)
+FAST = Timeouts(connect=2, first_byte=1, rate_window=1, min_rate=16384, hedge=1, retry=0.01, budget=10)
+SLOW = {"stall", "stall-inside", "drip", "drip-headers"}  # which keep dcat waiting
 # What a client takes although the server misbehaves, and what is no delta at all: neither is worth a warning.
 HARMLESS = {
     "honest",
@@ -88,7 +90,7 @@ def pull_from(home: Home, team: Home, delta: bytes, behaviour: str | None = None
     cids = [block.cid for block in walk(target, team.blocks)]
     source = LyingSource(team.blocks.get_many(cids), deltas={(str(base), str(target)): delta}, delta_behaviour=behaviour)
     steps = list[Step]()
-    with source, open_network([SourceSetting(source.url)], timeouts=FAST) as network:
+    with source, open_network([SourceSetting(source.url)], timeouts=FAST if behaviour in SLOW else PATIENT) as network:
         done = pull_here(home, network, "1.1", steps)
     assert done.fetched is not None
     assert not home.blocks.missing(cids)

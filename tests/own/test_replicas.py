@@ -80,7 +80,7 @@ def fake() -> Iterator[FakeCluster]:
         yield fake
 
 
-def ensure(fake: FakeCluster, last: Cid | None = None, *, patience: float = 0.3) -> Replicas:
+def ensure(fake: FakeCluster, last: Cid | None = None, *, patience: float = 30) -> Replicas:
     client = ClusterClient(HttpClient(fake.api.url, timeouts=Timeouts(replicas=patience), basic_logins=True))
     return ClusterPin(client, "A", "dcat k51", RULE, silent).ensure(NEW, last)
 
@@ -136,7 +136,7 @@ def test_what_nobody_works_on_is_pinned_again(fake: FakeCluster, states: dict[st
 
 def test_what_somebody_works_on_is_waited_for(fake: FakeCluster) -> None:
     fake.keep(NEW, {"A": "pinned", "B": "pinning", "C": "remote"})
-    assert ensure(fake).pinned == 1
+    assert ensure(fake, patience=0.3).pinned == 1
     assert fake.asked("POST") == []
 
 
@@ -151,12 +151,12 @@ def test_peers_that_failed_are_told_to_try_again(fake: FakeCluster) -> None:
         return fake.answer(asked)
 
     fake.api.answers["POST /"] = answer
-    assert ensure(fake, patience=5).pinned == 2
+    assert ensure(fake, patience=30).pinned == 2
     assert [what.endswith("/recover") for what in posts] == [False, True]
 
 
 def test_a_pin_that_is_not_seen_yet_says_that_pins_are_batched(fake: FakeCluster) -> None:
-    client = ClusterClient(HttpClient(fake.api.url, timeouts=Timeouts(replicas=0.3), basic_logins=True))
+    client = ClusterClient(HttpClient(fake.api.url, timeouts=Timeouts(replicas=30), basic_logins=True))
     pin = ClusterPin(client, "A", "dcat k51", RULE, silent)
     pin.ensure(NEW, None)
     assert pin.batching is False

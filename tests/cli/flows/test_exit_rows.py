@@ -85,8 +85,8 @@ def test_12_locked_or_timed_out(dcat: Dcat, home: Path) -> None:
 
 def test_12_timed_out(dcat: Dcat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "status", lambda *_, **__: time.sleep(60))
-    assert "0.05 s" in expect(dcat, ["--timeout", "0.05", "status"], 12, "locked")
-    monkeypatch.setenv("DCAT_TIMEOUT", "0.05")
+    assert "0.5 s" in expect(dcat, ["--timeout", "0.5", "status"], 12, "locked")
+    monkeypatch.setenv("DCAT_TIMEOUT", "0.5")
     expect(dcat, ["status"], 12, "locked")
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
