@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.chromium import window
 from tests.browser.homes import CommandHome
-from tests.compat.engines import PrivateEngine, program, start_process, stop_process
+from tests.compat.engines import PrivateEngine, program, start_process, stop_process, wait_for
 from tests.compat.kubo import KuboNode
 from tests.needs import lacks
 
@@ -107,10 +107,8 @@ def test_kubernetes(lines: dict[str, str], tmp_path: Path) -> None:
     try:
         reference = lines["kubernetes"].removeprefix("image: ")
         command = [ctr, "--address", f"{folder}/s", "--namespace", "k8s.io"]
-        for _ in range(50):
-            if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
-                break
-            subprocess.run(["sleep", "0.2"], check=True)
+        asked = [*command, "version"]
+        assert wait_for(lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0, process)
         content = [*command, "content", "fetch", "--plain-http", "--platform", "linux/amd64", reference]
         done = subprocess.run(content, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-2000:]

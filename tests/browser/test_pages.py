@@ -116,6 +116,7 @@ def test_the_main_way_goes_by_keyboard_alone(browser: Browser, address: str) -> 
     with window(browser, address) as opened:
         page = opened.new_page()
         page.goto("/")
+        page.wait_for_function("document.activeElement.type === 'search'")
         page.keyboard.type("shop")
         page.keyboard.press("Enter")
         page.wait_for_url("**/search?q=shop")
@@ -163,16 +164,17 @@ def test_the_keyboard_skips_the_header_and_copies(browser: Browser, address: str
         page.goto("/r/mine/shop@1.2")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        assert page.evaluate("document.activeElement.id") == "main"
+        page.wait_for_function("document.activeElement.id === 'main'")
         page.locator("button.copy").first.focus()
         page.keyboard.press("Space")
         page.locator("[role=status]", has_text="Copied").wait_for(state="attached")
         assert page.evaluate("navigator.clipboard.readText()") == "shop@1.2"
         page.keyboard.press("/")
+        page.wait_for_function("document.activeElement.type === 'search'")
         page.keyboard.type("abc")
         assert page.evaluate("document.activeElement.value") == "abc"
         page.keyboard.press("Escape")
-        assert page.evaluate("document.activeElement.value") == ""
+        page.wait_for_function("document.activeElement.value === ''")
 
 
 def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) -> None:
@@ -182,6 +184,7 @@ def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) ->
         page.goto("/r/mine/shop@1.2")
         button = page.locator("button.copy[aria-label='Copy the archive’s CID']")
         button.click()
+        page.locator("[role=status]", has_text="Copied").wait_for(state="attached")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == page.locator(".ident code").first.inner_text()
 

@@ -40,13 +40,14 @@ class Publisher:
         self.cluster = cluster
         self.token_file = token_file
         self.ca_file = ca_file
-        self.patience = 30.0
+        self.patience = 60.0
+        self.first_byte = 20.0
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Home, Network]]:
         kubo = KuboSetting(self.kubo, public=True) if self.kubo else None
         cluster = ClusterSetting(self.cluster, self.token_file, self.ca_file) if self.cluster else None
-        timeouts = Timeouts(replicas=self.patience, first_byte=5, budget=5)
+        timeouts = Timeouts(replicas=self.patience, first_byte=self.first_byte, budget=self.first_byte)
         with (
             open_home(self.path, now=datetime.now(UTC)) as home,
             open_network([], kubo, cluster=cluster, timeouts=timeouts) as network,
