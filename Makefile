@@ -10,8 +10,8 @@ QUICK := $(addprefix tests/,model ipld unixfs ipns image snapshot delta intake r
 env: $(VENV)/.complete
 
 $(VENV)/.complete: requirements.lock pyproject.toml
-	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || python3 -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --timeout 60 --retries 10 --require-hashes --only-binary :all: -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
