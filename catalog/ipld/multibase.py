@@ -5,7 +5,6 @@ Source: multiformats/multibase; RFC 4648 for base32. Rarer bases are read at the
 """
 
 import base64
-import re
 
 from catalog.errors import CidError
 
@@ -13,8 +12,10 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE36_VALUES = {character: value for value, character in enumerate(_BASE36)}
 _BASE58_VALUES = {character: value for value, character in enumerate(_BASE58)}
-_BASE32 = re.compile(r"[a-z2-7]*", re.ASCII)
-_BASE32_TO_INT = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
+_BASE32 = b"abcdefghijklmnopqrstuvwxyz234567"
+_OTHERS = bytes(set(range(256)) - set(_BASE32))
+# To what `int` reads with base 32. It takes capitals, spaces and _ as well, so all other bytes become one that it refuses.
+_BASE32_TO_INT = bytes.maketrans(_BASE32 + _OTHERS, b"0123456789abcdefghijklmnopqrstuv" + b"!" * len(_OTHERS))
 MAX_TEXT_LENGTH = 256
 
 
@@ -35,10 +36,13 @@ def encode_base58(data: bytes) -> str:
 
 def decode_base32(text: str) -> bytes:
     """Decode the part after the prefix ``b``."""
-    if len(text) > MAX_TEXT_LENGTH or not _BASE32.fullmatch(text):
+    if len(text) > MAX_TEXT_LENGTH:
         raise CidError("not lower-case base32")
     length, spare = divmod(5 * len(text), 8)
-    number = int(text.translate(_BASE32_TO_INT) or "0", 32)  # five times as fast as base64.b32decode
+    try:
+        number = int(text.encode().translate(_BASE32_TO_INT) or b"0", 32)  # five times as fast as base64.b32decode
+    except ValueError as error:
+        raise CidError("not lower-case base32") from error
     if spare >= 5 or number & (1 << spare) - 1:
         raise CidError("base32 with bits left over")
     return (number >> spare).to_bytes(length)

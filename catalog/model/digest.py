@@ -5,8 +5,6 @@ Source: OCI image-spec, descriptor.md ("Digests") and config.md ("Layer DiffID",
 
 from __future__ import annotations
 
-import re
-
 from catalog.errors import InvalidDigestError
 from catalog.record import record
 
@@ -14,8 +12,6 @@ TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Self
-
-_PATTERN = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 
 
 @record(frozen=True, slots=True, order=True)
@@ -31,10 +27,13 @@ class Digest:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``sha256:<64 lower-case hex digits>``; anything else is an `InvalidDigestError`."""
-        match = _PATTERN.fullmatch(text)
-        if match is None:
+        try:
+            raw = bytes.fromhex(text[7:71])  # after sha256:
+        except ValueError:
+            raw = b""
+        if len(raw) != 32 or text != f"sha256:{raw.hex()}":  # `fromhex` reads capitals and spaces as well
             raise InvalidDigestError(f'"{text[:100]}" is not a digest', why="a digest is sha256: and 64 lower-case hex digits")
-        return cls(bytes.fromhex(match[1]))
+        return cls(raw)
 
     @classmethod
     def of(cls, data: bytes) -> Self:
@@ -73,6 +72,11 @@ class ChainID(Digest):
     """The digest of a layer on top of its parents."""
 
     __slots__ = ()
+
+
+def is_hex(text: str) -> bool:
+    """Return whether a text is 64 lower-case hex digits, as of a sha256 digest."""
+    return len(text) == 64 and not text.strip("0123456789abcdef")
 
 
 def chain_ids(diff_ids: Iterable[DiffID]) -> list[ChainID]:

@@ -33,7 +33,7 @@ _ARCHITECTURES = {
     "mips64el": ("mips64le", ""),
 }
 _SYSTEMS = {"macos": "darwin"}
-_ARM_VARIANT = re.compile(r"[5-9]", re.ASCII)
+_ARM_VARIANTS = {"5", "6", "7", "8", "9"}
 
 
 @record(frozen=True, slots=True, order=True)
@@ -80,7 +80,7 @@ def read_platform(os: str, architecture: str, variant: str = "") -> Platform:
     """
     os, architecture, variant = os.lower(), architecture.lower(), variant.lower()
     architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
-    if _ARM_VARIANT.fullmatch(variant):
+    if variant in _ARM_VARIANTS:
         variant = f"v{variant}"
     return make_platform(_SYSTEMS.get(os, os), architecture, variant or implied)
 

@@ -17,7 +17,7 @@ from catalog.errors import (
 )
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_NAME_LENGTH, MAX_VERSION_LENGTH
-from catalog.model.digest import Digest
+from catalog.model.digest import Digest, is_hex
 from catalog.record import record
 
 MINE = "mine"
@@ -26,7 +26,6 @@ MINE = "mine"
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(rf"{_PART}(?:/{_PART})*", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
-_ALL_HEX_64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _RESERVED_ENDINGS = (".tar.zst", ".delta")
 _UNPUBLISHABLE_VERSION = "latest"
 
@@ -55,7 +54,7 @@ def check_name(name: str) -> str:
     parts = name.split("/")
     if any(part.endswith(_RESERVED_ENDINGS) for part in parts):
         raise InvalidNameError(f'"{name}" is not a valid name', why="no part of a name ends in .tar.zst or .delta")
-    if _ALL_HEX_64.fullmatch(name):
+    if is_hex(name):
         raise InvalidNameError(f'"{name}" is not a valid name', why="64 hex digits read as a digest")
     return name
 
@@ -67,7 +66,7 @@ def check_version(version: str) -> str:
             f'"{version[:100]}" is not a valid version',
             why="a version is letters, digits, . _ and dashes, at most 128, no . or - first",
         )
-    if _ALL_HEX_64.fullmatch(version) or _read_cid(version) is not None:
+    if is_hex(version) or _read_cid(version) is not None:
         raise InvalidVersionError(f'"{version}" is not a valid version', why="it reads as a digest or a CID")
     return version
 

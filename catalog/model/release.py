@@ -14,13 +14,13 @@ from catalog.model.platform import Platform
 from catalog.record import field, record
 
 IMAGE_FORMAT = "dcat-image/1"
-_REGISTRY_REFERENCE = re.compile(r"[\x21-\x7e]{1,512}@sha256:[0-9a-f]{64}", re.ASCII)
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
+_REGISTRY_REFERENCE = r"[\x21-\x7e]{1,512}@sha256:[0-9a-f]{64}"
+_TIME_LENGTH = len("2026-11-24T06:33:30Z")
 
 
 def is_registry_reference(text: str) -> bool:
     """Return whether a text has the form of the manifest references that a release may state (`Image.registry`)."""
-    return _REGISTRY_REFERENCE.fullmatch(text) is not None
+    return re.fullmatch(_REGISTRY_REFERENCE, text) is not None
 
 
 @record(frozen=True, slots=True)
@@ -92,6 +92,8 @@ def format_time(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read a moment as snapshots write it; raise `ValueError` otherwise."""
-    if not _TIME.fullmatch(text):
-        raise ValueError(f'"{text[:40]}" is not a UTC time in whole seconds')
-    return datetime.fromisoformat(text)  # strptime imports the locale first, which takes longer than `resolve` has
+    if len(text) == _TIME_LENGTH and text.endswith("Z"):
+        moment = datetime.fromisoformat(text)  # strptime imports the locale first, which takes longer than `resolve` has
+        if format_time(moment) == text:  # the other forms of ISO 8601 are read as well
+            return moment
+    raise ValueError(f'"{text[:40]}" is not a UTC time in whole seconds')

@@ -47,7 +47,7 @@ Key = tuple[str, str]
 _RELEASE_KEYS = frozenset({"annotations", "images", "name", "published", "removed", "version", "yanked"})
 _IMAGE_KEYS = frozenset({"archive", "config", "created", "deltas", "format", "layers", "manifest", "registry", "size", "unpacked"})
 _DELTA_KEYS = frozenset({"cid", "size"})
-_ANNOTATION_KEY = re.compile(rf"[a-z0-9._/-]{{1,{MAX_ANNOTATION_KEY_LENGTH}}}", re.ASCII)
+_ANNOTATION_KEY = rf"[a-z0-9._/-]{{1,{MAX_ANNOTATION_KEY_LENGTH}}}"
 _TIME = re.compile(r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ", re.ASCII)
 
 
@@ -244,7 +244,7 @@ def _platform(text: str) -> Platform:
 
 def _check_annotations(annotations: dict[str, Any]) -> None:
     for key, value in annotations.items():
-        if not _ANNOTATION_KEY.fullmatch(key):
+        if not re.fullmatch(_ANNOTATION_KEY, key):
             raise SnapshotError(f'"{key[:100]}" is not a key of an annotation')
         _text(value, key)
 
