@@ -13,9 +13,7 @@ from functools import cached_property
 
 import catalog
 from catalog.errors import AmbiguousReferenceError, LockedError, StorageError
-from catalog.model.text import quote
 from catalog.record import record
-from catalog.storage.files import open_mode
 from cli.failures import UsageError
 from cli.output import Document, Output, is_terminal
 from cli.streams import write_error
@@ -83,6 +81,9 @@ class Context:
     @cached_property
     def home(self) -> Home:
         """The opened home; opening creates what is missing, migrates what is old, and completes what a crash interrupted."""
+        from catalog.model.text import quote
+        from catalog.storage.files import open_mode
+
         home = self.open_home(self.now)
         if (mode := open_mode(home.path)) is not None:
             self.output.warn(

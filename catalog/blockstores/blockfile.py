@@ -20,7 +20,8 @@ from catalog.errors import StorageError
 from catalog.ipld.cid import Cid, cid_from_digest
 from catalog.limits import WAL_LIMIT
 from catalog.storage.database import Schema, open_schema
-from catalog.storage.files import CrashPoint, free_space, no_crash
+from catalog.storage.files import CrashPoint, no_crash
+from catalog.storage.space import free_space
 from catalog.storage.sqlite import bound_log, connect, translated
 
 PAGE_SIZE: Final = 16384

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from catalog.limits import MIB
-from catalog.storage.files import PRIVATE, free_space
+from catalog.storage.files import PRIVATE
+from catalog.storage.space import free_space
 
 RESERVE_FILE: Final = "reserve"
 RESERVE_SIZE: Final = 4 * MIB

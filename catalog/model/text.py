@@ -5,7 +5,6 @@ controls, zero-width and other invisible characters, line and paragraph separato
 """
 
 import re
-import shlex
 from datetime import datetime, timedelta
 
 _UNSAFE = (
@@ -35,6 +34,8 @@ def escape_file(text: str) -> str:
 def quote(word: str) -> str:
     """Return a word as a shell reads it: control characters and bytes that are not UTF-8 as ``$'..'``, which `escape` lets pass."""
     if word == escape(word):
+        import shlex  # here, since `dcat resolve` writes no commands, and it takes longer than the rest of this module
+
         return shlex.quote(word)
     data = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", word).encode("utf-8", "surrogateescape")
     return "$'" + "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in data) + "'"

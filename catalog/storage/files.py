@@ -1,4 +1,4 @@
-"""Files: written atomically, their names made durable, and the room that a disk still has.
+"""Files: written atomically, and their names made durable.
 
 An atomic write goes to a new file beside the target: write, fsync, rename, fsync of the directory. After a crash at any point the
 target holds the old bytes or the new ones, whole; at worst a file with a leading dot is left beside it.
@@ -111,15 +111,6 @@ def open_mode(directory: Path) -> int | None:
     except OSError:
         return None
     return mode if mode & stat.S_IWOTH else None
-
-
-def free_space(path: Path | str) -> int:
-    """Return how many bytes can still be written where ``path`` is; 0 if that is unknown."""
-    try:
-        status = os.statvfs(path)
-        return (status.f_bavail if os.geteuid() else status.f_bfree) * status.f_frsize  # root may use what is reserved
-    except OSError:
-        return 0
 
 
 @contextmanager

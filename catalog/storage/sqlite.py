@@ -8,8 +8,7 @@ from contextlib import contextmanager
 
 from catalog.errors import CorruptHomeError, DcatError, LockedError, StorageError
 from catalog.limits import BUSY_TIMEOUT, KIB, MIN_FREE_SPACE, WAL_LIMIT
-from catalog.storage.files import free_space
-from catalog.storage.owners import explain_owner
+from catalog.storage.space import free_space
 
 TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ def _is_empty(path: str) -> bool:
 
 def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> DcatError | None:
     """Return dcat's error for one of SQLite's; None for a mistake in a statement."""
+    from catalog.storage.owners import explain_owner  # for errors only, as above
+
     code: Any = getattr(error, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in _LOCKED:
