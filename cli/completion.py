@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from catalog.lookup.locate import Lookup
+    from catalog.lookup.view import View
 
 MOST_CANDIDATES = 500
 
@@ -180,27 +180,31 @@ def _words_of(typed: Sequence[str]) -> Sequence[str]:
 
 
 def _names(word: str) -> list[str]:
-    with _open_lookup() as lookup:
-        return lookup.complete_names(word, MOST_CANDIDATES)
+    from catalog.lookup.completing import complete_names
+
+    with _open_view() as view:
+        return complete_names(view, word, MOST_CANDIDATES)
 
 
 def _references(word: str) -> list[str]:
     """Complete a name up to its ``@``, then its versions; both at once where only one name is left."""
-    with _open_lookup() as lookup:
+    from catalog.lookup.completing import complete_names, complete_versions
+
+    with _open_view() as view:
         sign = "@" if "@" in word else ":" if ":" in word else ""
         if sign:
             name, _, start = word.partition(sign)
-            return [f"{name}{sign}{version}" for version in lookup.complete_versions(name, start, MOST_CANDIDATES)]
-        names = lookup.complete_names(word, MOST_CANDIDATES)
+            return [f"{name}{sign}{version}" for version in complete_versions(view, name, start, MOST_CANDIDATES)]
+        names = complete_names(view, word, MOST_CANDIDATES)
         if len(names) != 1:
             return [name + "@" for name in names]
-        return [f"{names[0]}@{version}" for version in lookup.complete_versions(names[0], "", MOST_CANDIDATES)] or [names[0] + "@"]
+        return [f"{names[0]}@{version}" for version in complete_versions(view, names[0], "", MOST_CANDIDATES)] or [names[0] + "@"]
 
 
-def _open_lookup() -> AbstractContextManager[Lookup]:
-    from catalog.lookup.locate import open_lookup  # for names and versions only
+def _open_view() -> AbstractContextManager[View]:
+    from catalog.lookup.opening import open_view
 
-    return open_lookup(Surroundings(os.environ).home_text)
+    return open_view(Surroundings(os.environ).home_text)
 
 
 def _options(words: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from catalog.errors import DcatError
 from catalog.lookup.locate import open_lookup
+from catalog.lookup.releases import get_release
 from catalog.model.reference import Reference, parse_reference
 from cli.failures import UsageError
 from cli.hints import to_command
@@ -59,7 +60,7 @@ def _tag(rest: _Words) -> tuple[str, _Words]:
     with suppress(DcatError), open_lookup(Surroundings(os.environ).home) as lookup:
         if lookup.view.own() is not None and (known := _parse(rest[0])):
             own = lookup.view.own()
-            if own is not None and lookup.view.release(own.catalogue, known.name, known.version) is not None:
+            if own is not None and get_release(lookup.view, own.catalogue, known.name, known.version) is not None:
                 source = ["--copy", rest[0]]
     return why, ["publish", target.name, target.version, *source]
 

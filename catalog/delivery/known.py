@@ -6,7 +6,9 @@ from catalog.delta.policy import KnownImage
 from catalog.home.home import Home
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_DELTA_CANDIDATES
+from catalog.lookup.contents import holding
 from catalog.lookup.opening import open_view
+from catalog.lookup.releases import newest_releases
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +29,14 @@ def find_lineages(home: Home, archive_cid: Cid, catalogue: str | None = None) ->
     """
     with open_view(home.path) as view:
         targets: dict[str, set[tuple[str, str]]] = {}
-        for held in view.holding("archive", archive_cid.digest):
+        for held in holding(view, "archive", archive_cid.digest):
             if catalogue in (None, held.catalogue):
                 targets.setdefault(held.catalogue, set()).add((held.name, held.platform))
         lineages = []
         for shown in view.catalogues():
             images: dict[Cid, KnownImage] = {}
             for name, platform in sorted(targets.get(shown.catalogue, ())):
-                for row in view.releases(shown.catalogue, name, MAX_DELTA_CANDIDATES):
+                for row in newest_releases(view, shown.catalogue, name, MAX_DELTA_CANDIDATES):
                     release = row.release
                     for released, image in release.images.items():
                         if str(released) == platform:

@@ -16,6 +16,7 @@ from catalog.hosting.header_rules import HEADERS_PATH, MARK, IndexedName, build_
 from catalog.index.releases import NameEntry, list_releases, newest_names
 from catalog.limits import KIB, MAX_STATIC_TAGS
 from catalog.lookup.locate import open_lookup
+from catalog.lookup.releases import usable_releases
 from catalog.model.digest import ManifestDigest
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
@@ -64,7 +65,7 @@ def list_tags(home: Home, catalogue: str, names: Iterable[str], folder: Folder) 
     with open_lookup(home.path) as lookup:
         for name in names:
             tags: list[str] = []
-            for row in lookup.view.usable(catalogue, name):
+            for row in usable_releases(lookup.view, catalogue, name):
                 if folder.has(manifest_path(name, row.release.version)):
                     tags.append(row.release.version)
                 if len(tags) == MAX_STATIC_TAGS:

@@ -1,4 +1,4 @@
-"""What a reference means in this home, and the completions of a word.
+"""Which release and image a reference means in this home, and what users should know of them.
 
 Reads through `catalog.lookup.view` only: no network, no writes, no heavy import. `catalog.lookup.meaning` finds the one catalogue
 that a name means; the version, digest or CID is then looked for in that catalogue. Nothing falls through to another one.
@@ -10,23 +10,21 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from catalog.errors import (
-    AmbiguousReferenceError,
     PlatformNotFoundError,
     RecordExpiredError,
     ReleaseConflictError,
     ReleaseNotFoundError,
 )
 from catalog.index.catalogue import CatalogueRow
-from catalog.ipld.cid import Cid
-from catalog.lookup.meaning import describe_catalogues, find_meaning, is_own
+from catalog.lookup.meaning import find_meaning
 from catalog.lookup.opening import open_view
-from catalog.lookup.view import Row, View
-from catalog.model.digest import ConfigDigest, ManifestDigest
+from catalog.lookup.releases import Row, conflicts_of, get_release, times_seen, usable_releases
+from catalog.lookup.view import View
 from catalog.model.platform import Platform, parse_platform
-from catalog.model.reference import MINE, Reference, nearest, parse_reference
+from catalog.model.reference import Reference, parse_reference
 from catalog.model.release import IMAGE_FORMAT, Image, Release, format_time, parse_time
 from catalog.record import record
-from catalog.trust.freshness import Age, judge_freshness
+from catalog.trust.freshness import judge_freshness
 
 TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
@@ -34,11 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Literal
 
-    NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
+    from catalog.trust.freshness import Age
 
-_SHOWN_VERSIONS = 5
-_MANY = 64  # images of one digest that are compared with each other
-Content = tuple[Cid, ConfigDigest, ManifestDigest]
+    NoticeKind = Literal["yanked", "expired", "unchecked", "clock", "refused", "format"]
 
 
 @record(frozen=True, slots=True)
@@ -113,7 +109,7 @@ class Lookup:
         if image is not None and image.format != IMAGE_FORMAT:
             text = f'the archive of {release.reference} has the format "{image.format[:60]}", which this dcat cannot check'
             notices.append(Notice("format", text))
-        times = self.view.images_seen(catalogue.catalogue, release.name, release.version, release.images)
+        times = times_seen(self.view, catalogue.catalogue, release.name, release.version, release.images)
         seen = min(times.values(), default=None) if chosen is None else times.get(str(chosen))
         return Resolved(reference, catalogue, release, chosen, image, seen, tuple(notices))
 
@@ -125,30 +121,6 @@ class Lookup:
         found = find_meaning(self.view, name, typed)
         return found.catalogue, found.name
 
-    def complete_names(self, prefix: str, most: int) -> list[str]:
-        """Return the names that begin with ``prefix``, each as it resolves here, sorted."""
-        found = []
-        for row in self.view.catalogues():
-            for name in self.view.names_from(row.catalogue, prefix, most):
-                owner = self.view.owner(name)
-                if row.own:
-                    found.append(name if is_own(self.view, name, owner) else f"{MINE}/{name}")
-                elif owner is not None and owner.catalogue == row.catalogue:
-                    found.append(name)
-        for alias, catalogue in self.view.aliases():
-            if f"{alias}/".startswith(prefix) or prefix.startswith(f"{alias}/"):
-                names = self.view.names_from(catalogue, prefix[len(alias) + 1 :], most)
-                found += [f"{alias}/{name}" for name in names]
-        return sorted(set(found))[:most]
-
-    def complete_versions(self, name: str, prefix: str, most: int) -> list[str]:
-        """Return the versions of a name that begin with ``prefix`` and are not removed, newest first; none for an unknown name."""
-        try:
-            row, found = self.locate(name)
-        except (ReleaseNotFoundError, AmbiguousReferenceError):
-            return []
-        return self.view.versions(row.catalogue, found, prefix=prefix, most=most)
-
     def _choose(
         self,
         catalogue: CatalogueRow,
@@ -159,25 +131,25 @@ class Lookup:
         min_age: timedelta | None,
     ) -> Row:
         if reference.digest is not None or reference.cid is not None:
-            for _, row in self._holding(reference, catalogue.catalogue, name):
+            from catalog.lookup.contents import find_holding
+
+            for _, row in find_holding(self.view, reference, catalogue.catalogue, name):
                 return row
             raise ReleaseNotFoundError(
                 f'no release "{reference}" in the catalogue "{catalogue.label}"',
                 why=f'no release of "{name}" there has that content',
             )
         if reference.version:
-            exact = self.view.release(catalogue.catalogue, name, reference.version)
+            exact = get_release(self.view, catalogue.catalogue, name, reference.version)
             if exact is None:
-                raise self._unknown_version(catalogue, name, reference)
+                from catalog.lookup.unknown import unknown_version
+
+                raise unknown_version(self.view, catalogue, name, reference)
             return exact
         if latest_at is None:
-            versions = self.view.versions(catalogue.catalogue, name, most=_SHOWN_VERSIONS)
-            raise AmbiguousReferenceError(
-                f'"{reference}" names no version',
-                why="there is no implicit version; "
-                + (f"the newest are {', '.join(versions)}" if versions else "it has none left"),
-                nearest=[f"{reference.name}@{version}" for version in versions],
-            )
+            from catalog.lookup.unknown import unnamed_version
+
+            raise unnamed_version(self.view, catalogue, name, reference)
         before = None if min_age is None else format_time(latest_at - min_age)
         return self._newest(catalogue, name, reference, platform, before)
 
@@ -186,7 +158,7 @@ class Lookup:
     ) -> Row:
         """Return the newest usable version, with ``before`` one whose image for ``platform`` was seen here by then."""
         young = 0
-        for row in self.view.usable(catalogue.catalogue, name):
+        for row in usable_releases(self.view, catalogue.catalogue, name):
             if before is None:
                 return row
             if self._is_seen_by(before, catalogue.catalogue, row.release, platform):
@@ -197,58 +169,21 @@ class Lookup:
 
     def _is_seen_by(self, before: str, catalogue: str, release: Release, platform: Platform | None) -> bool:
         """Return whether the image for ``platform`` was first seen here by a time; where there is none, whether every image was."""
-        images = self.view.images_seen(catalogue, release.name, release.version, release.images)
+        images = times_seen(self.view, catalogue, release.name, release.version, release.images)
         times = [images[str(known)] for known in release.images if str(known) in images]
         if platform is not None and str(platform) in images and platform in release.images:
             times = [images[str(platform)]]
         return bool(times) and max(times) <= before
 
     def _find_content(self, reference: Reference) -> tuple[CatalogueRow, Row]:
-        found = self._holding(reference)
-        order = {row.catalogue: place for place, row in enumerate(self.view.catalogues())}
-        for catalogue, row in sorted(found, key=lambda pair: order.get(pair[0], len(order))):
-            shown = self.view.catalogue(catalogue)
-            if shown is not None:
-                return shown, row
-        raise ReleaseNotFoundError(f"no release here holds {reference}", why=describe_catalogues(self.view))
+        from catalog.lookup.contents import find_content
 
-    def _first_seen_content(self, found: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
-        """Return those of the images found by one digest or CID that have one content: the own catalogue's, else the first seen.
+        found = find_content(self.view, reference)
+        if found is None:
+            from catalog.lookup.unknown import describe_catalogues
 
-        A digest decides the archive, so lines that disagree cannot all be true, and a later line must not displace an earlier one.
-        """
-        if len(found) < 2:
-            return found
-        places = {row.catalogue: place for place, row in enumerate(self.view.catalogues())}
-        ranks: dict[Content, tuple[bool, str, int]] = {}
-        contents: dict[Content, list[tuple[str, Row]]] = {}
-        for catalogue, row in found:
-            release = row.release
-            image = release.images[parse_platform(row.platform)]
-            shown = self.view.catalogue(catalogue)
-            seen = self.view.images_seen(catalogue, release.name, release.version, release.images).get(row.platform, "")
-            rank = (shown is None or not shown.own, seen, places.get(catalogue, len(places)))
-            content = (image.archive, image.config, image.manifest)
-            ranks[content] = min(rank, ranks.get(content, rank))
-            contents.setdefault(content, []).append((catalogue, row))
-        return contents[min(ranks, key=ranks.__getitem__)]
-
-    def _holding(self, reference: Reference, catalogue: str | None = None, name: str | None = None) -> list[tuple[str, Row]]:
-        """Return the images with the digest or CID of a reference, all of one content (`_first_seen_content`)."""
-        if reference.cid is not None:
-            return self._held_by("archive", reference.cid.digest, catalogue, name)
-        if reference.digest is None:
-            return []
-        found = self._held_by("config", reference.digest.raw, catalogue, name)
-        return found or self._held_by("manifest", reference.digest.raw, catalogue, name)
-
-    def _held_by(self, column: str, digest: bytes, catalogue: str | None, name: str | None) -> list[tuple[str, Row]]:
-        found = self.view.holding(column, digest, catalogue=catalogue, name=name, most=_MANY + 1)
-        if len(found) > _MANY:  # somebody lists it over and over: what was seen first counts, the rest is not read
-            first = next(self.view.first_seen(column, digest, catalogue=catalogue, name=name, most=_MANY), None)
-            if first is not None:
-                return [first]
-        return self._first_seen_content([(held.catalogue, self.view.held_row(held)) for held in found[:_MANY]])
+            raise ReleaseNotFoundError(f"no release here holds {reference}", why=describe_catalogues(self.view))
+        return found
 
     def _judge_age(self, catalogue: CatalogueRow, now: datetime, *, latest: bool, allow_stale: bool) -> Iterator[Notice]:
         if catalogue.own or catalogue.expires is None:
@@ -265,13 +200,13 @@ class Lookup:
                 why=fresh.text,
                 hint="name an exact version",
             )
-        if fresh.age is Age.FRESH:
+        if fresh.age == "fresh":
             return
-        kinds: dict[Age, NoticeKind] = {Age.EXPIRED: "expired", Age.CLOCK_WRONG: "clock"}
+        kinds: dict[Age, NoticeKind] = {"expired": "expired", "clock looks wrong": "clock"}
         yield Notice(kinds.get(fresh.age, "unchecked"), f'catalogue "{catalogue.label}": {fresh.text}', fresh.warns)
 
     def _judge_conflicts(self, catalogue: CatalogueRow, release: Release, platform: Platform | None) -> Iterator[Notice]:
-        for conflict in self.view.conflicts(catalogue.catalogue, release.name, release.version):
+        for conflict in conflicts_of(self.view, catalogue.catalogue, release.name, release.version):
             if platform is not None and platform != conflict.platform:
                 continue
             old, new = conflict.old, conflict.image.config
@@ -291,23 +226,9 @@ class Lookup:
             raise PlatformNotFoundError(f"{release.reference} has no image for {platform}", why=why, nearest=there)
         return image
 
-    def _unknown_version(self, catalogue: CatalogueRow, name: str, reference: Reference) -> ReleaseNotFoundError:
-        versions = self.view.versions(catalogue.catalogue, name)
-        near = nearest(reference.version, versions)
-        known = f"it has {', '.join(versions[:_SHOWN_VERSIONS])}" if versions else "it has none left"
-        return ReleaseNotFoundError(
-            f'no release "{reference}" in {_in(catalogue)}',
-            why=f'"{name}" has no version "{reference.version}"; {known}',
-            nearest=[f"{reference.name}@{version}" for version in near],
-        )
-
 
 @contextmanager
 def open_lookup(home: Path | str) -> Iterator[Lookup]:
     """Open a home for the quick look-up; one that does not exist is empty."""
     with open_view(home) as view:
         yield Lookup(view)
-
-
-def _in(catalogue: CatalogueRow) -> str:
-    return "your catalogue" if catalogue.own else f'the catalogue "{catalogue.label}"'

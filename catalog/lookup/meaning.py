@@ -5,20 +5,17 @@
    meant the catalogue as a whole already. ``mine/`` means the own catalogue.
 2. Any other name belongs to its owner. A name without an owner is the own catalogue's, where that has it.
 3. Nothing falls through to another catalogue.
+
+What was probably meant instead is looked for in `catalog.lookup.unknown`, which is imported for errors only.
 """
 
 from __future__ import annotations
 
 from catalog.errors import AmbiguousReferenceError, ReleaseNotFoundError
 from catalog.index.catalogue import CatalogueRow
-from catalog.lookup.nearby import Near, elsewhere, near_names
 from catalog.lookup.view import AliasHolder, Owner, View
 from catalog.model.reference import MINE
 from catalog.record import record
-
-TYPE_CHECKING = False  # see catalog.record
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @record(frozen=True, slots=True)
@@ -52,45 +49,14 @@ def is_own(view: View, name: str, owner: Owner | None) -> bool:
     return own is not None and view.has_name(own.catalogue, name) and (owner is None or owner.own)
 
 
-def unknown_name(view: View, name: str, typed: str) -> ReleaseNotFoundError:
-    """Return the error for a name that no catalogue has, with those that were probably meant."""
-    near = near_names(view, name)
-    suffix = typed.removeprefix(name)
-    reached = [found.reached for found in near] or elsewhere(view, name)
-    why = describe_near(view, f'no name "{name}"', near)
-    nearest = [found + suffix for found in reached]
-    return ReleaseNotFoundError(f'no release "{typed}" in {describe_catalogues(view)}', why=why, nearest=nearest)
-
-
-def describe_near(view: View, lacking: str, near: Sequence[Near]) -> str:
-    """Return what is lacking, with the nearest name and its newest versions."""
-    if not near:
-        return lacking
-    versions = view.versions(near[0].catalogue.catalogue, near[0].name, most=2)
-    return f'{lacking}; the nearest is "{near[0].reached}"' + (f" ({', '.join(versions)})" if versions else "")
-
-
-def describe_catalogues(view: View) -> str:
-    """Return where a name was looked for."""
-    rows = view.catalogues()
-    followed = sum(not row.own for row in rows)
-    parts = ["your catalogue"] if len(rows) > followed else []
-    if followed:
-        parts.append(f"{followed} subscription{'s' if followed > 1 else ''}")
-    return " or ".join(parts) or "this home, which has no catalogue yet"
-
-
 def _judge_own(view: View, name: str, typed: str) -> Meaning:
     own = view.own()
     if own is None:
         raise ReleaseNotFoundError(f'no release "{typed}" here', why="there is no catalogue of your own yet")
     if not view.has_name(own.catalogue, name):
-        near = near_names(view, name, catalogue=own.catalogue)
-        raise ReleaseNotFoundError(
-            f'no release "{typed}" in your catalogue',
-            why=describe_near(view, f'it has no name "{name}"', near),
-            nearest=[found.name for found in near],
-        )
+        from catalog.lookup.unknown import unknown_own_name
+
+        raise unknown_own_name(view, own, name, typed)
     return Meaning(own, name)
 
 
@@ -126,13 +92,9 @@ def _judge_alias(view: View, candidates: list[Meaning], alias: str, typed: str) 
             nearest=[f"{alias}/{whole}"],
         )
     if not found or not found[0].present:
-        near = near_names(view, rest, catalogue=row.catalogue)
-        lacking = f'it has no name "{rest}"' if not found else f'it no longer has the name "{found[0].name}"'
-        raise ReleaseNotFoundError(
-            f'no release "{typed}" in the catalogue "{alias}"',
-            why=describe_near(view, lacking, near),
-            nearest=[f"{alias}/{entry.name}" for entry in near],
-        )
+        from catalog.lookup.unknown import unknown_name_behind
+
+        raise unknown_name_behind(view, row, alias, rest, typed, former=found[0].name if found else "")
     return found[0]
 
 
@@ -141,7 +103,7 @@ def _judge_owner(view: View, owner: Owner | None, name: str, typed: str) -> Mean
     if own is not None and is_own(view, name, owner):
         return Meaning(own, name)
     if owner is None:
-        raise unknown_name(view, name, typed)
+        raise _unknown(view, name, typed)
     if owner.provisional is not None:
         raise AmbiguousReferenceError(
             f'"{typed}" is not clear yet',
@@ -150,11 +112,19 @@ def _judge_owner(view: View, owner: Owner | None, name: str, typed: str) -> Mean
         )
     row = view.catalogue(owner.catalogue)
     if row is None or not (owner.followed or owner.own):
+        from catalog.lookup.nearby import elsewhere
+
         raise ReleaseNotFoundError(
             f'no release "{typed}" here',
             why=f'the name "{name}" belongs to the catalogue "{owner.alias or owner.catalogue}", which is no longer followed',
             nearest=elsewhere(view, name),
         )
     if not view.has_name(row.catalogue, name):
-        raise unknown_name(view, name, typed)
+        raise _unknown(view, name, typed)
     return Meaning(row, name)
+
+
+def _unknown(view: View, name: str, typed: str) -> ReleaseNotFoundError:
+    from catalog.lookup.unknown import unknown_name  # for errors only: `resolve` has no time for it
+
+    return unknown_name(view, name, typed)

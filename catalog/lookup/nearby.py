@@ -8,6 +8,8 @@ from catalog.model.reference import nearest
 from catalog.record import record
 
 _EDITS = 2
+_ROWS = 2000
+_PARTS = 5  # of a typed name; two edits, swaps of neighbours too, leave one of five whole
 
 
 @record(frozen=True, slots=True)
@@ -23,7 +25,7 @@ def near_names(view: View, typed: str, *, catalogue: str | None = None) -> list[
     """Return the names nearest to ``typed``, of all catalogues or of one; also those behind a mistyped alias."""
     letters = Counter(typed)
     known: dict[str, list[str]] = {}
-    for holder, name in view.names_like(typed, catalogue=catalogue):
+    for holder, name in names_like(view, typed, catalogue=catalogue):
         if (letters - Counter(name)).total() <= _EDITS and (Counter(name) - letters).total() <= _EDITS:
             known.setdefault(name, []).append(holder)
     found = [near for name in nearest(typed, known) for holder in known[name] if (near := _reach(view, holder, name))]
@@ -32,6 +34,24 @@ def near_names(view: View, typed: str, *, catalogue: str | None = None) -> list[
         aliases = dict(view.aliases())
         found += [near for other in nearest(alias, aliases) if rest and (near := _behind(view, other, aliases[other], rest))]
     return found
+
+
+def names_like(view: View, name: str, *, catalogue: str | None = None) -> list[tuple[str, str]]:
+    """Return (catalogue, name) of the live names that may be up to two edits from ``name``, in no order."""
+    size = len(name) // _PARTS
+    parts = [name[start : start + size] for start in range(0, size * _PARTS, size)] if size else [""] * _PARTS
+    overlap = " + ".join(f"(instr(name, ?{place}) > 0)" for place in range(5, 5 + _PARTS))
+    rows = view.ask(
+        "SELECT catalogue, name FROM names JOIN catalogues USING (generation) "  # noqa: S608
+        f"WHERE live > 0 AND length(name) BETWEEN ?1 AND ?2 AND (?3 IS NULL OR catalogue = ?3) AND {overlap} > 0 "
+        f"ORDER BY {overlap} DESC LIMIT ?4",
+        len(name) - 2,
+        len(name) + 2,
+        catalogue,
+        _ROWS,
+        *parts,
+    )
+    return [(found, near) for found, near in rows]
 
 
 def elsewhere(view: View, name: str) -> list[str]:

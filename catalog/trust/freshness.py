@@ -3,22 +3,28 @@
 Age alone refuses only the newest version after a record's end of life: an exact version never changes its meaning.
 """
 
+from __future__ import annotations
+
 from datetime import datetime, timedelta
-from enum import Enum
 
 from catalog.limits import CHECK_NOTE_AFTER, CHECK_WARN_AFTER, CLOCK_TOLERANCE
 from catalog.model.text import format_span
 from catalog.record import record
 
+TYPE_CHECKING = False  # see catalog.record
+if TYPE_CHECKING:
+    from typing import Literal
 
-class Age(Enum):
-    """The states of a catalogue, from best to worst."""
+    Age = Literal["fresh", "unchecked for a day", "unchecked for a week", "clock looks wrong", "expired"]
 
-    FRESH = "fresh"
-    UNCHECKED_DAY = "unchecked for a day"  # a note
-    UNCHECKED_WEEK = "unchecked for a week"  # a warning
-    CLOCK_WRONG = "clock looks wrong"  # the local clock is behind a moment that was signed or checked already
-    EXPIRED = "expired"  # an exact version resolves with a warning, the newest is refused
+AGES: tuple[Age, ...] = (
+    "fresh",
+    "unchecked for a day",  # a note
+    "unchecked for a week",  # a warning
+    "clock looks wrong",  # the local clock is behind a moment that was signed or checked already
+    "expired",  # an exact version resolves with a warning, the newest is refused
+)
+"""The states of a catalogue, from best to worst."""
 
 
 @record(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Freshness:
 
     @property
     def warns(self) -> bool:
-        return self.age not in (Age.FRESH, Age.UNCHECKED_DAY)
+        return self.age not in ("fresh", "unchecked for a day")
 
 
 def judge_freshness(
@@ -44,26 +50,26 @@ def judge_freshness(
     for its own home.
     """
     if own:
-        return Freshness(Age.FRESH, "", latest_refused=False)
+        return Freshness("fresh", "", latest_refused=False)
     latest = now + timedelta(seconds=CLOCK_TOLERANCE)
     if checked is not None and checked > latest:
         text = f"this machine's clock looks wrong: it says {_show(now)}, and the catalogue was checked at {_show(checked)}"
-        return Freshness(Age.CLOCK_WRONG, text, latest_refused=expires <= now)
+        return Freshness("clock looks wrong", text, latest_refused=expires <= now)
     if newest_signed is not None and newest_signed > latest:  # what a publisher states is a claim: its clock may be the wrong one
         text = (
             f"this machine's clock looks wrong, or that of the publisher: it is {_show(now)} here, and {_show(newest_signed)} there"
         )
-        return Freshness(Age.CLOCK_WRONG, text, latest_refused=expires <= now)
+        return Freshness("clock looks wrong", text, latest_refused=expires <= now)
     if expires <= now:
-        return Freshness(Age.EXPIRED, f"its record expired {_show(expires)}, {format_span(now - expires)} ago", latest_refused=True)
+        return Freshness("expired", f"its record expired {_show(expires)}, {format_span(now - expires)} ago", latest_refused=True)
     unchecked = now - checked if checked is not None else timedelta.max
     text = f"last checked {format_span(unchecked)} ago" if checked is not None else "never checked since it was subscribed to"
     text += f", its record expires in {format_span(expires - now)}"
     if unchecked >= timedelta(seconds=CHECK_WARN_AFTER):
-        return Freshness(Age.UNCHECKED_WEEK, text, latest_refused=False)
+        return Freshness("unchecked for a week", text, latest_refused=False)
     if unchecked >= timedelta(seconds=CHECK_NOTE_AFTER):
-        return Freshness(Age.UNCHECKED_DAY, text, latest_refused=False)
-    return Freshness(Age.FRESH, "", latest_refused=False)
+        return Freshness("unchecked for a day", text, latest_refused=False)
+    return Freshness("fresh", "", latest_refused=False)
 
 
 def _show(moment: datetime) -> str:

@@ -7,6 +7,7 @@ import typer
 from catalog import operations
 from catalog.errors import AmbiguousReferenceError, ImageNotFoundError, NotFoundError
 from catalog.lookup.opening import open_view
+from catalog.lookup.releases import get_release
 from catalog.model.reference import check_publishable, parse_reference
 from cli.command import command, command_app
 from cli.context import Context
@@ -123,7 +124,7 @@ def _is_released(context: Context, name: str, version: str) -> bool:
     """Return whether the release exists; then most likely there is nothing to export, which `operations.publish` decides."""
     with open_view(context.surroundings.home) as view:
         own = view.own()
-        return own is not None and view.release(own.catalogue, name, version) is not None
+        return own is not None and get_release(view, own.catalogue, name, version) is not None
 
 
 def _annotations(title: str, pairs: list[str]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def status(context: Context) -> Document:
         "catalogues": [
             to_json(describe_catalogue(entry))
             | {
-                "age": entry.freshness.age.value if entry.freshness else None,
+                "age": entry.freshness.age if entry.freshness else None,
                 "seen": list(entry.seen),
                 "revoked": entry.revoked,
                 "unconfirmed": entry.unconfirmed,
@@ -160,7 +160,7 @@ def _state(entry: "operations.CatalogueStatus") -> str:
     elif entry.freshness.latest_refused:
         words.append("exact versions only")
     else:
-        words.append(entry.freshness.age.value)
+        words.append(entry.freshness.age)
     if entry.unconfirmed:
         words.append("unconfirmed jump: dcat trust list")
     if entry.withheld:

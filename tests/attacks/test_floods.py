@@ -9,7 +9,10 @@ import pytest
 
 from catalog.delivery.contents import open_image_files
 from catalog.errors import ArchiveError
-from catalog.lookup.view import Held, Row, View
+from catalog.lookup import contents
+from catalog.lookup.contents import Held
+from catalog.lookup.releases import Row, get_release
+from catalog.lookup.view import View
 from catalog.operations.pin import pin
 from tests.attacks.publisher import Attacker, list_image
 from tests.attacks.victim import Victim
@@ -31,7 +34,7 @@ def test_a_digest_that_a_stranger_lists_over_and_over(
     mallory.publish(*(list_image("aaa", str(number), false, AMD64) for number in range(1000)))
     ann.subscribe(mallory, "bob", carol)
     read: list[object] = []
-    held_row, release = View.held_row, View.release
+    held_row = contents.held_row
 
     def count_held(view: View, held: Held) -> Row:
         read.append(held)
@@ -39,10 +42,10 @@ def test_a_digest_that_a_stranger_lists_over_and_over(
 
     def count_release(view: View, catalogue: str, name: str, version: str) -> Row | None:
         read.append(version)
-        return release(view, catalogue, name, version)
+        return get_release(view, catalogue, name, version)
 
-    monkeypatch.setattr(View, "held_row", count_held)
-    monkeypatch.setattr(View, "release", count_release)
+    monkeypatch.setattr(contents, "held_row", count_held)
+    monkeypatch.setattr(contents, "get_release", count_release)
     for reference in (str(image.config), str(image.manifest), f"web@{image.config}", f"ipfs://{image.archive}"):
         found = ann.resolve(reference)
         assert (found.image, found.catalogue.alias) == (image, "carol")

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -28,22 +27,10 @@ from catalog.trust.contents import accept_conflict
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import make_release
 from tests.factory.times import AT, NOW
-from tests.lookup.world import OWN, World, Worlds, open_world
+from tests.lookup.world import OWN, World, Worlds
 from tests.needs import ROOT
 
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def worlds() -> Iterator[Worlds]:
-    with open_world() as opened:
-        yield opened
-
-
-@pytest.fixture
-def world(worlds: Worlds) -> Iterator[World]:
-    with worlds.world() as opened:
-        yield opened
 
 
 def resolve(world: World, reference: str, now: datetime = LATER, **options: object) -> Resolved:
@@ -206,9 +193,6 @@ def test_near_names_are_suggested_as_they_resolve(world: World) -> None:
 def test_empty_home_says_so(world: World, tmp_path: Path) -> None:
     with pytest.raises(ReleaseNotFoundError), open_lookup(tmp_path / "none") as lookup:
         lookup.resolve("web@1.0", now=LATER)
-    with open_lookup(tmp_path / "none") as lookup:
-        assert lookup.complete_names("", 10) == []
-        assert lookup.complete_versions("web", "", 10) == []
 
 
 def test_open_conflict_refuses_that_platform(world: World) -> None:
@@ -258,21 +242,6 @@ def test_age_of_a_catalogue_hour_by_hour(world: World) -> None:
     assert silent > 0
 
 
-def test_completion(world: World) -> None:
-    world.put_own(make_release("nginx", "1.25"), make_release("nginx", "1.24"), make_release("nginx", "1.9", removed=AT))
-    world.subscribe("bob", make_release("nginx", "2"), make_release("netbox", "1"), make_release("gone", "1", removed=AT))
-    world.subscribe("carol", make_release("netbox", "2"))
-    lookup = world.lookup
-    assert lookup.complete_names("n", 10) == ["netbox", "nginx"]
-    assert lookup.complete_names("bob/n", 10) == ["bob/netbox", "bob/nginx"]
-    assert lookup.complete_names("", 10) == ["bob/netbox", "bob/nginx", "carol/netbox", "netbox", "nginx"]
-    assert lookup.complete_names("", 2) == ["bob/netbox", "bob/nginx"]
-    assert lookup.complete_versions("nginx", "", 10) == ["1.25", "1.24"]
-    assert lookup.complete_versions("carol/netbox", "", 10) == ["2"]
-    assert lookup.complete_versions("nginx", "1.2", 1) == ["1.25"]
-    assert lookup.complete_versions("nothing", "", 1) == []
-
-
 NAMES = ["a", "b", "c", "a/a", "a/b", "b/a", "c/b"]
 VERSIONS = ["1", "2"]
 ALIASES = ["a", "b", "c", "d"]
@@ -301,7 +270,7 @@ def everything(world: World) -> dict[str, object]:
 @pytest.mark.parametrize("sets", [250, pytest.param(1000, marks=pytest.mark.long)])
 def test_a_new_subscription_changes_nothing_that_resolved(worlds: Worlds, monkeypatch: pytest.MonkeyPatch, sets: int) -> None:
     """A8, over random sets of catalogues: aliases that are names, names that begin with aliases, all of it."""
-    monkeypatch.setattr("catalog.lookup.meaning.near_names", lambda *arguments, **options: [])  # nine tenths of the time
+    monkeypatch.setattr("catalog.lookup.unknown.near_names", lambda *arguments, **options: [])  # nine tenths of the time
     choices = random.Random(8)
     subscriptions = 0
     for _ in range(sets):

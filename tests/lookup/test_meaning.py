@@ -1,7 +1,6 @@
 """A reference never changes what it means: not by a new name, a name that goes, a new alias or a new catalogue (A18)."""
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,18 +10,12 @@ from catalog.lookup.meaning import find_meaning
 from catalog.trust import ownership
 from tests.factory.releases import make_release
 from tests.factory.times import AT
-from tests.lookup.world import World, Worlds, open_world
+from tests.lookup.world import World, Worlds
 
 PARTS = ["web", "a/web", "b/web", "a/a/web"]
 ALIASES = ["a", "b", "c"]
 REFERENCES = [*PARTS, *(f"{alias}/{name}" for alias in ALIASES for name in PARTS), "mine/web"]
 CATALOGUES = {"a": "k51a", "b": "k51b"}
-
-
-@pytest.fixture(scope="module")
-def worlds() -> Iterator[Worlds]:
-    with open_world() as opened:
-        yield opened
 
 
 class Edits:
@@ -70,7 +63,7 @@ class Edits:
 
 
 def run(worlds: Worlds, monkeypatch: pytest.MonkeyPatch, sequences: int) -> None:
-    monkeypatch.setattr("catalog.lookup.meaning.near_names", lambda *arguments, **options: [])
+    monkeypatch.setattr("catalog.lookup.unknown.near_names", lambda *arguments, **options: [])
     choices = random.Random(18)
     found = 0
     for _ in range(sequences):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import NotFoundError, ReleaseConflictError
+from catalog.lookup.releases import times_seen
 from catalog.lookup.view import View
 from catalog.model.release import Release
 from catalog.storage.database import Database
@@ -46,7 +47,7 @@ def see(trust: Database, *some: Release, at: str = AT, held: Release | None = No
 def seen(trust: Database, catalogue: str, name: str, version: str) -> dict[str, str]:
     connection = connect(trust.path, read_only=True)
     try:
-        return View(None, connection).images_seen(catalogue, name, version)
+        return times_seen(View(None, connection), catalogue, name, version)
     finally:
         connection.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from catalog.lookup.opening import open_view
+from catalog.lookup.releases import times_seen
 from catalog.model.release import Release
 from catalog.snapshot.line import encode_line
 from catalog.storage.database import Database
@@ -95,7 +96,7 @@ def test_a_store_of_the_first_schema(path: Path) -> None:
         assert compare_contents(connection, "k51bob", [make_release("api", "1.0", "a")], AT).conflicts == []
     database.close()
     with open_view(path.parent) as view:
-        assert view.images_seen("k51bob", "web", "1.0") == {str(AMD64): AT}
+        assert times_seen(view, "k51bob", "web", "1.0") == {str(AMD64): AT}
         seen = [view.seen_since("k51bob", name) for name in ("web", "api", "bob/web", "none")]
         assert seen[0] == seen[1]
         assert seen[2] is not None

@@ -4,6 +4,7 @@ from markupsafe import escape as escape_xml
 
 from catalog.index.history import list_changes
 from catalog.index.releases import list_releases
+from catalog.lookup.releases import get_release
 from catalog.model.reference import check_name
 from catalog.model.release import Release
 from catalog.model.text import escape, format_size
@@ -35,7 +36,7 @@ def catalogue_feed(visit: Visit, label: str) -> str:
     found: dict[tuple[str, str], Release] = {}
     for change in changes:
         if change.kind == "published" and (change.name, change.version) not in found and len(found) < _ENTRIES:
-            known = visit.view.release(row.catalogue, change.name, change.version)
+            known = get_release(visit.view, row.catalogue, change.name, change.version)
             if known is not None:
                 found[change.name, change.version] = known.release
     page = catalogue_link(row.label)

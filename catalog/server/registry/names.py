@@ -11,6 +11,7 @@ from typing import Protocol
 from catalog.errors import DcatError, InvalidReferenceError
 from catalog.limits import MAX_LISTED_TAGS
 from catalog.lookup.locate import Lookup, Resolved, open_lookup
+from catalog.lookup.releases import conflicts_of, newest_releases, usable_releases
 from catalog.lookup.view import View
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
@@ -97,7 +98,7 @@ class HomeReleases:
                 catalogue, there = lookup.locate(name)
             except DcatError:
                 return
-            rows = lookup.view.releases(catalogue.catalogue, there, MAX_LISTED_TAGS)
+            rows = newest_releases(lookup.view, catalogue.catalogue, there, MAX_LISTED_TAGS)
             for release in (row.release for row in rows):
                 if release.removed is None and release.images and not _is_contested(lookup.view, catalogue.catalogue, release):
                     yield NamedRelease(name, release, None if catalogue.own else catalogue.catalogue)
@@ -124,7 +125,7 @@ class HomeReleases:
                 catalogue, there = lookup.locate(name)
             except DcatError:
                 return None
-            usable = islice(lookup.view.usable(catalogue.catalogue, there), MAX_LISTED_TAGS)
+            usable = islice(usable_releases(lookup.view, catalogue.catalogue, there), MAX_LISTED_TAGS)
             return sorted(release.version for release in (row.release for row in usable) if release.images)
 
     def list_names(self, after: str, most: int) -> list[str]:
@@ -149,7 +150,7 @@ def _name(name: str, resolved: Resolved) -> NamedRelease:
 
 
 def _is_contested(view: View, catalogue: str, release: Release) -> bool:
-    return any(conflict.state == "open" for conflict in view.conflicts(catalogue, release.name, release.version))
+    return any(conflict.state == "open" for conflict in conflicts_of(view, catalogue, release.name, release.version))
 
 
 def _names(view: View, catalogue: str, prefix: str, after: str) -> Iterator[str]:

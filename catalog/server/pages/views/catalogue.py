@@ -8,6 +8,7 @@ from catalog.documents.names import FoundName, describe_found
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import NameEntry, StoredSize, list_names, stored_sizes
 from catalog.index.search import search as search_index
+from catalog.lookup.releases import get_release
 from catalog.model.reference import check_name
 from catalog.server.pages.views.front import CatalogueCard, make_card, read_status
 from catalog.server.pages.views.status import sightings_of
@@ -74,7 +75,7 @@ def catalogue(visit: Visit, label: str) -> CataloguePage:
 def _describe(visit: Visit, row: CatalogueRow, entry: NameEntry, sizes: StoredSize | None) -> NameRow:
     size = sizes.newest if sizes is not None else None
     if sizes is None and entry.newest:
-        found = visit.view.release(row.catalogue, entry.name, entry.newest)
+        found = get_release(visit.view, row.catalogue, entry.name, entry.newest)
         if found is not None:
             size = max((image.size for image in found.release.images.values()), default=None)
     total = sizes.total if sizes is not None else None

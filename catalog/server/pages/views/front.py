@@ -70,7 +70,7 @@ def _judge(entry: CatalogueStatus) -> tuple[str, str]:
         return ("pending", f"{entry.unshared} changed since it was last signed") if entry.unshared else ("current", "")
     if entry.freshness is None:
         return "never synced", "nothing of it is here yet: dcat sync"
-    return entry.freshness.age.value, entry.freshness.text
+    return entry.freshness.age, entry.freshness.text
 
 
 def _list_newest(visit: Visit) -> tuple[ListedName, ...]:

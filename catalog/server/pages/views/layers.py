@@ -9,6 +9,7 @@ from catalog.image.document import decode_object
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_archive
 from catalog.index.releases import newest_names
 from catalog.ipld.cid import Cid
+from catalog.lookup.releases import get_release
 from catalog.model.release import Image
 from catalog.rootfs.leaves import list_leaves
 from catalog.server.pages.visit import Visit
@@ -92,7 +93,7 @@ def _layers_of_names(visit: Visit) -> dict[Cid, list[str]]:
     found: dict[Cid, list[str]] = {}
     for entry in entries:
         row = visit.view.catalogue(entry.catalogue)
-        released = visit.view.release(entry.catalogue, entry.name, entry.newest)
+        released = get_release(visit.view, entry.catalogue, entry.name, entry.newest)
         for image in released.release.images.values() if released is not None and row is not None else ():
             try:
                 layers = read_archive(image.archive, visit.blocks).layers if visit.blocks.has(image.archive) else ()

@@ -11,6 +11,8 @@ from catalog.index.entry import qualify
 from catalog.index.releases import list_releases
 from catalog.ipld.cid import DAG_PB, Cid
 from catalog.ipld.dag_pb import decode_node
+from catalog.lookup.nearby import names_like
+from catalog.lookup.releases import get_release, usable_releases
 from catalog.model import release as model
 from catalog.model.reference import check_name, check_version, nearest
 from catalog.server.pages.filling import size_of
@@ -71,7 +73,7 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
         raise unknown_name(visit, row, name)
     versions = {image.archive: release.version for release in found for image in release.images.values()}
     shown = visit.fit(found, rows, _row_size)
-    newest = next((usable.release.version for usable in visit.view.usable(row.catalogue, name)), "")
+    newest = next((usable.release.version for usable in usable_releases(visit.view, row.catalogue, name)), "")
     annotations = (shown[0].annotations if shown else {}) if not newest else _annotations(visit, row.catalogue, name, newest)
     return NamePage(
         label=row.label,
@@ -100,7 +102,7 @@ def _row_size(release: model.Release) -> int:
 
 def unknown_name(visit: Visit, row: CatalogueRow, name: str) -> ReleaseNotFoundError:
     """Return the error for a name that a catalogue does not have, with the nearest that it has."""
-    known = [found for _, found in visit.view.names_like(name, catalogue=row.catalogue)]
+    known = [found for _, found in names_like(visit.view, name, catalogue=row.catalogue)]
     near = nearest(name, known)
     why = f'the nearest is "{near[0]}"' if near else f"the catalogue {row.label} has no name like it"
     return ReleaseNotFoundError(f'no name "{name}" in the catalogue "{row.label}"', why=why, nearest=near)
@@ -116,7 +118,7 @@ def is_begun(archive: Cid, blocks: HeldBlocks) -> bool:
 
 
 def _annotations(visit: Visit, catalogue_name: str, name: str, version: str) -> Mapping[str, str]:
-    found = visit.view.release(catalogue_name, name, version)
+    found = get_release(visit.view, catalogue_name, name, version)
     return found.release.annotations if found is not None else {}
 
 

@@ -11,6 +11,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.index.history import list_changes
 from catalog.index.releases import list_releases
 from catalog.ipld.cid import Cid
+from catalog.lookup.releases import get_release, times_seen
 from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import check_name, check_version, nearest
 from catalog.model.release import IMAGE_FORMAT, Image, Release
@@ -94,7 +95,7 @@ def release(visit: Visit, label: str, reference: str) -> ReleasePage:
         ReleasePage,
         list_release(visit, row, found, _versions(older), compared=_COMPARED),
         label=row.label,
-        first_seen=min(visit.view.images_seen(row.catalogue, found.name, found.version).values(), default=None),
+        first_seen=min(times_seen(visit.view, row.catalogue, found.name, found.version).values(), default=None),
         annotations=dict(sorted(found.annotations.items())),
         platform=str(chosen) if chosen is not None else "",
         whole=whole,
@@ -135,7 +136,7 @@ def find_release(visit: Visit, label: str, reference: str) -> tuple[CatalogueRow
     name, _, version = reference.partition("@")
     check_name(name)
     check_version(version)
-    found = visit.view.release(row.catalogue, name, version)
+    found = get_release(visit.view, row.catalogue, name, version)
     if found is None:
         if not visit.view.has_name(row.catalogue, name):
             raise unknown_name(visit, row, name)

@@ -8,6 +8,7 @@ from catalog.image.reader import ArchivedLayer, read_archive
 from catalog.index.releases import iterate_releases
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.limits import MAX_COUNTED_LEAVES
+from catalog.lookup.releases import get_release
 from catalog.operations.gc import collect_garbage
 from catalog.rootfs.leaves import Leaf, list_leaves
 from catalog.server.pages.visit import Visit
@@ -169,7 +170,7 @@ def _list_images(visit: Visit) -> dict[Cid, _Image]:
     for pin in pins:
         archive = parse_cid(pin.archive)
         row = visit.view.catalogue(pin.catalogue)
-        known = visit.view.release(pin.catalogue, pin.name, pin.version)
+        known = get_release(visit.view, pin.catalogue, pin.name, pin.version)
         for image in known.release.images.values() if known is not None else ():
             if image.archive == archive:
                 label = f"{row.label if row else pin.catalogue}/{pin.name}@{pin.version}"
