@@ -99,6 +99,7 @@ MAX_DELTA_CANDIDATES = 200  # releases of a name in one catalogue that are consi
 MIN_DELTA_NEED = 64 * KIB  # fewer new bytes are fetched as blocks
 MAX_DELTA_BASES = 3  # images that a server is asked for a delta from
 REBUILT_BATCH_SIZE = 2 * MIB  # of rebuilt blocks in one transaction: the most work that a kill loses
+FIRST_REBUILT_BATCH_SIZE = 128 * KIB  # of the first ones, each further one is twice as large: a reader may wait for them
 MAX_DELTA_JOBS = 4  # made at once by a server, and at most one for each core
 DELTA_WAIT = 8.0  # how long a request waits for a delta to be made
 MAX_DELTA_WAITERS = 32  # requests that wait for one delta; others are told to come back at once

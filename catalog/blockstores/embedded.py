@@ -25,6 +25,7 @@ from catalog.storage.files import CrashPoint, no_crash
 _DELETES_A_TRANSACTION: Final = 10_000
 _BLOCKS_A_QUERY: Final = 32
 _READ_A_QUERY: Final = 256 * KIB
+_LOOKED_UP_A_QUERY: Final = 256
 _FREED_A_TRANSACTION: Final = WAL_LIMIT // 3  # compacting sends as much through the log
 
 
@@ -135,12 +136,13 @@ class EmbeddedBlockstore:
         distinct: dict[bytes, Cid] = {}
         for cid in cids:
             distinct.setdefault(cid.digest, cid)
+        wanted = [digest for digest in distinct if digest not in self._damaged]
         with self.file.reading() as connection:
-            return [
-                cid
-                for digest, cid in distinct.items()
-                if digest in self._damaged or not connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall()
-            ]
+            for start in range(0, len(wanted), _LOOKED_UP_A_QUERY):
+                some = wanted[start : start + _LOOKED_UP_A_QUERY]
+                for (digest,) in connection.execute(_look_up_many(len(some)), some).fetchall():
+                    del distinct[digest]
+        return list(distinct.values())
 
     def sizes(self, cids: Iterable[Cid]) -> dict[Cid, int]:
         """Return the sizes of those of ``cids`` that are here, without reading them."""
@@ -259,6 +261,12 @@ class EmbeddedBlockstore:
             self._damaged.add(cid.digest)
             raise
         return data
+
+
+@cache
+def _look_up_many(count: int) -> str:
+    """Return a query for those of ``count`` blocks that are there: a third of the time of a query for each."""
+    return f"SELECT digest FROM blocks WHERE digest IN ({', '.join('?' * count)})"  # noqa: S608 (placeholders only)
 
 
 @cache

@@ -6,6 +6,7 @@ and compressing continue while SQLite writes. What was put is durable when `flus
 
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -49,13 +50,24 @@ class WriteCount:
 class BlockWriter:
     """A sink over a store. Use it as a context manager: leaving it ends the thread, after a flush unless an exception was raised.
 
-    A failure of the writer thread is raised by the next call of any method. `count` is exact after `flush`.
+    A batch has ``batch_size`` bytes; with ``first_size`` the first one has so many, and each further one twice as many as the one
+    before it. ``stored`` is called by the writer thread after each batch, with the bytes that were new so far; what it raises is a
+    failure of that thread. Such a failure is raised by the next call of any method. `count` is exact after `flush`.
     """
 
-    def __init__(self, store: FrameStore, *, batch_size: int = BLOCK_BATCH_SIZE) -> None:
+    def __init__(
+        self,
+        store: FrameStore,
+        *,
+        batch_size: int = BLOCK_BATCH_SIZE,
+        first_size: int | None = None,
+        stored: Callable[[int], None] | None = None,
+    ) -> None:
         self.count = WriteCount()
         self._store = store
         self._batch_size = batch_size
+        self._next_size = batch_size if first_size is None else min(first_size, batch_size)
+        self._stored = stored
         self._batch: list[NewBlock] = []
         self._size = 0
         self._pending: dict[bytes, FrameRef] = {}
@@ -115,7 +127,8 @@ class BlockWriter:
         self.count.bytes += len(new.block.data)
         self._batch.append(new)
         self._size += len(new.block.data)
-        if self._size >= self._batch_size:
+        if self._size >= self._next_size:
+            self._next_size = min(2 * self._next_size, self._batch_size)
             self._send()
 
     def _send(self) -> None:
@@ -135,6 +148,8 @@ class BlockWriter:
                     added = self._store.put_batch(batch, durable=False, just_named=True)
                     self.count.new_blocks += added.new_blocks
                     self.count.new_bytes += added.new_bytes
+                    if self._stored is not None:
+                        self._stored(self.count.new_bytes)
             except BaseException as error:  # raised again in the thread that puts
                 self._failure = error
             finally:

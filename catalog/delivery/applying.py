@@ -8,7 +8,8 @@ from catalog.delta.reader import read_delta
 from catalog.errors import DcatError, UnavailableError, VerificationError
 from catalog.image.stream import Piece
 from catalog.ipld.cid import Cid
-from catalog.limits import REBUILT_BATCH_SIZE
+from catalog.limits import FIRST_REBUILT_BATCH_SIZE, REBUILT_BATCH_SIZE
+from catalog.progress import Progress, Step, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +22,28 @@ class Rebuilt:
 
 
 def apply_delta(
-    pieces: Iterable[Piece], base: Cid, target: Cid, store: FrameStore, *, unpacked: int, size: int, file_size: int
+    pieces: Iterable[Piece],
+    base: Cid,
+    target: Cid,
+    store: FrameStore,
+    *,
+    unpacked: int,
+    size: int,
+    file_size: int,
+    progress: Progress = silent,
 ) -> Rebuilt:
     """Rebuild the blocks of ``target`` that ``base`` lacks into ``store``, which holds ``base`` whole; durable when this returns.
 
-    ``unpacked`` and ``size`` are the target's, ``file_size`` the delta's. An error of the delta, its base or its source becomes the
-    ``failure``, and blocks verified before it are kept; an error of the store is raised.
+    ``unpacked`` and ``size`` are the target's, ``file_size`` the delta's. ``progress`` is called in another thread, each time that
+    some blocks were stored. An error of the delta, its base or its source becomes the ``failure``, and blocks verified before it
+    are kept; an error of the store is raised, and what ``progress`` raises.
     """
+
+    def report(rebuilt: int) -> None:
+        progress(Step("part", "rebuilt", rebuilt))
+
     failure: DcatError | None = None
-    with BlockWriter(store, batch_size=REBUILT_BATCH_SIZE) as writer:
+    with BlockWriter(store, batch_size=REBUILT_BATCH_SIZE, first_size=FIRST_REBUILT_BATCH_SIZE, stored=report) as writer:
         blocks = read_delta(pieces, base, target, store, unpacked=unpacked, size=size, file_size=file_size)
         while True:
             try:

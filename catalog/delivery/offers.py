@@ -109,6 +109,7 @@ class PublishedChain:
                 unpacked=limits.unpacked,
                 size=limits.size,
                 file_size=hop.delta.size,
+                progress=progress,
             )
             blocks, rebuilt_size, failure = blocks + rebuilt.blocks, rebuilt_size + rebuilt.size, rebuilt.failure
             if failure is not None:
@@ -160,6 +161,7 @@ class SourceOffer:
                     unpacked=self.view.unpacked,
                     size=self.view.size,
                     file_size=offered.size,
+                    progress=progress,
                 )
         except UnavailableError:
             return None

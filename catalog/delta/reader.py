@@ -160,7 +160,7 @@ def _inflate(frame: bytes, size: int, prefix: bytearray) -> bytes:
     """Return the payload of a section; its size was checked, and is the most that comes out."""
     dictionary = None
     if len(prefix) >= MIN_PREFIX:
-        dictionary = zstandard.ZstdCompressionDict(bytes(prefix), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        dictionary = zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     prefix.clear()
     decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=MAX_DELTA_WINDOW)
     try:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from catalog.delivery import fetch_archive, open_archive, open_store
-from catalog.errors import BlockNotFoundError, DcatError, LockedError
+from catalog.errors import BlockNotFoundError, DcatError, EncoderError, LockedError
 from catalog.home.home import Home
+from catalog.image.encoder import check_encoder
 from catalog.image.reader import ArchiveView
 from catalog.index.releases import find_archive
 from catalog.ipld.block import Block, BlockSource
@@ -74,10 +75,13 @@ class _Job:
         self.view: ArchiveView | None = None
         self.error: Exception | None = None
         self.ended = 0.0
+        self.progressed = 0
         self.changed = threading.Condition()
 
     def notify(self) -> None:
+        """Wake those who wait: blocks may have come."""
         with self.changed:
+            self.progressed += 1
             self.changed.notify_all()
 
 
@@ -133,6 +137,12 @@ class Feeder:
         with self._lock:
             job = self._jobs.get((archive_cid, True))
         return job is not None and not job.ended
+
+    def find_arriving(self, wish: Wish) -> ArchiveView | None:
+        """Return the archive of an image that is being fetched, once its metadata is here, if ``wish`` states the same of it."""
+        with self._lock:
+            job = self._jobs.get((wish.image.archive, True))
+        return None if job is None or job.ended or not _states_the_same(job.wish, wish) else job.view
 
     def waiting(self, archive_cid: Cid, blocks: BlockSource) -> BlockSource:
         """Return a block source that waits for what is still being fetched of an image."""
@@ -226,6 +236,7 @@ class Feeder:
     def _fetch(self, job: _Job) -> bool:
         """Do a job; return whether older images were let go of for it."""
         wish = job.wish
+        threading.Thread(target=_warm_up, name="dcat-warm-up", daemon=True).start()
         with self._open_home() as home, self._open_network(home) as network, home.lease(f"serve --fetch {wish.label}"):
             store = open_store(home, network, wish.catalogue)
             view = open_archive(wish.image, wish.platform, store)
@@ -265,6 +276,12 @@ def _end(job: _Job, error: Exception | None) -> None:
         job.changed.notify_all()
 
 
+def _warm_up() -> None:
+    """Do what a delta needs once in a process, while the first answers of a source travel."""
+    with suppress(EncoderError):  # it is raised again where the encoder is needed
+        check_encoder()
+
+
 class _WaitingBlocks:
     """Blocks of a home, of which some are on their way."""
 
@@ -273,18 +290,25 @@ class _WaitingBlocks:
         self._job = job
 
     def get(self, cid: Cid) -> bytes:
+        job = self._job
         while True:
-            ended = self._job.ended  # read first: what came before the end is found then
+            ended, progressed = job.ended, job.progressed  # read first: what came before is found then
             try:
                 return self._blocks.get(cid)
             except BlockNotFoundError:
                 if ended:
                     raise
-            with self._job.changed:
-                self._job.changed.wait(_POLL)
+            with job.changed:
+                if job.progressed == progressed and not job.ended:
+                    job.changed.wait(_POLL)  # another command may bring the block, too
 
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-        for cid in dict.fromkeys(cids):
+        """Yield those that are here, by few queries, then each of the others once it is."""
+        absent = dict.fromkeys(cids)
+        for block in self._blocks.get_many(list(absent)):
+            absent.pop(block.cid, None)
+            yield block
+        for cid in absent:
             yield Block(cid, self.get(cid))
 
 

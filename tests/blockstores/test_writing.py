@@ -38,6 +38,30 @@ def test_finds_frames_before_and_behind_their_commit(store: EmbeddedBlockstore) 
     assert writer.count.blocks == 4
 
 
+def test_the_first_batches_are_small_and_each_is_reported(store: EmbeddedBlockstore) -> None:
+    """Who waits for blocks finds them there when they are reported."""
+    blocks = blocks_of(20)
+    reported: list[tuple[int, int]] = []
+
+    def note(new: int) -> None:
+        reported.append((new, len(blocks) - len(store.missing(block.cid for block in blocks))))
+
+    with BlockWriter(store, batch_size=240_000, first_size=40_000, stored=note) as writer:
+        for block in blocks:
+            writer.put_node(block)
+    assert reported == [(40_000 * count, count) for count in (1, 3, 7, 13, 19, 20)]
+
+
+def test_what_a_report_raises_reaches_the_caller(store: EmbeddedBlockstore) -> None:
+    def refuse(_: int) -> None:
+        raise StorageError("enough")
+
+    writer = BlockWriter(store, batch_size=40_000, stored=refuse)
+    with pytest.raises(StorageError, match="enough"), writer:
+        writer.put_node(blocks_of(1)[0])
+    assert "block writer" not in {thread.name for thread in threading.enumerate()}
+
+
 def test_failure_of_the_thread_reaches_the_caller(store: EmbeddedBlockstore) -> None:
     limit_pages(store, 30)
     writer = BlockWriter(store, batch_size=400_000)

@@ -71,6 +71,9 @@ def test_a_published_delta_comes_from_any_source(home: Home, team: Home) -> None
     assert warnings(steps) == []
     total = [step for step in steps if step.kind == "total"][-1]
     assert (total.label, total.done, total.figures) == ("by delta from 1.0", delta.size, (("of_blocks", taken.blocks_size),))
+    rebuilt = [step.done for step in steps if (step.kind, step.label) == ("part", "rebuilt")]
+    assert rebuilt == sorted(rebuilt)
+    assert rebuilt[-1] == taken.blocks_size
     savings = find_savings(home)
     assert (savings.deltas, savings.saved) == (1, taken.blocks_size - delta.size)
 

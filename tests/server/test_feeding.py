@@ -170,6 +170,10 @@ def test_a_page_says_what_could_not_be_fetched_and_what_takes_longer(world: Worl
         assert b"is not here yet" in answer.body
 
 
+def forbid(cid: Cid) -> bytes:
+    raise AssertionError(f"{cid} was read")
+
+
 def test_the_manifest_is_there_before_the_layers(tmp_path: Path) -> None:
     world = World(tmp_path, deltas=False)
     with world.serving() as served:
@@ -177,6 +181,11 @@ def test_the_manifest_is_there_before_the_layers(tmp_path: Path) -> None:
         world.source.gate.clear()
         answer = served.ask("/v2/team/web/manifests/1.1")
         assert answer.status == 200
+        with pytest.MonkeyPatch.context() as patch:  # the next requests of each client: what is on its way is not walked for them
+            patch.setattr(served.home.blocks, "get", forbid)
+            for reference in ("1.1", answer.headers["docker-content-digest"]):
+                again = served.ask(f"/v2/team/web/manifests/{reference}")
+                assert (again.status, again.body) == (200, answer.body)
         digest = json.loads(answer.body)["layers"][-1]["digest"]
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(served.ask, f"/v2/team/web/blobs/{digest}")

@@ -38,15 +38,16 @@ class Images:
         return self._feeder is not None and release.followed is not None and release.images[platform].format == IMAGE_FORMAT
 
     def open(self, release: NamedRelease, platform: Platform, *, fetch: bool) -> ArchiveView | None:
-        """Return the archive of a release's image if all of it is held, or with ``fetch`` is being fetched.
+        """Return the archive of a release's image if all of it is held or is being fetched; with ``fetch`` the latter begins here.
 
         It is what the release lists. Raise `FeederBusyError` where it would be fetched, and too much is.
         """
         image = release.images[platform]
-        view = self.find_held(image, platform)
-        if view is not None or not fetch or self._feeder is None or not self.can_fetch(release, platform):
-            return view
-        return self._feeder.open(_wish_for(release, platform))
+        if self._feeder is None or not self.can_fetch(release, platform):
+            return self.find_held(image, platform)
+        wish = _wish_for(release, platform)
+        view = self._feeder.find_arriving(wish) or self.find_held(image, platform)  # the latter walks all of it
+        return self._feeder.open(wish) if view is None and fetch else view
 
     def describe(self, release: NamedRelease, platform: Platform, *, fetch: bool) -> ArchiveView | None:
         """Return the archive of a release's image if its metadata is here; its layers may be missing.
