@@ -27,7 +27,7 @@ Lines = dict[Key, bytes]
 Changes = dict[Key, bytes | None]
 DrawLine = Callable[[int], tuple[Key, bytes]]
 
-EXAMPLES, PARTS = 2000, 4
+EXAMPLES, PARTS = 1000, 4
 LONG_EXAMPLES, LONG_PARTS = 100_000, 8
 SMALL_LINE_SIZE = 400  # the most of one line, where limits are small
 
@@ -236,13 +236,13 @@ def check_large_lines(seeds: Iterable[int]) -> None:
 def test_large_lines() -> None:
     assert len(padded_line(1, 1, 8000)[1]) < MAX_LINE_SIZE
     decode_line(padded_line(1, 1, 8000)[1][:-1])
-    check_large_lines(range(24))
+    check_large_lines(range(12))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_thousands_of_large_lines() -> None:
-    check_large_lines(range(24, 4000))
+    check_large_lines(range(12, 4000))
 
 
 @pytest.mark.parametrize("number", [0, 1, 9000])

@@ -86,13 +86,13 @@ def check_directories(seeds: Iterable[int]) -> None:
 
 @pytest.mark.slow
 def test_no_edit_makes_two_directories_of_the_same_entries() -> None:
-    check_directories(range(1000))
+    check_directories(range(500))
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_no_edit_in_fifty_thousand_makes_two_directories() -> None:
-    check_directories(range(1000, 51_000))
+    check_directories(range(500, 51_000))
 
 
 def levels_of(leaves: Sequence[FileLink], max_links: int) -> FileLink:
