@@ -1,7 +1,8 @@
 """Writing the own catalogue's next snapshot: only what changed, as long as the blocks of the last one are in the home."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from itertools import chain
 
 from catalog.blockstores.writing import BlockWriter
@@ -29,6 +30,11 @@ def write_own_snapshot(
     """
     with home.index.read() as connection:
         shown = get_catalogue(connection, catalogue)
+
+    def listed() -> Iterator[Release]:
+        with home.index.read() as connection:
+            yield from chain(iterate_releases(connection, catalogue), changed)  # the index may not have a noted change yet
+
     if last is not None:
         with suppress(BlockNotFoundError), BlockWriter(home.blocks) as writer:
             return update_snapshot(
@@ -37,7 +43,7 @@ def write_own_snapshot(
                 title=shown.title,
                 published=home.time,
                 previous=previous,
-                dag_size=dag_sizes(archives),
+                dag_size=dag_sizes(archives, listed),
                 source=home.blocks,
                 put=writer.put_node,
             )
@@ -47,13 +53,13 @@ def write_own_snapshot(
             why=f"a snapshot from this index would leave out the releases of {last}",
             hint="verify and repair this home from a source that has it",
         )
-    with home.index.read() as connection, BlockWriter(home.blocks) as writer:
+    with BlockWriter(home.blocks) as writer:
         return write_snapshot(
-            chain(iterate_releases(connection, catalogue), changed),  # the index may not have a noted change yet
+            listed(),
             title=shown.title,
             published=home.time,
             previous=previous or last,
-            dag_size=dag_sizes(archives),
+            dag_size=dag_sizes(archives, listed),
             put=writer.put_node,
             extra=_extra_of(last, home.blocks),
         )
@@ -67,11 +73,42 @@ def _extra_of(last: Cid | None, blocks: BlockSource) -> Mapping[str, object]:
     return {}
 
 
-def dag_sizes(source: BlockSource) -> DagSize:
-    """Return a function that computes the size of a DAG from its root: the block's own size and the sizes its links state."""
+def dag_sizes(source: BlockSource, listed: Callable[[], Iterable[Release]] = tuple) -> DagSize:
+    """Return a function that computes the size of a DAG from its root: the block's own size and the sizes its links state.
+
+    Of a delta of one block that no source has it is the size that one of the releases states: a delta is optional, and a publisher
+    that lost all but the key goes on without it. For an archive that no source has it raises `BlockNotFoundError`, which names the
+    release.
+    """
+
+    @cache
+    def by_root() -> dict[Cid, tuple[str, int | None]]:
+        """Return of each archive and delta the release, and of a delta of one block its size."""
+        found: dict[Cid, tuple[str, int | None]] = {}
+        for release in listed():
+            for image in release.images.values():
+                found[image.archive] = (release.reference, None)
+                for delta in image.deltas.values():
+                    found[delta.cid] = (release.reference, delta.size if delta.cid.codec == RAW else None)
+        return found
+
+    def state(root: Cid, error: BlockNotFoundError) -> int:
+        reference, size = by_root().get(root, ("", None))
+        if size is not None:
+            return size
+        if not reference:
+            raise error
+        raise BlockNotFoundError(
+            f"no source has the bytes of {reference}, which your catalogue lists",
+            why=error.why or error.message,
+            hint=f"add a source that has them, or take the release out of the catalogue: dcat remove {reference}",
+        ) from error
 
     def dag_size(root: Cid) -> int:
-        data = source.get(root)
+        try:
+            data = source.get(root)
+        except BlockNotFoundError as error:
+            return state(root, error)
         if root.codec == RAW:
             return len(data)
         return len(data) + sum(link.tsize or 0 for link in decode_node(data).links)

@@ -48,6 +48,7 @@ def main(into: Path, homes: Path, words: list[str]) -> None:
 @contextlib.contextmanager
 def _serve(homes: Path, names: set[str]) -> Iterator[dict[str, str]]:
     """Serve the homes, which are filled first if they are not there; yield their addresses."""
+    homes.mkdir(parents=True, exist_ok=True)
     if "dora" in names and not (homes / "dora").exists():
         fill_showcase(homes)
     if not (homes / "bob").exists():

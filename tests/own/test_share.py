@@ -1,25 +1,29 @@
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from catalog.errors import RollbackError, UnavailableError
+from catalog.errors import BlockNotFoundError, RollbackError, UnavailableError
 from catalog.home.home import Home
 from catalog.home.records import local_records
 from catalog.index.releases import get_release, iterate_releases
 from catalog.index.subscriptions import get_catalogue
+from catalog.ipld.block import Block
+from catalog.ipld.cid import RAW, cid_of
 from catalog.ipns.record import create_record, validate_record
 from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
-from catalog.model.release import Release
+from catalog.model.release import DeltaLink, Release
 from catalog.own.share import recover_own, share_own
 from catalog.own.signing import own_name, own_record
 from catalog.own.snapshots import dag_sizes
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import write_snapshot
 from catalog.sources.network import ClusterSetting, PinningSetting, open_network
-from tests.factory.releases import publish_fake
+from tests.factory.platforms import AMD64
+from tests.factory.releases import archive_block, publish_fake
 from tests.factory.times import NOW
 from tests.fakes.homes import NOBODY, HomeRouting, network_of, open_at, share
 
@@ -222,6 +226,32 @@ def test_a_new_home_with_the_old_key_gets_everything_back(home: Home, tmp_path: 
         shared = recover_own(new, network_of(home))
         assert shared.record.sequence == 6
         assert releases(new) == releases(home)
+
+
+def test_a_new_home_with_the_old_key_goes_on_without_what_nobody_has(home: Home, tmp_path: Path) -> None:
+    """A follower keeps the catalogue, and of the images those that it pulled: no deltas, and not all archives."""
+    one, two, lost = (publish_fake(home, "web", version) for version in ("1.0", "1.1", "1.2"))
+    (base,), (image,) = one.images.values(), two.images.values()
+    delta = Block(cid_of(b"a delta", RAW), b"a delta")
+    home.blocks.put_many([delta])
+    with home.lock("own"):
+        changed = replace(two, images={AMD64: replace(image, deltas={base.archive: DeltaLink(delta.cid, len(delta.data))})})
+        home.put_own([changed], [])
+    share(home)
+    images = open_snapshot(share(home).record.snapshot_cid, home.blocks).images
+    before = releases(home)
+    home.blocks.delete([delta.cid, *(image.archive for image in lost.images.values())])
+    (tmp_path / "new").mkdir(mode=0o700)
+    shutil.copy(home.key_path, tmp_path / "new" / "key")
+    with open_at(tmp_path / "new") as new:
+        new.create_own_catalogue()
+        with pytest.raises(BlockNotFoundError, match="no source has the bytes of web") as caught:
+            recover_own(new, network_of(home))
+        assert "dcat remove web@1.2" in caught.value.hint
+        home.blocks.put_many([archive_block("web@1.2 linux/amd64")])
+        shared = share(new, network_of(home))
+        assert releases(new) == before
+        assert open_snapshot(shared.record.snapshot_cid, new.blocks).images == images
 
 
 def test_nothing_is_signed_behind_a_revocation(home: Home, tmp_path: Path) -> None:
