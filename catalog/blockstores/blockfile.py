@@ -29,6 +29,7 @@ _IDLE_READERS: Final = 8
 _READER_CACHE: Final = 512  # KiB of pages for each; blocks are read once
 
 _CIDS_A_QUERY: Final = 5000
+_CHECKPOINT_PAGES: Final = 1000  # SQLite's own default
 _STATEMENTS: Final = """
 CREATE TABLE payloads (payload_id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE blocks (
@@ -99,6 +100,7 @@ class BlockFile:
         self._readers: deque[sqlite3.Connection] = deque()  # unlike a queue, Ctrl-C cannot leave it locked
         self._writer: sqlite3.Connection | None = None
         self._write_lock = threading.Lock()
+        self.keeps_log = False
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -120,17 +122,22 @@ class BlockFile:
                 connection.close()
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, compact: bool = False, needs: int | None = None) -> Iterator[sqlite3.Connection]:
+    def transaction(
+        self, *, durable: bool = True, compact: bool = False, spills: bool = True, needs: int | None = None
+    ) -> Iterator[sqlite3.Connection]:
         """Yield a connection that holds the write lock. Its changes are committed when this ends, and undone when it raises.
 
         With ``durable=False`` they survive kill -9, but perhaps not a power cut. With ``compact`` the commit returns freed pages to
         the file system: it moves as many pages from the file's end through the log, so free a bounded number at a time. ``needs``
-        is how many bytes are to be written.
+        is how many bytes are to be written. Without ``spills`` all changes are in memory until the commit, and pages that are freed
+        again before it are never written.
         """
         with self._write_lock, translated(self.path, needs):
             connection = self._open_writer()
-            bound_log(connection, self.path)
+            if not self.keeps_log:
+                bound_log(connection, self.path)
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute(f"PRAGMA cache_spill = {int(spills)}").fetchall()
             self._set_compacting(connection, compact)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -162,24 +169,56 @@ class BlockFile:
         """Whether the disk may not hold the log of a compacting transaction."""
         return free_space(self.path.parent) < 2 * WAL_LIMIT
 
+    def keep_log(self) -> None:
+        """Do not move the log into the file before something was deleted, if the disk may lack the room.
+
+        What the log holds may be what is going to be deleted, such as the blocks of a publish that filled the disk. Moved into the
+        file, it would take the room that deleting needs. Deleted in transactions that compact, it never is.
+        """
+        if self.is_short_of_room:
+            self._set_keeping(True)
+
+    def empty_kept_log(self) -> None:
+        """Move a log that is kept into the file if that need not grow for it, and keep it no longer where there is room again."""
+        with self.reading() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        if pages * PAGE_SIZE <= self.path.stat().st_size + free_space(self.path.parent) // 4:
+            self.truncate_log()
+            if not self.is_short_of_room:
+                self._set_keeping(False)
+
     def compact_slowly(self) -> None:
         """Return free pages to the file system in pieces that the disk has room for, however little; stop when it has none."""
+        if self.keeps_log:
+            with suppress(StorageError):
+                while self._compact_some():
+                    pass
+            self._set_keeping(False)
         with suppress(StorageError):
             self.truncate_log()
-            while True:
-                pages = max(1, free_space(self.path.parent) // 4 // PAGE_SIZE)
-                with self.transaction() as connection:
-                    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-                    (left,) = connection.execute("PRAGMA freelist_count").fetchone()
+            while self._compact_some():
                 self.truncate_log()
-                if not left:
-                    return
+            self.truncate_log()
+
+    def _compact_some(self) -> bool:
+        """Return some free pages, and whether there are more."""
+        pages = max(1, free_space(self.path.parent) // 4 // PAGE_SIZE)
+        with self.transaction() as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            (left,) = connection.execute("PRAGMA freelist_count").fetchone()
+        return bool(left)
+
+    def _set_keeping(self, keeps_log: bool) -> None:
+        with self._write_lock, translated(self.path):
+            self._open_writer().execute(f"PRAGMA wal_autocheckpoint = {0 if keeps_log else _CHECKPOINT_PAGES}").fetchall()
+            self.keeps_log = keeps_log
 
     def finish_deleting(self) -> None:
         """Let the file be as short as it can be, after a transaction that deleted."""
-        self.truncate_log()
         if self.is_short_of_room:
             self.compact_slowly()
+        else:
+            self.truncate_log()
 
     def truncate_log(self) -> None:
         """Move the write-ahead log into the file, so that a file that shrank takes less space at once."""

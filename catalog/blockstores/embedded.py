@@ -220,6 +220,12 @@ class EmbeddedBlockstore:
                 return cid_from_digest(digest, codec), size
         return None
 
+    def newest_first(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Return digests in the order in which their blocks were written, the last one first; then those without a block."""
+        with self.file.reading() as connection:
+            written = dict(connection.execute("SELECT digest, payload_id FROM blocks").fetchall())
+        return sorted(digests, key=lambda digest: written.get(digest, -1), reverse=True)
+
     def delete(self, cids: Iterable[Cid]) -> None:
         """Delete the blocks, and return their space to the file system."""
         digests = iter([cid.digest for cid in cids])
@@ -292,8 +298,10 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
     return data if isinstance(data, bytes) else b""
 
 
-def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False) -> tuple[int, int]:
-    """Delete the blocks of the next ``digests``, until a bounded number of bytes is freed.
+def delete_some(
+    connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False, most: int = _FREED_A_TRANSACTION
+) -> tuple[int, int]:
+    """Delete the blocks of the next ``digests``, until ``most`` bytes are freed.
 
     With ``forget`` their rows in ``moved`` are deleted too. Return how many digests were taken (0: there are no more), and how many
     of them had a block.
@@ -308,6 +316,6 @@ def delete_some(connection: sqlite3.Connection, digests: Iterator[bytes], *, for
             freed += size
         if forget:
             connection.execute("DELETE FROM moved WHERE digest = ?", (digest,))
-        if freed >= _FREED_A_TRANSACTION or taken >= _DELETES_A_TRANSACTION:
+        if freed >= most or taken >= _DELETES_A_TRANSACTION:
             break
     return taken, deleted

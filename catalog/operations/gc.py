@@ -58,6 +58,7 @@ def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) ->
     """
     if delete:
         release_reserve(home.path)
+        home.blocks.file.keep_log()
     before = home.blocks.size()
     cache = open_delta_cache(home)
     cached = cache.clear() if delete else cache.size()

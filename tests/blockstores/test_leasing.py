@@ -3,14 +3,17 @@
 import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from catalog.blockstores.leasing import list_leases, sweep
 from catalog.errors import (
     LockedError,
+    StorageError,
 )
 from catalog.home.home import open_home
 from tests.blockstores.blocks import blocks_of
@@ -35,6 +38,19 @@ def test_lease_keeps_blocks_until_its_command_ends(tmp_path: Path) -> None:
             assert sweep(other.blocks, cids, NOW, own=own) == 5
         assert list_leases(home.blocks, NOW) == []
         assert home.blocks.missing(cids) == cids
+
+
+def test_a_lease_that_cannot_end_on_a_full_disk_ends_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise StorageError("no space left")
+
+    with open_home(tmp_path, now=NOW) as home, open_home(tmp_path, now=NOW) as other:
+        with home.lease("serve --push"):
+            monkeypatch.setattr(home.blocks.file, "transaction", refuse)
+        deadline = time.monotonic() + 60
+        while list_leases(other.blocks, NOW):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_lease_ends_with_its_process(tmp_path: Path) -> None:

@@ -177,6 +177,25 @@ def test_a_collection_frees_room_on_a_full_disk(full: Path, forks: Forks, images
     assert check_home(full, {}) == {"web@1.0", "web@1.1", "web@2.0", "large@1.0"}  # which is shown as removed
 
 
+def test_a_collection_frees_what_filled_the_disk(disk: SmallDisk, forks: Forks, images: dict[str, str], tmp_path: Path) -> None:
+    image = tmp_path / "larger.tar"
+    layer = make_layer({f"app/{number}": random.Random(number).randbytes(1024 * KIB) for number in range(30)})
+    image.write_bytes(make_tar(docker_25(make_image([layer]))))
+    home = disk.place / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    disk.resize(26 * 1024)
+    assert forks.run("publish", "-q", "web", "1.0", "--from", images["1.0"], home=home).code == 0
+    filled = forks.run("publish", "-q", "larger", "1.0", "--from", str(image), home=home)
+    assert filled.code == 41, filled
+    assert "dcat gc --yes" in filled.err
+    ended = forks.run("gc", "--yes", home=home)
+    assert ended.code == 0, ended
+    assert os.statvfs(home).f_bfree * 4096 > 20 * KIB * KIB
+    check_files(home)
+    assert forks.run("verify", home=home).code == 0
+    assert check_home(home, {}) == {"web@1.0"}
+
+
 @contextmanager
 def read_only_mount(home: Path, place: Path) -> Iterator[Path]:
     place.mkdir()
