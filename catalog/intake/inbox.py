@@ -214,7 +214,7 @@ class Inbox:
         """Return whether every block of a layer is held; what came under this lease is not looked up again."""
         with self._using() as session:
             entry = self._entries.get(digest)
-            if entry is not None and entry.writer is session.writer and entry.content == layer:
+            if session.is_leased and entry is not None and entry.writer is session.writer and entry.content == layer:
                 return True
             return is_whole(layer.cid, session.held)
 

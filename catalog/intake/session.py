@@ -1,12 +1,15 @@
 """A home that is held open for pushes: under a lease, with one writer for the layers of all clients."""
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from time import monotonic
 
 from catalog.blockstores.writing import BlockWriter, FrameStore
+from catalog.errors import DcatError
 from catalog.home.home import Home
 from catalog.intake.blobs import LockedSink, ReadBlob
+from catalog.limits import LEASE_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class PushSession:
         self.home = home
         self.held = held
         self._stack = stack
+        self._until = monotonic() + LEASE_TIME / 2
         self._lock = threading.RLock()
         self._writer: BlockWriter | None = None
 
@@ -41,6 +45,11 @@ class PushSession:
             if self._writer is None:
                 self._writer = BlockWriter(self.held)
             return self._writer
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether no block can have been deleted since this was opened: the lease has not expired."""
+        return monotonic() < self._until
 
     def sink(self) -> "WriterSink":
         return WriterSink(self.writer, self._lock)
@@ -63,8 +72,10 @@ class PushSession:
                 writer.close()
 
     def close(self) -> None:
+        """Give the home back. What no release has need not be stored: the disk may be full."""
         try:
-            self.flush()
+            with suppress(DcatError):
+                self.flush()
         finally:
             self.give_up_writer()
             self._stack.close()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from catalog.errors import DcatError, InvalidDigestError
+from catalog.errors import DcatError, InvalidDigestError, StorageError
 from catalog.image.dag import StoredLayer
 from catalog.image.reader import read_archive
 from catalog.intake.inbox import FoundBlob, Inbox, PushedManifest
@@ -66,8 +66,11 @@ class PushRoutes:
         return None if request.method in ("GET", "HEAD") else refuse_registry(405, "not a request that pushes an image")
 
     async def find_blob(self, digest: Digest) -> FoundBlob | None:
-        """Return a blob that need not be sent."""
-        return await self._workers.run(self._inbox.find_blob, digest)
+        """Return a blob that need not be sent; none where that cannot be found out, and the upload is told why."""
+        try:
+            return await self._workers.run(self._inbox.find_blob, digest)
+        except StorageError:
+            return None
 
     def find_manifest(self, digest: Digest) -> PushedManifest | None:
         """Return a manifest that was pushed lately."""

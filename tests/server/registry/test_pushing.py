@@ -16,6 +16,7 @@ from catalog.blockstores.leasing import list_leases
 from catalog.errors import InvalidConfigError, LockedError
 from catalog.home.home import open_home
 from catalog.image.provenance import Provenance
+from catalog.intake import session as session_module
 from catalog.intake.intake import Wanted
 from catalog.ipld.cid import RAW
 from catalog.ipns.record import validate_record
@@ -270,6 +271,21 @@ def test_what_was_swept_in_between_is_asked_for_again(server: PushServer) -> Non
     assert (refused.status, refused.code) == (403, "DENIED")
     server.inbox.close()
     assert client.push("next", "1.0", second, pack="plain").status == 201
+
+
+def test_what_came_before_the_lease_expired_is_looked_up(server: PushServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        session_module, "LEASE_TIME", 0
+    )  # blocks may be collected at once, as after a day of pushes without a break
+    client = server.connect()
+    for blob in (*IMAGE.layers, IMAGE.config):
+        client.put_blob("web", blob)
+    server.inbox.flush()
+    with server.open() as home:
+        home.blocks.delete(home.blocks.cids())
+    manifest = manifest_of(IMAGE.config, IMAGE.layers, "plain")
+    refused = client.put_manifest("web", "1.0", manifest)
+    assert (refused.status, "not whole" in refused.message) == (403, True), refused
 
 
 def test_garbage_is_not_collected_beside_a_push_and_is_after_it(server: PushServer) -> None:
