@@ -16,7 +16,6 @@ from cli.context import Context, Options, make_context
 from cli.failures import UsageError
 from cli.output import Document, Table, fields
 from cli.platforms import wanted_platform
-from cli.quantities import age_of, parse_span
 
 TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
@@ -65,6 +64,11 @@ def run_resolve(context: Context, request: Request) -> Document:
     form: Form = next(known for known in FORMS if known == request.form)
     if request.min_age and not request.latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
+    min_age = None
+    if request.min_age:
+        from cli.quantities import parse_span  # here and below, since most answers need neither spans nor ages
+
+        min_age = parse_span("--min-age", request.min_age)
     with open_lookup(context.surroundings.home_text) as lookup:
         answer = resolve(
             lookup,
@@ -73,7 +77,7 @@ def run_resolve(context: Context, request: Request) -> Document:
             platform=wanted_platform(request.platform),
             form=form,
             latest=request.latest,
-            min_age=parse_span("--min-age", request.min_age) if request.min_age else None,
+            min_age=min_age,
             allow_stale=request.allow_stale,
         )
     for notice in answer.resolved.notices:
@@ -152,6 +156,8 @@ def _body(answer: ResolvedImage, form: Form) -> dict[str, Any]:
 
 
 def _explain(context: Context, answer: ResolvedImage) -> list[tuple[str, str]]:
+    from cli.quantities import age_of
+
     found, row = answer.resolved, answer.resolved.catalogue
     record = "" if row.sequence is None else f"sequence {row.sequence}"
     if row.checked:

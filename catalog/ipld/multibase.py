@@ -4,24 +4,26 @@ Decoding is strict: lower case, no padding, no trailing bits, so that each ident
 Source: multiformats/multibase; RFC 4648 for base32. Rarer bases are read at the edge by the `multiformats` package.
 """
 
-import base64
-
 from catalog.errors import CidError
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE36_VALUES = {character: value for value, character in enumerate(_BASE36)}
 _BASE58_VALUES = {character: value for value, character in enumerate(_BASE58)}
-_BASE32 = b"abcdefghijklmnopqrstuvwxyz234567"
-_OTHERS = bytes(set(range(256)) - set(_BASE32))
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_BASE32_PAIRS = [first + second for first in _BASE32 for second in _BASE32]  # importing `base64` takes longer
+_OTHERS = bytes(set(range(256)) - set(_BASE32.encode()))
 # To what `int` reads with base 32. It takes capitals, spaces and _ as well, so all other bytes become one that it refuses.
-_BASE32_TO_INT = bytes.maketrans(_BASE32 + _OTHERS, b"0123456789abcdefghijklmnopqrstuv" + b"!" * len(_OTHERS))
+_BASE32_TO_INT = bytes.maketrans(_BASE32.encode() + _OTHERS, b"0123456789abcdefghijklmnopqrstuv" + b"!" * len(_OTHERS))
 MAX_TEXT_LENGTH = 256
 
 
 def encode_base32(data: bytes) -> str:
     """Encode as multibase ``b``."""
-    return "b" + base64.b32encode(data).decode().rstrip("=").lower()
+    length = -(-8 * len(data) // 5)
+    bits = length // 2 * 10 + 10
+    number = int.from_bytes(data) << bits - 8 * len(data)
+    return "b" + "".join([_BASE32_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -1, -10)])[:length]
 
 
 def encode_base36(data: bytes) -> str:

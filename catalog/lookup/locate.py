@@ -24,7 +24,6 @@ from catalog.model.platform import Platform, parse_platform
 from catalog.model.reference import Reference, parse_reference
 from catalog.model.release import IMAGE_FORMAT, Image, Release, format_time, parse_time
 from catalog.record import record
-from catalog.trust.freshness import judge_freshness
 
 TYPE_CHECKING = False  # see catalog.record
 if TYPE_CHECKING:
@@ -188,6 +187,8 @@ class Lookup:
     def _judge_age(self, catalogue: CatalogueRow, now: datetime, *, latest: bool, allow_stale: bool) -> Iterator[Notice]:
         if catalogue.own or catalogue.expires is None:
             return
+        from catalog.trust.freshness import judge_freshness  # here, since an own catalogue is always fresh
+
         fresh = judge_freshness(
             now,
             expires=parse_time(catalogue.expires),

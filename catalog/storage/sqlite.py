@@ -38,10 +38,10 @@ def connect(path: Path | str, *, read_only: bool = False, timeout: float = BUSY_
     )
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = OFF").fetchall()  # some builds overwrite deleted content with zeros
         if not read_only:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = OFF").fetchall()  # some builds overwrite deleted content with zeros
             connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}").fetchall()
     except BaseException:
         connection.close()

@@ -143,8 +143,8 @@ def test_windows_is_told_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatc
     [
         (["--version"], 55),
         (["__complete", "bash", "dcat pu"], 60),
-        (["resolve", "web@1.0"], 125),
-        (["__complete", "bash", "dcat resolve we"], 115),
+        (["resolve", "web@1.0"], 110),
+        (["__complete", "bash", "dcat resolve we"], 92),
     ],
 )
 def test_a_quick_answer_imports_few_modules(stocked: Dcat, arguments: list[str], limit: int) -> None:
