@@ -92,12 +92,8 @@ def name(visit: Visit, label: str, name: str) -> NamePage:
 
 def _row_size(release: model.Release) -> int:
     """Return about how many bytes a release takes, with a link for each of its platforms."""
-    return (
-        900
-        + 4 * size_of(release.name, release.version)
-        + size_of(release.yanked)
-        + (300 + size_of(release.name, release.version)) * len(release.images)
-    )
+    place = size_of(release.name, release.version)
+    return 700 + 4 * place + size_of(release.yanked) + (190 + place) * len(release.images)
 
 
 def unknown_name(visit: Visit, row: CatalogueRow, name: str) -> ReleaseNotFoundError:
