@@ -63,6 +63,8 @@ def check_host(client: HttpClient, now: datetime) -> Iterator[HostFinding]:
         outline = _read_outline(client, next(iter(releases[0].images.values())).archive)
     except DcatError as error:
         hint = error.hint or "copy the whole folder, and let the host serve files that have no ending"
+        if not error.hint and "cannot be reached" in error.message:
+            hint = "start the web server, or correct the URL"
         yield HostFinding("dcat", "failed", error.message, hint, error)
         return
     yield from _check_ranges(client, outline)

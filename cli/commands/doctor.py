@@ -13,6 +13,7 @@ from cli.context import Context
 from cli.exits import exit_code
 from cli.failures import ReportedError
 from cli.output import Document, Table
+from cli.quantities import format_count
 
 app = command_app()
 
@@ -52,7 +53,8 @@ def doctor(context: Context, network: NetworkOption = False, static: StaticOptio
     raw = [(check.subject, check.state, _with_reason(check), check.hint) for check in checks]
     failed = [check for check in checks if check.state == "failed"]
     table = Table(("WHAT", "STATE", "FOUND"), rows, raw=raw)
-    closing = "" if failed else "All is well."
+    notes = sum(check.state == "note" for check in checks)
+    closing = "" if failed else f"Nothing failed; {format_count(notes, 'note')}." if notes else "All is well."
     context.show(Document("doctor", {"checks": body}, [check.subject for check in failed], [table], closing))
     if failed:
         raise ReportedError(exit_code(failed[0].error) if failed[0].error else 1)

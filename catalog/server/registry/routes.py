@@ -76,7 +76,9 @@ class RegistryRoutes:
         """Answer any path under ``/v2``."""
         path = request.scope["raw_path"].decode("ascii").removeprefix("/v2").removeprefix("/")
         if self._push is None and request.method not in ("GET", "HEAD"):
-            return refuse_registry(405, "this registry is read-only", headers={"allow": "GET, HEAD"})
+            return refuse_registry(
+                405, "this registry is read-only; dcat serve --push starts one that takes pushes", headers={"allow": "GET, HEAD"}
+            )
         try:
             if self._push is not None and (pushed := await self._push.answer(request, path, _pusher_of(request))) is not None:
                 return pushed

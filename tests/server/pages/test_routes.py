@@ -16,6 +16,7 @@ from catalog.ipld.cid import DAG_PB, RAW, cid_of
 from catalog.model.platform import Platform
 from catalog.model.release import format_time
 from catalog.operations.publish import publish
+from catalog.server.pages.views import status
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
 from tests.delivery.versions import VERSIONS, open_at, publisher
@@ -82,6 +83,13 @@ def test_a_page_has_a_twin_by_its_address_and_by_accept(pages: Pages, path: str)
     assert by_address.body == by_accept.body
     assert b"canary-secret" not in by_address.body
     assert f'href="{twin.replace("&", "&amp;")}"'.encode() in pages.get(path).body
+
+
+def test_the_status_page_warns_of_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "free_space", lambda path: 3_000_000)
+    with open_home(tmp_path / "home", now=NOW) as home, showing(home) as shown:
+        (advice,) = [one for one in json.loads(shown.get("/status.json").body)["advice"] if one["subject"] == "Disk"]
+    assert "only 3.0 MB are free" in advice["text"]
 
 
 def test_pages_behind_a_proxy_below_a_path(pages: Pages) -> None:

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 
 from catalog.index.subscriptions import list_sightings
+from catalog.limits import MIB
+from catalog.model.text import format_size
 from catalog.server.pages.views.front import CatalogueCard, make_card, read_status
 from catalog.server.pages.visit import Visit
+from catalog.storage.space import free_space
+
+_LITTLE_SPACE = 64 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,9 @@ def status(visit: Visit) -> StatusPage:
         for entry in found.catalogues
         for source, sequence, at in sightings_of(visit, entry.row.catalogue)
     )
+    advice = [*_advise_on_space(free_space(visit.home.path)), *_advise(cards)]
     engines = tuple(EngineRow(sums.program, sums.hits, sums.misses, sums.delivered, sums.last) for sums in visit.pulls.programs())
-    return StatusPage(
-        cards, sightings, tuple(_advise(cards)), found.savings.deltas, found.savings.saved, engines, visit.pulls.fetched
-    )
+    return StatusPage(cards, sightings, tuple(advice), found.savings.deltas, found.savings.saved, engines, visit.pulls.fetched)
 
 
 def sightings_of(visit: Visit, catalogue: str) -> list[tuple[str, int, str]]:
@@ -75,6 +79,13 @@ def sightings_of(visit: Visit, catalogue: str) -> list[tuple[str, int, str]]:
     with visit.home.index.read() as connection:
         seen = sorted(list_sightings(connection, catalogue))
     return [(f"source {number}", sequence, at) for number, (_, sequence, at) in enumerate(seen, 1)]
+
+
+def _advise_on_space(free: int) -> list[Advice]:
+    if free >= _LITTLE_SPACE:
+        return []
+    text = f"only {format_size(free)} are free: publishing, fetching and renewing are about to fail"
+    return [Advice("Disk", text, "dcat gc")]
 
 
 def _advise(cards: tuple[CatalogueCard, ...]) -> list[Advice]:
