@@ -143,7 +143,7 @@ def test_windows_is_told_that_it_is_not_there_yet(monkeypatch: pytest.MonkeyPatc
     [
         (["--version"], 55),
         (["__complete", "bash", "dcat pu"], 60),
-        (["resolve", "web@1.0"], 110),
+        (["resolve", "web@1.0"], 115),
         (["__complete", "bash", "dcat resolve we"], 92),
     ],
 )
