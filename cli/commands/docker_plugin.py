@@ -30,7 +30,9 @@ def install(context: Context) -> Document:
     partial.write_text(plugin_script(), encoding="utf-8")
     partial.chmod(0o755)
     partial.replace(path)
-    return Document("docker-plugin", {"path": str(path), "installed": True}, [str(path)], [f"Wrote {path}"], "docker dcat --help")
+    return Document(
+        "docker-plugin", {"path": str(path), "installed": True}, [str(path)], [f"Wrote {path}"], "To use it: docker dcat --help"
+    )
 
 
 @app.command("remove")

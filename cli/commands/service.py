@@ -46,7 +46,7 @@ def install(context: Context, port: PortOption = 5078, every: EveryOption = "1h"
         {"units": paths, "installed": True},
         paths,
         [f"Wrote and started {path}" for path in paths],
-        "dcat service status",
+        "To see whether they run: dcat service status",
     )
 
 
