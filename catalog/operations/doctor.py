@@ -45,12 +45,15 @@ class Finding:
     error: DcatError | None = None
 
 
-def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network) -> list[Finding]:
-    """Check the encoder, the home, its files and key, the engine and its images, and everybody whom a command would ask."""
+def diagnose(home: Home, connect_engine: Callable[[], Engine], network: Network, *, ask: bool = False) -> list[Finding]:
+    """Check the encoder, the home, its files and key, the engine and its images, a node, a cluster and pinning services.
+
+    The other sources are listed, and with ``ask`` asked for a record.
+    """
     checks = [*_check_programs(), *_check_home(home)]
     checks += _check_engine(connect_engine)
     checks += _check_network(network)
-    checks += [_check_source(report) for report in inspect_sources(home, network)]
+    checks += [_check_source(report) for report in inspect_sources(home, network)] if ask else []
     if network.kubo is not None:
         place = known_place(home, network.kubo.url, network.cluster.url if network.cluster is not None else "")
         checks += _check_kubo(home, network.kubo, place)

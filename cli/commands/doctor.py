@@ -18,7 +18,7 @@ from cli.quantities import format_count
 app = command_app()
 
 NetworkOption = Annotated[
-    bool, typer.Option("--network", help="Only the network: the hosts that dcat would ask, and what they answer.")
+    bool, typer.Option("--network", help="Only the network: the hosts that dcat would ask; every source is asked for a record.")
 ]
 
 StaticOption = Annotated[
@@ -32,12 +32,12 @@ _WORDS = {"ok": "ok", "note": "note", "failed": "FAILED"}
 @app.command()
 @command
 def doctor(context: Context, network: NetworkOption = False, static: StaticOption = "") -> None:
-    """Check the engine, the home, the keys, the versions, and every source that is configured.
+    """Check the engine, the home, the keys and the versions.
 
     Each line shows what was found, and what to do where something is wrong. The exit code is that of the first failure. With
     --static a host to which a folder of export --static was copied is asked as its clients would ask it.
     """
-    checks = _check_host(context, static) if static else operations.diagnose(context.home, lambda: context.engine, context.network)
+    checks = _check_host(context, static) if static else _check_here(context, ask=network)
     if network:
         checks = [check for check in checks if check.subject in _NETWORK or check.subject.startswith("source")]
     body = [
@@ -64,6 +64,10 @@ def _with_reason(check: operations.Finding) -> str:
     """Return what was found and why, unless the reason stands in place of a hint."""
     why = check.error.why if check.error is not None else ""
     return f"{check.text}: {why}" if why and why != check.hint else check.text
+
+
+def _check_here(context: Context, *, ask: bool) -> list[operations.Finding]:
+    return operations.diagnose(context.home, lambda: context.engine, context.network, ask=ask)
 
 
 def _check_host(context: Context, text: str) -> list[operations.Finding]:

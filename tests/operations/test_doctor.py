@@ -57,10 +57,12 @@ def test_doctor_on_a_node_that_lists_pins_slowly(home: Home, put: Publish, versi
     assert any("listing pins waits" in check.text and "0.42" in check.hint for check in found) is slow
 
 
-def test_doctor_asks_every_source(home: Home, put: Publish) -> None:
+def test_doctor_asks_every_source_on_request(home: Home, put: Publish) -> None:
     put("web", "1.0")
     with open_network([SourceSetting("http://127.0.0.1:1")]) as network:
-        found = [check for check in diagnose(home, unreachable, network) if check.subject == "source"]  # type: ignore[arg-type]
+        assert "source" not in {check.subject for check in diagnose(home, unreachable, network)}  # type: ignore[arg-type]
+        checks = diagnose(home, unreachable, network, ask=True)  # type: ignore[arg-type]
+    found = [check for check in checks if check.subject == "source"]
     assert [(check.state, check.text) for check in found] == [("failed", "127.0.0.1:1 cannot be reached")]
     assert found[0].error is not None
     assert found[0].error.why
