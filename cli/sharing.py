@@ -1,5 +1,7 @@
 """How a change of the own catalogue is shared, and how the result is shown."""
 
+from __future__ import annotations  # evaluated, they would import the library's rooms that they name
+
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +51,7 @@ def ask_for_consent(context: Context) -> bool:
     return context.confirm("Share through this node?")
 
 
-def summarise(shared: "catalog.Shared | None", error: "DcatError | None", *, offline: bool = False) -> ShareSummary:
+def summarise(shared: catalog.Shared | None, error: DcatError | None, *, offline: bool = False) -> ShareSummary:
     """Return the summary of a share; an error is a warning, since the change itself is kept and the next sync shares it."""
     if error is not None:
         why = f": {error.why}" if error.why else ""
@@ -67,7 +69,7 @@ def summarise(shared: "catalog.Shared | None", error: "DcatError | None", *, off
     return ShareSummary({"shared": shared_body(shared)}, closing, warnings, (*delta_lines(shared), *service_lines(shared)))
 
 
-def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
+def shared_body(shared: catalog.Shared) -> dict[str, Any]:
     """Return the JSON of the own catalogue's state."""
     record = shared.record
     return {
@@ -96,7 +98,7 @@ def shared_body(shared: "catalog.Shared") -> dict[str, Any]:
     }
 
 
-def replicas_body(found: "ReplicaState") -> dict[str, Any]:
+def replicas_body(found: ReplicaState) -> dict[str, Any]:
     """Return the JSON of the replicas in a cluster."""
     return {
         "pinned": found.pinned,
@@ -107,7 +109,7 @@ def replicas_body(found: "ReplicaState") -> dict[str, Any]:
     }
 
 
-def service_body(found: "ServiceState") -> dict[str, Any]:
+def service_body(found: ServiceState) -> dict[str, Any]:
     """Return the JSON of what a pinning service has."""
     return {
         "name": found.name,
@@ -119,12 +121,12 @@ def service_body(found: "ServiceState") -> dict[str, Any]:
     }
 
 
-def service_lines(shared: "catalog.Shared") -> tuple[tuple[str, str], ...]:
+def service_lines(shared: catalog.Shared) -> tuple[tuple[str, str], ...]:
     """Return a field for each pinning service that has, or will have, the catalogue."""
     return tuple((f"at {found.name}", found.state) for found in shared.services if found.state and not found.problem)
 
 
-def service_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
+def service_warnings(shared: catalog.Shared) -> tuple[str, ...]:
     """Return what went wrong at pinning services: the catalogue is shared nevertheless."""
     return tuple(
         f"pinning service {found.name}: {found.problem or found.state}; the next sync asks it again"
@@ -133,17 +135,17 @@ def service_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
     )
 
 
-def delta_lines(shared: "catalog.Shared") -> tuple[tuple[str, str], ...]:
+def delta_lines(shared: catalog.Shared) -> tuple[tuple[str, str], ...]:
     """Return a field for each delta that was made."""
     return tuple(("delta", _describe_made(made)) for made in shared.deltas)
 
 
-def _describe_made(made: "MadeDelta") -> str:
+def _describe_made(made: MadeDelta) -> str:
     sizes = f"{format_size(made.delta.size)} for {format_size(made.new_bytes)} of blocks"
     return f"{made.reference} ({made.platform}) from {made.base}: {sizes}"
 
 
-def lost_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
+def lost_warnings(shared: catalog.Shared) -> tuple[str, ...]:
     """Return a warning for each release, up to a limit, that cannot be fetched whole from the Kubo node."""
     found = [
         f"the Kubo node lacks {format_count(lost.blocks, 'block')} of {lost.reference}, and they are not here either; the rest is "
@@ -155,7 +157,7 @@ def lost_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
     return tuple(found)
 
 
-def merge_warnings(shared: "catalog.Shared") -> tuple[str, ...]:
+def merge_warnings(shared: catalog.Shared) -> tuple[str, ...]:
     """Return what another home of the same key brought, and what it replaced."""
     if shared.merged is None:
         return ()

@@ -1,5 +1,7 @@
 """The images that ``--from``, ``--image`` and ``--copy`` name."""
 
+from __future__ import annotations  # evaluated, they would import the library's rooms that they name
+
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -41,7 +43,7 @@ def read_wanted(platforms: Sequence[str], *, reference: str = "", max_size: str 
     )
 
 
-def release_source(context: Context, reference: str) -> "ImageSource":
+def release_source(context: Context, reference: str) -> ImageSource:
     """Return the images of a release that is known here, own or followed."""
     from catalog.delivery import open_store
     from catalog.intake.release import ReleaseSource
@@ -52,7 +54,7 @@ def release_source(context: Context, reference: str) -> "ImageSource":
     return ReleaseSource(context.home, reference, resolved.release, open_store(context.home, context.network, catalogue), catalogue)
 
 
-def file_source(context: Context, origin: str) -> "ImageSource":
+def file_source(context: Context, origin: str) -> ImageSource:
     """Return the images of an exported tar, an OCI layout folder, standard input (``-``), or of IPFS (``ipfs://CID[/PATH]``)."""
     if origin.startswith("ipfs://"):
         from catalog.delivery import explain_absence, open_store

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from catalog.image.reader import ArchivedLayer
 from catalog.model import release as model
+
+if TYPE_CHECKING:
+    from catalog.image.reader import ArchivedLayer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,6 @@ def describe_image(image: model.Image) -> Image:
     )
 
 
-def describe_layer(layer: ArchivedLayer) -> Layer:
+def describe_layer(layer: "ArchivedLayer") -> Layer:
     """Return the document of a layer."""
     return Layer(diff_id=str(layer.diff_id), cid=str(layer.cid), size=layer.size, stored=layer.stored_size)

@@ -14,21 +14,18 @@ from catalog.ipld.block import Blockstore
 from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
 from catalog.limits import OWN_RECORD_PATIENCE, SOURCE_BUDGET
-from catalog.own.cluster import share_to_cluster
-from catalog.own.kubo import share_to_kubo
-from catalog.own.merging import MergeReport
 from catalog.own.nodes import Consent, ReplicaState, has_consent
-from catalog.own.pinning import ServiceState, share_to_services
-from catalog.own.places import open_place
 from catalog.own.signing import own_name
 from catalog.own.state import OwnCatalogue
-from catalog.own.upload import LostBlocks
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
 from catalog.sources.records import Answer, ask_routings
 
 if TYPE_CHECKING:
     from catalog.own.deltas import MadeDelta
+    from catalog.own.merging import MergeReport
+    from catalog.own.pinning import ServiceState
+    from catalog.own.upload import LostBlocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,13 @@ class Shared:
 
     record: Record
     signed: bool
-    merged: MergeReport | None = None
+    merged: "MergeReport | None" = None
     targets: tuple[str, ...] = ()
     pending: str = ""
     deltas: "tuple[MadeDelta, ...]" = ()
-    lost: tuple[LostBlocks, ...] = ()
+    lost: "tuple[LostBlocks, ...]" = ()
     replicas: ReplicaState | None = None
-    services: tuple[ServiceState, ...] = ()
+    services: "tuple[ServiceState, ...]" = ()
 
 
 def share_change(
@@ -181,6 +178,10 @@ def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Sh
         return replace(shared, pending=f"no Kubo node is configured, from which {', '.join(fed)} would fetch") if fed else shared
     if not network.kubo_public:
         return replace(shared, pending=f"what becomes public through the Kubo node at {network.kubo.url} was not confirmed yet")
+    # Most homes have no node, and what shares through one takes a tenth of a publish to import.
+    from catalog.own.kubo import share_to_kubo
+    from catalog.own.places import open_place
+
     try:
         place = open_place(home, network)
         if place is None:
@@ -189,6 +190,8 @@ def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Sh
             done = share_to_kubo(home, place, shared.record, progress)
             shared = replace(shared, targets=("kubo",), lost=done.lost)
         else:
+            from catalog.own.cluster import share_to_cluster
+
             through = share_to_cluster(home, place, network.rule, shared.record, progress)
             done, pending = through.uploaded, through.pending
             targets = () if pending else ("cluster",)
@@ -197,6 +200,8 @@ def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Sh
         return replace(shared, pending=f"{error.message}: {error.why}" if error.why else error.message)
     if not network.services:
         return shared
+    from catalog.own.pinning import share_to_services
+
     states = share_to_services(home, network.services, place.node, done.top, shared.record, progress)
     return replace(shared, services=tuple(states))
 

@@ -12,7 +12,6 @@ from catalog.ipns.name import IpnsName
 from catalog.ipns.record import Record
 from catalog.limits import SUSPICIOUS_SEQUENCE_JUMP
 from catalog.model.release import Release
-from catalog.own.merging import MergeReport, merge_record
 from catalog.own.moving import open_held
 from catalog.own.signing import needs_renewal, own_record, sign_snapshot, take_own_record
 from catalog.own.snapshots import write_own_snapshot
@@ -23,6 +22,7 @@ from catalog.trust.store import list_refused, list_unshared, refuse_record
 
 if TYPE_CHECKING:
     from catalog.own.deltas import MadeDelta
+    from catalog.own.merging import MergeReport
 
 
 class OwnCatalogue:
@@ -86,6 +86,8 @@ class OwnCatalogue:
 
         Raises `UnavailableError` where its snapshot cannot be fetched.
         """
+        from catalog.own.merging import merge_record
+
         report = merge_record(self._home, self._last_root, record, open_store(self._home, self._network, str(self.name)))
         self.refuse(record)
         self._above.append(record.sequence)

@@ -1,6 +1,6 @@
 """The Docker engine, or podman by its Docker-compatible socket: finding images, reading them and loading them.
 
-Everything uses the engine's HTTP API (docker-py), and no program. Three kinds of store differ in what an image ID is and in which
+Everything uses the engine's HTTP API, and no program. Three kinds of store differ in what an image ID is and in which
 layers may be left out of a load:
 
 ===========  ============================================  =====================================================

@@ -1,8 +1,6 @@
 """Requests to an engine's API: addresses, versions, limits of time and size, and errors.
 
-docker-py provides the transports (Unix sockets, TCP, TLS) and the user's logins. The requests are written out here, since its
-methods for images hide the parameters and time limits that large images need. An engine is not trusted to end its answers or to
-keep them small.
+An engine is not trusted to end its answers or to keep them small.
 """
 
 import json
@@ -15,19 +13,14 @@ from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
-import requests
-import urllib3.exceptions
-
-from catalog.clients.docker.login import find_login
-from catalog.clients.docker.reaching import RESTART_HINT, innermost, open_client, unreachable
+from catalog.clients.docker.connection import LOST, Answer
+from catalog.clients.docker.reaching import RESTART_HINT, innermost, open_connector, unreachable
 from catalog.clients.docker.reply import Reply
 from catalog.clients.docker.target import EngineTarget
 from catalog.clients.docker.watch import Watch
 from catalog.errors import EngineUnavailableError
 from catalog.limits import CONNECT_TIMEOUT, ENGINE_EXPORT_FLOOR, KIB, MAX_ENGINE_EVENT, MAX_ENGINE_REPLY, MIB
 
-_LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
-_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _PIECE = 64 * KIB
 _EXPORT_WINDOWS = 5  # periods of silence over which an export must bring its least
 
@@ -39,10 +32,11 @@ class EngineApi:
         """Connect. ``elsewhere`` is the host of another engine, which the error names if nobody answers at this one."""
         self.target = target
         self.idle_timeout = idle_timeout
-        self._client = open_client(target, idle_timeout, elsewhere)
+        self._connector = open_connector(target, elsewhere)
         try:
+            self.description = self._describe()
             self.version = self._newest_version()
-        except _LOST as error:
+        except LOST as error:
             self.close()
             raise unreachable(target, error, elsewhere) from error
         except BaseException:
@@ -67,7 +61,7 @@ class EngineApi:
         data: Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         patience: float = 0.0,
-    ) -> requests.Response:
+    ) -> Answer:
         """Send one request and return the answer, of any status, with its body unread. Close it.
 
         ``patience`` is added to the seconds of silence that are allowed until the answer begins. Raise `EngineUnavailableError`.
@@ -75,18 +69,16 @@ class EngineApi:
         # Over a Unix socket the first limit also applies to each write.
         limits = (self.idle_timeout if data is not None else min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout + patience)
         version = ".".join(str(part) for part in self.version)
-        url = f"{self._client.base_url}/v{version}{quote(path, safe='/:@')}"
+        url = f"/v{version}{quote(path, safe='/:@')}"
 
-        def send() -> requests.Response:
-            return self._client.request(
-                method, url, params=params, data=data, headers=headers, stream=True, timeout=limits, allow_redirects=False
-            )
+        def send() -> Answer:
+            return self._connector.request(method, url, params=params, data=data, headers=headers, timeouts=limits)
 
         what = f"{method} {path}"
         with self._translated(what):
             return send() if data is not None else self._within(2 * sum(limits), send, what)
 
-    def read(self, response: requests.Response) -> Reply:
+    def read(self, response: Answer) -> Reply:
         """Return the complete answer of an opened response; raise `EngineUnavailableError` if it is too large or too slow."""
         body = bytearray()
         end = monotonic() + self.idle_timeout
@@ -100,7 +92,7 @@ class EngineApi:
 
         # The libraries read some of an answer (the end of a chunked one) in loops of their own: those end by the watch.
         with self._watched(Watch(response, self.idle_timeout + 1), late), self._translated(_asked(response)):
-            for piece in response.raw.stream(_PIECE, decode_content=True):
+            for piece in response.stream(_PIECE):
                 body += piece
                 if len(body) > MAX_ENGINE_REPLY:
                     raise EngineUnavailableError(
@@ -108,7 +100,7 @@ class EngineApi:
                     )
                 if monotonic() > end:
                     raise late()
-        return Reply(response.status_code, bytes(body))
+        return Reply(response.status, bytes(body))
 
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the answer to a GET; raise `EngineUnavailableError` for any other status than 200."""
@@ -130,7 +122,7 @@ class EngineApi:
             f"{self.target.address} does not answer as an engine does", why=why, hint="is it the socket of Docker or podman?"
         )
 
-    def events(self, response: requests.Response, limit: float) -> Iterator[dict[str, Any]]:
+    def events(self, response: Answer, limit: float) -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of a stream of lines as they arrive, for ``limit`` seconds at most.
 
         Raise `EngineUnavailableError` for a malformed one, and for a stream that does not end.
@@ -146,7 +138,7 @@ class EngineApi:
             )
 
         with self._watched(Watch(response, limit), late), self._translated(_asked(response)):
-            for piece in response.raw.stream(_PIECE, decode_content=False):
+            for piece in response.stream(_PIECE):
                 pending += piece
                 if b"\n" in piece:
                     *lines, rest = pending.split(b"\n")
@@ -159,7 +151,7 @@ class EngineApi:
                     )
             yield from self._parse_event(pending)
 
-    def body(self, response: requests.Response) -> Iterator[bytes]:
+    def body(self, response: Answer) -> Iterator[bytes]:
         """Yield a streamed body in pieces as they arrive: gathering larger ones would cost as much as reading them.
 
         Raise `EngineUnavailableError` for one that drips. The time that the caller takes between two pieces does not count.
@@ -175,17 +167,17 @@ class EngineApi:
             )
 
         with self._watched(watch, late), self._translated(_asked(response)):
-            yield from watch.count(response.raw.stream(MIB, decode_content=False))
+            yield from watch.count(response.stream(MIB))
 
-    def limit_silence(self, response: requests.Response) -> None:
+    def limit_silence(self, response: Answer) -> None:
         """Allow only ``idle_timeout`` of silence from now on, since the answer has begun."""
-        sock = getattr(response.raw.connection, "sock", None) if response.raw is not None else None
-        if sock is not None:
-            sock.settimeout(self.idle_timeout)
+        response.limit_silence(self.idle_timeout)
 
     def registry_auth(self, repository: str) -> Mapping[str, str]:
         """Return the header with the user's login for the registry of ``repository``; raise as `find_login` does."""
-        return find_login(self._client, self.target.config_dir / "config.json", repository)
+        from catalog.clients.docker.login import find_login  # imports docker-py
+
+        return find_login(self.target.config_dir / "config.json", repository)
 
     def refused(self, reply: Reply, what: str) -> EngineUnavailableError:
         """Return the error for a status that has no more specific one."""
@@ -194,12 +186,12 @@ class EngineApi:
         )
 
     def close(self) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections that nobody uses."""
+        self._connector.close()
 
-    def _within(self, seconds: float, send: Callable[[], requests.Response], what: str) -> requests.Response:
+    def _within(self, seconds: float, send: Callable[[], Answer], what: str) -> Answer:
         """Return what ``send`` returns or raises, if it does within ``seconds``: a limit for each read does not end a drip."""
-        ended: queue.SimpleQueue[requests.Response | BaseException] = queue.SimpleQueue()
+        ended: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
 
         def run() -> None:
             try:
@@ -237,14 +229,15 @@ class EngineApi:
             hint=RESTART_HINT,
         )
 
-    def _newest_version(self) -> tuple[int, ...]:
+    def _describe(self) -> Any:
+        """Ask the engine for its versions, which it answers in any version of the API."""
         limits = min(CONNECT_TIMEOUT, self.idle_timeout), self.idle_timeout
-        url = f"{self._client.base_url}/version"
-        with self._within(
-            2 * sum(limits), lambda: self._client.get(url, timeout=limits, stream=True, allow_redirects=False), "GET /version"
-        ) as response:
-            answer = self.json_of(self.read(response))
-        text = str(answer.get("ApiVersion")) if isinstance(answer, dict) else ""
+        what = "GET /version"
+        with self._within(2 * sum(limits), lambda: self._connector.request("GET", "/version", timeouts=limits), what) as response:
+            return self.json_of(self.read(response))
+
+    def _newest_version(self) -> tuple[int, ...]:
+        text = str(self.description.get("ApiVersion")) if isinstance(self.description, dict) else ""
         if not re.fullmatch(r"[0-9]{1,3}\.[0-9]{1,3}", text, re.ASCII):
             raise self.malformed("it states no version of the API")
         return tuple(int(part) for part in text.split("."))
@@ -265,9 +258,9 @@ class EngineApi:
         """Raise `EngineUnavailableError` for each way in which a connection ends: urllib3's errors pass requests in bodies."""
         try:
             yield
-        except _TIMEOUTS as error:
+        except TimeoutError as error:
             raise self._stuck(what) from error
-        except _LOST as error:
+        except LOST as error:
             # A body or a write that stalls is raised as a broken connection.
             if "timed out" in str(error):
                 raise self._stuck(what) from error
@@ -276,7 +269,6 @@ class EngineApi:
             ) from error
 
 
-def _asked(response: requests.Response) -> str:
+def _asked(response: Answer) -> str:
     """Return what the engine was asked for, without the version of the API and the parameters."""
-    path = re.sub(r"^/v[0-9.]+(?=/)", "", response.request.path_url.partition("?")[0])
-    return f"{response.request.method} {path}"
+    return re.sub(r" /v[0-9.]+(?=/)", " ", response.asked)

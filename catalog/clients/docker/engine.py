@@ -114,7 +114,7 @@ class Engine:
         params = {"fromImage": whole(repository), "tag": tag} | ({"platform": str(platform)} if platform is not None else {})
         headers = self._api.registry_auth(repository)
         with self._api.open("POST", "/images/create", params=params, headers=headers) as response:
-            if response.status_code != 200:
+            if response.status != 200:
                 reply = self._api.read(response)
                 raise events.pull_failed(reference, reply.message, absent=reply.status == 404)
             for event in self._api.events(response, ENGINE_PULL_TIME):
@@ -139,7 +139,7 @@ class Engine:
         limit = ENGINE_LOAD_TIME + 2 * staging_time(size)
         params = {"tag": version} | ({"platform": platform_json(platform)} if platform is not None else {})
         with self._api.open("POST", f"/images/{name}/push", params=params, headers=headers) as response:
-            if response.status_code != 200:
+            if response.status != 200:
                 raise self._api.refused(self._api.read(response), f'to push "{name}:{version}"')
             for event in self._api.events(response, limit):
                 if said := events.failure_of(event):
@@ -268,7 +268,7 @@ def require_complete(image: EngineImage, reference: str) -> EngineImage:
 
 
 def _read_info(api: EngineApi) -> EngineInfo:
-    version = api.get_json("/version")
+    version = api.description
     info = api.get_json("/info")
     if not (isinstance(version, dict) and has_shape(version, _VERSION) and isinstance(info, dict) and has_shape(info, _INFO)):
         raise api.malformed("its description of itself is malformed")

@@ -35,7 +35,7 @@ def open_export(api: EngineApi, image_id: str, size: int, platform: Platform | N
     """Open the export of an image by its ID; ``platform`` selects one of an index, if the engine can (API 1.48)."""
     params = {"platform": platform_json(platform)} if platform is not None else {}
     with api.open("GET", f"/images/{image_id}/get", params=params, patience=staging_time(size)) as response:
-        if response.status_code != 200:
+        if response.status != 200:
             reply = api.read(response)
             if reply.status != 404:
                 raise api.refused(reply, f"to export {image_id}")

@@ -119,7 +119,7 @@ class Feeding:
             "POST", "/images/load", params=params, data=self._pieces(), headers=headers, patience=self._patience
         )
         with response:
-            if response.status_code != 200:
+            if response.status != 200:
                 self._tell({"errorDetail": {"message": self._api.read(response).message}})  # podman
                 return
             for event in self._api.events(response, self._load_limit + _MARGIN):

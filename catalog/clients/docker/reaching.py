@@ -1,25 +1,16 @@
-"""Connecting to an engine: the transport for its address, and what is wrong where nobody answers there."""
-
-import socket
-from typing import Any
-
-import docker
-import docker.constants
-import docker.errors
-import docker.tls
-import docker.utils
+"""Connecting to an engine: how its address is reached, and what is wrong where nobody answers there."""
 
 from catalog.clients.address import explain
+from catalog.clients.docker.connection import EngineConnector
 from catalog.clients.docker.target import EngineTarget
 from catalog.errors import EngineUnavailableError
 
 RESTART_HINT = "restart the Docker daemon (systemctl restart docker) and run the command again"
-MALFORMED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)  # how docker-py fails on malformed settings
 _SCHEMES = ("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://", "fd://")
 
 
-def open_client(target: EngineTarget, idle_timeout: float, elsewhere: str | None) -> docker.APIClient:
-    """Return a client of docker-py for an engine. Nothing is asked yet, but a Unix socket must answer.
+def open_connector(target: EngineTarget, elsewhere: str | None) -> EngineConnector:
+    """Return how an engine is asked; nothing is connected yet.
 
     ``elsewhere`` is the host of another engine, which the error names. Raise `EngineUnavailableError`.
     """
@@ -32,17 +23,8 @@ def open_client(target: EngineTarget, idle_timeout: float, elsewhere: str | None
     if target.host.startswith("ssh:"):
         raise unreachable(target, ValueError("dcat makes no SSH connections itself"), elsewhere)
     try:
-        docker.utils.parse_host(target.host)
-        _knock(target.host, idle_timeout)
-    except (docker.errors.DockerException, OSError, ValueError) as error:
-        raise unreachable(target, error, elsewhere) from error
-    try:
-        return _make_client(target, idle_timeout)
-    except MALFORMED as error:
-        raise EngineUnavailableError(
-            "Docker's settings cannot be read", why=str(error), hint="look at config.json in DOCKER_CONFIG or ~/.docker"
-        ) from error
-    except docker.errors.DockerException as error:
+        return EngineConnector(target)
+    except (OSError, ValueError) as error:
         raise unreachable(target, error, elsewhere) from error
 
 
@@ -73,24 +55,3 @@ def innermost(error: BaseException) -> str:
             break
         seen = inner
     return explain(seen)
-
-
-def _knock(host: str, timeout: float) -> None:
-    """Connect to a Unix socket once: for the system's own error, and because docker-py does not close a failed connection."""
-    if host.startswith("unix://"):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(timeout)
-            sock.connect("/" + host.removeprefix("unix://").lstrip("/"))
-
-
-def _make_client(target: EngineTarget, idle_timeout: float) -> docker.APIClient:
-    tls: docker.tls.TLSConfig | bool = False
-    if target.tls is not None:
-        files = target.tls
-        tls = docker.tls.TLSConfig(client_cert=(str(files.cert), str(files.key)), ca_cert=str(files.ca), verify=files.verify)
-    seconds: Any = idle_timeout  # typed as int, but passed to the socket as it is
-    # The version is asked for by `_newest_version`: docker-py would do so before `trust_env` is off.
-    client = docker.APIClient(base_url=target.host, tls=tls, timeout=seconds, version=docker.constants.DEFAULT_DOCKER_API_VERSION)
-    client.headers["Accept-Encoding"] = "identity"
-    client.trust_env = False  # proxies, passwords and authorities of the environment are not meant for an engine
-    return client

@@ -12,7 +12,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-import requests
+from catalog.clients.docker.connection import Answer
 
 _CHECKS = 8  # in one period
 
@@ -24,7 +24,7 @@ class Watch:
     time counts in which `count` waits for the connection.
     """
 
-    def __init__(self, response: requests.Response, seconds: float, least: int | None = None) -> None:
+    def __init__(self, response: Answer, seconds: float, least: int | None = None) -> None:
         self.has_cut = False
         self._seconds = seconds
         self._least = least
@@ -32,8 +32,8 @@ class Watch:
         self._is_waiting = least is None
         self._done = threading.Event()
         self._socket: socket.socket | None = None
-        with suppress(OSError, ValueError, AttributeError):  # an answer without a body is closed already
-            self._socket = socket.socket(fileno=os.dup(response.raw.fileno()))
+        with suppress(OSError):  # an answer without a body is closed already
+            self._socket = socket.socket(fileno=os.dup(response.fileno()))
         self._thread = threading.Thread(target=self._run, name="engine-watch", daemon=True)
 
     def count(self, pieces: Iterable[bytes]) -> Iterator[bytes]:

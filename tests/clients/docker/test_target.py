@@ -124,16 +124,18 @@ def test_settings_of_any_kind_do_not_keep_from_the_engine(tmp_path_factory: pyte
 
 
 @pytest.mark.parametrize("content", ["[]", '{"auths": 7}', '{"auths": {"x": {"auth": "?"}}}'])
-def test_settings_that_docker_py_chokes_on_are_an_error(
+def test_settings_of_the_real_environment_keep_from_a_login_only(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
-    """docker-py reads the real environment's settings, too, whatever it is told."""
+    """docker-py, which finds logins, reads the real environment's settings, too, whatever it is told."""
     folder = tmp_path_factory.mktemp("s")
     (folder / "config.json").write_text(content, encoding="utf-8")
     monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    with fake_engine(folder) as fake, pytest.raises(EngineUnavailableError) as caught:
-        connect(fake.host, environment={})
-    assert "settings" in caught.value.message
+    with fake_engine(folder) as fake, connect(fake.host, environment={}) as engine:
+        assert engine.info().version == "0.fake"
+        with pytest.raises(UnavailableError) as caught:
+            engine.pull("web:1")
+        assert "login" in caught.value.message
 
 
 def test_a_login_that_cannot_be_had_is_an_error(tmp_path_factory: pytest.TempPathFactory) -> None:
