@@ -11,35 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from catalog.home.home import open_home
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Release
 from cli.main import main
 from tests.compat.engines import PrivateEngine
-from tests.compat.runnable import OTHER, deployed_home
+from tests.compat.runnable import OTHER
 from tests.compat.tools import Tool, buildkit, find_tool, tool
 from tests.factory.platforms import HOST
 from tests.factory.programs import make_program
 from tests.factory.times import NOW
 from tests.needs import ROOT
-from tests.server.registry.conftest import RegistryServer, serving_registry
+from tests.server.registry.conftest import RegistryServer
 from tests.server.registry.pushing import PushServer, serving_pushes
 
 __all__ = ["buildkit"]
 
 pytestmark = pytest.mark.xdist_group("engines")
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return deployed_home(tmp_path_factory.mktemp("deployed"))
-
-
-@pytest.fixture(scope="module")
-def registry(deployed: Path) -> Iterator[RegistryServer]:
-    with open_home(deployed, now=NOW) as home, serving_registry(home) as served:
-        yield served
 
 
 @pytest.fixture

@@ -4,20 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from catalog.home.home import open_home
 from tests.compat.containerd import Node, run_node
 from tests.compat.registry import sent_of
-from tests.compat.runnable import deployed_home
-from tests.factory.times import NOW
-from tests.server.registry.conftest import RegistryServer, serving_registry
+from tests.server.registry.conftest import RegistryServer
 
 pytestmark = pytest.mark.xdist_group("engines")
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    with open_home(deployed_home(tmp_path_factory.mktemp("home")), now=NOW) as home, serving_registry(home) as served:
-        yield served
 
 
 @pytest.fixture(scope="module", params=[0, 65536], ids=["one stream", "parallel"])

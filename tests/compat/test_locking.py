@@ -10,7 +10,6 @@ import yaml
 from catalog.home.home import open_home
 from cli.main import main
 from tests.compat.engines import PrivateEngine
-from tests.compat.runnable import deployed_home
 from tests.compat.tools import buildkit, tool
 from tests.factory.platforms import HOST
 from tests.factory.programs import make_program
@@ -18,11 +17,6 @@ from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 __all__ = ["buildkit"]
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return deployed_home(tmp_path_factory.mktemp("deployed"))
 
 
 @pytest.fixture

@@ -1,28 +1,19 @@
 """`FROM` an image of `dcat serve`: BuildKit builds on it, and its layers stay what they are."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from catalog.home.home import open_home
 from tests.compat.engines import PrivateEngine
-from tests.compat.runnable import OTHER, deployed_home
+from tests.compat.runnable import OTHER
 from tests.compat.tools import buildkit, tool
 from tests.factory.platforms import HOST
-from tests.factory.times import NOW
-from tests.server.registry.conftest import RegistryServer, serving_registry
+from tests.server.registry.conftest import RegistryServer
 
 __all__ = ["buildkit"]
 
 pytestmark = pytest.mark.xdist_group("engines")
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
-    with open_home(deployed_home(tmp_path_factory.mktemp("home")), now=NOW) as home, serving_registry(home) as served:
-        yield served
 
 
 def _context(folder: Path, image: str) -> None:

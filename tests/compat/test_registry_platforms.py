@@ -15,7 +15,7 @@ from catalog.operations.pull import pull
 from catalog.own.share import Sharing
 from catalog.server.settings import ServerSettings
 from tests.compat.engines import PrivateEngine
-from tests.compat.runnable import OTHER, deployed_home
+from tests.compat.runnable import OTHER
 from tests.compat.tools import tool
 from tests.delivery.versions import follower
 from tests.factory.exports import source_of
@@ -30,17 +30,6 @@ pytestmark = pytest.mark.xdist_group("engines")
 
 _TOKEN = "t0ken-of-the-tests"
 _ENGINES = ("docker20", "docker29", "docker29_classic", "podman")
-
-
-@pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return deployed_home(tmp_path_factory.mktemp("deployed"))
-
-
-@pytest.fixture(scope="module")
-def registry(deployed: Path) -> Iterator[RegistryServer]:
-    with open_home(deployed, now=NOW) as home, serving_registry(home) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")
