@@ -73,12 +73,17 @@ def _note_docker(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
     return f"{only}docker reads it after: systemctl reload docker"
 
 
-def _note_k3s(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
-    return "k3s reads it after: systemctl restart k3s (or k3s-agent)"
-
-
-def _note_rke2(root: Path, mirror: Mirror) -> str:  # noqa: ARG001
-    return "RKE2 reads it after: systemctl restart rke2-server (or rke2-agent)"
+def _rancher(name: str, shown: str, server: str) -> Engine:
+    """Return k3s or RKE2, which have the same file in a folder each; ``server`` is the unit of a node that is not only an agent."""
+    folder = f"etc/rancher/{name}"
+    return Engine(
+        name,
+        (folder, name),
+        lambda root, _: [root / folder / "registries.yaml"],
+        k3s.add_endpoints,
+        k3s.remove_endpoints,
+        note=lambda _root, _mirror: f"{shown} reads it after: systemctl restart {server} (or {name}-agent)",
+    )
 
 
 ENGINES = (
@@ -107,22 +112,8 @@ ENGINES = (
         containers.remove_drop_in,
         check=containers.check_others,
     ),
-    Engine(
-        "k3s",
-        ("etc/rancher/k3s", "k3s"),
-        lambda root, _: [root / "etc/rancher/k3s/registries.yaml"],
-        k3s.add_endpoints,
-        k3s.remove_endpoints,
-        note=_note_k3s,
-    ),
-    Engine(
-        "rke2",
-        ("etc/rancher/rke2", "rke2"),
-        lambda root, _: [root / "etc/rancher/rke2/registries.yaml"],
-        k3s.add_endpoints,
-        k3s.remove_endpoints,
-        note=_note_rke2,
-    ),
+    _rancher("k3s", "k3s", "k3s"),
+    _rancher("rke2", "RKE2", "rke2-server"),
 )
 NAMES = tuple(engine.name for engine in ENGINES)
 

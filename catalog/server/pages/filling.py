@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from markupsafe import escape as escape_html
 
@@ -43,6 +44,11 @@ def fill(visit: Visit, parts: Sequence[Part], plain: str, room: int) -> tuple[di
 def size_of(*texts: str | None) -> int:
     """Return how many bytes texts take in HTML."""
     return sum(len(escape_html(escape(text)).encode()) for text in texts if text)
+
+
+def path_size(path: str) -> int:
+    """Return how many bytes a path takes in a row that has it as a link and as text."""
+    return 2 * len(quote(path, errors="surrogateescape"))
 
 
 def _find(place: str, keys: list[str], plain: str) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Two releases: layers, configuration, files and packages that differ, and what the upgrade costs on the wire."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from catalog.documents.differences import (
     FileDifference,
@@ -31,7 +30,7 @@ from catalog.ipld.cid import Cid
 from catalog.model.release import Image
 from catalog.operations.diff import compare_files
 from catalog.rootfs.difference import FileChange, FilesDifference
-from catalog.server.pages.filling import Part, fill, size_of
+from catalog.server.pages.filling import Part, fill, path_size, size_of
 from catalog.server.pages.views.fetching import can_fetch, fetch_if_asked
 from catalog.server.pages.views.files import open_archive
 from catalog.server.pages.views.layers import leaves, leaves_of
@@ -196,8 +195,7 @@ def _compare_files(visit: Visit, before: Cid, after: Cid) -> tuple[FilesDifferen
 
 
 def _row_size(change: FileChange) -> int:
-    """Return about how many bytes a row takes: its path is in it twice."""
-    return 300 + 2 * len(quote(change.path, errors="surrogateescape"))
+    return 300 + path_size(change.path)
 
 
 def _order(found: FilesDifference | None) -> tuple[FileChange, ...]:

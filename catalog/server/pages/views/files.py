@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import quote
 
 from catalog.delivery.contents import ImageFiles, open_image_files
 from catalog.documents.files import File, describe_file
@@ -12,6 +11,7 @@ from catalog.ipld.cid import Cid
 from catalog.limits import MAX_SHOWN_FILE
 from catalog.operations.files import describe_file as describe_node
 from catalog.rootfs.tree import Node
+from catalog.server.pages.filling import path_size
 from catalog.server.pages.views.fetching import fetch_if_asked
 from catalog.server.pages.views.release import choose_platform, find_release
 from catalog.server.pages.visit import Visit
@@ -115,8 +115,7 @@ def open_archive(visit: Visit, archive: Cid) -> ImageFiles:
 
 
 def _row_size(node: Node) -> int:
-    """Return about how many bytes a row takes: its path is in it twice."""
-    return 370 + 2 * len(quote(node.path, errors="surrogateescape")) + len(node.entry.target)
+    return 370 + path_size(node.path) + len(node.entry.target)
 
 
 def _select(opened: ImageFiles, node: Node, query: str) -> list[Node]:
