@@ -10,9 +10,9 @@ from cli.command import command, command_app
 from cli.context import Context
 from cli.output import Document, Table
 from cli.secrets import warn_if_shared
-from cli.settings import Setting
+from cli.settings import Setting, Settings
 from cli.settings.file import set_in_file, unset_in_file
-from cli.settings.keys import find_key
+from cli.settings.keys import LEAST, MOST, find_key
 from cli.sharing import ask_for_consent
 from cli.text import redact
 
@@ -62,6 +62,8 @@ def set_(
     path = context.surroundings.config
     closing = ""
     setting = Setting(key, known.read(key, value), "file", str(path))
+    if key in (LEAST, MOST):
+        _check_replicas(context.settings.changed(setting), key)
     if key == "kubo" and not _is_confirmed(context, context.settings.find_kubo(setting.text)):
         closing = f"Not confirmed, so nothing is shared there yet. To confirm: dcat config set kubo {setting.text} --yes"
     set_in_file(path, {key: setting.value})
@@ -73,6 +75,16 @@ def set_(
     return Document(
         "config", body | ({"confirmed": not closing} if key == "kubo" else {}), [setting.text], [f"{key} = {setting.text}"], closing
     )
+
+
+def _check_replicas(settings: Settings, key: str) -> None:
+    """Raise `InvalidConfigError` where the two numbers exclude each other; the hint changes the one that was not typed."""
+    try:
+        _ = settings.replicas
+    except InvalidConfigError as error:
+        if key == MOST:
+            error.hint = f"dcat config set {LEAST} {settings.text(MOST)}"
+        raise
 
 
 def _is_confirmed(context: Context, url: str) -> bool:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.clients.kubo_address import find_rpc
+from catalog.errors import InvalidConfigError
 from cli.settings.file import read_file_values
-from cli.settings.keys import AUTO, KEYS, Value, read_url
+from cli.settings.keys import AUTO, KEYS, LEAST, MOST, Value, read_url
 from cli.surroundings import Surroundings
 
 
@@ -59,6 +60,10 @@ class Settings:
     by_key: Mapping[str, Setting]
     variables: Mapping[str, str] = field(default_factory=dict)
 
+    def changed(self, setting: Setting) -> "Settings":
+        """Return these settings with another one in force."""
+        return Settings({**self.by_key, setting.key: setting}, self.variables)
+
     def text(self, key: str) -> str:
         """Return a setting as text, empty where it is not set."""
         return self.by_key[key].text if key in self.by_key else ""
@@ -90,9 +95,20 @@ class Settings:
 
     @property
     def replicas(self) -> tuple[int, int]:
-        """In how many nodes of a cluster the catalogue is kept: at least, and at most."""
-        least, most = (int(float(self.text(key))) for key in ("cluster-replicas", "cluster-max"))
-        return least, max(least, most)
+        """In how many nodes of a cluster the catalogue is kept: at least, and at most.
+
+        Raise `InvalidConfigError` where the user's own limit is below what is needed at least.
+        """
+        least, most = (int(float(self.text(key))) for key in (LEAST, MOST))
+        if self.by_key[MOST].origin == "default":
+            return least, max(least, most)
+        if most < least:
+            raise InvalidConfigError(
+                f"{MOST}: {most} is less than {LEAST}, which is {least}",
+                why=f"nothing counts as shared before {least} nodes keep it",
+                hint=f"dcat config set {MOST} {least}",
+            )
+        return least, most
 
     @property
     def services(self) -> tuple[Service, ...]:

@@ -16,7 +16,10 @@ Value = str | bool | float
 AUTO = "auto"
 """The value of ``kubo`` for the node whose repository ``IPFS_PATH`` names."""
 
+LEAST, MOST = "cluster-replicas", "cluster-max"
+
 _MOST_REPLICAS = 1000
+_EXAMPLES = {"kubo": "http://127.0.0.1:5001", "cluster": "http://127.0.0.1:9094"}  # of URLs, by the keys that take one
 _SOURCE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
@@ -43,7 +46,8 @@ def read_name(key: str, text: str) -> str:
 def read_url(key: str, text: str) -> str:
     """Return an http or https URL without a trailing slash; refuse one that carries a secret."""
     if not _is_http_url(text):
-        raise InvalidConfigError(f'{key}: "{redact(text)}" is not a valid URL', hint="a URL reads http://127.0.0.1:5001")
+        example = _EXAMPLES.get(key.removeprefix("DCAT_").lower(), "http://127.0.0.1:5078")
+        raise InvalidConfigError(f'{key}: "{redact(text)}" is not a valid URL', hint=f"a URL reads {example}")
     if has_secret(text):
         if key in ("URL", "--via"):  # of a command
             hint = "leave out what stands before @ and behind ? or #; for a token: --token-file FILE"
@@ -119,8 +123,8 @@ KEYS: dict[str, Key] = {
     "cluster": Key(read_url, "REST API of the IPFS Cluster's peer whose own Kubo node is the one of kubo", "DCAT_CLUSTER"),
     "cluster-token-file": Key(read_file, "file with USER:PASSWORD, or with a token, for it"),
     "cluster-ca-file": Key(read_file, "file with the CA certificate that signed its TLS certificate"),
-    "cluster-replicas": Key(read_replicas, "nodes that must keep what is shared before it is deleted here", default=2.0),
-    "cluster-max": Key(read_replicas, "nodes that keep it at most", default=3.0),
+    LEAST: Key(read_replicas, "nodes that must keep what is shared before it is deleted here", default=2.0),
+    MOST: Key(read_replicas, "nodes that keep it at most; unset, 3, or cluster-replicas where that is more", default=3.0),
     "deltas": Key(read_switch, "make a delta from the previous version when publishing", default=True),
     "offline": Key(read_switch, "never use the network", "DCAT_OFFLINE", default=False),
     "timeout": Key(read_seconds, "stop a command after so many seconds", "DCAT_TIMEOUT"),

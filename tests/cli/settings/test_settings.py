@@ -137,6 +137,28 @@ def test_settings_of_clusters_and_pinning_services(dcat: Dcat, tmp_path: Path) -
     assert read_settings(tmp_path / "config.toml", {"DCAT_CLUSTER": "http://other:9094"}).cluster == "http://other:9094"
 
 
+def test_most_replicas_are_not_fewer_than_the_least(dcat: Dcat, tmp_path: Path) -> None:
+    """What the user chose is refused rather than raised in silence; the default follows the other number."""
+    assert dcat("config", "set", "cluster-replicas", "4").code == 0
+    assert read_settings(tmp_path / "config.toml", {}).replicas == (4, 4)
+    refused = dcat("config", "set", "cluster-max", "3")
+    assert refused.code == dcat("config", "set", "cluster-max", "none").code
+    assert "cluster-max: 3 is less than cluster-replicas, which is 4" in refused.err
+    assert "dcat config set cluster-replicas 3" in refused.err
+    assert dcat("config", "set", "cluster-max", "4").code == 0
+    assert "dcat config set cluster-max 5" in dcat("config", "set", "cluster-replicas", "5").err
+    assert read_settings(tmp_path / "config.toml", {}).replicas == (4, 4)
+    (tmp_path / "config.toml").write_text("cluster-replicas = 5\ncluster-max = 4\n")
+    with pytest.raises(InvalidConfigError, match="cluster-max: 4 is less than cluster-replicas, which is 5"):
+        _ = read_settings(tmp_path / "config.toml", {}).replicas
+    assert dcat("config", "set", "cluster-replicas", "4").code == 0
+
+
+@pytest.mark.parametrize(("key", "port"), [("kubo", 5001), ("cluster", 9094), ("sources.ann.url", 5078)])
+def test_the_example_of_a_url_has_the_port_of_what_it_leads_to(dcat: Dcat, key: str, port: int) -> None:
+    assert f":{port}" in dcat("config", "set", key, "http://[").err
+
+
 def test_each_setting_that_the_guide_on_clusters_shows(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     text = (ROOT / "docs/guides/clusters.md").read_text(encoding="utf-8")
