@@ -48,7 +48,8 @@ def save(
 ) -> Document | None:
     """Write a release as an archive for docker load.
 
-    For machines without dcat. Every byte is verified; the file appears complete or not at all.
+    For machines without dcat. Every byte is verified; the file appears complete or not at all. It carries no name, so that the same
+    image has the same CID under every name: docker load prints the ID to tag.
     """
     to_stdout = output == "-"
     stdout = binary_output("an archive", f"dcat save {reference} -o FILE") if to_stdout else None
@@ -76,8 +77,11 @@ def save(
     }
     quoted = quote(output)
     load = f"docker load -i {quoted}" + ("" if uncompressed else f"   (Docker before 23: zstd -dc {quoted} | docker load)")
+    name = f"docker tag ID {done.resolved.release.name}:{done.resolved.release.version}   (ID: what docker load prints)"
     warnings = [notice.text for notice in done.resolved.notices if notice.warns]
-    return Document("save", body, [output], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}", warnings)
+    return Document(
+        "save", body, [output], [f"Wrote {output}  {format_size(done.size)}"], f"To load it: {load}\nTo name it: {name}", warnings
+    )
 
 
 def _check_name(reference: str, output: str) -> bool:

@@ -27,7 +27,8 @@ def test_the_name_of_the_file_says_what_is_in_it(stocked: Dcat, tmp_path: Path) 
     ran = stocked("save", "web@1.0", "-o", str(plain))
     assert ran.code == 0
     assert plain.read_bytes()[257:262] == b"ustar"
-    assert ran.err.endswith(f"To load it: docker load -i '{plain}'\n")
+    assert f"To load it: docker load -i '{plain}'\n" in ran.err
+    assert ran.err.endswith("To name it: docker tag ID web:1.0   (ID: what docker load prints)\n")
     assert stocked("save", "web@1.0", "--uncompressed", "-o", str(tmp_path / "other.tar")).code == 0
     assert (tmp_path / "other.tar").read_bytes() == plain.read_bytes()
     zstd = tmp_path / "a b.tar.zst"
