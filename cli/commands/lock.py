@@ -83,7 +83,7 @@ def lock(
 ) -> Document | None:
     """Write the digests of releases to a file, and compare it later.
 
-    The file, dcat.lock, belongs into version control. dcat lock --check ends with 23 where a catalogue now says otherwise, with
+    The file, dcat.lock, belongs in version control. dcat lock --check ends with 23 where a catalogue now says otherwise, with
     31 where bytes are not held here; dcat pull --locked pulls exactly what is locked. Offline, but
     for the metadata that the digest of several platforms needs. Of a Compose file, Kubernetes YAML,
     a kustomization or a Dockerfile it locks the images that a catalogue has; --check FILE ends with 23 where one of them is not
