@@ -7,7 +7,9 @@ import typer
 
 from catalog import operations
 from catalog.errors import DcatError, EngineUnavailableError
+from catalog.lookup.locate import open_lookup
 from catalog.model.lock import LockedRelease
+from catalog.model.platform import Platform
 from cli.command import command, command_app
 from cli.commands.lock import DEFAULT_FILE, read_lock
 from cli.context import Context
@@ -79,7 +81,7 @@ def pull(
     if min_age and not latest:
         raise UsageError("--min-age needs --latest", why="it chooses among versions")
     choice = operations.VersionChoice(latest, parse_span("--min-age", min_age) if min_age else None, allow_stale)
-    engine = None if no_load or not targets else _engine(context, targets[0][0], platform)
+    engine = None if no_load or not targets else _engine(context, targets[0], platform, choice)
     status = 0
     for reference, each in targets:
         try:
@@ -121,10 +123,21 @@ def _fetch_metadata(context: Context, entries: Sequence[LockedRelease]) -> None:
             context.output.warn(f"dcat serve cannot answer the index of {entry.reference}: {error.message}")
 
 
-def _engine(context: Context, reference: str, platform: str) -> "Engine":
+def _engine(context: Context, target: tuple[str, Platform], platform: str, choice: operations.VersionChoice) -> "Engine":
+    """Return the engine; raise `EngineUnavailableError` only for what could be pulled into it, else what the reference lacks."""
     try:
         return context.engine
     except EngineUnavailableError as error:
+        reference, wanted = target
+        with open_lookup(context.home.path) as lookup:
+            lookup.resolve(
+                reference,
+                now=context.now,
+                platform=wanted,
+                latest=choice.latest,
+                min_age=choice.min_age,
+                allow_stale=choice.allow_stale,
+            )
         error.hint += f"; without an engine: dcat save {reference}{f' --platform {platform}' if platform else ''} -o FILE"
         raise
 

@@ -9,6 +9,8 @@ def test_pull_without_an_engine_or_into_the_store(stocked: Dcat) -> None:
     ran = stocked("pull", "web@1.0")
     assert ran.code == 52
     assert "dcat save web@1.0 -o FILE" in ran.err
+    ran = stocked("pull", "web@9")
+    assert (ran.code, "release-not-found" in ran.err) == (10, True)  # what is typed is wrong, whether an engine runs or not
     assert "Stored and checked  web@1.0" in ok(stocked("pull", "web@1.0", "--no-load"))
     assert read_json(stocked("pull", "web@1.0", "--no-load", "--dry-run", "--json"))["missing"] == 0
 
