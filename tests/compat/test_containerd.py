@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compat.containerd import Node, run_node
+from tests.compat.publisher import wait_until
 from tests.compat.registry import sent_of
 from tests.server.registry.conftest import RegistryServer
 
@@ -25,8 +26,8 @@ def test_by_tag_and_digest(registry: RegistryServer, node: Node) -> None:
     assert node.image(f"{host}/team/web:1.0")["id"] == str(view.config_digest)
     node.pull(f"{host}/team/web@{view.manifest_digest}")
     assert node.image(f"{host}/team/web@{view.manifest_digest}")["id"] == str(view.config_digest)
-    sizes = sent_of(registry)
-    assert {str(layer.diff_id): layer.stored_size for layer in view.layers}.items() <= sizes.items()
+    sizes = {str(layer.diff_id): layer.stored_size for layer in view.layers}
+    wait_until(lambda: sizes.items() <= sent_of(registry).items())
 
 
 def test_of_several_platforms_its_own(registry: RegistryServer, node: Node) -> None:

@@ -132,7 +132,7 @@ def test_helia_gets_a_file_by_cid_and_by_name(gateway: Gateway) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

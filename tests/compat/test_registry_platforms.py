@@ -129,4 +129,5 @@ def test_an_index_of_which_one_platform_is_held(name: str, partial: RegistryServ
     partial.log.clear()
     with pytest.raises(AssertionError, match=r"manifest unknown|not found"):
         engine.run("pull", *_options(engine), "--platform", str(OTHER), image)
+    partial.wait_for_log('" 404 ')
     assert len([line for line in partial.log if '" 404 ' in line]) == 1

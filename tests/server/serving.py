@@ -135,6 +135,13 @@ class Served:
             assert time.monotonic() < deadline, f"no line with {part!r}"
             time.sleep(0.01)
 
+    def wait_for_requests(self, number: int) -> None:
+        """Wait until so many requests are in flight, beside the one that asks."""
+        deadline = time.monotonic() + 60
+        while f"dcat_requests_in_flight {number + 1}\n" not in self.ask("/metrics").body.decode():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
     @contextlib.contextmanager
     def connect(self) -> Iterator[socket.socket]:
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:

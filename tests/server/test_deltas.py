@@ -136,12 +136,6 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Serv
         offered.gate.set()
 
 
-def wait_for_requests(served: Served, number: int) -> None:
-    """Wait until so many requests are in flight, beside the one that asks."""
-    while b"dcat_requests_in_flight %d\n" % (number + 1) not in served.ask("/metrics").body:
-        time.sleep(0.01)
-
-
 def test_one_that_takes_long_is_made_all_the_same(slow: tuple[Served, SlowDeltas]) -> None:
     served, offered = slow
     answer = served.ask(f"/dcat/v1/delta/{A}/{B}")
@@ -164,7 +158,7 @@ def test_not_everybody_waits_for_one(slow: tuple[Served, SlowDeltas], monkeypatc
             connection.sendall(request)
         while offered.asked < 2:  # then they wait
             time.sleep(0.01)
-        wait_for_requests(served, 2)
+        served.wait_for_requests(2)
         answer = served.ask(f"/dcat/v1/delta/{A}/{B}")
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         offered.gate.set()
@@ -267,9 +261,9 @@ def test_one_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
         with served.connect() as first, served.connect() as second:
             first.sendall(request)
             second.sendall(request)
-            wait_for_requests(served, 2)
+            served.wait_for_requests(2)
             first.close()
-            wait_for_requests(served, 1)
+            served.wait_for_requests(1)
             assert not offered.stopped.is_set()  # another client waits for the same
         assert offered.stopped.wait(60)
 

@@ -276,9 +276,7 @@ def test_what_is_held_does_not_wait_for_what_arrives(tmp_path: Path) -> None:
         request = f"GET /v2/team/web/blobs/{digest} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         for _ in range(140):
             stack.enter_context(served.connect()).sendall(request)
-        deadline = time.monotonic() + 60
-        while b"dcat_requests_in_flight 141\n" not in served.ask("/metrics").body:
-            assert time.monotonic() < deadline
+        served.wait_for_requests(140)
         manifest = json.loads(served.ask("/v2/team/web/manifests/1.0").body)
         assert served.ask(f"/v2/team/web/blobs/{manifest['layers'][0]['digest']}").status == 200
         assert served.ask("/v2/_catalog").status == 200
@@ -295,9 +293,7 @@ def test_not_everybody_waits_for_what_arrives(tmp_path: Path, monkeypatch: pytes
         path = f"/v2/team/web/blobs/{json.loads(served.ask('/v2/team/web/manifests/1.1').body)['layers'][-1]['digest']}"
         for _ in range(3):
             stack.enter_context(served.connect()).sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        deadline = time.monotonic() + 60
-        while b"dcat_requests_in_flight 4\n" not in served.ask("/metrics").body:
-            assert time.monotonic() < deadline
+        served.wait_for_requests(3)
         answer = served.ask(path)
         assert (answer.status, answer.headers["retry-after"]) == (429, "5")
         world.source.gate.set()
@@ -312,6 +308,7 @@ def test_a_source_that_stalls_does_not_keep_a_server_that_stops(tmp_path: Path) 
         digest = json.loads(served.ask("/v2/team/web/manifests/1.1").body)["layers"][-1]["digest"]
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(served.ask, f"/v2/team/web/blobs/{digest}")
+            served.wait_for_requests(1)
             time.sleep(0.2)
             world.feeder.close()  # while the gate is closed
             assert waiting.result(60).status == 404

@@ -205,10 +205,7 @@ def held_up(served: Served, cid: Cid, number: int) -> Iterator[None]:
         request = f"GET /ipfs/{cid}?format=raw HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         for _ in range(number):
             stack.enter_context(served.connect()).sendall(request)
-        deadline = time.monotonic() + 60
-        while f"dcat_requests_in_flight {number + 1}\n" not in served.ask("/metrics").body.decode():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        served.wait_for_requests(number)
         yield
 
 
