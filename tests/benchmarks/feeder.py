@@ -64,9 +64,15 @@ class _Place:
         folder = self.folder / "near"
         return {"DCAT_HOME": str(folder / home), "HOME": str(folder), "DCAT_CONFIG": str(folder / "config.toml")}
 
-    def dcat(self, *arguments: str) -> None:
-        """Run dcat with the home that each round begins with."""
-        run([*self.line.near, *DCAT, *arguments, "--quiet"], environment=surroundings(**self.environment("held")))
+    def dcat(self, home: str, *arguments: str) -> None:
+        """Run dcat at the near end."""
+        run([*self.line.near, *DCAT, *arguments, "--quiet"], environment=surroundings(**self.environment(home)))
+
+    def copy(self, home: str, to: str) -> None:
+        """Copy a home; the copy is on the disk when this returns."""
+        shutil.rmtree(self.folder / "near" / to, ignore_errors=True)
+        shutil.copytree(self.folder / "near" / home, self.folder / "near" / to)
+        os.sync()
 
     @contextmanager
     def feeding(self, home: str) -> Iterator["subprocess.Popen[bytes]"]:
@@ -103,21 +109,30 @@ def _measure(rate_name: str, engine_name: str, name: str, report: Report) -> Non
 
 
 def _prepare(place: _Place, pair: Pair) -> None:
-    """Bring the first version to the near end, over a fast line: to the feeder, and to the engine from both."""
+    """Bring the first version to the near end, over a fast line: to the feeder's home ``old``, and to the engine from both.
+
+    The home ``whole`` has both versions.
+    """
     place.line.shape(1000)
     (place.folder / "near").mkdir()
-    place.dcat("subscribe", "team", f"http://{place.server.address}", "--yes")
-    place.dcat("pull", f"team/{pair.first.name}@{pair.first.version}", "--no-load")
-    with place.feeding("held"):
+    place.dcat("old", "subscribe", "team", f"http://{place.server.address}", "--yes")
+    place.dcat("old", "pull", f"team/{pair.first.name}@{pair.first.version}", "--no-load")
+    place.copy("old", "whole")
+    place.dcat("whole", "pull", f"team/{pair.second.name}@{pair.second.version}", "--no-load")
+    # Docker 20.10 pulls nothing of an image whose ID it has, and so would not learn what the layers of the other server are called.
+    of_registry = f"{place.registry.address}/{pair.first.reference}"
+    pull(place.engine, of_registry)
+    place.engine.run("rmi", of_registry)
+    with place.feeding("old"):
         pull(place.engine, f"localhost:{_PORT}/team/{pair.first.reference}")
-    pull(place.engine, f"{place.registry.address}/{pair.first.reference}")
+    pull(place.engine, of_registry)
 
 
 def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, engine: str) -> None:
     name, new = pair.second.name, pair.second.reference
     moved: dict[str, int] = {}
     requests: list[int] = []
-    cpu: list[float] = []
+    cpu: dict[str, list[float]] = {}
 
     def pull_new(source: str, image: str, relay: Relayed) -> Run:
         relay.passed()
@@ -129,30 +144,35 @@ def _measure_upgrade(report: Report, place: _Place, pair: Pair, rate: _Rate, eng
         place.engine.run("rmi", image)
         return done
 
-    def from_feeder() -> Run:
-        home = place.folder / "near/round"
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.copytree(place.folder / "near/held", home)
-        os.sync()
+    def from_feeder(source: str, home: str) -> Run:
+        place.copy(home, "round")
         with place.feeding("round") as process:
             before = cpu_of(process.pid)
-            done = pull_new("feeder", f"localhost:{_PORT}/team/{new}", place.server)
-            cpu.append(cpu_of(process.pid) - before)
+            done = pull_new(source, f"localhost:{_PORT}/team/{new}", place.server)
+            cpu.setdefault(source, []).append(cpu_of(process.pid) - before)
         return done
 
     def from_registry() -> Run:
         return pull_new("registry", f"{place.registry.address}/{new}", place.registry)
 
     rounds = rate.rounds[name]
-    runs = by_turns({"feeder": from_feeder, "registry": from_registry}, rounds)
+    cases: Mapping[str, Callable[[], Run]] = {
+        "feeder": partial(from_feeder, "feeder", "old"),
+        "registry": from_registry,
+        "holding": partial(from_feeder, "holding", "whole"),
+    }
+    runs = by_turns(cases, rounds)
     what = f"{rate}: upgrade of {name} by {engine}"
     report.add(f"{what} from docker-registry", median(runs["registry"]), "s")
     report.add(f"{what} from the feeder", median(runs["feeder"]), "s")
     report.add(f"{what}, feeder / docker-registry, time", ratio(runs["feeder"], runs["registry"]), "×", rate.wanted[name])
+    report.add(f"{what} from a feeder that has it", median(runs["holding"]), "s")
+    report.add(f"{what}, a feeder that has it / docker-registry, time", ratio(runs["holding"], runs["registry"]), "×")
     report.add(f"{what} from docker-registry: moved", moved["registry"] / MB, "MB")
     report.add(f"{what} from the feeder: moved", moved["feeder"] / MB, "MB", _WIRE[name])
     report.add(f"{what}: HTTP requests of the feeder", max(requests), "requests")
-    report.add(f"{what}: processor time of the feeder", min(cpu), "s")
+    report.add(f"{what}: processor time of the feeder", min(cpu["feeder"]), "s")
+    report.add(f"{what}: processor time of a feeder that has it", min(cpu["holding"]), "s")
 
 
 ROWS: Mapping[str, Callable[[Report], None]] = {
