@@ -54,6 +54,8 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
         return "dcat key import FILE"
     if error.hint.startswith("it requires a token"):
         return "dcat config set sources.NAME.token-file FILE"
+    if error.code == "invalid-config" and error.message.startswith("--") and not error.hint:
+        return to_command([*typed[:1], "--help"])  # an option was wrong, not a setting
     instead = _INSTEAD[error.code](typed) if error.code in _INSTEAD else ""
     if error.code == "storage" and not error.hint:
         text = f"{error.message} {error.why}".lower()  # the name of a file may be part of it

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.errors import StorageError
+from catalog.errors import CatalogueNotFoundError, DcatError, InvalidConfigError, PathNotFoundError, StorageError, UnavailableError
 from cli.hints import COMMAND_HINTS, hint_for
 from cli.verbs import FOREIGN, VERBS
 
@@ -28,3 +28,26 @@ def test_verbs_of_other_tools_are_answered_with_verbs_of_dcat() -> None:
 )
 def test_only_a_full_disk_is_a_reason_to_collect_garbage(error: StorageError, hint: str) -> None:
     assert hint_for(error, ["key", "export"]) == hint
+
+
+@pytest.mark.parametrize(
+    ("error", "typed", "hint"),
+    [
+        (CatalogueNotFoundError("there is no key", hint="import the key from its backup"), ["publish"], "dcat key import FILE"),
+        (
+            UnavailableError("ann denies access", hint="it requires a token, or a different one"),
+            ["sync"],
+            "dcat config set sources.NAME.token-file FILE",
+        ),
+        (InvalidConfigError("--token-file: file not found: x"), ["subscribe", "ann"], "dcat subscribe --help"),
+        (InvalidConfigError("the file cannot be read"), ["subscribe", "ann"], "dcat config list"),
+        (
+            PathNotFoundError('the image has no file "/etc/x"', nearest=["/etc"]),
+            ["files", "web@1", "/etc/x"],
+            "dcat files web@1 /etc",
+        ),
+        (PathNotFoundError('the image has no file "/etc/x"', nearest=["/etc"]), ["cat", "web@1:/etc/x"], "dcat files REF"),
+    ],
+)
+def test_hints_for_an_operator(error: DcatError, typed: list[str], hint: str) -> None:
+    assert hint_for(error, typed) == hint
