@@ -52,6 +52,8 @@ def hint_for(error: DcatError, typed: Sequence[str]) -> str:
         return to_command([*typed, "--force"])
     if error.hint.startswith("import the key"):
         return "dcat key import FILE"
+    if error.hint == "name a source that has it" or (error.code == "unavailable" and not error.hint and typed[:1] == ["recover"]):
+        return "dcat config set sources.NAME.url URL"
     if error.hint.startswith("it requires a token"):
         return "dcat config set sources.NAME.token-file FILE"
     if error.code == "invalid-config" and error.message.startswith("--") and not error.hint:

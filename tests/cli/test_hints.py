@@ -39,6 +39,9 @@ def test_only_a_full_disk_is_a_reason_to_collect_garbage(error: StorageError, hi
             ["sync"],
             "dcat config set sources.NAME.token-file FILE",
         ),
+        (UnavailableError("no record", hint="name a source that has it"), ["sync"], "dcat config set sources.NAME.url URL"),
+        (UnavailableError("no source could be asked"), ["recover"], "dcat config set sources.NAME.url URL"),
+        (UnavailableError("no catalogue", hint="import its key first"), ["recover"], "import its key first"),
         (InvalidConfigError("--token-file: file not found: x"), ["subscribe", "ann"], "dcat subscribe --help"),
         (InvalidConfigError("the file cannot be read"), ["subscribe", "ann"], "dcat config list"),
         (
