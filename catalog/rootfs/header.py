@@ -67,7 +67,7 @@ def read_header(read: Callable[[int], bytes]) -> Header | None:
         if flag not in (_PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET):
             return _make_header(block, pax, long_name, long_target)
         size = _read_number(block[124:136])
-        if size > MAX_TAR_EXTENSION_SIZE:
+        if not 0 <= size <= MAX_TAR_EXTENSION_SIZE:
             raise ArchiveError(f"an extended header has {size} bytes")
         body = read(size + -size % BLOCK)[:size]
         if len(body) < size:
@@ -114,6 +114,8 @@ def _make_header(block: bytes, pax: dict[bytes, bytes], long_name: bytes | None,
         raw_name = pax.get(b"GNU.sparse.name", pax.get(b"path", raw_name))
         raw_target = pax.get(b"linkpath", raw_target)
     size = _read_decimal(pax[b"size"]) if b"size" in pax else _read_number(length)
+    if size < 0:  # followed, it would lead back to what was read already
+        raise ArchiveError(f"an entry has {size} bytes")
     if len(raw_name) > MAX_LISTED_PATH or len(raw_target) > MAX_LISTED_PATH:
         raise ArchiveError(f"a path has {max(len(raw_name), len(raw_target))} bytes")
     if kind == "file" and raw_name.endswith(b"/"):  # how tars before ustar mark a directory

@@ -37,6 +37,24 @@ def test_a_large_size_is_base_256_or_pax() -> None:
         assert header.size == 9 << 30
 
 
+@pytest.mark.parametrize("flag", [b"0", b"5", b"L", b"K", b"x", b"g"])
+def test_a_negative_size_is_refused_and_leads_nowhere_back(flag: bytes) -> None:
+    block = bytearray(make_tar({"name": b""})[:512])
+    block[124:136] = (-512).to_bytes(12, "big", signed=True)
+    block[156:157] = flag
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    with pytest.raises(ArchiveError, match="-512 bytes"):
+        read_header(reading(bytes(block) * 3))
+
+
+def test_a_negative_size_in_an_extended_header_is_refused() -> None:
+    info = tarfile.TarInfo("name")
+    info.pax_headers = {"size": "-1536"}
+    with pytest.raises(ArchiveError, match="-1536 bytes"):
+        read_header(reading(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024)))
+
+
 def test_a_time_before_1970_is_negative() -> None:
     info = tarfile.TarInfo("old")
     info.mtime = -86400
