@@ -309,6 +309,16 @@ def test_damaged_file_is_a_corrupt_home(tmp_path: Path) -> None:
         Database(path, FIRST)
 
 
+def test_a_schema_that_is_not_text_is_a_corrupt_home(tmp_path: Path) -> None:
+    path = tmp_path / "test.sqlite"
+    Database(path, FIRST)
+    content = path.read_bytes()
+    assert b"CREATE TABLE" in content
+    path.write_bytes(content.replace(b"alembic_version", b"\xba" * 15).replace(b"CREATE TABLE", b"\xbaREATE TABLE"))
+    with pytest.raises(CorruptHomeError, match="is damaged"):  # what SQLite says of it quotes what is no text
+        Database(path, FIRST)
+
+
 def test_full_database_is_a_storage_error(tmp_path: Path) -> None:
     database = Database(tmp_path / "test.sqlite", FIRST)
 
