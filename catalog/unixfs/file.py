@@ -187,6 +187,25 @@ def read_file(
     beyond the file's means its end. Raise `CodecError` for a block that is not a file, contradicts itself, or is larger than
     ``max_size``; what the source raises passes through.
     """
+    for pieces in read_file_batches(cid, source, start=start, end=end, max_size=max_size, read_ahead=read_ahead, nodes=nodes):
+        while pieces:
+            yield pieces.popleft()  # which is kept by nobody else
+
+
+def read_file_batches(
+    cid: Cid,
+    source: BlockSource,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    max_size: int = DEFAULT_MAX_IMAGE_SIZE,
+    read_ahead: int = MAX_READ_AHEAD,
+    nodes: FileNodes | None = None,
+) -> Iterator[deque[bytes]]:
+    """Yield the pieces that `read_file` yields, all that were fetched in one request at once.
+
+    Nothing of them is kept here while the caller works.
+    """
     decode = (nodes or FileNodes()).decode
     shared = decode(cid, source.get(cid))
     root = shared.decoded
@@ -194,7 +213,7 @@ def read_file(
         raise CodecError(f"file {cid} has {root.file_size} bytes", why=f"at most {max_size} are read here")
     stop = root.file_size if end is None else min(end, root.file_size)
     if not root.links:
-        yield from _slice(root.data, 0, start, stop)
+        yield deque(_slice(root.data, 0, start, stop))
         return
     walk = [_Cursor(shared, 0, start, stop)]
     while walk:
@@ -204,19 +223,17 @@ def read_file(
             if not cursor.fetch(source, read_ahead - held):
                 walk.pop()
                 continue
-        offset, link, data = cursor.pop()
-        if link.cid.binary[1] == RAW:  # most of them, and whole ones mostly
-            if offset >= start and offset + len(data) <= stop:
-                yield data
-            else:
-                yield from _slice(data, offset, start, stop)
+        if cursor.ready[0][1].cid.binary[1] == RAW:  # most of them
+            yield cursor.pop_leaves()
             continue
+        offset, link, data = cursor.pop()
         shared = decode(link.cid, data)
+        del data  # which would be kept as long as what is below it
         node = shared.decoded
         if node.file_size != link.file_size:
             raise _other_size(link.cid, node.file_size, link.file_size)
         if not node.links:
-            yield from _slice(node.data, offset, start, stop)
+            yield deque(_slice(node.data, offset, start, stop))
         elif len(walk) == MAX_DAG_DEPTH:
             raise CodecError(f"file {cid} is deeper than {MAX_DAG_DEPTH} nodes")
         else:
@@ -253,6 +270,23 @@ class _Cursor:
             link,
             self._blocks[binary] if self._repeated else self._blocks.pop(binary),
         )  # which may be kept by nobody else
+
+    def pop_leaves(self) -> deque[bytes]:
+        """Return what is in the range of the next children that were fetched and are raw."""
+        ready, blocks, start, stop = self.ready, self._blocks, self._start, self._stop
+        take = blocks.__getitem__ if self._repeated else blocks.pop
+        pieces: deque[bytes] = deque()
+        while ready and (binary := ready[0][1].cid.binary)[1] == RAW:
+            offset, link = ready.popleft()
+            size = link.file_size
+            self.held -= size
+            if offset >= start and offset + size <= stop:
+                pieces.append(take(binary))
+            else:
+                pieces.extend(_slice(take(binary), offset, start, stop))
+        if not ready:
+            blocks.clear()  # of repeated ones
+        return pieces
 
     def fetch(self, source: BlockSource, budget: int) -> bool:
         """Fetch the next children in the range, as many as ``budget`` covers but at least one; return ``False`` if none

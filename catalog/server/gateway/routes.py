@@ -31,7 +31,7 @@ from catalog.server.response.streaming import StreamedResponse, Workers
 from catalog.server.site.site import Site
 from catalog.sources.protocol import RAW_TYPE
 from catalog.unixfs.directory import is_directory
-from catalog.unixfs.file import decode_file_node, read_file
+from catalog.unixfs.file import decode_file_node, read_file, read_file_batches
 
 _READ_AHEAD = 256 * KIB  # of each stream, also while its client does not read
 _MAX_INLINE = 128
@@ -165,7 +165,7 @@ class Gateway:
                 return refuse(416, "outside the file", {"content-range": f"bytes */{file.size}"})
             headers["content-range"] = f"bytes {start}-{stop - 1}/{file.size}"
         headers["content-length"] = str(stop - start)
-        pieces = read_file(file.cid, self._site.blocks, start=start, end=stop, read_ahead=_READ_AHEAD)
+        pieces = read_file_batches(file.cid, self._site.blocks, start=start, end=stop, read_ahead=_READ_AHEAD)
         return StreamedResponse(self._workers, pieces, 206 if part else 200, headers)
 
     async def _send_list(self, asked: Asked, directory: Cid) -> Response:

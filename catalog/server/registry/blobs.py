@@ -8,7 +8,8 @@ bytes leave, whatever its archive claims.
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -24,7 +25,7 @@ from catalog.model.release import Image
 from catalog.server.registry.checking import LayerCheck
 from catalog.server.registry.images import Images
 from catalog.server.registry.names import NamedRelease, NamedReleases
-from catalog.unixfs.file import FileNodes, read_file
+from catalog.unixfs.file import FileNodes, read_file, read_file_batches
 
 _MAX_KNOWN = 8192
 _MAX_INDEXED = 256
@@ -89,53 +90,45 @@ class Blobs:
                     return self._known.get((name, str(digest)))
         return None
 
-    def read(self, blob: Blob) -> Iterator[bytes]:
-        """Yield the content of a layer; its last piece only once all of it matched the diffID."""
-        yield from map(_content_of, self._read_frames(blob))  # unlike a loop, it keeps no content while a client is slow
+    def read(self, blob: Blob) -> Iterator[Iterable[bytes]]:
+        """Yield the content of a layer; its last piece only once all of it matched the diffID.
 
-    def read_stored(self, blob: Blob) -> Iterator[bytes]:
-        """Yield the zstd frames of a layer, ``stored_size`` bytes."""
-        for frame, _ in self._read_frames(blob):
-            yield frame
-
-    def _read_frames(self, blob: Blob) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield the frames of a layer, and their contents where they were inflated for the comparison with the diffID.
-
-        Frames are compared with their CIDs each time. The last one comes once the layer was compared with its diffID; before it may
-        come empty ones, so that a comparison can be left.
+        Before it may come no pieces, so that the comparison can be left.
         """
+        return self._read(blob, is_inflated=True)
+
+    def read_stored(self, blob: Blob) -> Iterator[Iterable[bytes]]:
+        """Yield the zstd frames of a layer, ``stored_size`` bytes, as `read` does its content."""
+        return self._read(blob, is_inflated=False)
+
+    def _read(self, blob: Blob, *, is_inflated: bool) -> Iterator[Iterable[bytes]]:
+        layer, source = layer_of(blob), self._images.source(blob.archive)
+        check = self._check_of(layer)
+        reading = _Reading(check, layer.stored_size, is_inflated=is_inflated)
+        with self._allowance() as size:
+            frames = read_file_batches(layer.cid, source, max_size=layer.stored_size, read_ahead=size, nodes=self._nodes)
+            try:
+                yield from map(reading.take, frames)  # unlike a loop, it keeps nothing while a client is slow
+                for _ in check.complete(source, read_ahead=size):
+                    yield ()
+            except VerificationError:
+                if not check.passed:
+                    self._images.let_go(blob.archive)
+                raise
+            yield reading.take_last()
+
+    @contextmanager
+    def _allowance(self) -> Iterator[int]:
+        """Return how many bytes a stream may read ahead until it ends: fewer where there are many."""
         try:
             self._places.pop()
         except IndexError:
-            yield from self._read_checked(blob, _READ_AHEAD_IN_CROWD)
+            yield _READ_AHEAD_IN_CROWD
             return
         try:
-            yield from self._read_checked(blob, _READ_AHEAD)
+            yield _READ_AHEAD
         finally:
             self._places.append(None)
-
-    def _read_checked(self, blob: Blob, read_ahead: int) -> Iterator[tuple[bytes, bytes | None]]:
-        layer, source = layer_of(blob), self._images.source(blob.archive)
-        check = self._check_of(layer)
-        frames = read_file(layer.cid, source, max_size=layer.stored_size, read_ahead=read_ahead, nodes=self._nodes)
-        if check.passed:
-            for frame in frames:
-                yield frame, None
-            return
-        position, last = 0, b""
-        try:
-            for frame in frames:
-                position += len(frame)
-                if position >= layer.stored_size:
-                    last = frame
-                    break
-                yield frame, check.offer(position - len(frame), frame)
-            for nothing in check.complete(source, read_ahead=read_ahead):
-                yield nothing, None
-        except VerificationError:
-            self._images.let_go(blob.archive)
-            raise
-        yield last, None
 
     def _check_of(self, layer: ArchivedLayer) -> LayerCheck:
         """Return the comparison of a layer: of all that its archive states, since another may state a false diffID of it."""
@@ -184,11 +177,37 @@ def layer_of(blob: Blob) -> ArchivedLayer:
     return blob.layer
 
 
-def _content_of(read: tuple[bytes, bytes | None]) -> bytes:
-    frame, content = read
-    if content is None:
-        return inflate_frame(frame) if frame else b""
-    return content
+class _Reading:
+    """The frames of a layer as one client reads them, offered to the comparison of the layer; the last one is held back for it."""
+
+    def __init__(self, check: LayerCheck, stored_size: int, *, is_inflated: bool) -> None:
+        self._check = check
+        self._stored_size = stored_size
+        self._is_inflated = is_inflated
+        self._position = 0
+        self._last: tuple[bytes, ...] = ()
+
+    def take(self, frames: Iterable[bytes]) -> Iterable[bytes]:
+        """Return what is to be sent of the next frames."""
+        if self._check.passed:
+            return self._form(frames)
+        pieces: list[bytes] = []
+        for frame in frames:
+            start = self._position
+            self._position += len(frame)
+            if self._position >= self._stored_size:
+                self._last = (frame,)
+                break
+            content = self._check.offer(start, frame)
+            pieces += self._form((frame,)) if content is None or not self._is_inflated else (content,)
+        return pieces
+
+    def take_last(self) -> Iterable[bytes]:
+        """Return what was held back."""
+        return self._form(self._last)
+
+    def _form(self, frames: Iterable[bytes]) -> Iterable[bytes]:
+        return map(inflate_frame, frames) if self._is_inflated else frames
 
 
 class _LayerIndex:

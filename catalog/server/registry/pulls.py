@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -40,6 +41,7 @@ _PROGRAMS = {
     "k3s": "k3s",
 }
 OTHER = "other"
+T = TypeVar("T")
 _ONE_PULL = timedelta(minutes=1)
 _MAX_ARCHIVES = 4096  # of which it is remembered who asked first
 
@@ -168,7 +170,7 @@ class Pulls:
             self._clients[client] = replace(known, fetched=known.fetched + size)
             self.version += 1
 
-    def count(self, request: Request, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    def count(self, request: Request, pieces: Iterator[T], size: int) -> Iterator[T]:
         """Yield the pieces of a layer, or of a part of it, and count its ``size`` in the store once all of them left."""
         yield from pieces
         address, program = client_of(request)

@@ -1,7 +1,7 @@
 """The paths of ``/v2``. Source: OCI distribution-spec 1.1, "Endpoints", pull and content discovery."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -202,8 +202,8 @@ class RegistryRoutes:
         headers |= {"accept-ranges": "bytes", "etag": etag, **_CONFIG_HEADERS}
         if part is None:
             headers["content-length"] = str(blob.size)
-            pieces = iter([blob.data]) if blob.data is not None else self._counted(request, blob, self._blobs.read(blob))
-            return StreamedResponse(self._threads_for(blob), pieces, 200, headers, download=True)
+            whole = iter([blob.data]) if blob.data is not None else self._counted(request, blob, self._blobs.read(blob))
+            return StreamedResponse(self._threads_for(blob), whole, 200, headers, download=True)
         start, stop = part
         if start >= stop:
             return refuse_registry(416, "outside the blob", headers={"content-range": f"bytes */{blob.size}"})
@@ -213,7 +213,9 @@ class RegistryRoutes:
         pieces = self._counted(request, blob, self._blobs.read_range(blob, start, stop), stop - start)
         return StreamedResponse(self._threads_for(blob), pieces, 206, headers, download=True)
 
-    def _counted(self, request: Request, blob: Blob, pieces: Iterator[bytes], part: int | None = None) -> Iterator[bytes]:
+    def _counted(
+        self, request: Request, blob: Blob, pieces: Iterator[bytes | Iterable[bytes]], part: int | None = None
+    ) -> Iterator[bytes | Iterable[bytes]]:
         """Return the pieces of a layer, or of ``part`` of its bytes, which are counted once all of them left."""
         stored = layer_of(blob).stored_size
         return self._pulls.count(request, pieces, stored if part is None else stored * part // max(1, blob.size))
@@ -224,6 +226,7 @@ class RegistryRoutes:
             "etag": f'"{blob.digest};{encoding}"',
             "cache-control": "private, max-age=29030400, immutable, no-transform",
         }
+        pieces: Iterator[Iterable[bytes]]
         if encoding == "zstd":
             headers["content-length"] = str(layer_of(blob).stored_size)
             pieces = self._blobs.read_stored(blob)

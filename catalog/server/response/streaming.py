@@ -9,7 +9,7 @@ ends without its final chunk, after everything that could be read.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from time import monotonic
@@ -78,10 +78,11 @@ class Workers:
 class Pieces:
     """A body, read chunk by chunk. An error is raised by the read after the last bytes that came before it.
 
-    Pieces may be empty: an iterator that works without output yields them now and then, so that it can be left.
+    The iterator yields pieces, or several at once. It may yield empty ones: where it works without output it does so now and then,
+    so that it can be left.
     """
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[bytes | Iterable[bytes]]) -> None:
         self._pieces = pieces
         self._error: Exception | None = None
         self.ended = False  # whether nothing is left to read
@@ -99,7 +100,11 @@ class Pieces:
                 if piece is None:
                     self.ended = True
                     break
-                if piece:
+                if not isinstance(piece, bytes):
+                    several = [part for part in piece if part]
+                    chunk += several
+                    size += sum(map(len, several))
+                elif piece:
                     chunk.append(piece)
                     size += len(piece)
                 if monotonic() >= deadline:
@@ -130,8 +135,11 @@ def _send_some(pieces: Pieces, body: SocketBody) -> _Turn:
             return _Turn.COMPLETE
         if body.sent >= stop or monotonic() >= deadline:
             return _Turn.OVER
+        if not body.takes_more():  # what was read would be kept until it does
+            return _Turn.FULL
         if chunk := pieces.read():
             body.write(chunk)
+            chunk.clear()
         elif not pieces.ended:
             return _Turn.OVER
 
@@ -143,7 +151,13 @@ class StreamedResponse(Response):
     """
 
     def __init__(
-        self, workers: Workers, pieces: Iterator[bytes], status: int, headers: Mapping[str, str], *, download: bool = False
+        self,
+        workers: Workers,
+        pieces: Iterator[bytes | Iterable[bytes]],
+        status: int,
+        headers: Mapping[str, str],
+        *,
+        download: bool = False,
     ) -> None:
         super().__init__(status_code=status, headers=headers)
         if "content-length" not in headers:
@@ -186,10 +200,11 @@ class StreamedResponse(Response):
         body.finish()
         await _end(send)
 
-    async def _send_body(self, body: SocketBody, chunk: Sequence[bytes], is_gone: Callable[[], bool]) -> None:
+    async def _send_body(self, body: SocketBody, chunk: list[bytes], is_gone: Callable[[], bool]) -> None:
         await body.open()
         body.write(chunk)
-        del chunk
+        chunk.clear()
+        body.flush()  # the socket is empty, so this takes no time; in a thread it would wait behind others, and be kept
         while (turn := await self._workers.send(lambda: _send_some(self._pieces, body))) is not _Turn.COMPLETE:
             if turn is _Turn.FULL:
                 await body.wait()

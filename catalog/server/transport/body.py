@@ -7,6 +7,7 @@ number of this one after it was closed.
 """
 
 import asyncio
+import select
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ class SocketBody:
         self._left: deque[memoryview] = deque()
         self._lock = Lock()  # while the socket is used: closing it must wait
         self._socket: socket.socket | None = None
+        self._room = select.poll()
         self._waiter: asyncio.Future[None] | None = None
         self.sent = 0
 
@@ -67,6 +69,7 @@ class SocketBody:
             raise ConnectionResetError
         self._socket = self._transport.get_extra_info("socket").dup()
         self._socket.setblocking(False)
+        self._room.register(self._socket, select.POLLOUT)
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Take the next pieces of the body, to be sent by `flush`."""
@@ -103,6 +106,11 @@ class SocketBody:
             if count:
                 left[0] = left[0][count:]
         return True
+
+    def takes_more(self) -> bool:
+        """Return whether the socket has room for some of the next pieces, or the connection is gone."""
+        with self._lock:
+            return self._socket is None or bool(self._room.poll(0))
 
     async def wait(self) -> None:
         """Return once the socket takes more, or the connection is gone; cut off a client that takes nothing for too long."""
