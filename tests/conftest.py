@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.compat.cluster import CLUSTER_FIXTURES, cluster
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, docker29_classic, local_registry, podman, skopeo
@@ -18,9 +18,11 @@ __all__ = ["cluster", "docker20", "docker29", "docker29_classic", "kubo", "kubo_
 # Whoever starts the tests in the background has SIGINT ignored, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A loaded machine makes no test wrong: nothing here is asserted by the clock.
-settings.register_profile("dcat", deadline=None)
-settings.register_profile("quick", deadline=None, max_examples=10)
+# A loaded machine makes no test wrong: nothing here is asserted by the clock. The examples are the same in each run, so that a run
+# fails for what changed; `--hypothesis-profile explore` tries others.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dcat", settings.get_profile("explore"), derandomize=True)
+settings.register_profile("quick", settings.get_profile("dcat"), max_examples=10)
 settings.load_profile("quick" if os.environ.get(QUICK) else "dcat")
 
 
