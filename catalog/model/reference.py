@@ -92,6 +92,13 @@ def parse_reference(text: str) -> Reference:
         except CidError as error:
             why = f"ipfs:// must be followed by a CID, and this is not one: {error.message}"
             raise InvalidReferenceError(f'"{text[:120]}" is not a valid reference', why=why) from error
+    scheme, separator, _ = text.partition("://")
+    if separator:  # not shown: its part before an @ may hold a password
+        raise InvalidNameError(
+            f'"{scheme[:20]}://…" is not a valid name',
+            why="a reference is not a URL",
+            hint="take an image from there by its full reference",
+        )
     cid = _read_cid(bare)
     if cid is not None:
         return Reference(cid=cid)

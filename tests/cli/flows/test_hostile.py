@@ -153,6 +153,8 @@ def test_no_secret_is_shown(dcat: Dcat, home: Path, tmp_path: Path, monkeypatch:
             ["pull", "bob/web@1.0", "--no-load"],
             ["pull", f"http://user:{CANARY}@host/web"],
             ["resolve", f"https://x/?{CANARY}"],
+            ["resolve", f"http://user:{CANARY}@host/web"],
+            ["show", f"http://user:{CANARY}@host/web"],
             ["config", "set", "kubo", f"https://user:{CANARY}@host"],
             ["config", "set", "sources.eve.url", f"https://host/?key={CANARY}"],
         ):
