@@ -19,6 +19,7 @@ from cli.mirror.engines import ENGINES, choose
 from cli.mirror.mirror import DOCKER_HUB, Mirror
 from cli.mirror.pulls import ask_pulls
 from cli.output import Document, Table
+from cli.secrets import read_token
 
 app = command_app()
 
@@ -113,7 +114,7 @@ def status(context: Context, port: PortOption = 5078, root: RootOption = Path("/
         files[engine.name] = list(map(str, installed))
         if installed or engine.is_there(root):
             rows.append((engine.name, "yes" if installed else state, ", ".join(map(str, installed)) or "-"))
-    pulls = ask_pulls(port, token_file)
+    pulls = ask_pulls(port, read_token(context.output, token_file) if token_file else None)
     body = {
         "engines": files,
         "server": {"url": f"http://127.0.0.1:{port}", "answers": pulls is not None},

@@ -9,14 +9,13 @@ import typer
 
 from catalog import operations
 from catalog.model.release import format_time
-from catalog.model.text import quote
 from cli.command import command, command_app
 from cli.context import Context
 from cli.exits import UsageError
 from cli.output import Document
 from cli.platforms import this_host
 from cli.quantities import parse_size
-from cli.secrets import warn_if_shared
+from cli.secrets import read_token
 from cli.streams import write_error
 from cli.text import escape
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 app = command_app()
 
-_MAX_TOKEN_SIZE = 4096
 _PUBLIC_TARGET = "serve"  # the key of the confirmation in the trust store
 
 HostOption = Annotated[
@@ -88,7 +86,7 @@ def serve(
         port=port,
         public=public,
         allowed_hosts=tuple(allowed_host or ()),
-        token=_read_token(context, token_file) if token_file else None,
+        token=read_token(context.output, token_file) if token_file else None,
         compress=_read_compress(compress),
         push=push,
     )
@@ -185,20 +183,6 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
         )
     with context.home.trust.write() as connection:
         confirm_target(connection, _PUBLIC_TARGET, context.home.time)
-
-
-def _read_token(context: Context, path: Path) -> str:
-    warn_if_shared(context.output, path, "a token")
-    with path.open("rb") as file:
-        content = file.read(_MAX_TOKEN_SIZE + 1)
-    token = content.strip()
-    if not token or len(content) > _MAX_TOKEN_SIZE or not token.isascii() or not token.decode("ascii").isprintable():
-        raise UsageError(
-            f'"{path}" does not hold a token',
-            why="a token is one line of printable ASCII",
-            hint=f"(umask 077; openssl rand -hex 32 > {quote(str(path))})",
-        )
-    return token.decode("ascii")
 
 
 def _write_fetch(text: str, error: Exception | None) -> None:

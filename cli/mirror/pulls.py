@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import Any
 
-from catalog.errors import InvalidInputError, UnavailableError
+from catalog.errors import UnavailableError
 from catalog.model.text import age_of, format_count, format_size
 from catalog.sources.protocol import PULLS_PATH, PULLS_SCHEMA
 from cli.output import Table
@@ -62,16 +61,13 @@ class PulledHere:
         ]
 
 
-def ask_pulls(port: int, token_file: Path | None) -> PulledHere | None:
+def ask_pulls(port: int, token: str | None) -> PulledHere | None:
     """Ask the server at a port of this machine; return None where nothing answers.
 
     Raise `UnavailableError` where something else answers, or the token is missing.
     """
     headers = {"Accept": "application/json"}
-    if token_file is not None:
-        token = token_file.read_text(encoding="utf-8").strip()
-        if not token.isascii() or not token.isprintable():
-            raise InvalidInputError(f"{token_file} does not hold a token")
+    if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     connection = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:

@@ -172,3 +172,11 @@ def ask(url: str, agent: str) -> None:
 
     with contextlib.suppress(urllib.error.HTTPError):
         urllib.request.urlopen(urllib.request.Request(url, headers={"User-Agent": agent})).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"a\0b", b"\xff\xfe", b"a" * 5000])
+def test_a_file_without_a_token_is_refused(dcat: Dcat, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token").write_bytes(content)
+    ran = dcat("mirror", "status", "--root", str(tmp_path), "--token-file", str(tmp_path / "token"))
+    assert ran.code == 2
+    assert "does not hold a token" in ran.err
