@@ -24,7 +24,7 @@ from catalog.model.platform import Platform
 from catalog.model.release import Image
 from catalog.server.registry.checking import LayerCheck
 from catalog.server.registry.images import Images
-from catalog.server.registry.names import NamedRelease, NamedReleases
+from catalog.server.registry.names import HomeReleases, NamedRelease
 from catalog.unixfs.file import FileNodes, read_file, read_file_batches
 
 _MAX_KNOWN = 8192
@@ -50,7 +50,7 @@ class Blob:
 class Blobs:
     """The blobs of a site. Thread-safe."""
 
-    def __init__(self, releases: NamedReleases, images: Images, blocks: BlockSource) -> None:
+    def __init__(self, releases: HomeReleases, images: Images, blocks: BlockSource) -> None:
         self._releases = releases
         self._images = images
         self._blocks = blocks

@@ -21,7 +21,7 @@ from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.server.feeding import FeederBusyError
 from catalog.server.registry.images import Images
-from catalog.server.registry.names import NamedRelease, NamedReleases
+from catalog.server.registry.names import HomeReleases, NamedRelease
 
 _MAX_INDEXES = 8192
 _MAX_FAILURES = 3  # metadata that cannot be fetched, until a search for an index is given up
@@ -48,7 +48,7 @@ class Manifest:
 class Manifests:
     """The manifests of a site. Thread-safe."""
 
-    def __init__(self, releases: NamedReleases, images: Images, state: Callable[[], object]) -> None:
+    def __init__(self, releases: HomeReleases, images: Images, state: Callable[[], object]) -> None:
         self._releases = releases
         self._images = images
         self._state = state

@@ -35,5 +35,5 @@ def read_name(request: Request, name: str, has_name: Callable[[str], bool]) -> A
         registry = _DOCKER_HUB
     elif not registry and rest and _HOST.fullmatch(first) and not has_name(name):
         registry, name = first, rest
-    # Engines put it before a short name of Docker Hub.
+    # For a short name of Docker Hub engines write library/NAME.
     return AskedName(name.removeprefix(_LIBRARY) if registry == _DOCKER_HUB else name, registry)

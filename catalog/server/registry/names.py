@@ -6,9 +6,8 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-from catalog.errors import DcatError, InvalidReferenceError
+from catalog.errors import DcatError
 from catalog.limits import MAX_LISTED_TAGS
 from catalog.lookup.locate import Lookup, Resolved, open_lookup
 from catalog.lookup.releases import conflicts_of, newest_releases, usable_releases
@@ -41,38 +40,6 @@ class NamedRelease:
         return self.release.yanked
 
 
-class NamedReleases(Protocol):
-    """The releases that a registry shows."""
-
-    def find_tag(self, name: str, tag: str) -> NamedRelease | None:
-        """Return the release of a version; None where there is none, or it is removed or in conflict."""
-        ...
-
-    def find_image(self, name: str, digest: Digest) -> tuple[NamedRelease, Platform, Image] | None:
-        """Return the image with this config or manifest digest under ``name``, with its release."""
-        ...
-
-    def iterate(self, name: str) -> Iterator[NamedRelease]:
-        """Yield the releases under a name that may be shown, the newest version first."""
-        ...
-
-    def has_name(self, name: str) -> bool:
-        """Return whether a name means something here."""
-        ...
-
-    def is_chosen(self, name: str) -> bool:
-        """Return whether a name was chosen here: it means the own catalogue, or has an alias in front."""
-        ...
-
-    def list_tags(self, name: str) -> list[str] | None:
-        """Return the versions that are neither yanked nor removed, sorted as text; None for an unknown name."""
-        ...
-
-    def list_names(self, after: str, most: int) -> list[str]:
-        """Return at most ``most`` names that follow ``after``, sorted as text."""
-        ...
-
-
 class HomeReleases:
     """The releases of a home: the own ones, and those of the catalogues that it follows."""
 
@@ -81,11 +48,13 @@ class HomeReleases:
         self._now = now
 
     def find_tag(self, name: str, tag: str) -> NamedRelease | None:
+        """Return the release of a version; None where there is none, or it is removed or in conflict."""
         with open_lookup(self._home) as lookup:
             resolved = self._resolve(lookup, f"{name}:{tag}")
         return _name(name, resolved) if resolved is not None and resolved.release.version == tag else None
 
     def find_image(self, name: str, digest: Digest) -> tuple[NamedRelease, Platform, Image] | None:
+        """Return the image with this config or manifest digest under ``name``, with its release."""
         with open_lookup(self._home) as lookup:
             resolved = self._resolve(lookup, f"{name}@{digest}")
         if resolved is None or resolved.platform is None or resolved.image is None:
@@ -93,6 +62,7 @@ class HomeReleases:
         return _name(name, resolved), resolved.platform, resolved.image
 
     def iterate(self, name: str) -> Iterator[NamedRelease]:
+        """Yield the releases under a name that may be shown, the newest version first."""
         with open_lookup(self._home) as lookup:
             try:
                 catalogue, there = lookup.locate(name)
@@ -104,6 +74,7 @@ class HomeReleases:
                     yield NamedRelease(name, release, None if catalogue.own else catalogue.catalogue)
 
     def has_name(self, name: str) -> bool:
+        """Return whether a name means something here."""
         with open_lookup(self._home) as lookup:
             try:
                 lookup.locate(name)
@@ -112,6 +83,7 @@ class HomeReleases:
         return True
 
     def is_chosen(self, name: str) -> bool:
+        """Return whether a name was chosen here: it means the own catalogue, or has an alias in front."""
         with open_lookup(self._home) as lookup:
             try:
                 catalogue, _ = lookup.locate(name)
@@ -120,6 +92,7 @@ class HomeReleases:
             return catalogue.own or lookup.view.alias_holder(name.partition("/")[0]) is not None
 
     def list_tags(self, name: str) -> list[str] | None:
+        """Return the versions that are neither yanked nor removed, sorted as text; None for an unknown name."""
         with open_lookup(self._home) as lookup:
             try:
                 catalogue, there = lookup.locate(name)
@@ -129,6 +102,7 @@ class HomeReleases:
             return sorted(release.version for release in (row.release for row in usable) if release.images)
 
     def list_names(self, after: str, most: int) -> list[str]:
+        """Return at most ``most`` names that follow ``after``, sorted as text."""
         with open_lookup(self._home) as lookup:
             aliases = dict(lookup.view.aliases())
             sources = [_names(lookup.view, catalogue, f"{alias}/", after) for alias, catalogue in aliases.items()]
@@ -140,7 +114,7 @@ class HomeReleases:
     def _resolve(self, lookup: Lookup, text: str) -> Resolved | None:
         try:
             return lookup.resolve(parse_reference(text), now=self._now())
-        except (DcatError, InvalidReferenceError):
+        except DcatError:
             return None
 
 

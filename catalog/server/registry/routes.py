@@ -20,7 +20,7 @@ from catalog.server.registry.errors import VERSION_HEADERS, refuse_registry
 from catalog.server.registry.images import Images
 from catalog.server.registry.manifests import Manifest, Manifests
 from catalog.server.registry.mirrored import AskedName, read_name
-from catalog.server.registry.names import NamedReleases, tags_after
+from catalog.server.registry.names import HomeReleases, tags_after
 from catalog.server.registry.pulls import Pulls
 from catalog.server.registry.pushing import PushRoutes
 from catalog.server.response.address import is_near
@@ -45,7 +45,7 @@ class RegistryRoutes:
 
     def __init__(
         self,
-        releases: NamedReleases,
+        releases: HomeReleases,
         blocks: HeldBlocks,
         workers: Workers,
         pulls: Pulls,
@@ -178,6 +178,10 @@ class RegistryRoutes:
         blob = await self._workers.run(self._blobs.find, name, digest)
         if blob is None:
             return refuse_registry(404, "no such blob is held here", code="BLOB_UNKNOWN")
+        return self._send_held(request, blob)
+
+    def _send_held(self, request: Request, blob: Blob) -> Response:
+        """Send a blob in the encoding or the range that is asked for; what may be combined: `catalog.server.registry.blobs`."""
         headers = {
             "content-type": "application/octet-stream",
             "docker-content-digest": blob.digest,
@@ -200,10 +204,13 @@ class RegistryRoutes:
         if blob.layer is not None and encoding != "identity":
             return self._send_encoded(request, blob, encoding, headers)
         headers |= {"accept-ranges": "bytes", "etag": etag, **_CONFIG_HEADERS}
-        if part is None:
-            headers["content-length"] = str(blob.size)
-            whole = iter([blob.data]) if blob.data is not None else self._counted(request, blob, self._blobs.read(blob))
-            return StreamedResponse(self._threads_for(blob), whole, 200, headers, download=True)
+        if part is not None:
+            return self._send_part(request, blob, part, headers)
+        headers["content-length"] = str(blob.size)
+        pieces = iter([blob.data]) if blob.data is not None else self._counted(request, blob, self._blobs.read(blob))
+        return StreamedResponse(self._threads_for(blob), pieces, 200, headers, download=True)
+
+    def _send_part(self, request: Request, blob: Blob, part: tuple[int, int], headers: dict[str, str]) -> Response:
         start, stop = part
         if start >= stop:
             return refuse_registry(416, "outside the blob", headers={"content-range": f"bytes */{blob.size}"})
