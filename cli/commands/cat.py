@@ -53,7 +53,11 @@ def cat(context: Context, place: PlaceArgument, platform: PlatformOption = "") -
                 "content": base64.b64encode(b"".join(file.pieces)).decode("ascii"),
             }
             return Document("file", body, [f"/{file.path}"])
-        pieces = _printable(place, file.pieces) if is_terminal(sys.stdout) else file.pieces
+        pieces = (
+            _printable(place, file.pieces, f" --platform {platform}" if platform else "")
+            if is_terminal(sys.stdout)
+            else file.pieces
+        )
         context.settle()
         stdout = binary_output()
         for piece in pieces:
@@ -62,8 +66,11 @@ def cat(context: Context, place: PlaceArgument, platform: PlatformOption = "") -
     return None
 
 
-def _printable(place: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return a file as escaped text for a terminal; raise `UsageError` where its beginning is not text."""
+def _printable(place: str, pieces: Iterator[bytes], asked: str) -> Iterator[bytes]:
+    """Return a file as escaped text for a terminal; raise `UsageError` where its beginning is not text.
+
+    ``asked`` is the platform as an option, for the hint.
+    """
     first = next(pieces, b"")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(first)
@@ -75,7 +82,7 @@ def _printable(place: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise UsageError(
             f"{place} is binary and is not written to a terminal",
             why="its bytes could control the terminal",
-            hint=f"dcat cat {quote(place)} > FILE",
+            hint=f"dcat cat {quote(place)}{asked} > FILE",
         )
     return _escape_pieces(chain([first], pieces))
 

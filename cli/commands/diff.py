@@ -82,7 +82,8 @@ def diff(
         body |= {"packages": to_json(describe_packages(changed)), "files": to_json(describe_files(changed))}
         parts += _files_parts(changed)
         return Document("diff", body, [f"/{change.path}" for change in changed.files], parts)
-    closing = "" if found.layers is not None else f"The layers are not here. To fetch them: dcat pull --no-load {old} {new}"
+    asked = f" --platform {platform}" if platform else ""
+    closing = "" if found.layers is not None else f"The layers are not here. To fetch them: dcat pull --no-load {old} {new}{asked}"
     return Document("diff", body, [], parts, closing)
 
 

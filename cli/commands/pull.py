@@ -7,6 +7,7 @@ import typer
 
 from catalog import operations
 from catalog.errors import DcatError, EngineUnavailableError
+from catalog.index.entry import qualify
 from catalog.lookup.locate import open_lookup
 from catalog.model.lock import LockedRelease
 from catalog.model.platform import Platform
@@ -138,19 +139,22 @@ def _engine(context: Context, target: tuple[str, Platform], platform: str, choic
                 min_age=choice.min_age,
                 allow_stale=choice.allow_stale,
             )
-        error.hint += f"; without an engine: dcat save {reference}{f' --platform {platform}' if platform else ''} -o FILE"
+        asked = (f" --platform {platform}" if platform else "") + (" --latest" if choice.latest else "")
+        error.hint += f"; without an engine: dcat save {reference}{asked} -o FILE"
         raise
 
 
 def _document(reference: str, done: "operations.Pulled", asked: str) -> Document:
     """Return what was done; ``asked`` is the platform as an option, where it is not the host's."""
-    need = done.need
+    need, resolved = done.need, done.resolved
+    # What --latest chose is named: the version that it chooses later may be another one.
+    exact = reference if resolved.reference.name != reference else qualify(resolved.catalogue, resolved.release.reference)
     taken = done.fetched.delta if done.fetched is not None else None
     body = {
         "reference": reference,
-        "release": done.resolved.release.reference,
-        "catalogue": done.resolved.catalogue.catalogue,
-        "alias": done.resolved.catalogue.alias,
+        "release": resolved.release.reference,
+        "catalogue": resolved.catalogue.catalogue,
+        "alias": resolved.catalogue.alias,
         "platform": str(done.platform),
         "archive": str(done.image.archive),
         "config": str(done.image.config),
@@ -175,11 +179,11 @@ def _document(reference: str, done: "operations.Pulled", asked: str) -> Document
         if done.planned is not None:
             needed = describe_delta(done.planned, need.missing)
         pairs = [("have", format_size(need.present)), ("need", needed)]
-        parts: list[str | Table] = [f"{reference}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
-        return Document("pull", body, identifiers, parts, f"To pull it: dcat pull {reference}{asked}", warnings)
+        parts: list[str | Table] = [f"{exact}  {done.platform}  {format_count(done.layers, 'layer')}", fields(pairs)]
+        return Document("pull", body, identifiers, parts, f"To pull it: dcat pull {exact}{asked}", warnings)
     if done.tag is None:
-        line = f"Stored and checked  {reference}  {done.image.archive}"
-        return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {reference}{asked}", warnings)
+        line = f"Stored and checked  {exact}  {done.image.archive}"
+        return Document("pull", body, identifiers, [line, *how], f"To load it: dcat pull {exact}{asked}", warnings)
     if done.was_loaded:
         line = f"Loaded and checked  {done.tag}  {done.image_id}"
     else:

@@ -52,7 +52,8 @@ def save(
     image has the same CID under every name: docker load prints the ID to tag.
     """
     to_stdout = output == "-"
-    stdout = binary_output("an archive", f"dcat save {reference} -o FILE") if to_stdout else None
+    asked = (f" --platform {platform}" if platform else "") + (" --latest" if latest else "")
+    stdout = binary_output("an archive", f"dcat save {reference}{asked} -o FILE") if to_stdout else None
     if stdout is None:
         uncompressed = _check_name(reference, output) or uncompressed
     done = operations.save(

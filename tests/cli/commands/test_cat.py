@@ -60,7 +60,7 @@ def test_a_terminal_gets_no_binary_file(name: str) -> None:
     code, out, err = show(name)
     assert (code, out) == (2, b"")
     assert b"is binary and is not written to a terminal" in err
-    assert f"dcat cat web@1.0:/{name} > FILE".encode() in err
+    assert f"dcat cat web@1.0:/{name} --platform linux/amd64 > FILE".encode() in err
 
 
 @pytest.mark.usefixtures("files")

@@ -23,3 +23,12 @@ def test_several_pulls_are_reported_one_by_one(stocked: Dcat) -> None:
     ran = stocked("pull", "web@1.0", "web@9", "--no-load", "--json")
     assert [json.loads(line)["type"] for line in ran.out.splitlines()] == ["result"]
     assert json.loads(ran.err.splitlines()[-1])["code"] == "release-not-found"
+
+
+def test_the_command_that_is_suggested_means_the_same_image(stocked: Dcat) -> None:
+    """What --latest chose is named, since a command without a version would be refused."""
+    ran = stocked("pull", "web", "--latest", "--no-load")
+    assert ran.out.startswith("Stored and checked  web@1.1  ")
+    assert ran.err.endswith("To load it: dcat pull web@1.1\n")
+    assert stocked("pull", "web", "--latest", "--no-load", "--dry-run").err.endswith("To pull it: dcat pull web@1.1\n")
+    assert "dcat save web --latest -o FILE" in stocked("pull", "web", "--latest").err
