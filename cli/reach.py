@@ -5,23 +5,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import catalog
-from catalog.clients.authorities import Authorities
-from catalog.clients.proxy import Proxies
-from catalog.sources.network import (
-    NO_NETWORK,
-    ClusterSetting,
-    KuboSetting,
-    Network,
-    PinningSetting,
-    ReplicaRule,
-    SourceSetting,
-    open_network,
-)
 from cli.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from catalog.clients.docker import Engine
     from catalog.home.home import Home
+    from catalog.sources.network import Network, SourceSetting
     from cli.settings import Settings
 
 ENGINE_VARIABLES = (
@@ -42,9 +31,21 @@ def open_engine(surroundings: Surroundings) -> "Engine":
 
 
 def open_configured_network(
-    settings: "Settings", variables: Mapping[str, str], home: "Home", extra: Sequence[SourceSetting] = ()
-) -> Network:
+    settings: "Settings", variables: Mapping[str, str], home: "Home", extra: "Sequence[SourceSetting]" = ()
+) -> "Network":
     """Return the network of the settings' sources, Kubo node and cluster, and of ``extra`` sources; nothing is asked yet."""
+    from catalog.clients.authorities import Authorities  # not before an engine was asked
+    from catalog.clients.proxy import Proxies
+    from catalog.sources.network import (
+        NO_NETWORK,
+        ClusterSetting,
+        KuboSetting,
+        PinningSetting,
+        ReplicaRule,
+        SourceSetting,
+        open_network,
+    )
+
     if settings.offline:
         return NO_NETWORK
     kubo = cluster = None

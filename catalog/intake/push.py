@@ -59,8 +59,8 @@ class Push:
         """Where the engine pushes to."""
         return self._endpoint.repository
 
-    def receive(self, pushed: PushedImages, report: Callable[[], None]) -> None:
-        """Let ``pushed`` receive everything, and call ``report`` meanwhile, again and again.
+    def receive(self, pushed: PushedImages, report: Callable[[], None], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Let ``pushed`` receive everything; call ``meanwhile`` once, and then ``report`` again and again.
 
         Raise `PushRefusedError` where nothing arrived; after the first blob that was accepted a failure is that of the image.
         """
@@ -69,6 +69,7 @@ class Push:
         self._pushed = pushed
         endpoint.attach(pushed)
         self._taken.set()
+        meanwhile()
         deadline = monotonic() + _PATIENCE
         while self._thread.is_alive():
             self._thread.join(_POLL)
@@ -86,8 +87,15 @@ class Push:
         if not endpoint.accepted.is_set():  # somebody else listens where the engine's 127.0.0.1 is
             raise PushRefusedError("the engine pushed, and nothing came here")
 
-    def take(self, sink: ChunkSink, max_size: int, progress: Progress, known: KnownLayers | None = None) -> PushedImages:
-        """Store the images as they are pushed, but for ``known`` layers; return them. Raises what `receive` does."""
+    def take(
+        self,
+        sink: ChunkSink,
+        max_size: int,
+        progress: Progress,
+        known: KnownLayers | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> PushedImages:
+        """Store the images as they are pushed, but for ``known`` layers; return them. Raise what `receive` and ``meanwhile`` do."""
         pushed = PushedImages(sink, max_size=max_size, progress=progress, known=known)
         size = sum(image.size for image in self._images)
 
@@ -95,7 +103,7 @@ class Push:
             with pushed.exclusively():
                 progress(Step("total", "read", pushed.received, size if pushed.received <= size else None))
 
-        self.receive(pushed, report)
+        self.receive(pushed, report, meanwhile)
         return pushed
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ class EngineSource:
     """An image that an engine holds, by reference or ID.
 
     ``known`` finds layers that an engine which pushes need not send; ``verified`` are the layers of the images that were pushed, by
-    their blobs, to be found so the next time.
+    their blobs, to be found so the next time. ``meanwhile`` is called once by `take`, while the engine sends or prepares to.
     """
 
     def __init__(self, engine: Engine, reference: str) -> None:
@@ -35,6 +35,7 @@ class EngineSource:
         self.reference = reference
         self.known: KnownLayers | None = None
         self.verified: Mapping[Digest, KnownBlob] = {}
+        self.meanwhile: Callable[[], None] = _do_nothing
         self._why = ""  # the engine exports its images
         self._ahead: tuple[list[EngineImage], Push | AbstractContextManager[BinaryIO]] | None = None
 
@@ -78,6 +79,7 @@ class EngineSource:
         pushed = None
         if push is None:
             progress(Step("detail", f"The engine exports the image: {self._why}"))
+            self.meanwhile()
         else:
             pushed = self._take_push(push, images[0], wanted, sink, progress)
         first = None if isinstance(ahead, Push) else ahead
@@ -126,7 +128,7 @@ class EngineSource:
         with push:
             try:
                 self._announce(first, progress)
-                return push.take(sink, wanted.max_size, progress, self.known)
+                return push.take(sink, wanted.max_size, progress, self.known, self.meanwhile)
             except PushRefusedError as error:
                 progress(Step("detail", f"The engine exports the image after all: {error.message}"))
                 return None
@@ -211,6 +213,10 @@ class FolderSource:
     def take(self, wanted: Wanted, sink: ChunkSink, progress: Progress) -> list[TakenImage]:
         """Read the parts of the folder that the wanted images need."""
         return LayoutSource(str(self.folder), open_in_folder(self.folder)).take(wanted, sink, progress)
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _is_unknown(platform: Platform) -> bool:

@@ -2,11 +2,15 @@
 
 The order makes it safe to interrupt anywhere: blocks first and durable, then trust store and index, then the answer, then signing
 and sharing, which the next share makes good. Blocks of an interrupted publish are used by the next one, or collected by gc.
+
+What the release needs takes longer to import than many an image takes to read (SQLAlchemy above all), and is imported in functions:
+an engine that was asked for its image beforehand sends it meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 
 from catalog.blockstores.holding import is_whole
 from catalog.blockstores.layers import KnownBlob, find_layer, note_layers
@@ -16,21 +20,15 @@ from catalog.errors import DcatError, ReleaseNotFoundError
 from catalog.home.home import Home
 from catalog.image.dag import FrameRef
 from catalog.image.secrets import find_secrets
-from catalog.index.releases import get_release
 from catalog.intake.intake import ImageSource, TakenImage, Wanted
-from catalog.intake.received import PushedSource
-from catalog.intake.release import ReleaseSource
 from catalog.intake.sources import EngineSource
 from catalog.ipld.block import Block
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.model.reference import check_publishable
 from catalog.model.release import Image, Release
-from catalog.own.moving import open_held
-from catalog.own.release import add_images, list_additions
 from catalog.own.share import SIGN_ONLY, Shared, Sharing, share_change
 from catalog.progress import Progress, Step, silent
-from catalog.trust.ownership import check_own_name
 
 _REPORT_EVERY = 1 << 20
 
@@ -96,9 +94,9 @@ def publish(
     """
     with closing(source) if isinstance(source, EngineSource) else nullcontext():  # ends a push that was begun, whatever happens
         check_publishable(name, version)
-        with home.trust.read() as connection:
-            check_own_name(connection, name)
-        held = open_held(home, sharing.network)
+        if not (isinstance(source, EngineSource) and source.has_begun):
+            _check_name(home, name)
+        held = _open_held(home, sharing)
         request = _Request(name, version, source, wanted, dict(annotations or {}), by or {}, held, progress)
         published = None if annotations else _find_published(home, request)
         if published is None:
@@ -111,6 +109,22 @@ def publish(
         return published
     shared, share_error = share_change(home, sharing, held=held, progress=progress)
     return replace(published, shared=shared, share_error=share_error)
+
+
+def _check_name(home: Home, name: str) -> None:
+    """Raise `AmbiguousReferenceError` where the name is another catalogue's here."""
+    from catalog.trust.ownership import check_own_name
+
+    with home.trust.read() as connection:
+        check_own_name(connection, name)
+
+
+def _open_held(home: Home, sharing: Sharing) -> FrameStore:
+    if sharing.network.kubo is None:  # nothing is held elsewhere that could be reached
+        return home.blocks
+    from catalog.own.moving import open_held
+
+    return open_held(home, sharing.network)
 
 
 def _find_published(home: Home, request: _Request) -> Published | None:
@@ -136,7 +150,7 @@ def _find_published(home: Home, request: _Request) -> Published | None:
 def _preview(home: Home, request: _Request) -> Published:
     """Read the images and count what a publish would store; nothing is written."""
     counter = BlockCounter(request.held)
-    _offer_layers(home, request)
+    _offer(home, request, partial(_check_name, home, request.name))
     taken = request.source.take(request.wanted, counter, request.progress)
     catalogue, existing = _find_existing(home, request)
     release, added = _add(existing, request, taken, home)
@@ -148,10 +162,12 @@ def _store(home: Home, request: _Request) -> Published:
     """Store the images, and put the release into the own catalogue, which is made where there is none."""
     source, held = request.source, request.held
     with home.lease(f"publish {request.name}@{request.version}"):
-        home.index  # noqa: B018  # making the file takes a while, in which the engine stages the image
-        _offer_layers(home, request)
+        _offer(home, request, partial(_prepare, home, request.name))
         with BlockWriter(held) as writer:
             taken = source.take(request.wanted, _ReportingSink(writer, request.progress), request.progress)
+        from catalog.intake.release import ReleaseSource
+        from catalog.own.release import list_additions
+
         if not isinstance(source, ReleaseSource):  # which reads no layers
             note_layers(home.blocks, _list_blobs(source, taken))
         provenances = {entry.archive.archive: entry.provenance for entry in taken if entry.provenance is not None}
@@ -166,14 +182,29 @@ def _store(home: Home, request: _Request) -> Published:
     return Published(catalogue, created, release, added, changed, dry_run=False, count=writer.count, warnings=_warn(taken))
 
 
-def _offer_layers(home: Home, request: _Request) -> None:
-    """Let an engine that pushes leave out the layers that are held."""
-    if isinstance(request.source, EngineSource):
-        request.source.known = lambda blob: find_layer(home.blocks, request.held, blob)
+def _prepare(home: Home, name: str) -> None:
+    """Do what a release needs and its image does not: making the files of a home and importing take a while."""
+    from catalog.own import release, signing, state  # noqa: F401  # needed as soon as the image is read
+
+    _check_name(home, name)
+    home.index  # noqa: B018  # makes the file
+
+
+def _offer(home: Home, request: _Request, prepare: Callable[[], None]) -> None:
+    """Let an engine that pushes leave out the layers that are held; prepare, while one sends that was asked beforehand."""
+    source = request.source
+    if isinstance(source, EngineSource):
+        source.known = lambda blob: find_layer(home.blocks, request.held, blob)
+        if source.has_begun:
+            source.meanwhile = prepare
+            return
+    prepare()
 
 
 def _list_blobs(source: ImageSource, taken: list[TakenImage]) -> list[KnownBlob]:
     """Return the blobs of registries that the layers of images are: uncompressed, and as they were pushed."""
+    from catalog.intake.received import PushedSource
+
     layers = {layer.diff_id: layer for entry in taken for layer in entry.archive.layers}
     plain = [KnownBlob(Digest(layer.diff_id.raw), layer, layer.size) for layer in layers.values()]
     return plain + (list(source.verified.values()) if isinstance(source, EngineSource | PushedSource) else [])
@@ -181,6 +212,8 @@ def _list_blobs(source: ImageSource, taken: list[TakenImage]) -> list[KnownBlob]
 
 def _add(existing: Release | None, request: _Request, taken: list[TakenImage], home: Home) -> tuple[Release, tuple[Platform, ...]]:
     """Return the release with the images that were taken, and the platforms that are new in it."""
+    from catalog.own.release import add_images
+
     return add_images(existing, request.name, request.version, _make_images(taken), request.annotations, home.time)
 
 
@@ -228,6 +261,8 @@ class _ReportingSink:
 
 def _find_existing(home: Home, request: _Request) -> tuple[str, Release | None]:
     """Return the name of the own catalogue, empty where there is none, and its release."""
+    from catalog.index.releases import get_release
+
     catalogue = home.own_catalogue()
     if catalogue is None:
         return "", None

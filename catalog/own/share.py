@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING
 from catalog.errors import DcatError, UnavailableError
 from catalog.home.home import Home
 from catalog.ipld.block import Blockstore
-from catalog.ipns.name import IpnsName
-from catalog.ipns.record import Record
 from catalog.limits import OWN_RECORD_PATIENCE, SOURCE_BUDGET
-from catalog.own.nodes import Consent, ReplicaState, has_consent
-from catalog.own.signing import own_name
-from catalog.own.state import OwnCatalogue
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
-from catalog.sources.records import Answer, ask_routings
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a publish states how it shares before it reads its image, and imports this meanwhile
+    from catalog.ipns.name import IpnsName
+    from catalog.ipns.record import Record
     from catalog.own.deltas import MadeDelta
     from catalog.own.merging import MergeReport
+    from catalog.own.nodes import Consent, ReplicaState
     from catalog.own.pinning import ServiceState
+    from catalog.own.state import OwnCatalogue
     from catalog.own.upload import LostBlocks
+    from catalog.sources.records import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Sharing:
     """
 
     network: Network = NO_NETWORK
-    consent: Consent | None = None
+    consent: "Consent | None" = None
     deltas: bool = True
 
 
@@ -56,14 +55,14 @@ class Shared:
     ``services`` are the pinning services that were asked, whose failures leave nothing pending.
     """
 
-    record: Record
+    record: "Record"
     signed: bool
     merged: "MergeReport | None" = None
     targets: tuple[str, ...] = ()
     pending: str = ""
     deltas: "tuple[MadeDelta, ...]" = ()
     lost: "tuple[LostBlocks, ...]" = ()
-    replicas: ReplicaState | None = None
+    replicas: "ReplicaState | None" = None
     services: "tuple[ServiceState, ...]" = ()
 
 
@@ -74,6 +73,8 @@ def share_change(
 
     ``held`` holds the archives, where the caller opened that already.
     """
+    from catalog.own.nodes import has_consent
+
     network = sharing.network
     try:
         if network.kubo is not None and not network.kubo_public and has_consent(home, network.kubo.url, sharing.consent):
@@ -101,6 +102,9 @@ def share_own(
     The record and its snapshot are always kept in this home; a failure of the network leaves the share pending. Raises
     `RollbackError` where the key was revoked, or where a record far above this home's was found under its name.
     """
+    from catalog.own.signing import own_name
+    from catalog.sources.records import ask_routings
+
     name = own_name(home)
     if name is None:
         return None
@@ -124,6 +128,9 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
     A record that nothing can be signed above is refused from then on. Raises `UnavailableError` where no source answered, since
     nothing can be compared then.
     """
+    from catalog.own.signing import own_name
+    from catalog.sources.records import ask_routings
+
     name = own_name(home)
     if name is None:
         raise UnavailableError("this home has no catalogue of its own to recover", hint="import its key first")
@@ -143,11 +150,13 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
     return _put(home, network, Shared(record, signed, own.merged), progress)
 
 
-def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = silent) -> Record:
+def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = silent) -> "Record":
     """Write the own catalogue's snapshot anew from the index and sign it: where blocks of the last one are lost.
 
     Raises `UnavailableError` where the root of an archive is neither in this home nor at any source.
     """
+    from catalog.own.signing import own_name
+
     name = own_name(home)
     if name is None:
         raise UnavailableError("this home has no catalogue of its own")
@@ -156,13 +165,15 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
 
 
 @contextmanager
-def _exclusive(home: Home, network: Network, name: IpnsName, purpose: str, progress: Progress) -> Iterator[OwnCatalogue]:
+def _exclusive(home: Home, network: Network, name: "IpnsName", purpose: str, progress: Progress) -> "Iterator[OwnCatalogue]":
     """Hold the share lock, and read the own catalogue under it."""
+    from catalog.own.state import OwnCatalogue
+
     with home.lease(purpose), home.lock("share"):
         yield OwnCatalogue(home, network, name, progress)
 
 
-def _leave_unmerged(own: OwnCatalogue, higher: Record, error: UnavailableError) -> Shared:
+def _leave_unmerged(own: "OwnCatalogue", higher: "Record", error: UnavailableError) -> Shared:
     """Sign nothing: a record that cannot be merged yet must not be signed over."""
     text = f"another home of this key shared sequence {higher.sequence}, which cannot be read now"
     if own.record is None:
@@ -206,5 +217,5 @@ def _put(home: Home, network: Network, shared: Shared, progress: Progress) -> Sh
     return replace(shared, services=tuple(states))
 
 
-def _explain(answers: Sequence[Answer]) -> str:
+def _explain(answers: "Sequence[Answer]") -> str:
     return "; ".join(f"{answer.source}: {answer.failure.message}" for answer in answers if answer.failure is not None)

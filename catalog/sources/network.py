@@ -9,22 +9,21 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from catalog.clients.authorities import Authorities
-from catalog.clients.cluster import ClusterClient
-from catalog.clients.http import HttpClient
-from catalog.clients.kubo import KuboClient
-from catalog.clients.pinning import PinningClient, service_timeouts
-from catalog.clients.proxy import Proxies
 from catalog.clients.timeouts import Timeouts
-from catalog.ipns.name import IpnsName
-from catalog.sources.bundle import BundleRouting, BundleSource
-from catalog.sources.http import HttpBlockSource
-from catalog.sources.http_records import HttpRouting
-from catalog.sources.kubo import KuboBlockstore, KuboRouting
-from catalog.sources.records import Answer, NamedRouting, ask_routings
-from catalog.sources.store import RemoteSource
+
+if TYPE_CHECKING:  # most commands have no network, and these take as long to import as a small publish takes to read its image
+    from catalog.clients.authorities import Authorities
+    from catalog.clients.cluster import ClusterClient
+    from catalog.clients.http import HttpClient
+    from catalog.clients.kubo import KuboClient
+    from catalog.clients.pinning import PinningClient
+    from catalog.clients.proxy import Proxies
+    from catalog.ipns.name import IpnsName
+    from catalog.sources.bundle import BundleSource
+    from catalog.sources.records import Answer, NamedRouting
+    from catalog.sources.store import RemoteSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +86,16 @@ class Network:
     of another catalogue only where the other sources cannot help (docs/safety.md, A22).
     """
 
-    sources: tuple[RemoteSource, ...] = ()
-    routings: tuple[NamedRouting, ...] = ()
-    kubo: KuboClient | None = None
+    sources: "tuple[RemoteSource, ...]" = ()
+    routings: "tuple[NamedRouting, ...]" = ()
+    kubo: "KuboClient | None" = None
     kubo_public: bool = False
-    cluster: ClusterClient | None = None
+    cluster: "ClusterClient | None" = None
     rule: ReplicaRule = ReplicaRule()
-    services: tuple[PinningClient, ...] = ()
+    services: "tuple[PinningClient, ...]" = ()
     offline: bool = False
-    clients: tuple[HttpClient, ...] = ()
-    bundles: tuple[BundleSource, ...] = ()
+    clients: "tuple[HttpClient, ...]" = ()
+    bundles: "tuple[BundleSource, ...]" = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
     tied: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,8 +103,10 @@ class Network:
         """Return whether the source of this name was named for another catalogue than ``catalogue``."""
         return catalogue is not None and self.tied.get(source, catalogue) != catalogue
 
-    def ask_records(self, name: IpnsName, now: datetime, *, budget: float | None = None) -> list[Answer]:
+    def ask_records(self, name: "IpnsName", now: datetime, *, budget: float | None = None) -> "list[Answer]":
         """Ask for the record of a name, as `ask_routings` does; sources of other catalogues only where no one else has it."""
+        from catalog.sources.records import ask_routings
+
         seconds = self.timeouts.budget if budget is None else budget
         near = [routing for routing in self.routings if not self.is_foreign(routing.name, str(name))]
         answers = ask_routings(near, name, now, budget=seconds)
@@ -116,6 +117,8 @@ class Network:
 
     def close(self) -> None:
         for source in self.sources:
+            from catalog.sources.http import HttpBlockSource
+
             source.abort()
             if isinstance(source, HttpBlockSource):
                 source.close()
@@ -144,12 +147,23 @@ def open_network(
     cluster: ClusterSetting | None = None,
     services: Iterable[PinningSetting] = (),
     timeouts: Timeouts | None = None,
-    proxies: Proxies | None = None,
-    authorities: Authorities | None = None,
+    proxies: "Proxies | None" = None,
+    authorities: "Authorities | None" = None,
 ) -> Network:
     """Create the clients, without a request. Two settings with one URL are one source."""
     by_url = {source.url: source for source in reversed(list(sources))}
     limits = timeouts or Timeouts()
+    pinned_by = list(services)
+    if not by_url and kubo is None and cluster is None and not pinned_by:
+        return Network(timeouts=limits)
+    from catalog.clients.cluster import ClusterClient
+    from catalog.clients.http import HttpClient
+    from catalog.clients.kubo import KuboClient
+    from catalog.clients.pinning import PinningClient, service_timeouts
+    from catalog.sources.http import HttpBlockSource
+    from catalog.sources.http_records import HttpRouting
+    from catalog.sources.kubo import KuboBlockstore, KuboRouting
+
     connect = partial(HttpClient, timeouts=limits, proxies=proxies, authorities=authorities)
     clients = tuple(
         connect(source.url, token_file=source.token_file, ca_file=source.ca_file) for source in reversed(by_url.values())
@@ -174,7 +188,7 @@ def open_network(
         cluster.rule if cluster is not None else ReplicaRule(),
         tuple(
             PinningClient(service.name, connect(service.url, token_file=service.token_file, ca_file=service.ca_file))
-            for service in services
+            for service in pinned_by
         ),
         clients=clients,
         timeouts=limits,
@@ -182,8 +196,10 @@ def open_network(
     )
 
 
-def with_bundle(network: Network, bundle: BundleSource) -> Network:
+def with_bundle(network: Network, bundle: "BundleSource") -> Network:
     """Return the network with a bundle as its first source; it is closed with the network."""
+    from catalog.sources.bundle import BundleRouting
+
     return replace(
         network,
         sources=(bundle, *network.sources),

@@ -14,7 +14,7 @@ from catalog.blockstores.holding import is_whole
 from catalog.blockstores.provenance import find_provenances
 from catalog.clients.docker import Engine
 from catalog.clients.docker.local import is_local
-from catalog.errors import ImageIncompleteError, InvalidNameError, UnavailableError
+from catalog.errors import AmbiguousReferenceError, ImageIncompleteError, InvalidNameError, UnavailableError
 from catalog.home.home import Home, open_home
 from catalog.image.walk import walk
 from catalog.intake import sources
@@ -256,6 +256,11 @@ def test_a_push_that_was_begun_for_nothing_leaves_nothing(docker29: PrivateEngin
         with pytest.raises(InvalidNameError):
             publish(home, "Not a name", "1.0", source, Wanted(HOST))
         assert shown(docker29) == before
+        source.begin(Wanted(HOST))
+        with pytest.raises(AmbiguousReferenceError):  # which is found while the engine pushes
+            publish(home, "mine/pushed", "1.0", source, Wanted(HOST))
+        assert shown(docker29) == before
+        assert home.own_catalogue() is None
         assert publish(home, "pushed", "7.0", source, Wanted(HOST)).changed
     assert shown(docker29) == before
 

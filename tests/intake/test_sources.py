@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from catalog.clients.docker import connect
-from catalog.errors import DcatError, EngineConflictError
+from catalog.errors import AmbiguousReferenceError, DcatError, EngineConflictError
 from catalog.home.home import Home, open_home
 from catalog.intake.intake import Wanted
 from catalog.intake.sources import EngineSource
@@ -65,6 +65,21 @@ def test_an_engine_that_sends_another_image(home: Home, fake: FakeEngine, holdin
 
 def test_what_it_should_send_is_published(home: Home, fake: FakeEngine, holding: Holding) -> None:
     assert take(home, fake).release.images[AMD64].config == SAMPLE.config_digest
+    assert holding.tags == {"docker.io/library/web:1": str(SAMPLE.config_digest)}
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_name_is_checked_while_an_engine_exports(home: Home, fake: FakeEngine, holding: Holding, dry_run: bool) -> None:
+    with connect(fake.host, environment={}, idle_timeout=60) as engine:
+        source = EngineSource(engine, "web:1")
+        source.begin(Wanted(AMD64))
+        with pytest.raises(AmbiguousReferenceError):
+            publish(home, "mine/web", "1.0", source, Wanted(AMD64), dry_run=dry_run)
+        assert home.own_catalogue() is None
+        source = EngineSource(engine, "web:1")
+        source.begin(Wanted(AMD64))
+        assert publish(home, "web", "1.0", source, Wanted(AMD64), dry_run=dry_run).changed
+    assert (home.own_catalogue() is None) == dry_run
     assert holding.tags == {"docker.io/library/web:1": str(SAMPLE.config_digest)}
 
 
