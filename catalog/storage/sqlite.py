@@ -74,9 +74,7 @@ def translated(path: Path | str, needs: int | None = None) -> Iterator[None]:
         raise
     except Exception as error:
         cause = getattr(error, "orig", None) or error  # SQLAlchemy wraps what sqlite3 raised
-        if isinstance(
-            cause, UnicodeDecodeError
-        ):  # sqlite3 decodes names, and messages that quote them, without asking what they are
+        if isinstance(cause, UnicodeDecodeError):  # sqlite3 decodes SQLite's messages, which quote what is in the file
             raise CorruptHomeError(f"{path} is damaged", why="its text is not UTF-8") from error
         if isinstance(cause, sqlite3.DatabaseError):
             from pathlib import Path  # for errors only: `resolve` has no time for it

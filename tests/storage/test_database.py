@@ -314,7 +314,7 @@ def test_a_schema_that_is_not_text_is_a_corrupt_home(tmp_path: Path) -> None:
     Database(path, FIRST)
     content = path.read_bytes()
     assert b"CREATE TABLE" in content
-    path.write_bytes(content.replace(b"alembic_version", b"\xba" * 15).replace(b"CREATE TABLE", b"\xbaREATE TABLE"))
+    path.write_bytes(content.replace(b"CREATE TABLE", b"CREATE \xbaABLE"))
     with pytest.raises(CorruptHomeError, match="is damaged"):  # what SQLite says of it quotes what is no text
         Database(path, FIRST)
 
