@@ -34,10 +34,14 @@ class Pointer:
 
 
 class Folder:
-    """An open folder. Use `open_folder`. ``written`` counts bytes, ``files`` files, ``links`` further names of a file."""
+    """An open folder. Use `open_folder`. ``written`` counts bytes, ``files`` files, ``links`` further names of a file.
 
-    def __init__(self, path: Path, *, distrusted_since: float | None, crash_point: CrashPoint) -> None:
+    ``was_begun``: an earlier run did not come to its end here.
+    """
+
+    def __init__(self, path: Path, *, was_begun: bool, distrusted_since: float | None, crash_point: CrashPoint) -> None:
         self.path = path
+        self.was_begun = was_begun
         self.written = 0
         self.files = 0
         self.links = 0
@@ -114,6 +118,10 @@ class Folder:
                 break
             self._made.discard(parent)
 
+    def give_up(self) -> None:
+        """Leave nothing of a run that has written no file."""
+        shutil.rmtree(self.path / WORK)
+
     def sync(self) -> None:
         """Make durable what was written."""
         self._crash_point("static: before sync")
@@ -167,8 +175,9 @@ def open_folder(path: Path, *, crash_point: CrashPoint = no_crash) -> Iterator[F
         except OSError as error:
             raise LockedError(f"another export writes to {path}", hint="wait until it has ended") from error
         try:
+            was_begun = (path / WORK / _NOTE).exists()
             since = _begin(path)
-            yield Folder(path, distrusted_since=since, crash_point=crash_point)
+            yield Folder(path, was_begun=was_begun, distrusted_since=since, crash_point=crash_point)
             shutil.rmtree(path / WORK)
         except OSError as error:
             raise StorageError(f"the folder {path} cannot be written", why=error.strerror or str(error)) from error

@@ -28,6 +28,8 @@ _MOST_LINES = 32 * KIB
 _MOST_INDEXED = 200  # names with indexes that are looked at for rules
 _INDEX = "index.html"
 _LINES = "releases.ndjson"
+TOP_PAGE, TOP_LINES = _INDEX, _LINES
+"""What people and programs read first, at the top of the folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """``dcat export --static``: write a catalogue as plain files that any web server, bucket or stick can hold."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,7 +23,7 @@ from catalog.home.records import local_records
 from catalog.hosting.archives import ArchiveWriter
 from catalog.hosting.examples import examples
 from catalog.hosting.folder import Folder, Pointer, open_folder
-from catalog.hosting.listings import Pages, list_header_rules, list_pages, list_tags
+from catalog.hosting.listings import TOP_LINES, TOP_PAGE, Pages, list_header_rules, list_pages, list_tags
 from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
@@ -71,7 +72,8 @@ def export_static(
 
     Only what is not there yet is written. ``prune`` deletes what no release needs any more. ``pages`` renders pages for people
     (`catalog.server.pages.plain`); without it there are none. Raise `UnavailableError` where the bytes of an image are neither
-    here nor at a source, `InvalidInputError` for a folder that holds another catalogue.
+    here nor at a source, `InvalidInputError` for a folder that holds another catalogue, or files of somebody else that would be
+    replaced.
     """
     row = _find(home, catalogue)
     name = parse_ipns_name(row.catalogue)
@@ -83,6 +85,7 @@ def export_static(
     root = check_record(name, record).snapshot_cid
     with home.reading("export"), open_folder(folder, crash_point=home.crash_point) as files:
         last, again = _last_root(files, name)
+        _refuse_others_files(files, [TOP_LINES] if pages is None else [TOP_PAGE, TOP_LINES])
         pointers: list[Pointer] = []
         store = open_store(home, network, str(name))
         writer = ArchiveWriter(files, store)
@@ -162,6 +165,20 @@ def _last_root(files: Folder, name: IpnsName) -> tuple[Cid | None, list[str] | N
         )
     noted = (files.read(_LEFT_OUT) or b"").decode("utf-8", "replace").splitlines() if left_out else []
     return root, noted if len(noted) == left_out <= _MOST_LEFT_OUT else None
+
+
+def _refuse_others_files(files: Folder, paths: Iterable[str]) -> None:
+    """Raise `InvalidInputError` where a folder without a catalogue has files of somebody else that would be replaced."""
+    if files.was_begun or files.read(STATIC_PATH) is not None:
+        return
+    found = next((path for path in paths if os.path.lexists(files.path / path)), None)
+    if found is not None:
+        files.give_up()
+        raise InvalidInputError(
+            f"{files.path} has a file {found} that is not of a catalogue",
+            why="the export would replace it",
+            hint="name an empty folder",
+        )
 
 
 def _changed(home: Home, catalogue: str, root: Cid, last: Cid | None, again: Sequence[str] | None) -> Iterator[Release]:

@@ -17,6 +17,7 @@ from catalog.operations.sync import sync
 from catalog.operations.trust import accept, list_questions
 from catalog.operations.yank import yank
 from catalog.own.share import share_own
+from catalog.server.pages.plain import PlainPages
 from catalog.snapshot.line import decode_line
 from catalog.sources.network import Network
 from tests.factory.images import small_image
@@ -186,6 +187,33 @@ def test_a_folder_of_another_catalogue_is_refused(publisher: Publisher, tmp_path
         other.export()
     with open_folder(publisher.folder), pytest.raises(LockedError):
         publisher.export()
+
+
+@pytest.mark.parametrize("name", ["index.html", "releases.ndjson"])
+def test_a_site_that_is_there_already_is_not_replaced(publisher: Publisher, name: str) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    publisher.folder.mkdir(parents=True, exist_ok=True)
+    own = publisher.folder / name
+    own.write_text("mine")
+    with publisher.open() as home, pytest.raises(InvalidInputError, match=name):
+        export_static(home, publisher.folder, pages=PlainPages())
+    assert [path.name for path in publisher.folder.rglob("*")] == [name]
+    assert own.read_text() == "mine"
+    own.unlink()
+    publisher.export()
+    publisher.export()
+
+
+def test_a_first_export_that_was_killed_goes_on(publisher: Publisher) -> None:
+    publisher.publish("web", "1.0", make_version("1.0"))
+    work = publisher.folder / ".dcat"
+    with open_folder(publisher.folder) as folder:
+        folder.replace("index.html", b"of a run that did not end")
+        shutil.copytree(work, publisher.folder.with_name("kept"))
+    shutil.copytree(publisher.folder.with_name("kept"), work)
+    with publisher.open() as home:
+        export_static(home, publisher.folder, pages=PlainPages())
+    assert (publisher.folder / "index.html").read_bytes().startswith(b"<!doctype html>")
 
 
 @pytest.mark.parametrize("apply", [cloudflare_headers, netlify_headers])
