@@ -21,6 +21,7 @@ from catalog.limits import MAX_JSON_SIZE, MAX_SMALL_BLOB
 from catalog.model.digest import Digest
 from catalog.progress import Progress, silent
 
+_BLOBS: Final = "blobs/sha256/"
 _MARGIN: Final = 64  # white space allowed before a document
 
 BlobContent = bytes | StoredLayer | CompressionError
@@ -133,4 +134,9 @@ def index_tagged(tagged: Iterable[tuple[str, Digest, int]]) -> bytes:
 
 def blob_member(digest: Digest) -> str:
     """Return the name of a blob as a member of an OCI layout."""
-    return f"blobs/sha256/{digest.hex}"
+    return f"{_BLOBS}{digest.hex}"
+
+
+def member_digest(name: str) -> Digest | None:
+    """Return the digest of the blob that a member of an OCI layout is; None for another file of the layout."""
+    return Digest(bytes.fromhex(name.removeprefix(_BLOBS))) if name.startswith(_BLOBS) else None

@@ -18,7 +18,7 @@ from catalog.image.dag import ChunkSink, StoredLayer
 from catalog.image.oci import parse_manifest
 from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget, Piece
-from catalog.intake.blobs import BlobReader, LockedSink, LooseMembers, blob_member, index_tagged
+from catalog.intake.blobs import BlobReader, LockedSink, LooseMembers, blob_member, index_tagged, member_digest
 from catalog.intake.surveyed import SurveyedImages
 from catalog.limits import MAX_EXPORT_MEMBERS, MAX_HELD_JSON_SIZE, MAX_INDEX_ENTRIES, MAX_JSON_SIZE
 from catalog.model.digest import ConfigDigest, DiffID, Digest
@@ -151,8 +151,8 @@ class PushedImages(LooseMembers):
         if isinstance(layer, CompressionError):
             raise ArchiveError(f"layer {name} cannot be read", why=layer.message) from layer
         if layer is not None and layer.diff_id == diff_id:
-            digest = Digest(bytes.fromhex(name.rpartition("/")[2]))
-            if digest not in self._assumed:
+            digest = member_digest(name)
+            if digest is not None and digest not in self._assumed:
                 self.verified[digest] = KnownBlob(digest, layer, self._sizes.get(name))
         return layer
 

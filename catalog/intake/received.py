@@ -13,7 +13,7 @@ from catalog.image.encoder import check_encoder
 from catalog.image.oci import parse_index, parse_manifest
 from catalog.image.provenance import Provenance, trace_provenance
 from catalog.image.stream import Budget
-from catalog.intake.blobs import BlobReader, LooseMembers, blob_member, index_tagged
+from catalog.intake.blobs import BlobReader, LooseMembers, blob_member, index_tagged, member_digest
 from catalog.intake.inbox import Inbox, PushedManifest
 from catalog.intake.intake import TakenImage, Wanted, take_chosen
 from catalog.model.digest import DiffID, Digest
@@ -88,7 +88,7 @@ class PushedSource(LooseMembers):
     def document(self, name: str) -> bytes | None:
         if name == "index.json":
             return index_tagged([(self._manifest.media_type, self._manifest.digest, len(self._manifest.data))])
-        digest = _digest_of(name)
+        digest = member_digest(name)
         if digest is None:
             return None
         if digest == self._manifest.digest:
@@ -97,7 +97,7 @@ class PushedSource(LooseMembers):
         return content if isinstance(content, bytes) else self._held.find_document(self._name, digest)
 
     def layer(self, name: str, diff_id: DiffID) -> StoredLayer | None:
-        digest = _digest_of(name)
+        digest = member_digest(name)
         if digest is None or self._sink is None:
             return None
         content = self._inbox.content_of(digest)
@@ -144,8 +144,3 @@ def check_attached(manifest: PushedManifest) -> None:
 
 def _is_index(manifest: PushedManifest) -> bool:
     return "manifests" in decode_object(manifest.data, "the manifest")
-
-
-def _digest_of(name: str) -> Digest | None:
-    prefix = blob_member(Digest(bytes(32))).removesuffix("0" * 64)
-    return Digest(bytes.fromhex(name.removeprefix(prefix))) if name.startswith(prefix) else None
