@@ -12,7 +12,7 @@ from catalog.model.reference import nearest, parse_reference
 def find_own(connection: Connection, text: str) -> IndexedRelease:
     """Return the own catalogue's release that ``text`` names by name and version, removed or not.
 
-    Raises `AmbiguousReferenceError` where the version is missing, `ReleaseNotFoundError` where the own catalogue has no such
+    Raise `AmbiguousReferenceError` where the version is missing, `ReleaseNotFoundError` where the own catalogue has no such
     release, with those that were probably meant.
     """
     reference = parse_reference(text)

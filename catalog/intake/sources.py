@@ -42,7 +42,7 @@ class EngineSource:
     def begin(self, wanted: Wanted) -> None:
         """Start the engine's push or export while the caller prepares; a call of `take` must follow.
 
-        A classic engine stages a whole image for seconds before the first byte. Raises what `take` does for an image that is not
+        A classic engine stages a whole image for seconds before the first byte. Raise what `take` does for an image that is not
         there whole.
         """
         images, push = self._start(wanted)

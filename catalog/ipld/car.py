@@ -61,7 +61,7 @@ def write_car(out: BinaryIO, roots: Sequence[Cid], blocks: Iterable[Block]) -> i
 class CarReader:
     """A reader of one CAR: ``roots`` are read at once, blocks by iterating, each verified. Memory is that of one block.
 
-    Raises `CodecError` for data that is not a CAR, is cut short within a section, or passes a limit, and `BlockMismatchError` for a
+    Raise `CodecError` for data that is not a CAR, is cut short within a section, or passes a limit, and `BlockMismatchError` for a
     block that does not match its CID. Errors of the stream itself pass through.
     """
 

@@ -25,7 +25,7 @@ INDEX_REVISION, TRUST_REVISION = "index_2", "trust_2"
 
 @contextmanager
 def open_view(home: Path | str) -> Iterator[View]:
-    """Open a home for reading. Raises `NewerHomeError`, `CorruptHomeError`."""
+    """Open a home for reading. Raise `NewerHomeError`, `CorruptHomeError`."""
     with closing(open_files(home)) as files, translated(home):
         yield View(files.index, files.trust)
 

@@ -72,7 +72,7 @@ def export_releases(
     """Write the images of releases (for ``platform``, or all of them), with the index and record of their catalogues.
 
     Blocks of the images of ``since`` are left out: the receiver must hold those. A delta from one replaces blocks where that
-    is smaller. Raises `UnavailableError` where bytes are neither here nor at a source, and what resolving raises.
+    is smaller. Raise `UnavailableError` where bytes are neither here nor at a source, and what resolving raises.
     """
     found = [_resolve(home, reference, platform) for reference in references]
     rows = {row.catalogue: row for row, _, _ in found}

@@ -54,7 +54,7 @@ _REASONS = ("own", "pinned", "pulled", "mirrored", "fetched", "snapshot")
 def collect_garbage(home: Home, *, delete: bool, progress: Progress = silent) -> Swept:
     """Count the blocks that nothing keeps, and with ``delete`` delete them.
 
-    Raises `LockedError` while another command runs that may rely on a block: nothing, or less, is deleted then.
+    Raise `LockedError` while another command runs that may rely on a block: nothing, or less, is deleted then.
     """
     if delete:
         release_reserve(home.path)

@@ -61,7 +61,7 @@ def import_bundle(home: Home, bundle: BundleSource, *, progress: Progress = sile
     """Import what a bundle holds of the own catalogue and of followed ones; every block is verified as it is read.
 
     Its records are judged like those of any source: an older one changes nothing. Images of known releases are kept and held.
-    Raises `UnavailableError` where an image is incomplete although its root is in the file, `CatalogueNotFoundError` where the file
+    Raise `UnavailableError` where an image is incomplete although its root is in the file, `CatalogueNotFoundError` where the file
     has nothing of a catalogue that this home knows.
     """
     with home.trust.read() as connection:

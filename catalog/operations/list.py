@@ -53,7 +53,7 @@ def list_releases(
     """List the releases of ``names`` (of all without any), by name, newest version first.
 
     A name may have its catalogue's alias in front and may hold the wildcards ``*``, ``?`` and ``[…]``. Removed releases are
-    listed only with ``removed``. Raises `ReleaseNotFoundError` for a name that no catalogue has.
+    listed only with ``removed``. Raise `ReleaseNotFoundError` for a name that no catalogue has.
     """
     with home.trust.read() as connection:
         catalogue = rewrite_alias(connection, catalogue)

@@ -32,7 +32,7 @@ def lock_release(
 ) -> LockedRelease:
     """Return what a reference means, with the digests of its images for ``platforms`` (none: all that the release has).
 
-    Raises what resolving raises, and `PlatformNotFoundError`.
+    Raise what resolving raises, and `PlatformNotFoundError`.
     """
     with open_lookup(home.path) as lookup:
         found = lookup.resolve(reference, now=home.now, latest=latest, min_age=min_age, allow_stale=allow_stale)
@@ -92,7 +92,7 @@ def lock_image_name(
     """Return the release that an engine's name means here, served by the registry at ``registry``; None where it is none of ours.
 
     Names of that registry are ours, and those of the default one whose name a catalogue has. The digest is that of the manifest
-    or, for several platforms, of the index that the registry serves. Raises what `lock_release` raises, `ReleaseNotFoundError` for
+    or, for several platforms, of the index that the registry serves. Raise what `lock_release` raises, `ReleaseNotFoundError` for
     a name of that registry that no catalogue has, `ReleaseConflictError` where the name has another digest, and
     `BlockNotFoundError` where an index cannot be made since metadata is not held.
     """

@@ -27,7 +27,7 @@ class Preferred:
 def prefer(home: Home, name: str, alias: str) -> Preferred:
     """Make ``name`` mean the catalogue of ``alias`` from now on, or the own one (`MINE`), which is created if there is none.
 
-    Raises `CatalogueNotFoundError` for an unknown alias, and `InvalidNameError`.
+    Raise `CatalogueNotFoundError` for an unknown alias, and `InvalidNameError`.
     """
     check_name(name)
     if alias == MINE:

@@ -88,7 +88,7 @@ def publish(
     Without ``shares`` the caller signs and shares it. ``by`` says in the history on whose behalf it is published.
 
     The same content again changes nothing but its annotations, where those are given; another platform is added. Blocks that moved
-    to the Kubo node of ``sharing`` are not stored again. Raises `ReleaseConflictError` where the version has other content for a
+    to the Kubo node of ``sharing`` are not stored again. Raise `ReleaseConflictError` where the version has other content for a
     platform, `AmbiguousReferenceError` where the name is another catalogue's here, and what ``source`` raises; a share that fails
     is in the result.
     """

@@ -133,7 +133,7 @@ def pull(
 ) -> Pulled:
     """Pull the image for ``platform`` of the release that ``reference`` means; without an ``engine``, only into the store.
 
-    ``tag`` is another tag than ``name:version``; ``force`` moves a tag that has other content. Raises what resolving raises,
+    ``tag`` is another tag than ``name:version``; ``force`` moves a tag that has other content. Raise what resolving raises,
     `UnavailableError`, `EngineConflictError` (the tag has other content, or the engine loaded something else).
     """
     target = _choose_target(home, reference, platform, engine, choice, tag, force=force)
@@ -210,7 +210,7 @@ def _suggest_tag(name: str, version: str) -> str:
 def _find_owner(engine: Engine, name: str, version: str, image: Image, *, force: bool) -> str | None:
     """Return the engine's image ID that the tag points to, if its content is that of ``image``; None where it may be set.
 
-    Raises `EngineConflictError` where the tag has other content and may not be moved.
+    Raise `EngineConflictError` where the tag has other content and may not be moved.
     """
     owner = engine.tag_owner(name, version)
     if owner is None or owner in {str(image.config), str(image.manifest)}:

@@ -9,6 +9,6 @@ from catalog.sources.network import Network
 def recover(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
     """Merge every record of the own name that any source has and this home did not sign, and sign above them.
 
-    Raises `UnavailableError` where no source answered, `RollbackError` where the key was revoked.
+    Raise `UnavailableError` where no source answered, `RollbackError` where the key was revoked.
     """
     return recover_own(home, network, progress=progress)

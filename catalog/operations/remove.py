@@ -24,7 +24,7 @@ class Removed:
 def remove(home: Home, reference: str, *, sharing: Sharing = SIGN_ONLY, progress: Progress = silent) -> Removed:
     """Remove a release, then sign and share the catalogue; a release that was removed before stays as it is.
 
-    Its blocks stay until a ``gc`` that deletes. Raises `ReleaseNotFoundError` where the own catalogue never had such a release.
+    Its blocks stay until a ``gc`` that deletes. Raise `ReleaseNotFoundError` where the own catalogue never had such a release.
     """
     entry, changed = _take_out(home, reference)
     shared, share_error = share_change(home, sharing, progress=progress)

@@ -11,7 +11,7 @@ from catalog.trust.ownership import list_subscriptions
 def renew(home: Home, network: Network) -> list[str]:
     """Sign what is not signed yet or ends soon, and put it and the followed catalogues' records where that is due.
 
-    Return the failures in words; the next call tries again. Raises what `share_own` raises, after everything else was done.
+    Return the failures in words; the next call tries again. Raise what `share_own` raises, after everything else was done.
     """
     with home.trust.read() as connection:
         followed = list_subscriptions(connection)

@@ -43,7 +43,7 @@ def resolve(
 ) -> ResolvedImage:
     """Resolve a reference for ``platform``; a reference by digest or CID means that image, whatever its platform.
 
-    The form ``image-id`` is the digest that the engine showed as image ID at last contact, else the config digest. Raises what
+    The form ``image-id`` is the digest that the engine showed as image ID at last contact, else the config digest. Raise what
     `Lookup.resolve` raises.
     """
     resolved = lookup.resolve(reference, now=now, platform=platform, latest=latest, min_age=min_age, allow_stale=allow_stale)

@@ -53,7 +53,7 @@ def read_revocation(name: IpnsName, content: bytes) -> Record:
 def revoke(home: Home, network: Network, name: IpnsName, content: bytes) -> Revoked:
     """Publish a revocation, with or without the key: subscribers of the name accept nothing after it.
 
-    ``name`` is the own catalogue's, or that of a key that was lost. Raises `RecordError` where ``content`` does not revoke it.
+    ``name`` is the own catalogue's, or that of a key that was lost. Raise `RecordError` where ``content`` does not revoke it.
     """
     record = read_revocation(name, content)
     if own_name(home) == name:

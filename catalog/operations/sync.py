@@ -53,7 +53,7 @@ def sync(
     """Refresh the catalogues of ``aliases``, or all that are followed; with ``mirror``, fetch every image of them too.
 
     Pending own releases get a delta each, unless ``deltas`` is false. A failure of one catalogue is in its update, and the others
-    continue. Raises `CatalogueNotFoundError` for an unknown alias.
+    continue. Raise `CatalogueNotFoundError` for an unknown alias.
     """
     with home.trust.read() as connection:
         subscriptions = _choose(connection, aliases)

@@ -92,7 +92,7 @@ def verify(
     With ``repair``, missing blocks are fetched from the sources of ``network``. An image or file given as ``repair_from`` is read
     first, and replaces every block that it holds. Rotten blocks count as missing. Blocks that moved to the Kubo node are asked for
     there. A damaged index is rebuilt, and so is the file of blocks from what can still be read of it; an own snapshot whose tree is
-    not canonical is signed anew. Raises `CorruptHomeError` where a file of the home is damaged and was not repaired.
+    not canonical is signed anew. Raise `CorruptHomeError` where a file of the home is damaged and was not repaired.
     """
     repair = repair or repair_from is not None
     files = _check_files(home, repair=repair, progress=progress)

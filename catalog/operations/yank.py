@@ -25,7 +25,7 @@ class Yanked:
 def yank(home: Home, reference: str, reason: str | None, *, sharing: Sharing = SIGN_ONLY, progress: Progress = silent) -> Yanked:
     """Yank a release for ``reason``, or undo that with None, then sign and share the catalogue.
 
-    Yanking it again changes the reason. Raises `ReleaseNotFoundError` where the own catalogue has no such release, or removed it.
+    Yanking it again changes the reason. Raise `ReleaseNotFoundError` where the own catalogue has no such release, or removed it.
     """
     if reason is not None and not 0 < len(reason) <= MAX_ANNOTATION_LENGTH:
         raise InvalidInputError(f"a reason has 1 to {MAX_ANNOTATION_LENGTH} characters, not {len(reason)}")

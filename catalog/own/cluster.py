@@ -49,7 +49,7 @@ class ClusterShare:
 def share_to_cluster(home: Home, place: Place, rule: ReplicaRule, record: Record, progress: Progress) -> ClusterShare:
     """Put the snapshot of ``record`` into the place's node, have its cluster keep it, and then put the record.
 
-    Raises `UnavailableError` where the node or the cluster is down or refuses. What they accepted stays there, and the next call
+    Raise `UnavailableError` where the node or the cluster is down or refuses. What they accepted stays there, and the next call
     continues. Too few replicas are no error: the result says so.
     """
     with home.lock("kubo"):

@@ -56,7 +56,7 @@ class ClusterReport:
 def inspect_node(home: Home, client: KuboClient, place: str) -> NodeReport:
     """Ask the node; ``place`` is the key under which its state is known.
 
-    Raises `UnavailableError` where it is down, closed, too old, or the proxy of a cluster.
+    Raise `UnavailableError` where it is down, closed, too old, or the proxy of a cluster.
     """
     version = client.version()
     state = kubo_state(home, place)
@@ -81,7 +81,7 @@ def inspect_node(home: Home, client: KuboClient, place: str) -> NodeReport:
 def inspect_cluster(home: Home, network: Network) -> ClusterReport:
     """Ask the near peer of the configured cluster.
 
-    Raises `UnavailableError` where it is down, denies access, is no cluster, or does not belong to the configured node.
+    Raise `UnavailableError` where it is down, denies access, is no cluster, or does not belong to the configured node.
     """
     place = open_place(home, network)
     if place is None or place.cluster is None:

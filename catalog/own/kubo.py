@@ -27,7 +27,7 @@ from catalog.sources.kubo import KuboRouting
 def share_to_kubo(home: Home, place: Place, record: Record, progress: Progress) -> Uploaded:
     """Put the snapshot of ``record`` into the node, then the record; neither is sent again if the node has it.
 
-    Return what the node pins now, and the releases that lost blocks; the rest of the snapshot is shared. Raises `UnavailableError`
+    Return what the node pins now, and the releases that lost blocks; the rest of the snapshot is shared. Raise `UnavailableError`
     where the node is down or refuses. What it accepted stays there, and the next call continues.
     """
     with home.lock("kubo"):

@@ -45,7 +45,7 @@ class MergeReport:
 def merge_record(home: Home, own_root: Cid | None, theirs: Record, store: FetchingBlockstore) -> MergeReport:
     """Merge the snapshot of ``theirs`` into the own catalogue; releases that differ from it are noted as not shared yet.
 
-    ``own_root`` is the snapshot that this home signed last. Raises `UnavailableError` where the other snapshot cannot be fetched.
+    ``own_root`` is the snapshot that this home signed last. Raise `UnavailableError` where the other snapshot cannot be fetched.
     """
     snapshot = open_snapshot(theirs.snapshot_cid, store)
     store.fetch_dag([snapshot.releases.cid], size=MAX_SNAPSHOT_SIZE)

@@ -49,7 +49,7 @@ class Place:
 def open_place(home: Home, network: "Network") -> Place | None:
     """Return the configured place; None without a Kubo node.
 
-    A node by itself is not asked. Raises `UnavailableError` where the cluster or its node cannot be reached, or where the node of
+    A node by itself is not asked. Raise `UnavailableError` where the cluster or its node cannot be reached, or where the node of
     the cluster's peer is not the configured one: the cluster would take pins off it.
     """
     node, cluster = network.kubo, network.cluster

@@ -17,7 +17,7 @@ def add_images(
     """Return the release with ``images`` and ``annotations`` added, and the platforms that are new in it.
 
     Content is the config digest: another archive of the same content (in another format) replaces the one before. References to
-    registries, which are provenance only, are kept as far as there is room for them. Raises
+    registries, which are provenance only, are kept as far as there is room for them. Raise
     `ReleaseConflictError` where a platform has other content already, `InvalidInputError` for what no snapshot can hold.
     """
     base = existing or Release(name, version, at)

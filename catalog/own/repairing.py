@@ -58,7 +58,7 @@ def repair_snapshots(home: Home, network: Network, progress: Progress = silent) 
 def renew_damaged_snapshot(home: Home, network: Network, progress: Progress = silent) -> None:
     """Write and sign a successor of the own snapshot, if that is still incomplete and the index has its releases.
 
-    Raises `UnavailableError` where the root of an archive is neither in this home nor at a source.
+    Raise `UnavailableError` where the root of an archive is neither in this home nor at a source.
     """
     if any(found.own and found.shown for found in find_damaged_snapshots(home)):
         renew_own_snapshot(home, network, progress=progress)

@@ -35,7 +35,7 @@ class ClusterPin:
     def ensure(self, cid: Cid, last: Cid | None) -> Replicas:
         """Have the cluster keep ``cid``, and wait until enough nodes do; return what was found in the end.
 
-        ``last`` is what it kept before. Raises `ClusterRefusalError` where the cluster refuses the pin.
+        ``last`` is what it kept before. Raise `ClusterRefusalError` where the cluster refuses the pin.
         """
         allocation = self._cluster.allocation(cid)
         if allocation is None:

@@ -99,7 +99,7 @@ def share_own(
     With ``deltas``, new releases get one from the release published before, where that is worth it. Sources have ``patience``
     seconds to return a record that another home of this key signed: one that is found later is merged then.
 
-    The record and its snapshot are always kept in this home; a failure of the network leaves the share pending. Raises
+    The record and its snapshot are always kept in this home; a failure of the network leaves the share pending. Raise
     `RollbackError` where the key was revoked, or where a record far above this home's was found under its name.
     """
     from catalog.own.signing import own_name
@@ -125,7 +125,7 @@ def share_own(
 def recover_own(home: Home, network: Network, *, progress: Progress = silent) -> Shared:
     """Do as `share_own`, and merge what suspicious records of the own name point to as well (docs/safety.md, A4 and A10).
 
-    A record that nothing can be signed above is refused from then on. Raises `UnavailableError` where no source answered, since
+    A record that nothing can be signed above is refused from then on. Raise `UnavailableError` where no source answered, since
     nothing can be compared then.
     """
     from catalog.own.signing import own_name
@@ -153,7 +153,7 @@ def recover_own(home: Home, network: Network, *, progress: Progress = silent) ->
 def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = silent) -> "Record":
     """Write the own catalogue's snapshot anew from the index and sign it: where blocks of the last one are lost.
 
-    Raises `UnavailableError` where the root of an archive is neither in this home nor at any source.
+    Raise `UnavailableError` where the root of an archive is neither in this home nor at any source.
     """
     from catalog.own.signing import own_name
 

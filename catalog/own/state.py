@@ -43,7 +43,7 @@ class OwnCatalogue:
     def list_new(self, found: Iterable[Record | None]) -> list[Record]:
         """Return the records, lowest sequence first, that this home did not sign, merge or refuse; each once.
 
-        Raises `RollbackError` where one of them revokes the key; it is the last record of this home from then on.
+        Raise `RollbackError` where one of them revokes the key; it is the last record of this home from then on.
         """
         with self._home.trust.read() as connection:
             known = list_refused(connection, str(self.name))
@@ -57,7 +57,7 @@ class OwnCatalogue:
     def find_higher(self, found: Iterable[Record | None]) -> Record | None:
         """Return the highest of the records that are new here.
 
-        Raises `RollbackError` where its sequence is suspiciously far above this home's, and as `list_new` does.
+        Raise `RollbackError` where its sequence is suspiciously far above this home's, and as `list_new` does.
         """
         new = self.list_new(found)
         if not new:
@@ -84,7 +84,7 @@ class OwnCatalogue:
     def merge(self, record: Record) -> None:
         """Merge what a record points to that this home did not sign; the record itself is not new here any more.
 
-        Raises `UnavailableError` where its snapshot cannot be fetched.
+        Raise `UnavailableError` where its snapshot cannot be fetched.
         """
         from catalog.own.merging import merge_record
 
@@ -108,7 +108,7 @@ class OwnCatalogue:
     def sign(self) -> tuple[Record, bool]:
         """Sign what is not shared yet or was merged in, or renew a record that ends soon.
 
-        Return the newest record, and whether it was signed now. Raises `RollbackError` where the key was revoked.
+        Return the newest record, and whether it was signed now. Raise `RollbackError` where the key was revoked.
         """
         if self.record is None or self._is_revoked or self.merged is not None or self._list_unshared():
             return self._write(self._last_root), True
@@ -120,7 +120,7 @@ class OwnCatalogue:
     def sign_anew(self) -> Record:
         """Write the whole snapshot from the index, whatever is left of the last one, and sign it.
 
-        Raises `UnavailableError` where the root of an archive cannot be fetched, `RollbackError` where the key was revoked.
+        Raise `UnavailableError` where the root of an archive cannot be fetched, `RollbackError` where the key was revoked.
         """
         return self._write(None)
 

@@ -81,7 +81,7 @@ class PinBeside:
 def upload_snapshot(home: Home, place: Place, pins: Pins, record: Record, state: KuboState) -> Uploaded:
     """Import the snapshot of ``record`` into the place's node and pin it there; ``state`` is what the node was given before.
 
-    Raises `UnavailableError` where the node is down or refuses. What it accepted stays there, and the next call continues.
+    Raise `UnavailableError` where the node is down or refuses. What it accepted stays there, and the next call continues.
     """
     return _Upload(home, place, pins, record, state).run()
 

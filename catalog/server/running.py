@@ -69,7 +69,7 @@ def run_server(
     """Answer requests until SIGINT, SIGTERM or `RunningServer.stop`; then finish those in flight, for a few seconds at most.
 
     ``ready`` is called once connections are accepted. ``log`` is called with one escaped line for each request and each failed
-    chore, from several threads. Signals are handled only in the main thread. Raises `LockedError` where the port is taken,
+    chore, from several threads. Signals are handled only in the main thread. Raise `LockedError` where the port is taken,
     `InvalidConfigError` for an address that cannot be bound.
     """
     _give_memory_back()

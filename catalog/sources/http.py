@@ -92,7 +92,7 @@ class HttpBlockSource:
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
         """Yield the blocks that the server has, verified, as they arrive, by one request after another.
 
-        Raises `UnwantedBlocksError` where the server sends too much that was not requested, `CodecError` for a malformed CAR, and
+        Raise `UnwantedBlocksError` where the server sends too much that was not requested, `CodecError` for a malformed CAR, and
         what `HttpClient.open` raises.
         """
         pending = iter({convert_to_v1(cid): cid for cid in cids}.values())

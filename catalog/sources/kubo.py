@@ -37,7 +37,7 @@ class KuboBlockstore:
     def get(self, cid: Cid) -> bytes:
         """Return the block, verified.
 
-        Raises `BlockNotFoundError` where the node lacks it, `SourceTimeoutError` where it is not found in time.
+        Raise `BlockNotFoundError` where the node lacks it, `SourceTimeoutError` where it is not found in time.
         """
         data = self._client.get_block(cid, offline=self._offline, timeout=self._client.timeouts.first_byte)
         verify_block(cid, data)

@@ -101,7 +101,7 @@ class FetchingBlockstore:
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
         """Yield the blocks that are here or that a source has, local ones first.
 
-        Raises `UnavailableError` where a block is missing and a source could not be asked.
+        Raise `UnavailableError` where a block is missing and a source could not be asked.
         """
         wanted = list({convert_to_v1(cid): cid for cid in cids}.values())
         absent = set(find_missing(self.local, wanted))
@@ -141,7 +141,7 @@ class FetchingBlockstore:
         """Fetch the whole DAGs under ``roots`` into the local store: only missing blocks travel.
 
         ``size`` bounds the bytes that may travel (a release states it). ``check`` raises for a block that must not be
-        stored. Raises `UnavailableError` naming every source where a block
+        stored. Raise `UnavailableError` naming every source where a block
         could not be fetched (what could be is stored), `StorageError` where the disk is too full, `CodecError` for a DAG that is
         malformed, or deeper or larger than the limits.
         """

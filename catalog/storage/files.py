@@ -167,7 +167,7 @@ def _link(unfinished: Path, path: Path) -> None:
 def spooled(stream: BinaryIO, directory: Path, name: str) -> Iterator[Path]:
     """Copy a stream into a file under ``directory``, called ``name``, and yield its path; it is deleted afterwards.
 
-    For what has to be read at random. Raises `StorageError` where the disk cannot hold it.
+    For what has to be read at random. Raise `StorageError` where the disk cannot hold it.
     """
     import pathlib
     import shutil

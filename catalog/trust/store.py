@@ -79,7 +79,7 @@ def get_floor(connection: Connection, catalogue: str) -> StoredFloor | None:
 def raise_floor(connection: Connection, catalogue: str, floor: Floor, record: bytes | None) -> None:
     """Accept a record: nothing below it is ever accepted again. A suspicious record that was shown is no longer shown.
 
-    Raises `RollbackError` where another process accepted a higher one meanwhile, or another value for the same sequence.
+    Raise `RollbackError` where another process accepted a higher one meanwhile, or another value for the same sequence.
     """
     held = get_floor(connection, catalogue)
     if held is not None and (

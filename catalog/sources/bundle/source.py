@@ -27,7 +27,7 @@ _LONGEST_HEAD: Final = 9 + 36  # length and CID of a section
 class BundleSource:
     """A bundle file as a block source. Use it as a context manager, or `close` it after use.
 
-    ``records`` are the bytes of its records, not validated, by the text of their IPNS names. Raises `CodecError` for a file that is
+    ``records`` are the bytes of its records, not validated, by the text of their IPNS names. Raise `CodecError` for a file that is
     not a bundle and `UnavailableError` for one that cannot be read.
     """
 
