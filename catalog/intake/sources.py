@@ -56,6 +56,7 @@ class EngineSource:
     def close(self) -> None:
         """Give up a push that was begun and not taken, so that the engine keeps nothing of it."""
         ahead, self._ahead = self._ahead, None
+        self.meanwhile = _do_nothing
         if ahead is not None and isinstance(ahead[1], Push):
             ahead[1].close()
 
@@ -74,14 +75,15 @@ class EngineSource:
         check_encoder()
         images, ahead = self._ahead or self._start(wanted)
         self._ahead = None
+        meanwhile, self.meanwhile = self.meanwhile, _do_nothing
         notes = self._note_absent(wanted)
         push = ahead if isinstance(ahead, Push) else None
         pushed = None
         if push is None:
             progress(Step("detail", f"The engine exports the image: {self._why}"))
-            self.meanwhile()
+            meanwhile()
         else:
-            pushed = self._take_push(push, images[0], wanted, sink, progress)
+            pushed = self._take_push(push, images[0], wanted, sink, progress, meanwhile)
         first = None if isinstance(ahead, Push) else ahead
         taken = []
         for image in images:
@@ -121,14 +123,20 @@ class EngineSource:
             )
 
     def _take_push(
-        self, push: Push, first: EngineImage, wanted: Wanted, sink: ChunkSink, progress: Progress
+        self,
+        push: Push,
+        first: EngineImage,
+        wanted: Wanted,
+        sink: ChunkSink,
+        progress: Progress,
+        meanwhile: Callable[[], None],
     ) -> PushedImages | None:
         """Return what the engine pushes, None where it does not and has to export the image."""
         progress(Step("detail", f"The engine pushes the image to {push.repository}: it has the containerd store, and runs here"))
         with push:
             try:
                 self._announce(first, progress)
-                return push.take(sink, wanted.max_size, progress, self.known, self.meanwhile)
+                return push.take(sink, wanted.max_size, progress, self.known, meanwhile)
             except PushRefusedError as error:
                 progress(Step("detail", f"The engine exports the image after all: {error.message}"))
                 return None

@@ -38,12 +38,15 @@ def push_compressed(address: str, name: str, tag: str, image: SampleImage, pack:
     return str(Digest.of(body))
 
 
-def push_index(address: str, name: str, tag: str, images: Mapping[Platform, SampleImage], pack: str = "+gzip") -> None:
-    """Push an index of images, each of which has a tag of its own as well."""
+def push_index(
+    address: str, name: str, tag: str, images: Mapping[Platform, SampleImage], pack: str = "+gzip"
+) -> dict[Platform, str]:
+    """Push an index of images, each of which has a tag of its own as well; return the digests of their manifests."""
     entries = []
+    digests = {}
     for platform, image in images.items():
         own = f"{tag}-{platform.architecture}"
-        digest = push_compressed(address, name, own, image, pack)
+        digest = digests[platform] = push_compressed(address, name, own, image, pack)
         kind = f"{_KIND}manifest.v1+json"
         wanted = urllib.request.Request(f"http://{address}/v2/{name}/manifests/{digest}", headers={"Accept": kind})
         with urllib.request.urlopen(wanted, timeout=60) as response:
@@ -52,6 +55,7 @@ def push_index(address: str, name: str, tag: str, images: Mapping[Platform, Samp
         entries.append({"mediaType": kind, "digest": digest, "size": size, "platform": described})
     body = json.dumps({"schemaVersion": 2, "mediaType": f"{_KIND}index.v1+json", "manifests": entries}).encode()
     _request("PUT", f"http://{address}/v2/{name}/manifests/{tag}", body, f"{_KIND}index.v1+json")
+    return digests
 
 
 def _put_blob(address: str, name: str, blob: bytes) -> str:

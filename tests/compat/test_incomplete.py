@@ -119,6 +119,20 @@ def test_a_lost_layer(home: Home, docker29: PrivateEngine, local_registry: str, 
     assert kept == ([digest] if held == "blob" else [])  # no layer is vouched for that was not compared with its blob
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_a_lost_layer_and_lost_manifests(home: Home, docker29: PrivateEngine, local_registry: str, is_held: bool) -> None:
+    """Without all manifests of its index the engine pushes no image that lacks a layer: refused, also where the layer is held."""
+    docker29.clear()
+    manifests = push_index(local_registry, "lacking", str(is_held).lower(), IMAGES)
+    reference = f"{local_registry}/lacking:{str(is_held).lower()}"
+    docker29.run("pull", "--platform", str(HOST), reference)
+    if is_held:
+        publish(home, "file", "1.0", stream_of(IMAGE.archive()), Wanted(HOST))
+    lose_largest(docker29, manifests[HOST])
+    with pytest.raises(ImageIncompleteError, match="cannot export it"):
+        take(home, docker29, reference, "1.0")
+
+
 def test_a_lost_layer_of_one_platform(home: Home, docker29: PrivateEngine) -> None:
     """Of several platforms the whole ones are published where all are asked for; the other where its layer is held."""
     docker29.clear()

@@ -76,8 +76,6 @@ def test_a_name_is_checked_while_an_engine_exports(home: Home, fake: FakeEngine,
         with pytest.raises(AmbiguousReferenceError):
             publish(home, "mine/web", "1.0", source, Wanted(AMD64), dry_run=dry_run)
         assert home.own_catalogue() is None
-        source = EngineSource(engine, "web:1")
-        source.begin(Wanted(AMD64))
         assert publish(home, "web", "1.0", source, Wanted(AMD64), dry_run=dry_run).changed
     assert (home.own_catalogue() is None) == dry_run
     assert holding.tags == {"docker.io/library/web:1": str(SAMPLE.config_digest)}
