@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import functools
 import logging
@@ -18,12 +17,12 @@ from typing import Any, cast
 import uvicorn
 
 from catalog.errors import InvalidConfigError, LockedError
-from catalog.limits import KIB, MIB
 from catalog.model.release import format_time
 from catalog.server.app import create_app
 from catalog.server.chores import Chore, doing
 from catalog.server.counters import Counters
 from catalog.server.guard.hosts import HostList
+from catalog.server.heap import bound_heap
 from catalog.server.log import escape
 from catalog.server.response.streaming import Workers
 from catalog.server.settings import ServerLimits, ServerSettings
@@ -33,11 +32,6 @@ from catalog.server.transport.protocol import LimitedProtocol
 
 _BACKLOG = 1024
 _OTHER_FILES = 128  # what a process keeps open besides its connections: databases, libraries, logs
-_MALLOC_OPTIONS = {  # of mallopt(3)
-    -3: 256 * KIB,  # M_MMAP_THRESHOLD: every page of a larger buffer is new, and cleared by the kernel
-    -1: MIB,  # M_TRIM_THRESHOLD
-    -8: 1,  # M_ARENA_MAX: each thread would keep free memory of its own; the threads rarely allocate at the same time
-}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -72,7 +66,7 @@ def run_server(
     chore, from several threads. Signals are handled only in the main thread. Raise `LockedError` where the port is taken,
     `InvalidConfigError` for an address that cannot be bound.
     """
-    _give_memory_back()
+    bound_heap()
     listener = _listen(settings)
     workers, counters = Workers(), Counters()
     settings = replace(settings, limits=replace(settings.limits, connections=_most_connections(settings.limits)))
@@ -106,17 +100,6 @@ def run_server(
     finally:
         listener.close()
         workers.close()
-
-
-def _give_memory_back() -> None:
-    """Make glibc return memory that is free to the system, except for what the next pieces of a body need at once.
-
-    By default it keeps ever larger buffers: after 200 clients that read nothing it held 100 MB more than was in use. Where it keeps
-    none, a third of the time of a download goes into new pages.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such switch
-        for option, value in _MALLOC_OPTIONS.items():
-            ctypes.CDLL(None).mallopt(option, value)
 
 
 class _Server(uvicorn.Server):

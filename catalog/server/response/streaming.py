@@ -20,11 +20,14 @@ from starlette.types import Receive, Scope, Send
 
 from catalog.limits import STREAM_CHUNK_SIZE, STREAM_CHUNK_TIME, STREAM_TURN_SIZE
 from catalog.server.guard.guard import ClientGoneError
+from catalog.server.heap import trim_heap
 from catalog.server.transport.body import SocketBody
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS = 4
+_CROWD = 16  # downloads; blocks of so many streams leave free memory between them
+_TRIM_PERIOD = 0.25  # seconds; each time takes 0.6 ms of a processor
 
 
 class Workers:
@@ -36,6 +39,7 @@ class Workers:
         self._others: list[ThreadPoolExecutor] = []
         self._branches: list[Workers] = []
         self.downloads = 0  # under way, of clients that cannot resume
+        self._trimmed = 0.0
         self._closed = threading.Event()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -44,6 +48,9 @@ class Workers:
 
     async def send(self, function: Callable[[], T]) -> T:
         """Call ``function``, which sends a part of a body, in a thread for these."""
+        if self.downloads > _CROWD and monotonic() - self._trimmed > _TRIM_PERIOD:
+            self._trimmed = monotonic()
+            self._bodies.submit(trim_heap)
         return await asyncio.get_running_loop().run_in_executor(self._bodies, function)
 
     def open_pool(self, threads: int) -> ThreadPoolExecutor:
