@@ -65,6 +65,8 @@ def expected(error: BaseException) -> errors.DcatError | None:
         place = error.filename or "the output"
         failed = "no space left for" if error.errno in _FULL else "not permitted:" if error.errno in _DENIED else "cannot access"
         why, hint = explain_owner([Path(place)]) if error.errno in _DENIED and isinstance(error.filename, str) else ("", "")
+        if error.errno in _FULL and not error.filename:  # whichever disk that is, it is not known to be the home's
+            hint = "write it where there is room; on the disk of the home: dcat gc --yes"
         return errors.StorageError(f"{failed} {place}", why=why or (error.strerror or str(error)).lower(), hint=hint)
     if isinstance(error, OSError) and error.filename and error.errno in _NO_FILE:
         return errors.NotFoundError(f"cannot open {error.filename}", why=(error.strerror or "").lower())

@@ -221,6 +221,11 @@ def test_debug_shows_the_traceback_of_an_expected_failure(home: object) -> None:
     assert "Traceback" not in run_process(["config", "get", "x"], DCAT_DEBUG="0").err
 
 
+def test_a_full_disk_below_the_output_is_not_the_homes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), ["list"], as_json=False, debug=False) == 41
+    assert "try: write it where there is room" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("number", [errno.ELOOP, errno.ENAMETOOLONG, errno.EFBIG, errno.ENXIO, errno.ESTALE])
 def test_what_a_file_system_refuses_is_no_bug(capsys: pytest.CaptureFixture[str], number: int) -> None:
     failure = OSError(number, os.strerror(number), "/a/file")
