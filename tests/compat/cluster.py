@@ -180,7 +180,7 @@ def _make_peer(
             apis[name] |= {"ssl_cert_file": str(certificate[0]), "ssl_key_file": str(certificate[1])}
     configuration["monitor"]["pubsubmon"]["check_interval"] = "1s"
     for informer in configuration["informer"].values():
-        informer["metric_ttl"] = "4s"
+        informer["metric_ttl"] = "10s"  # shorter, and a busy machine loses peers
     pebble = configuration["datastore"]["pebble"]["pebble_options"]
     pebble |= {"cache_size_bytes": 8 << 20, "mem_table_size": 4 << 20}
     path.write_text(json.dumps(configuration), encoding="utf-8")
