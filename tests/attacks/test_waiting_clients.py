@@ -158,7 +158,7 @@ def _wait_until_unpinned(victim: Victim, image: Image) -> None:
 
 
 def test_nothing_wrong_leaves_while_clients_wait(mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "FEEDER_PATIENCE", 5.0)
+    monkeypatch.setattr(feeding, "FEEDER_PATIENCE", 60.0)
     images = [_lie(mallory, kind) for kind in _LIES]
     honest = mallory.store(_sample("honest"))
     lied = [list_image("web", f"6.{number}", image, AMD64) for number, image in enumerate(images)]

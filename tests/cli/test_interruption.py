@@ -64,7 +64,7 @@ def test_ctrl_c_ends_as_an_interruption(what: str, options: list[str]) -> None:
     assert done.returncode == 130, done.stderr
     assert "Traceback" not in done.stderr
     assert ('"exit": 130' if options else "run the same command again") in done.stderr
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 50
 
 
 def test_an_ignored_ctrl_c_stays_ignored() -> None:

@@ -74,7 +74,7 @@ def test_a_slow_one_holds_up_nobody_once_there_is_a_record() -> None:
 
 def test_the_budget_ends_what_nobody_answers() -> None:
     release = threading.Event()
-    answers = ask_routings([Fake("slow", record(9), release), Fake("none", None)], KEY.name, NOW, grace=0.05, budget=0.1)
+    answers = ask_routings([Fake("slow", record(9), release), Fake("none", None)], KEY.name, NOW, grace=0.05, budget=1)
     release.set()
     assert answers[0].failure is not None
     assert answers[1].failure is None
