@@ -37,7 +37,7 @@ class SmallDisk:
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["umount", self.place], check=True)
+        subprocess.run(["umount", "--lazy", self.place], check=True)
 
     def resize(self, kib: int) -> None:
         subprocess.run(["mount", "-o", f"remount,size={kib}k", self.place], check=True)
@@ -86,7 +86,7 @@ def test_publishing_on_a_full_disk(disk: SmallDisk, forks: Forks, images: dict[s
             assert "needs" in ended.err, ended
             assert "has" in ended.err, ended
             shown = forks.run("list", "-q", home=home)
-            assert (shown.code, "large" in shown.out) in {(0, False), (41, False)}, shown
+            assert (shown.code, "large" in shown.out) in {(0, False), (41, False)}, (number, ended, shown)
         disk.resize(LARGEST + 8 * 1024)
         check_files(home)
         assert check_home(home, acknowledged) <= {"web@1.0", "large@1.0"}
@@ -207,7 +207,7 @@ def read_only_mount(home: Path, place: Path) -> Iterator[Path]:
         subprocess.run(["mount", "-o", "remount,ro,bind", str(place)], check=True)
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def test_a_home_on_a_read_only_mount(forks: Forks, images: dict[str, str], tmp_path: Path) -> None:
