@@ -10,15 +10,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from catalog.clients.docker.target import EngineTarget
+from catalog.limits import KIB
 
 LOST: Final = (HTTPException, OSError)
 """How a connection ends that should not."""
 _SOCKET: Final = "/var/run/docker.sock"
 _MOST_IDLE: Final = 4
+_BUFFER: Final = 128 * KIB  # engines send chunks of 32 KiB
 
 
 class Answer:
@@ -109,6 +111,7 @@ class EngineConnector:
         and what ``data`` raises: the connection then ends without the end of the body.
         """
         connection = self._take_idle(timeouts[0]) or self._open(timeouts[0])
+        connection.response_class = _Response
         try:
             query = f"?{urlencode(params)}" if params else ""
             url = f"{self._url.path.rstrip('/')}{path}{query}"
@@ -148,6 +151,16 @@ class EngineConnector:
         from http.client import HTTPSConnection
 
         return HTTPSConnection(host, port, timeout=timeout, context=self._tls)
+
+
+class _Response(HTTPResponse):
+    """A response that is read in larger pieces than http.client's own of 8 KiB."""
+
+    def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self.fp.close()
+        larger: Any = sock.makefile("rb", _BUFFER)
+        self.fp = larger
 
 
 class _UnixConnection(HTTPConnection):
