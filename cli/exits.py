@@ -92,7 +92,7 @@ def report(error: BaseException, arguments: Sequence[str], *, as_json: bool, deb
         code, status = "unexpected", UNEXPECTED
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         why = "this is a bug in dcat"
-        hint = f"{to_command(['--debug', *arguments])}  (and report what it prints)"
+        hint = "report what is printed above" if debug else f"{to_command(['--debug', *arguments])}  (and report what it prints)"
     if as_json:
         body = {
             "schema": "dcat/error/v1",

@@ -32,6 +32,7 @@ _KINDS: Final[dict[int, EntryKind]] = {
     ord("6"): "fifo",
 }
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET = b"xgLK"
+_SPARSE = ord("S")
 _TYPE = 156
 _FIELDS: Final = Struct("100s8s8s8s12s12s8xB100s6s82x155s12x")  # name, mode, owner, group, size, time, type, target, magic, prefix
 _ADLER: Final = 65521
@@ -101,6 +102,8 @@ def normalise_path(raw: str) -> str:
 
 def _make_header(block: bytes, pax: dict[bytes, bytes], long_name: bytes | None, long_target: bytes | None) -> Header:
     name, mode, uid, gid, length, time, flag, link, magic, prefix = _FIELDS.unpack(block)
+    if flag == _SPARSE or any(key.startswith(b"GNU.sparse.") for key in pax):  # its bytes here are not those that it has unpacked
+        raise ArchiveError("a file is recorded as sparse, which dcat does not read")
     kind = _KINDS.get(flag, "file")
     raw_name: bytes = name.partition(b"\0")[0]
     if prefix[0] and magic == b"ustar\0":
@@ -111,7 +114,7 @@ def _make_header(block: bytes, pax: dict[bytes, bytes], long_name: bytes | None,
     if long_target is not None:
         raw_target = long_target
     if pax:
-        raw_name = pax.get(b"GNU.sparse.name", pax.get(b"path", raw_name))
+        raw_name = pax.get(b"path", raw_name)
         raw_target = pax.get(b"linkpath", raw_target)
     size = _read_decimal(pax[b"size"]) if b"size" in pax else _read_number(length)
     if size < 0:  # followed, it would lead back to what was read already

@@ -122,6 +122,7 @@ def test_a_surprise_has_no_traceback_but_advice(capsys: pytest.CaptureFixture[st
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "canary" not in err
+    assert "--debug" not in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Headers of layers are read as Python's tarfile writes them, and nothing but `ArchiveError` is raised."""
 
 import io
+import subprocess
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -53,6 +55,21 @@ def test_a_negative_size_in_an_extended_header_is_refused() -> None:
     info.pax_headers = {"size": "-1536"}
     with pytest.raises(ArchiveError, match="-1536 bytes"):
         read_header(reading(info.tobuf(tarfile.PAX_FORMAT) + bytes(1024)))
+
+
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_a_sparse_file_is_not_shown_as_the_bytes_that_are_stored_of_it(form: str, tmp_path: Path) -> None:
+    with (tmp_path / "holes").open("wb") as file:
+        file.truncate(1 << 20)
+        file.seek(512 << 10)
+        file.write(b"in the middle")
+    data = subprocess.run(
+        ["tar", "--create", "--sparse", f"--format={form}", "--directory", str(tmp_path), "holes"],
+        check=True,
+        stdout=subprocess.PIPE,
+    ).stdout
+    with pytest.raises(ArchiveError, match="sparse"):
+        read_header(reading(data))
 
 
 def test_a_time_before_1970_is_negative() -> None:
