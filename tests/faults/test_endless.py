@@ -78,6 +78,7 @@ def test_only_the_homes_own_files_are_opened_as_databases() -> None:
         "catalog.storage.sqlite",
         "catalog.storage.database",
         "catalog.blockstores.blockfile",
+        "catalog.blockstores.leasing",
         "catalog.lookup.opening",
         "catalog.operations.doctor",
         "catalog.home.damage",
