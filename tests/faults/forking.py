@@ -198,6 +198,7 @@ def _command(request: dict[str, Any], report: int) -> int:
         if request["record"] is not None:
             library.faults_record(request["record"].encode())
     if request["watched"] is not None:
+        sys.dont_write_bytecode = True  # in a fresh clone, what is imported here for the first time would be written down
         watch(os.open(request["watched"], os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
     try:
         with contextlib.suppress(KeyboardInterrupt):  # before anything began: as if it had not been pressed
