@@ -183,8 +183,7 @@ class Home:
         journal = self._journal(self.index)
         if self._is_behind:  # commits are applied in their order
             journal.finish()
-            self._is_behind = False
-        journal.commit(update, trust, prepared)
+        self._is_behind = not journal.commit(update, trust, prepared)
 
     def rebuild_index(self) -> Path:
         """Put a damaged index aside, build a new one, and return the path of the old one.

@@ -94,10 +94,10 @@ def refuse_link(path: Path | str) -> None:
         )
 
 
-def require_room(directory: Path) -> None:
-    """Raise `StorageError` if the disk is too full for SQLite to open a file in ``directory`` as usual."""
-    if (free := free_space(directory)) < _ROOM_TO_OPEN:
-        raise StorageError(f"no space left for {directory}", why=f"needs {_ROOM_TO_OPEN} bytes, has {free}")
+def require_room(directory: Path, needs: int = _ROOM_TO_OPEN) -> None:
+    """Raise `StorageError` if the disk has less than ``needs`` bytes: by default what SQLite takes to open a file as usual."""
+    if (free := free_space(directory)) < needs:
+        raise StorageError(f"no space left for {directory}", why=f"needs {needs} bytes, has {free}")
 
 
 def _quote(path: str) -> str:

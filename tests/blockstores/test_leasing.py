@@ -1,8 +1,10 @@
 """A lease keeps blocks until its command ends."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -51,6 +53,23 @@ def test_a_lease_that_cannot_end_on_a_full_disk_ends_once_there_is_room(tmp_path
         while list_leases(other.blocks, NOW):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_a_lease_that_cannot_end_makes_no_home_again_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise StorageError("no space left")
+
+    path = tmp_path / "home"
+    with open_home(path, now=NOW) as home:
+        with home.lease("serve --push"):
+            monkeypatch.setattr(home.blocks.file, "transaction", refuse)
+            shutil.rmtree(path)
+        waiting = [thread for thread in threading.enumerate() if thread.name == "lease"]
+        assert waiting
+        for thread in waiting:
+            thread.join(60)
+            assert not thread.is_alive()
+    assert not path.exists()
 
 
 def test_lease_ends_with_its_process(tmp_path: Path) -> None:

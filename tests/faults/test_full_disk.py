@@ -1,5 +1,6 @@
 """Disks that a publish does not fit on: a clean end, nothing half visible, and with room it goes on (docs/safety.md B15)."""
 
+import json
 import os
 import random
 import shutil
@@ -89,12 +90,35 @@ def test_publishing_on_a_full_disk(disk: SmallDisk, forks: Forks, images: dict[s
             assert (shown.code, "large" in shown.out) in {(0, False), (41, False)}, (number, ended, shown)
         disk.resize(LARGEST + 8 * 1024)
         check_files(home)
-        assert check_home(home, acknowledged) <= {"web@1.0", "large@1.0"}
+        assert check_home(home, acknowledged) == ({"web@1.0"} if ended.code else {"web@1.0", "large@1.0"}), (number, ended)
         assert forks.run("verify", home=home).code == 0
         assert forks.run(*command, home=home).code == 0
         assert check_home(home, acknowledged) == {"web@1.0", "large@1.0"}
     print(f"{full} of {sizes} disks were full")
     assert 0 < full < sizes
+
+
+@pytest.mark.parametrize("step", [48, pytest.param(4, marks=pytest.mark.long)])
+def test_a_command_that_fails_has_changed_nothing(disk: SmallDisk, forks: Forks, images: dict[str, str], step: int) -> None:
+    home, start = disk.place / "home", disk.place.with_name("start")
+    shutil.rmtree(start, ignore_errors=True)
+    assert forks.run("publish", "-q", "web", "1.0", "--from", images["1.0"], home=start).code == 0
+    codes = set()
+    for room in range(0, 481, step):  # KiB
+        disk.resize(LARGEST)
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(start, home)
+        usage = os.statvfs(home)
+        disk.resize((usage.f_blocks - usage.f_bfree) * usage.f_frsize // KIB + room)
+        ended = forks.run("yank", "web@1.0", "--reason", "bad", home=home)
+        assert ended.code in {0, 41}, (room, ended)
+        codes.add(ended.code)
+        for size in (0, LARGEST):
+            if size:
+                disk.resize(size)
+            shown = forks.run("show", "web@1.0", "--json", home=home)
+            assert (shown.code, json.loads(shown.out)["yanked"]) == (0, None if ended.code else "bad"), (room, size, ended, shown)
+    assert codes == {0, 41}
 
 
 def test_first_publish_on_a_full_disk(disk: SmallDisk, forks: Forks, images: dict[str, str]) -> None:

@@ -14,6 +14,7 @@ from catalog.index.history import list_changes
 from catalog.index.releases import get_release
 from catalog.index.subscriptions import get_catalogue
 from catalog.index.update import IndexUpdate
+from catalog.limits import KIB
 from catalog.trust.ownership import follow
 from catalog.trust.store import list_unfinished
 from tests.blockstores.blocks import blocks_of
@@ -141,3 +142,54 @@ def test_what_a_full_disk_has_no_room_for_is_left_to_the_next_opening(tmp_path: 
         assert shown(home) == ["web@1.1"]
         publish(home, make_release("web", "1.2"))
         assert shown(home) == ["web@1.2"]
+
+
+def test_a_note_that_a_full_disk_keeps_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("no space left")
+
+    with open_home(tmp_path, now=NOW) as home:
+        with monkeypatch.context() as patch:
+            patch.setattr("catalog.trust.store.clear_unfinished", refuse)
+            publish(home, make_release("web", "1.0"))
+            assert shown(home) == ["web@1.0"]
+            with home.trust.read() as connection:
+                assert len(list_unfinished(connection)) == 1
+            with pytest.raises(StorageError):
+                publish(home, make_release("web", "1.1"))  # notes do not pile up
+            assert shown(home) == ["web@1.0"]
+        with open_home(tmp_path, now=NOW) as other:
+            assert shown(other) == ["web@1.0"]
+            with other.trust.read() as connection:
+                assert list_unfinished(connection) == []
+        publish(home, make_release("web", "1.1"))
+        assert shown(home) == ["web@1.1"]
+        with home.index.read() as connection:
+            assert [change.version for change in list_changes(connection)] == ["1.1", "1.0"]
+
+
+def test_a_commit_begins_only_where_there_is_room_for_both_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_home(tmp_path, now=NOW) as home:
+        publish(home, make_release("web", "1.0"))
+        monkeypatch.setattr("catalog.storage.sqlite.free_space", lambda _path: 200 * KIB)
+        with pytest.raises(StorageError, match="no space left") as failed:
+            publish(home, make_release("web", "1.1"))
+        assert "has 204800" in failed.value.why
+    monkeypatch.undo()
+    with open_home(tmp_path, now=NOW) as home:
+        assert shown(home) == ["web@1.0"]
+
+
+def test_a_change_that_is_kept_although_the_disk_became_full_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("no space left for index.sqlite", why="needs 9 bytes, has 0")
+
+    with open_home(tmp_path, now=NOW) as home:
+        publish(home, make_release("web", "1.0"))
+        monkeypatch.setattr("catalog.index.update.take_update", refuse)
+        with pytest.raises(StorageError, match=r"no space left for index\.sqlite") as failed:
+            publish(home, make_release("web", "1.1"))
+        assert failed.value.why == "needs 9 bytes, has 0; the change is kept, and the next command that has room completes it"
+    monkeypatch.undo()
+    with open_home(tmp_path, now=NOW) as home:
+        assert shown(home) == ["web@1.1"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from catalog.blockstores.leasing import list_leases
-from catalog.errors import InvalidConfigError, LockedError
+from catalog.errors import InvalidConfigError, LockedError, StorageError
 from catalog.home.home import open_home
 from catalog.image.provenance import Provenance
 from catalog.intake import session as session_module
@@ -286,6 +286,15 @@ def test_what_came_before_the_lease_expired_is_looked_up(server: PushServer, mon
     manifest = manifest_of(IMAGE.config, IMAGE.layers, "plain")
     refused = client.put_manifest("web", "1.0", manifest)
     assert (refused.status, "not whole" in refused.message) == (403, True), refused
+
+
+def test_what_is_durable_is_published_though_the_disk_is_full_then(server: PushServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr("catalog.trust.store.clear_unfinished", refuse)
+    assert server.connect().push("web", "1.0", IMAGE).status == 201
+    assert release_of(server, "web@1.0").reference == "web@1.0"
 
 
 def test_garbage_is_not_collected_beside_a_push_and_is_after_it(server: PushServer) -> None:
