@@ -241,8 +241,8 @@ def _dockerd(
     if docker is None:
         lacks(name, "the docker command is not installed (.ci/packages installs it)")
     _need_root(name)
-    # Short paths: a Unix socket's has at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix=f"dcat-{name}-", dir="/tmp") as text:
+    # Short paths: a Unix socket's has at most 107 bytes. Benchmarks may put engines on another file system.
+    with tempfile.TemporaryDirectory(prefix=f"dcat-{name}-", dir=os.environ.get("DCAT_ENGINES_FOLDER", "/tmp")) as text:
         folder = Path(text)
         settings = {**environment, "HOME": text, "DOCKER_CONFIG": text, "DOCKER_BUILDKIT": "0"}
         engine = PrivateEngine(name, folder / "docker.sock", (docker, "--host", f"unix://{folder}/docker.sock"), settings)
