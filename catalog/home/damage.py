@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from catalog.blockstores.blockfile import SCHEMA as BLOCKS
 from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
 from catalog.blockstores.moved import copy_moved
 from catalog.errors import CodecError, CorruptHomeError, DcatError, StorageError
@@ -20,6 +21,7 @@ from catalog.ipld.cid import DAG_PB, RAW, cid_from_digest
 from catalog.ipld.dag_pb import decode_node
 from catalog.limits import BLOCK_BATCH_SIZE, MAX_BLOCK_SIZE
 from catalog.snapshot.line import decode_line
+from catalog.storage.database import Schema, find_missing
 from catalog.storage.files import sync_directory
 from catalog.storage.sqlite import connect, require_room, translated
 
@@ -49,11 +51,14 @@ def find_damaged_files(home: Home) -> list[DamagedFile]:
 
     Raise `StorageError` if the disk is full: SQLite cannot check files then, and what it says is not damage.
     """
+    from catalog.index.schema import SCHEMA as INDEX
+    from catalog.trust.schema import SCHEMA as TRUST
+
     require_room(home.path)
     found = []
-    for file in (TRUST_FILE, INDEX_FILE, BLOCKS_FILE, ARRIVING_FILE):
+    for file, schema in ((TRUST_FILE, TRUST), (INDEX_FILE, INDEX), (BLOCKS_FILE, BLOCKS), (ARRIVING_FILE, BLOCKS)):
         path = home.path / file
-        if path.exists() and (problem := _find_problem(path, contents=file in (TRUST_FILE, INDEX_FILE))):
+        if path.exists() and (problem := _find_problem(path, schema, contents=schema is not BLOCKS)):
             found.append(DamagedFile(path, problem))
     return found
 
@@ -92,12 +97,14 @@ def discard_arriving(home: Home) -> None:
         (home.path / f"{ARRIVING_FILE}{ending}").unlink(missing_ok=True)
 
 
-def _find_problem(path: Path, *, contents: bool) -> str:
+def _find_problem(path: Path, schema: Schema, *, contents: bool) -> str:
     try:
         with translated(path), closing(connect(path, read_only=True)) as connection:
             (said,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if said != "ok":
                 return str(said).splitlines()[-1]
+            if missing := find_missing(path, connection, schema):
+                return missing
             if contents:
                 _read_all(connection)
             elif connection.execute(_COUNT_ODD, (RAW, DAG_PB)).fetchone() != (0, 0):

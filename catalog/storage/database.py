@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
 
 _NO_WAL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN}
-
+# Without the tables that SQLite's full-text search makes for itself: they are its own affair, and that of its version.
+_COLUMNS = """
+SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c
+WHERE t.type = 'table' AND t.name NOT GLOB '*_fts_*'
+"""
 _CACHE_SIZE = 32 * MIB
 
 
@@ -93,6 +97,22 @@ def read_revision(path: Path) -> str | None:
             return str(row[0]) if row else None
         finally:
             connection.close()
+
+
+def find_missing(path: Path, connection: sqlite3.Connection, schema: Schema) -> str:
+    """Return a table or column that a file of the schema's last revision lacks; empty where it lacks none."""
+    if read_revision(path) != schema.head:
+        return ""  # migrating it makes what is missing
+    model = sqlite3.connect(":memory:")
+    try:
+        for statement in schema.statements():
+            model.execute(statement)
+        columns = dict.fromkeys(model.execute(_COLUMNS))
+    finally:
+        model.close()
+    for column in connection.execute(_COLUMNS):
+        columns.pop(column, None)
+    return next((f"it lacks {table}.{column}" for table, column in columns), "")
 
 
 class Database:

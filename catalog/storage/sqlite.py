@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROOM_TO_OPEN = 64 * KIB  # for what SQLite creates beside a file: 32 KiB of memory shared by processes, and a log
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+_LACKING = ("no such table", "no such column")  # in a file that states the revision that has them
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _NOT_WRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 _NO_SPACE_OR_IO = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
@@ -66,7 +67,7 @@ def bound_log(connection: sqlite3.Connection, path: Path) -> None:
 def translated(path: Path | str, needs: int | None = None) -> Iterator[None]:
     """Raise dcat's error for each SQLite error raised inside; ``needs`` is how many bytes were to be written.
 
-    SQLite errors that are mistakes in a statement, and all other exceptions, pass unchanged.
+    Other mistakes in a statement than a table or column that the file lacks, and all other exceptions, pass unchanged.
     """
     try:
         yield
@@ -137,7 +138,7 @@ def _translate(error: sqlite3.DatabaseError, path: Path, needs: int | None) -> D
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in _LOCKED:
         return LockedError(f"{path} is held by another process", why=f"waited {BUSY_TIMEOUT:.0f} s for its lock")
-    if primary in _CORRUPT:
+    if primary in _CORRUPT or (primary == sqlite3.SQLITE_ERROR and str(error).startswith(_LACKING)):
         return CorruptHomeError(f"{path} is damaged", why=str(error))
     if primary in _NOT_WRITABLE and (free := free_space(path.parent)) < _ROOM_TO_OPEN:
         return StorageError(f"no space left for {path}", why=f"needs {needs or MIN_FREE_SPACE} bytes, has {free}")

@@ -146,6 +146,25 @@ def test_a_lost_index_comes_back(damaged: Damaged) -> None:
     damaged.repair(home)
 
 
+@pytest.mark.parametrize(
+    ("lost", "command", "why"),
+    [
+        ("ALTER TABLE names DROP COLUMN title", "list", "it lacks names.title"),
+        ("ALTER TABLE releases DROP COLUMN line", "show", "it lacks releases.line"),
+        ("DROP TABLE history", "log", "it lacks history."),
+    ],
+)
+def test_an_index_that_lacks_a_table_or_a_column_is_damaged(damaged: Damaged, lost: str, command: str, why: str) -> None:
+    home = damaged.copy()
+    with closing(sqlite3.connect(home / "index.sqlite")) as connection:
+        connection.execute(lost)
+    ended = damaged.forks.run(command, *(["app1@1.0"] if command == "show" else []), home=home)
+    assert (ended.code, "is damaged" in ended.err, "try: dcat verify --repair" in ended.err) == (20, True, True), ended
+    ended = damaged.verify(home)
+    assert (ended.code, why in ended.err) == (20, True), ended
+    damaged.repair(home)
+
+
 def test_a_lost_index_and_a_lost_snapshot(damaged: Damaged, images: dict[str, str]) -> None:
     """A snapshot is never signed that leaves out what was published: the home says what it lacks until it is had again."""
     home, behind = damaged.copy(), damaged.folder / "behind"
