@@ -121,8 +121,10 @@ class FetchingBlockstore:
             for block in fetch.run(silent):
                 came.add(convert_to_v1(block.cid))
                 yield block
-            # What another command stored since the look above was not fetched.
-            yield from self.local.get_many(cid for cid in wanted if cid in absent and convert_to_v1(cid) not in came)
+            # What another command stored since the look above was not fetched. What rotted is still absent.
+            late = [cid for cid in wanted if cid in absent and convert_to_v1(cid) not in came]
+            lacking = set(self.local.missing(late))
+            yield from self.local.get_many(cid for cid in late if cid not in lacking)
             if fetch.missing and any(state.failure is not None for state in self._states):
                 raise self._unavailable(fetch.missing)
 

@@ -3,12 +3,16 @@
 import contextlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.clients.timeouts import Timeouts
 from catalog.errors import BlockMismatchError, BlockNotFoundError, CodecError, StorageError, UnavailableError
@@ -113,6 +117,19 @@ def test_what_rotted_here_is_fetched_anew(servers: Servers) -> None:
     assert store.fetch_dag([ROOT.cid]).blocks == 1  # nodes are read, leaves are not
     assert store.get(BLOCKS[-1].cid) == BLOCKS[-1].data
     assert local.get(ROOT.cid) == ROOT.data
+
+
+def test_what_is_known_to_have_rotted_and_nobody_has_is_absent(tmp_path: Path) -> None:
+    with closing(EmbeddedBlockstore(tmp_path / "blocks.sqlite")) as local:
+        local.put_many(BLOCKS)
+        with closing(sqlite3.connect(tmp_path / "blocks.sqlite")) as connection, connection:
+            connection.execute("UPDATE payloads SET data = zeroblob(length(data))")
+        with pytest.raises(BlockMismatchError):
+            local.get(ROOT.cid)
+        store = FetchingBlockstore(local, [])
+        with pytest.raises(BlockNotFoundError, match="no source has"):
+            store.get(ROOT.cid)
+        assert not list(store.get_many([ROOT.cid]))
 
 
 def test_the_empty_block_is_not_asked_for(servers: Servers, local: MemoryBlockstore) -> None:
