@@ -10,19 +10,16 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
 from tests.benchmarks.images import PACKAGES, Pair, image_pairs
-from tests.benchmarks.network import Line, Relayed, read_line, relayed, simulated_line, started
+from tests.benchmarks.network import Relayed, read_line, started
 from tests.benchmarks.serve import cpu_of
-from tests.benchmarks.servers import ENGINES, pull, serving
-from tests.compat.engines import PrivateEngine
+from tests.benchmarks.servers import ENGINES, NearEnd, Rate, across, pull
 
 MB = 1_000_000
 _PORT = 5078
@@ -31,16 +28,11 @@ _WIRE = {"web": "≤ 1.3", "sci": "≤ 0.45"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Rate:
+class _Rate(Rate):
     """A line, and by pair what is wanted of the time on it, and how many rounds there are."""
 
-    megabits: int
-    round_trip: int  # ms
     rounds: Mapping[str, int]
     wanted: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.megabits} Mbit/s, {self.round_trip} ms"
 
 
 _RATES: Mapping[str, _Rate] = {
@@ -51,14 +43,8 @@ _RATES: Mapping[str, _Rate] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NearEnd):
     """The near end: an engine, the homes of the feeder below ``folder``, and relays to the servers at the far end."""
-
-    line: Line
-    engine: PrivateEngine
-    folder: Path
-    server: Relayed
-    registry: Relayed
 
     def environment(self, home: str) -> dict[str, str]:
         folder = self.folder / "near"
@@ -93,18 +79,9 @@ def _measure(rate_name: str, engine_name: str, name: str, report: Report) -> Non
     """Serve a pair at the far end, by dcat and by a registry, and upgrade from the first to the second at the near end."""
     rate, pair = _RATES[rate_name], image_pairs()[name]
     title, start = ENGINES[engine_name]
-    delay = rate.round_trip / 2000
-    with (
-        tempfile.TemporaryDirectory(prefix="dcat-bench-") as text,
-        simulated_line() as line,
-        serving(Path(text), pair, [pair.first, pair.second], line) as servers,
-        relayed(line, servers.dcat, delay) as server,
-        relayed(line, servers.registry, delay) as registry,
-        start(line.near, ()) as engine,
-    ):
-        place = _Place(line, engine, Path(text), server, registry)
+    with across(_Place, pair, rate, start) as place:
         _prepare(place, pair)
-        line.shape(rate.megabits)
+        place.line.shape(rate.megabits)
         _measure_upgrade(report, place, pair, rate, title)
 
 

@@ -7,18 +7,14 @@ one line, and is run alone by its name: ``python -m tests.benchmarks line:100mbi
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from tests.benchmarks.harness import DCAT, Report, Run, by_turns, median, ratio, run, surroundings
 from tests.benchmarks.images import PACKAGES, ImageFile, Pair, image_pairs
-from tests.benchmarks.network import Line, Relayed, relayed, simulated_line
 from tests.benchmarks.relay import Passed
-from tests.benchmarks.servers import ENGINES, pull, serving
-from tests.compat.engines import PrivateEngine
+from tests.benchmarks.servers import ENGINES, NearEnd, Rate, across, pull
 
 MB = 1_000_000
 _ENGINE = "docker20"
@@ -27,16 +23,11 @@ _WIRE = {"web": "≤ 0.7, by delta ≤ 1.3 MB", "sci": "≤ 0.25, by delta ≤ 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Rate:
+class _Rate(Rate):
     """A line: which pulls are measured on it and how often, and what is wanted of an upgrade's time, by pair."""
 
-    megabits: int
-    round_trip: int  # ms
     rounds: Mapping[tuple[str, str], int]
     wanted: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.megabits} Mbit/s, {self.round_trip} ms"
 
 
 _RATES: Mapping[str, _Rate] = {
@@ -52,14 +43,8 @@ _RATES: Mapping[str, _Rate] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NearEnd):
     """Everything one round needs."""
-
-    line: Line
-    engine: PrivateEngine
-    folder: Path
-    server: Relayed
-    registry: Relayed
 
     def dcat(self, home: str, *arguments: str) -> Run:
         """Run dcat at the near end."""
@@ -79,21 +64,12 @@ def _measure(rate_name: str, name: str, what: str, report: Report) -> None:
     """Serve a pair at the far end, by dcat and by a registry, and pull one of its images at the near end."""
     rate, pair = _RATES[rate_name], image_pairs()[name]
     _, start = ENGINES[_ENGINE]
-    delay = rate.round_trip / 2000
-    with (
-        tempfile.TemporaryDirectory(prefix="dcat-bench-") as text,
-        simulated_line() as line,
-        serving(Path(text), pair, [pair.first, pair.second], line) as servers,
-        relayed(line, servers.dcat, delay) as server,
-        relayed(line, servers.registry, delay) as registry,
-        start(line.near, ()) as engine,
-    ):
-        place = _Place(line, engine, Path(text), server, registry)
-        line.shape(1000)
-        place.dcat("near", "subscribe", "team", f"http://{server.address}", "--yes")
+    with across(_Place, pair, rate, start) as place:
+        place.line.shape(1000)
+        place.dcat("near", "subscribe", "team", f"http://{place.server.address}", "--yes")
         if what == _UPGRADE:
             _bring_first(place, pair)
-        line.shape(rate.megabits)
+        place.line.shape(rate.megabits)
         image = pair.second if what == _UPGRADE else pair.first
         times, wire = _pull_by_turns(place, image, rate.rounds[name, what])
     if what == _UPGRADE:

@@ -3,14 +3,16 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tests.benchmarks.harness import DCAT, Run, run, surroundings
 from tests.benchmarks.images import FOLDER, ImageFile, Pair
-from tests.benchmarks.network import FAR_ADDRESS, Line, read_line, started
+from tests.benchmarks.network import FAR_ADDRESS, Line, Relayed, read_line, relayed, simulated_line, started
 from tests.compat.containerd import run_node
 from tests.compat.engines import PrivateEngine, run_docker20, run_docker29, run_podman, run_registry
 
@@ -45,6 +47,46 @@ def serving(folder: Path, pair: Pair, images: Sequence[ImageFile], line: Line | 
     with run_registry(host, within, data) as registry, started(serve, **home) as process:
         port = json.loads(read_line(process.stdout))["url"].rstrip("/").rpartition(":")[2]
         yield Servers(f"{host}:{port}", registry, process.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How quick a line is."""
+
+    megabits: int
+    round_trip: int  # ms
+
+    def __str__(self) -> str:
+        return f"{self.megabits} Mbit/s, {self.round_trip} ms"
+
+
+@dataclass(frozen=True, slots=True)
+class NearEnd:
+    """The near end of a line: an engine, a folder for homes, and relays to both servers at the far end."""
+
+    line: Line
+    engine: PrivateEngine
+    folder: Path
+    server: Relayed
+    registry: Relayed
+
+
+NearEndT = TypeVar("NearEndT", bound=NearEnd)
+
+
+@contextmanager
+def across(kind: type[NearEndT], pair: Pair, rate: Rate, start: StartEngine) -> Iterator[NearEndT]:
+    """Serve both versions of a pair at the far end of a line, with the delay of ``rate``; its megabits are not set yet."""
+    delay = rate.round_trip / 2000
+    with (
+        simulated_line() as line,
+        tempfile.TemporaryDirectory(prefix="dcat-bench-") as text,
+        serving(Path(text), pair, [pair.first, pair.second], line) as servers,
+        relayed(line, servers.dcat, delay) as server,
+        relayed(line, servers.registry, delay) as registry,
+        start(line.near, ()) as engine,
+    ):
+        yield kind(line, engine, Path(text), server, registry)
 
 
 def pull(engine: PrivateEngine, image: str) -> Run:
