@@ -261,7 +261,7 @@ class _Cursor:
         self.held = 0
 
     def pop(self) -> tuple[int, FileLink, bytes]:
-        """Return the offset of the next child that was fetched, its link and its block; a raw one was found to have its size."""
+        """Return the offset of the next child that was fetched, its link and its block."""
         offset, link = self.ready.popleft()
         self.held -= _cost(link)
         binary = link.cid.binary

@@ -243,53 +243,44 @@ def test_memory_is_bounded_by_read_ahead() -> None:
     assert len(source.read) == 11
 
 
+class CopyingSource(CountingSource):
+    """Gives a copy of each block, and counts those that somebody still has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alive = 0
+
+    def get(self, cid: Cid) -> bytes:
+        source = self
+
+        class Counted(bytes):
+            def __del__(self) -> None:
+                source.alive -= 1
+
+        self.alive += 1
+        return Counted(super().get(cid))
+
+    def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
+        for cid in cids:
+            yield Block(cid, self.get(cid))
+
+
 @pytest.mark.parametrize("different", [20, 10])
 def test_what_was_yielded_is_not_kept(different: int) -> None:
     """Of the blocks fetched ahead only those that come next take memory, where some are repeated too."""
-    alive = 0
-
-    class Counted(bytes):
-        def __del__(self) -> None:
-            nonlocal alive
-            alive -= 1
-
-    class Copies(CountingSource):
-        def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-            nonlocal alive
-            for cid, data in super().get_many(cids):
-                alive += 1
-                yield Block(cid, Counted(data))
-
-    source = Copies()
+    source = CopyingSource()
     link = build(source, [bytes([number % different]) * 500 for number in range(20)])
-    held = [alive for _ in read_file(link.cid, source)]
+    held = [source.alive for _ in read_file(link.cid, source)]
     assert held == [min(left, different) for left in range(20, 0, -1)]
 
 
 def test_what_one_request_fetched_comes_at_once_and_no_node_is_kept() -> None:
-    alive = 0
-
-    class Counted(bytes):
-        def __del__(self) -> None:
-            nonlocal alive
-            alive -= 1
-
-    class Copies(CountingSource):
-        def get(self, cid: Cid) -> bytes:
-            nonlocal alive
-            alive += 1
-            return Counted(super().get(cid))
-
-        def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
-            for cid in cids:
-                yield Block(cid, self.get(cid))
-
-    source = Copies()
+    source = CopyingSource()
     pieces = [bytes([number]) * 500 for number in range(20)]
     link = build(source, pieces, max_links=4)
     seen: list[bytes] = []
     for batch in read_file_batches(link.cid, source, start=300, read_ahead=1000):
-        assert alive <= len(batch) <= 2
+        assert source.alive <= len(batch) <= 2
         seen += map(bytes, batch)
         batch.clear()
     assert b"".join(seen) == b"".join(pieces)[300:]
