@@ -26,7 +26,7 @@ _DELETES_A_TRANSACTION: Final = 10_000
 _BLOCKS_A_QUERY: Final = 32
 _READ_A_QUERY: Final = 256 * KIB
 _LOOKED_UP_A_QUERY: Final = 256
-_FREED_A_TRANSACTION: Final = WAL_LIMIT // 3  # compacting sends as much through the log
+FREED_A_TRANSACTION: Final = WAL_LIMIT // 3  # compacting sends as much through the log
 
 
 class NewBlock(NamedTuple):
@@ -299,7 +299,7 @@ def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
 
 
 def delete_some(
-    connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False, most: int = _FREED_A_TRANSACTION
+    connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False, most: int = FREED_A_TRANSACTION
 ) -> tuple[int, int]:
     """Delete the blocks of the next ``digests``, until ``most`` bytes are freed.
 

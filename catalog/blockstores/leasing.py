@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from catalog.blockstores.embedded import EmbeddedBlockstore, delete_some
+from catalog.blockstores.embedded import FREED_A_TRANSACTION, EmbeddedBlockstore, delete_some
 from catalog.errors import DcatError, LockedError, StorageError
 from catalog.ipld.cid import Cid
-from catalog.limits import KIB, LEASE_TIME, WAL_LIMIT
+from catalog.limits import KIB, LEASE_TIME
 from catalog.model.release import format_time
 from catalog.storage.sqlite import connect, translated
 
@@ -145,7 +145,7 @@ def _sweep_without_room(
     they do not go, what is behind them takes their place, which needs as much room as they had. So pieces become smaller until one
     fits, and the log is emptied as soon as the file need not grow for that.
     """
-    size, total, done = WAL_LIMIT // 3, 0, 0
+    size, total, done = FREED_A_TRANSACTION, 0, 0
     while done < len(digests) and blocks.file.is_short_of_room:
         try:
             with blocks.file.transaction(compact=True, spills=False) as connection:
