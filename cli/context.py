@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 PROGRESS_MODES = ("auto", "plain", "json", "none")
 
+_ALARM_INTERVAL = 0.25  # seconds
+
 
 @record(frozen=True, slots=True)
 class Options:
@@ -210,6 +212,7 @@ def limit_time(seconds: float | None) -> Iterator[None]:
     """Raise `LockedError` in the main thread when the body has taken ``seconds``; None is no limit."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise LockedError(f"not done within {seconds:g} s", why="the limit that --timeout or DCAT_TIMEOUT sets has passed")
 
     if seconds is None:
@@ -218,7 +221,8 @@ def limit_time(seconds: float | None) -> Iterator[None]:
     import signal
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again until it is handled: a signal that another thread receives does not wake the main thread.
+    signal.setitimer(signal.ITIMER_REAL, seconds, _ALARM_INTERVAL)
     try:
         yield
     finally:
