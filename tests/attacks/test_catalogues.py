@@ -197,17 +197,18 @@ def test_ctrl_c_ends_a_sync_that_waits_for_a_slow_catalogue(mallory: Attacker, a
     mallory.call("behave", "slow-line", 18 << 10)  # more than a minute for this index
     settings = {"DCAT_HOME": str(ann.path), "DCAT_CONFIG": str(tmp_path / "none.toml"), "DCAT_SOURCES": mallory.url}
     command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "sync", "--progress", "plain"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if b"Fetching the index" in line:
-                break
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=60)
-        assert process.returncode == 130, rest
-        assert time.monotonic() - began <= 30  # a second, and what a busy machine adds: the rest of the index would take longer
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **settings}, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if b"Fetching the index" in line:
+                    break
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, rest = process.communicate(timeout=60)
+            assert process.returncode == 130, rest
+            assert time.monotonic() - began <= 30  # a second, and what a busy machine adds: the rest of the index would take longer
+        finally:
+            process.kill()

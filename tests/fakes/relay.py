@@ -32,8 +32,11 @@ def relaying(target: Callable[[], int], answer: Callable[[socket.socket, socket.
             while True:
                 threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
     try:
         yield int(listener.getsockname()[1])
     finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        accepting.join(60)
         listener.close()

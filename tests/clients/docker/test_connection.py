@@ -31,7 +31,10 @@ class Listener:
 
     def _run(self) -> None:
         while self._answers:
-            connection, _ = self._socket.accept()
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:  # closed
+                return
             self.connections += 1
             with connection:
                 self._serve(connection)
@@ -55,6 +58,8 @@ class Listener:
 
     def close(self) -> None:
         self._answers.clear()
+        self._socket.shutdown(socket.SHUT_RDWR)  # closing alone does not end a socket that another thread waits for
+        self._thread.join(60)
         self._socket.close()
 
 
