@@ -19,7 +19,7 @@ from catalog.image.reader import read_archive
 from catalog.intake.inbox import FoundBlob, Inbox, PushedManifest
 from catalog.intake.received import check_attached
 from catalog.ipld.block import BlockSource
-from catalog.limits import MAX_JSON_SIZE, PUSHES_AT_ONCE
+from catalog.limits import PUSHES_AT_ONCE
 from catalog.model.digest import Digest
 from catalog.server.publishing import Publisher, Pusher
 from catalog.server.registry.blobs import Blobs
@@ -140,8 +140,6 @@ class PushRoutes:
 
     async def _put_manifest(self, request: Request, name: str, reference: str, pusher: Pusher) -> Response:
         data = await request.body()
-        if len(data) > MAX_JSON_SIZE:
-            return refuse_registry(403, f"a manifest has at most {MAX_JSON_SIZE} bytes")
         manifest = PushedManifest(data, request.headers.get("content-type", "").partition(";")[0].strip())
         if ":" in reference:
             if Digest.parse(reference) != manifest.digest:

@@ -5,8 +5,9 @@ subclass refuses: a head above 16 KiB, or not whole after 10 s; no Host, or two;
 target that is not a path; versions other than 1.0 and 1.1; more than a few pipelined requests; a chunked body with much besides its
 content. Trailer fields are dropped: they come after everything that was decided by the head. A client that takes less than
 `MIN_READING` bytes of its response in 30 s is cut off, and a request is not started while the response before it is not taken.
-Above the limit of connections, the one that has waited longest without a whole request is closed
-(`catalog.server.transport.crowd`).
+What a client still sends after its request was refused is read and dropped, for a while: a close would reset the connection, and
+the client would lose the response. Above the limit of connections, the one that has waited longest without a whole request is
+closed (`catalog.server.transport.crowd`).
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from catalog.server.transport.crowd import Stalled, Waiting
 from catalog.server.transport.unframed import unframe
 
 _PIECE = 16 * 1024
+_LINGER = 2.0  # seconds without a byte of a body that was refused, until its connection is closed
 _CLIENT_HELLO = b"\x16\x03"
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
@@ -73,6 +75,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._held_back: tuple[RequestResponseCycle, Any] | None = None  # until the response before it is taken
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
+        self._linger_timer: asyncio.TimerHandle | None = None
+        self._has_received = False  # since a lingering connection was last looked at
 
     # The connection
 
@@ -93,7 +97,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._body is not None:
             self._body.wake()
-        for timer in (self._head_timer, self._reading_timer):
+        for timer in (self._head_timer, self._reading_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -104,6 +108,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        self._has_received = True
         completed, start = self._completed, 0
         while start < len(data):
             if self._done:
@@ -167,6 +172,18 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
         if self.transport.get_write_buffer_size():
             self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
+
+    def _linger(self, until: float) -> None:
+        """Close once the client sends nothing for a moment, or at ``until``; it may be cut off to make room for another."""
+        self._has_received = False
+
+        def check() -> None:
+            if self._has_received and self.loop.time() < until:
+                self._linger(until)
+            else:
+                self._close()
+
+        self._linger_timer = self.loop.call_later(min(_LINGER, self._limits.idle_timeout), check)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort() if self.transport.get_write_buffer_size() else self.transport.close()
@@ -268,11 +285,14 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not self._message_complete:  # answered before the body was whole: do not read the rest
-            self._done = True
-            self.transport.close()
         if self.transport.is_closing():
+            self._done = True
             self._close()
+        elif not self._message_complete:  # answered before the body was whole: the rest is dropped
+            self._done = True
+            self.transport.write_eof()
+            self._waiting.add(self)
+            self._linger(self.loop.time() + self._limits.body_timeout)
         elif not self.pipeline:
             self._waiting.add(self)
 

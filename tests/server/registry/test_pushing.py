@@ -9,25 +9,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from catalog.blockstores.leasing import list_leases
 from catalog.errors import InvalidConfigError, LockedError, StorageError
-from catalog.home.home import open_home
+from catalog.home.home import Home, open_home
 from catalog.image.provenance import Provenance
 from catalog.intake import session as session_module
 from catalog.intake.intake import Wanted
+from catalog.intake.session import PushSession
 from catalog.ipld.cid import RAW
 from catalog.ipns.record import validate_record
-from catalog.limits import UPLOADS_AT_ONCE
+from catalog.limits import MAX_JSON_SIZE, MIB, UPLOADS_AT_ONCE
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Release
 from catalog.operations import log as history
 from catalog.operations import show
 from catalog.operations.gc import collect_garbage
-from catalog.operations.publish import publish
+from catalog.operations.publish import Published, publish
 from catalog.own.signing import own_name
 from catalog.server.registry import uploads as uploads_module
 from catalog.server.settings import ServerLimits, ServerSettings
@@ -85,6 +87,11 @@ def test_a_push_is_the_release_of_a_publish(server: PushServer, tmp_path: Path, 
 )
 def test_only_an_upload_has_a_body_without_limit(server: PushServer, path: str) -> None:
     assert server.connect().ask("PUT", path, content_length="99999999").status == 413
+
+
+def test_a_manifest_that_is_too_large_is_refused_with_the_limit(server: PushServer) -> None:
+    refused = server.connect().put_manifest("web", "1.0", b" " * (MAX_JSON_SIZE + MIB))
+    assert (refused.status, str(MAX_JSON_SIZE) in refused.message) == (413, True)
 
 
 def test_what_is_pushed_is_signed_and_has_its_delta(server: PushServer) -> None:
@@ -294,6 +301,26 @@ def test_what_is_durable_is_published_though_the_disk_is_full_then(server: PushS
 
     monkeypatch.setattr("catalog.trust.store.clear_unfinished", refuse)
     assert server.connect().push("web", "1.0", IMAGE).status == 201
+    assert release_of(server, "web@1.0").reference == "web@1.0"
+
+
+def test_what_is_left_of_others_cannot_fail_a_release_that_is_durable(server: PushServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that nobody released waits to be stored; the home is closed after this push, on a disk that is full by then."""
+
+    def refuse(_: PushSession) -> None:
+        raise StorageError("no space left")
+
+    def publish_and_fill(home: Home, name: str, version: str, *arguments: Any, **options: Any) -> Published:
+        done = publish(home, name, version, *arguments, **options)
+        monkeypatch.setattr(PushSession, "flush", refuse)
+        server.inbox.idle = 0.0
+        return done
+
+    monkeypatch.setattr("catalog.server.publishing.publish", publish_and_fill)
+    client = server.connect()
+    client.put_blob("other", OTHER.layers[1])
+    assert client.push("web", "1.0", IMAGE).status == 201
+    assert not server.inbox.is_open
     assert release_of(server, "web@1.0").reference == "web@1.0"
 
 

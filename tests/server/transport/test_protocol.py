@@ -1,9 +1,11 @@
 """How requests are framed, and connections that are slow, many, or never end: limits of docs/safety.md E7 and E11."""
 
 import contextlib
+import http.client
 import re
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -157,6 +159,30 @@ def test_a_body_has_a_limit(served: Served) -> None:
     assert served.converse(head + b"Content-Length: 1048577\r\n\r\n").startswith(b"HTTP/1.1 413")
     chunk = b"10000\r\n" + b"a" * 65536 + b"\r\n"
     assert served.converse(head + b"Transfer-Encoding: chunked\r\n\r\n", *[chunk] * 40).startswith((b"HTTP/1.1 413", b""))
+
+
+@pytest.mark.parametrize("length", [8 * MIB, 0])
+def test_a_client_that_sends_on_after_a_refusal_reads_it(served: Served, length: int) -> None:
+    """A connection that is closed while its client sends is reset, and what the client did not read yet is lost."""
+    piece = bytes(MIB)
+    body: bytes | Iterator[bytes] = bytes(length) if length else iter([piece] * 8)
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)) as connection:
+        connection.request("POST", "/dcat/v1/blocks", body, encode_chunked=not length)
+        answer = connection.getresponse()
+        assert (answer.status, b"at most" in answer.read()) == (413, True)
+
+
+def test_a_client_that_sends_nothing_more_after_a_refusal_is_let_go_of(quick: Served) -> None:
+    with quick.connect() as connection:
+        connection.sendall(POST + b"Content-Length: 1048577\r\n\r\n")
+        received = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert received.startswith(b"HTTP/1.1 413")
+        deadline = time.monotonic() + 60
+        with contextlib.suppress(ConnectionError):
+            while True:  # its socket is gone: what is sent now comes back as a reset
+                connection.sendall(b"a")
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
 
 
 def test_trailers_are_neither_headers_nor_kept(served: Served) -> None:
