@@ -35,7 +35,12 @@ def keep_reserve(home: Path) -> None:
         os.close(descriptor)
 
 
+def is_full(home: Path) -> bool:
+    """Return whether the disk has so little room that changes of the home are about to fail."""
+    return free_space(home) < RESERVE_SIZE
+
+
 def release_reserve(home: Path) -> None:
     """Delete the file, if the disk is full."""
-    if free_space(home) < RESERVE_SIZE:
+    if is_full(home):
         (home / RESERVE_FILE).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import Protocol
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
+from catalog.home.reserve import is_full
 from catalog.server.catalogue import CatalogueRoutes
 from catalog.server.counters import Counters
 from catalog.server.deltas import DeltaRoutes
@@ -53,7 +54,11 @@ def create_app(
         records,
         ProviderRoutes(site, workers),
         CatalogueRoutes(site, workers, counters),
-        HealthRoutes(counters, lambda: {"requests_in_flight": slots.in_flight}),
+        HealthRoutes(
+            counters,
+            lambda: {"requests_in_flight": slots.in_flight},
+            lambda: site.home is not None and is_full(site.home.path),
+        ),
     ]
     unknown: ASGIApp | None = None
     if site.deltas is not None:

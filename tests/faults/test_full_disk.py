@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.factory.exports import docker_25
-from tests.factory.images import make_image
+from tests.factory.images import BASE, make_image
 from tests.factory.tars import make_layer, make_tar
 from tests.faults.conftest import in_memory
 from tests.faults.forking import Forks
 from tests.faults.invariants import check_files, check_home
 from tests.needs import lacks
+from tests.server.registry.pushing import digest_of, manifest_of, serving_pushes
 
 KIB = 1024
 LARGEST = 14 * 1024  # KiB: everything fits
@@ -218,6 +219,35 @@ def test_a_collection_frees_what_filled_the_disk(disk: SmallDisk, forks: Forks, 
     check_files(home)
     assert forks.run("verify", home=home).code == 0
     assert check_home(home, {}) == {"web@1.0"}
+
+
+def test_pushes_to_a_server_whose_disk_is_full(disk: SmallDisk) -> None:
+    """Every client is told why; what is published is still read, and with room the same push goes on."""
+    home = disk.place / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    disk.resize(LARGEST)
+    first, second = (make_image([BASE, make_layer({name: random.Random(name).randbytes(KIB * KIB)})]) for name in ("a", "b"))
+    with serving_pushes(home) as server:
+        client = server.connect()
+        assert client.push("web", "1.0", first, pack="plain").status == 201
+        server.publisher.wait()
+        server.inbox.close()  # what comes next needs a lease of its own
+        assert json.loads(client.ask("GET", "/health").body)["status"] == "ok"
+        disk.fill()
+        assert json.loads(client.ask("GET", "/health").body)["status"] == "full"
+        assert client.ask("HEAD", f"/v2/web/blobs/{digest_of(BASE)}").status == 200
+        assert client.ask("HEAD", f"/v2/web/blobs/{digest_of(second.layers[1])}").status == 404
+        begun = client.ask("POST", "/v2/web/blobs/uploads/")
+        assert begun.status == 202, begun
+        refused = client.ask("PUT", f"{begun.headers['location']}?digest={digest_of(second.layers[1])}", second.layers[1])
+        assert (refused.status, "no space left" in refused.message) == (403, True), refused
+        refused = client.put_manifest("web", "1.1", manifest_of(first.config, first.layers, "plain"))
+        assert (refused.status, "no space left" in refused.message) == (403, True), refused
+        assert client.ask("GET", "/v2/web/manifests/1.0").status == 200
+        assert not any(" 500 " in line for line in server.log), server.log
+        (disk.place / "fill").unlink()
+        assert client.push("web", "1.1", second, pack="plain").status == 201
+    assert check_home(home, {}) == {"web@1.0", "web@1.1"}
 
 
 @contextmanager
