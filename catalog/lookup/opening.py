@@ -95,7 +95,8 @@ def _read_revision(connection: sqlite3.Connection) -> str | None:
     """Return the revision of the file; None where it is empty."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
         return None
-    return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row is not None else ""  # which is none: the file is damaged
 
 
 def _bring_up(path: str) -> None:

@@ -12,23 +12,27 @@ from typing import Literal
 
 import zstandard
 
+from catalog.blockstores.blockfile import SCHEMA as BLOCKS
 from catalog.clients.docker import Engine
 from catalog.clients.http import HttpClient
 from catalog.clients.kubo import KuboClient
 from catalog.clients.pinning import FAILED, PinningClient
-from catalog.errors import DcatError, RecordExpiredError, StorageError, UnavailableError
+from catalog.errors import DcatError, NewerHomeError, RecordExpiredError, StorageError, UnavailableError
 from catalog.followed.inspecting import SourceReport, inspect_sources
 from catalog.home.home import BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.hosting.checking import check_host
 from catalog.image.encoder import check_encoder
+from catalog.index.schema import SCHEMA as INDEX
 from catalog.intake.push import examine
 from catalog.limits import GIB
 from catalog.own.inspecting import ClusterReport, inspect_cluster, inspect_node
 from catalog.own.pinning import service_state
 from catalog.own.places import known_place
 from catalog.sources.network import Network, ReplicaRule
+from catalog.storage.database import Schema, check_schema
 from catalog.storage.files import open_mode
 from catalog.storage.sqlite import connect, require_room, translated
+from catalog.trust.schema import SCHEMA as TRUST
 
 State = Literal["ok", "note", "failed"]
 _LITTLE_SPACE = 2 * GIB
@@ -91,9 +95,9 @@ def _check_home(home: Home) -> Iterator[Finding]:
         yield Finding("home", state, f"{home.path}, {free // 1024**2} MiB free", "free some space" if state == "note" else "")
     except StorageError as error:
         yield Finding("home", "failed", error.message, "free some space", error)
-    for name in (INDEX_FILE, TRUST_FILE, BLOCKS_FILE):
+    for name, schema in ((INDEX_FILE, INDEX), (TRUST_FILE, TRUST), (BLOCKS_FILE, BLOCKS)):
         if (home.path / name).exists():
-            yield _check_file(home.path / name)
+            yield _check_file(home.path / name, schema)
     try:
         own = home.own_catalogue()
         if own is None:
@@ -104,10 +108,13 @@ def _check_home(home: Home) -> Iterator[Finding]:
         yield Finding("key", "failed", error.message, error.hint or error.why, error)
 
 
-def _check_file(path: Path) -> Finding:
+def _check_file(path: Path, schema: Schema) -> Finding:
     try:
+        check_schema(path, schema)
         with translated(path), closing(connect(path, read_only=True)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(3)").fetchall()]
+    except NewerHomeError as error:
+        return Finding(path.name, "failed", f"{error.message}: {error.why}", error.hint, error)
     except (sqlite3.Error, DcatError) as error:
         return Finding(path.name, "failed", f"cannot be read: {error}", error=error if isinstance(error, DcatError) else None)
     if found != ["ok"]:

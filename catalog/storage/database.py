@@ -11,7 +11,7 @@ with `sqlite3`. SQLAlchemy is imported for a file's first statement, Alembic onl
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -65,10 +65,7 @@ def open_schema(path: Path, schema: Schema, *, read_only: bool = False, crash_po
         revision = read_revision(path)
         if revision == schema.head:
             return
-        if revision is not None and revision not in schema.revisions:
-            raise NewerHomeError(
-                f"{path} was written by a newer dcat", why=f"it needs dcat {_read_needs(path)}; this one knows {schema.head}"
-            )
+        _refuse_newer(path, schema, revision)
         if read_only:
             state = "does not exist" if revision is None else f"has the older schema {revision}"
             raise StorageError(f"{path} {state}, and its directory cannot be written")
@@ -94,9 +91,19 @@ def read_revision(path: Path) -> str | None:
                     raise CorruptHomeError(f"{path} is not a file of dcat", why="it holds other tables and no revision")
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return str(row[0]) if row else None
+            if row is None:
+                raise CorruptHomeError(f"{path} is damaged", why="it states no revision")
+            return str(row[0])
         finally:
             connection.close()
+
+
+def check_schema(path: Path, schema: Schema) -> None:
+    """Raise `NewerHomeError` or `CorruptHomeError` for an existing file that cannot be opened, or lacks something."""
+    _refuse_newer(path, schema, read_revision(path))
+    with translated(path), closing(connect(path, read_only=True)) as connection:
+        if missing := find_missing(path, connection, schema):
+            raise CorruptHomeError(f"{path} is damaged", why=missing)
 
 
 def find_missing(path: Path, connection: sqlite3.Connection, schema: Schema) -> str:
@@ -188,6 +195,13 @@ def table_statements(metadata: "MetaData") -> Iterator[str]:
         yield str(CreateTable(table).compile(dialect=dialect)).strip()
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield str(CreateIndex(index).compile(dialect=dialect)).strip()
+
+
+def _refuse_newer(path: Path, schema: Schema, revision: str | None) -> None:
+    if revision is not None and revision not in schema.revisions:
+        raise NewerHomeError(
+            f"{path} was written by a newer dcat", why=f"it needs dcat {_read_needs(path)}; this one knows {schema.head}"
+        )
 
 
 def _create(path: Path, schema: Schema, crash_point: CrashPoint) -> None:

@@ -146,19 +146,27 @@ def test_a_lost_index_comes_back(damaged: Damaged) -> None:
     damaged.repair(home)
 
 
+_ARGUMENTS = {"show": ["app1@1.0"], "resolve": ["app1@1.0"], "serve": ["--port", "0"]}
+
+
 @pytest.mark.parametrize(
     ("lost", "command", "why"),
     [
         ("ALTER TABLE names DROP COLUMN title", "list", "it lacks names.title"),
         ("ALTER TABLE releases DROP COLUMN line", "show", "it lacks releases.line"),
         ("DROP TABLE history", "log", "it lacks history."),
+        ("DELETE FROM alembic_version", "list", "it states no revision"),
+        ("DELETE FROM alembic_version", "resolve", "it states no revision"),
+        ("ALTER TABLE alembic_version RENAME COLUMN version_num TO other", "resolve", "no such column: version_num"),
+        ("DELETE FROM alembic_version", "serve", "it states no revision"),
     ],
 )
 def test_an_index_that_lacks_a_table_or_a_column_is_damaged(damaged: Damaged, lost: str, command: str, why: str) -> None:
     home = damaged.copy()
     with closing(sqlite3.connect(home / "index.sqlite")) as connection:
         connection.execute(lost)
-    ended = damaged.forks.run(command, *(["app1@1.0"] if command == "show" else []), home=home)
+        connection.commit()
+    ended = damaged.forks.run(command, *_ARGUMENTS.get(command, []), home=home)
     assert (ended.code, "is damaged" in ended.err, "try: dcat verify --repair" in ended.err) == (20, True, True), ended
     ended = damaged.verify(home)
     assert (ended.code, why in ended.err) == (20, True), ended

@@ -31,9 +31,12 @@ def open_site(
 ) -> Site:
     """Return the site of a home: the blocks of its own store, those that it keeps in ``node``, and its records.
 
-    The home must stay open as long as the site is used.
+    The home must stay open as long as the site is used. Raise `NewerHomeError` or `CorruptHomeError` for one that cannot be read: a
+    server of it would run, and answer every request with an error.
     """
     home.own_catalogue()  # opened now, or several threads would open it at once
+    if (home.path / INDEX_FILE).exists():
+        home.index  # noqa: B018  # as above
     records = _HomeRecords(home, local_records(home))
     if node is None:
         return Site(
