@@ -19,7 +19,8 @@ from catalog.ipld.cid import Cid
 from catalog.model.release import Image
 from catalog.progress import Progress, Step
 from catalog.sources.bundle import BundledDelta
-from catalog.unixfs.file import CHUNK_SIZE, FileLink, FileTree, raw_leaf
+from catalog.unixfs.file import FileLink, raw_leaf
+from catalog.unixfs.file_writer import CHUNK_SIZE, FileTree
 
 
 class CarriedDeltas:

@@ -23,7 +23,7 @@ from catalog.limits import MAX_DELTA_BASES, MIN_DELTA_NEED
 from catalog.progress import Progress, Step
 from catalog.sources.source import DeltaSource, OfferedDelta, SourceState
 from catalog.sources.store import FetchingBlockstore
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 
 PUBLISHED = "published"
 """The source of a delta that the catalogue itself names: any source may have its blocks."""

@@ -26,7 +26,7 @@ from catalog.limits import (
     MAX_DELTA_WINDOW,
     MAX_LAYERS,
 )
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 
 _LEAST_CHUNK: Final = 512  # layers are cut at blocks of a tar
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"

@@ -17,7 +17,7 @@ from catalog.sources.store import FetchingBlockstore
 from catalog.static.layout import blob_path, delta_path, index_mark_path, manifest_path, outline_path
 from catalog.static.outline import Blob, Outline, decode_outline, encode_outline
 from catalog.static.registry import Document, build_index, build_manifest
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 
 
 class ArchiveWriter:

@@ -22,7 +22,8 @@ from catalog.image.hashing import LayerDigest
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_of
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
-from catalog.unixfs.file import FileLink, FileTree, file_node
+from catalog.unixfs.file import FileLink, file_node
+from catalog.unixfs.file_writer import FileTree
 
 _THREADS: Final = min(max(os.cpu_count() or 2, 2), 4)
 _BATCH_SIZE: Final = 512 * 1024  # content that one task compresses, about: many chunks are small

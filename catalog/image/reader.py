@@ -23,7 +23,8 @@ from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, MAX_FANOUT, MAX_METADATA_SIZE
 from catalog.model.digest import ConfigDigest, DiffID, ManifestDigest
 from catalog.model.platform import Platform
 from catalog.model.release import Image
-from catalog.unixfs.file import FileLink, decode_file_node, read_file
+from catalog.unixfs.file import FileLink, decode_file_node
+from catalog.unixfs.file_reader import read_file
 
 _BLOCK: Final = 512
 _MEMBERS: Final = 5  # of the metadata

@@ -24,7 +24,7 @@ from catalog.model.release import Image, Release
 from catalog.progress import Progress, Step
 from catalog.sources.store import FetchingBlockstore
 from catalog.unixfs.directory import find_entry, is_directory, list_directory
-from catalog.unixfs.file import read_file, read_file_size
+from catalog.unixfs.file_reader import read_file, read_file_size
 
 _LISTED: Final = 8  # names of a directory that a message lists
 _MAX_WRAPPERS: Final = 4

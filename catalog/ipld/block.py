@@ -12,7 +12,7 @@ The contract, which ``tests/contracts/`` runs over every implementation:
 - CIDv0 and CIDv1 of one dag-pb block name the same block: a store keeps it once and finds it under either.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from catalog.ipld.cid import Cid
@@ -23,6 +23,10 @@ class Block(NamedTuple):
 
     cid: Cid
     data: bytes
+
+
+Put = Callable[[Block], None]
+"""Receives the blocks that a writer makes, children before parents."""
 
 
 class BlockSource(Protocol):

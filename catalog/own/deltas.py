@@ -25,7 +25,7 @@ from catalog.snapshot.images import image_paths
 from catalog.snapshot.reader import open_snapshot
 from catalog.trust.store import list_unshared
 from catalog.unixfs.directory import find_entries
-from catalog.unixfs.file import import_file
+from catalog.unixfs.file_writer import import_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ their content they soon do.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from catalog.ipld.block import Block, BlockSource
+from catalog.ipld.block import Block, BlockSource, Put
 from catalog.ipld.cid import RAW, Cid
 from catalog.limits import MAX_LINE_SIZE, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot.line import Key, line_key
 from catalog.snapshot.tree import TreeBuilder, ends_leaf
 from catalog.snapshot.view import TreeView, UncutError, split_lines
-from catalog.unixfs.file import FileLink, Put
+from catalog.unixfs.file import FileLink
 
 
 @dataclass(slots=True)

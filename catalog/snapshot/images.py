@@ -7,11 +7,10 @@ delta; ``/`` in a name is a directory. No two releases share a path: no part of 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from catalog.ipld.block import BlockSource
+from catalog.ipld.block import BlockSource, Put
 from catalog.ipld.cid import Cid
 from catalog.model.release import Release
 from catalog.unixfs.directory import build_directory, find_entries, update_directory
-from catalog.unixfs.file import Put
 from catalog.unixfs.hamt import DirectoryLink, Entry
 
 DagSize = Callable[[Cid], int]

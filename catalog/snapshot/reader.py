@@ -18,7 +18,8 @@ from catalog.model.release import Release
 from catalog.snapshot.catalogue import Catalogue, decode_catalogue
 from catalog.snapshot.line import Key, decode_line, line_key
 from catalog.unixfs.directory import list_directory
-from catalog.unixfs.file import FileLink, decode_file_node, read_file
+from catalog.unixfs.file import FileLink, decode_file_node
+from catalog.unixfs.file_reader import read_file
 from catalog.unixfs.hamt import DirectoryLink
 
 CATALOGUE_FILE = "catalogue.json"

@@ -13,9 +13,10 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from catalog.ipld.block import Put
 from catalog.limits import MAX_FANOUT, MAX_SNAPSHOT_LEAF_SIZE
 from catalog.snapshot.line import Key
-from catalog.unixfs.file import FileLink, Put, file_node, raw_leaf
+from catalog.unixfs.file import FileLink, file_node, raw_leaf
 
 _LEAF_ENDS_BELOW = 1 << 3  # the first byte of a digest: five zero bits
 _NODE_ENDS_BELOW = 1  # the last byte of a CID: eight zero bits

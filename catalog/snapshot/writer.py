@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from catalog.errors import SnapshotError
-from catalog.ipld.block import BlockSource
+from catalog.ipld.block import BlockSource, Put
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_RELEASES, MAX_SNAPSHOT_SIZE
 from catalog.model.release import Release
@@ -21,7 +21,8 @@ from catalog.snapshot.reader import CATALOGUE_FILE, IMAGES, RELEASES_FILE, Snaps
 from catalog.snapshot.tree import build_tree
 from catalog.snapshot.view import UncutError
 from catalog.unixfs.directory import build_directory
-from catalog.unixfs.file import FileLink, Put, import_file
+from catalog.unixfs.file import FileLink
+from catalog.unixfs.file_writer import import_file
 from catalog.unixfs.hamt import DirectoryLink, Entry
 
 

@@ -12,12 +12,11 @@ Sources: ipfs/specs, src/unixfs.md ("Directory"); ipip-0499; boxo, ipld/unixfs/i
 from collections.abc import Iterable, Iterator, Mapping
 
 from catalog.errors import CodecError
-from catalog.ipld.block import Block, BlockSource
+from catalog.ipld.block import Block, BlockSource, Put
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, decode_node, encode_node
 from catalog.limits import MAX_DIRECTORY_BLOCK_SIZE
 from catalog.unixfs import hamt
-from catalog.unixfs.file import Put
 from catalog.unixfs.hamt import DirectoryLink, Entry, Shard, check_entry_name, decode_name
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data
 

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from catalog.errors import CodecError
-from catalog.ipld.block import Block
+from catalog.ipld.block import Block, Put
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, PBNode, encode_node
 from catalog.limits import MAX_FANOUT
-from catalog.unixfs.file import Put
 from catalog.unixfs.murmur3 import hash_name
 from catalog.unixfs.node import MURMUR3_X64_64, UnixFSData, UnixFSType, encode_data
 

@@ -25,7 +25,7 @@ from catalog.snapshot.catalogue import Catalogue, encode_catalogue
 from catalog.snapshot.line import encode_line
 from catalog.snapshot.tree import build_tree
 from catalog.unixfs.directory import build_directory
-from catalog.unixfs.file import import_file
+from catalog.unixfs.file_writer import import_file
 from catalog.unixfs.hamt import Entry
 from tests.factory.archives import MemoryBlocks, store_image
 from tests.factory.images import SampleImage

@@ -23,7 +23,7 @@ from catalog.server.running import RunningServer
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
 from catalog.sources.network import Network
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
 from tests.compat.ports import free_port

@@ -23,7 +23,7 @@ from catalog.own.deltas import _name
 from catalog.own.share import share_own
 from catalog.progress import Step
 from catalog.sources.network import Network, SourceSetting, open_network
-from catalog.unixfs.file import import_file
+from catalog.unixfs.file_writer import import_file
 from tests.delivery.versions import NOBODY, follower, open_at, publisher, pull_here, released, warnings
 from tests.factory.platforms import HOST
 from tests.fakes.homes import network_of

@@ -12,7 +12,8 @@ from catalog.image.encoder import EMPTY_FRAME, frame_content_size
 from catalog.image.reader import read_archive, write_tar
 from catalog.image.walk import walk
 from catalog.ipld.cid import Cid, cid_of, parse_cid
-from catalog.unixfs.file import decode_file_node, read_file
+from catalog.unixfs.file import decode_file_node
+from catalog.unixfs.file_reader import read_file
 from tests.factory.archives import MemoryBlocks, read_images, store_export, store_image
 from tests.factory.exports import digest
 from tests.factory.golden import DELTAS, IMAGES, read_expected, read_golden

@@ -18,7 +18,9 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, cid_of
 from catalog.ipld.dag_pb import PBLink, encode_node
 from catalog.model.digest import DiffID
-from catalog.unixfs.file import FileLink, FileTree, decode_file_node, file_node, raw_leaf, read_file
+from catalog.unixfs.file import FileLink, decode_file_node, file_node, raw_leaf
+from catalog.unixfs.file_reader import read_file
+from catalog.unixfs.file_writer import FileTree
 from catalog.unixfs.node import UnixFSData, UnixFSType, encode_data
 from tests.factory.archives import MemoryBlocks, store_export, store_image
 from tests.factory.exports import digest

@@ -14,7 +14,7 @@ from catalog.ipld.cid import Cid
 from catalog.progress import silent
 from catalog.sources.store import FetchingBlockstore
 from catalog.unixfs.directory import build_directory
-from catalog.unixfs.file import import_file
+from catalog.unixfs.file_writer import import_file
 from catalog.unixfs.hamt import Entry
 from tests.factory import field
 from tests.factory.archives import MemoryBlocks

@@ -21,7 +21,7 @@ from catalog.progress import Progress, Step, silent
 from catalog.snapshot.images import image_paths
 from catalog.snapshot.reader import open_snapshot
 from catalog.unixfs.directory import find_entries
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 from tests.delivery.versions import NOBODY, image_of, open_at, publish_version, publisher, released
 from tests.factory.exports import source_of
 from tests.factory.images import BASE, SampleImage, make_image

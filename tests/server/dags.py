@@ -5,7 +5,8 @@ import io
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
 from catalog.unixfs.directory import build_directory
-from catalog.unixfs.file import FileLink, FileTree, raw_leaf
+from catalog.unixfs.file import FileLink, raw_leaf
+from catalog.unixfs.file_writer import FileTree
 from catalog.unixfs.hamt import Entry
 from tests.server.serving import Blocks
 

@@ -13,7 +13,8 @@ from catalog.snapshot.edit import update_tree
 from catalog.snapshot.line import Key
 from catalog.snapshot.tree import build_tree, ends_leaf
 from catalog.snapshot.view import TreeView, UncutError
-from catalog.unixfs.file import FileLink, decode_file_node, read_file
+from catalog.unixfs.file import FileLink, decode_file_node
+from catalog.unixfs.file_reader import read_file
 from tests.snapshot.generated import bare_line, joined, keep_leaf, keep_node
 from tests.unixfs.counting import CountingSource
 

@@ -18,7 +18,7 @@ from catalog.snapshot.line import decode_line
 from catalog.snapshot.reader import open_snapshot
 from catalog.snapshot.writer import WrittenSnapshot, update_snapshot, write_snapshot
 from catalog.unixfs.directory import find_entry, list_directory
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 from tests.snapshot.generated import EXPECTED, PUBLISHED, dag_size, golden_lines, keep_leaf, keep_node, keep_root, release
 from tests.unixfs.counting import CountingSource
 from tests.unixfs.paths import resolve_path

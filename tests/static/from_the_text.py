@@ -14,7 +14,7 @@ from catalog.image.reader import read_archive
 from catalog.image.walk import walk
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 
 Files = dict[str, bytes]
 

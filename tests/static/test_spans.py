@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from catalog.errors import CodecError
 from catalog.ipld.cid import RAW, Cid, cid_of
 from catalog.static.spans import Span, locate_leaves, plan_ranges
-from catalog.unixfs.file import FileLink, FileTree, raw_leaf
+from catalog.unixfs.file import FileLink, raw_leaf
+from catalog.unixfs.file_writer import FileTree
 
 
 def build(leaves: list[bytes], width: int = 3) -> tuple[FileLink, dict[Cid, bytes]]:

@@ -11,7 +11,8 @@ from catalog.ipld.dag_pb import PBLink, decode_node, encode_node
 from catalog.limits import MAX_FANOUT
 from catalog.unixfs import directory, hamt
 from catalog.unixfs.directory import build_directory, list_directory, update_directory
-from catalog.unixfs.file import FileLink, FileTree, file_node, import_file, raw_leaf
+from catalog.unixfs.file import FileLink, file_node, raw_leaf
+from catalog.unixfs.file_writer import FileTree, import_file
 from catalog.unixfs.hamt import Entry
 from catalog.unixfs.murmur3 import hash_name
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data

@@ -15,7 +15,7 @@ from catalog.ipld.car import CarReader
 from catalog.ipld.cid import DAG_PB, Cid, cid_of, parse_cid
 from catalog.ipld.dag_pb import PBLink, decode_node, encode_node
 from catalog.unixfs.directory import build_directory, find_entry, is_directory, list_directory, update_directory
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 from catalog.unixfs.hamt import DirectoryLink, Entry
 from catalog.unixfs.murmur3 import hash_name
 from catalog.unixfs.node import UnixFSData, UnixFSType, decode_data, encode_data

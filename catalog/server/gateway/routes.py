@@ -31,7 +31,8 @@ from catalog.server.response.streaming import StreamedResponse, Workers
 from catalog.server.site.site import Site
 from catalog.sources.protocol import RAW_TYPE
 from catalog.unixfs.directory import is_directory
-from catalog.unixfs.file import decode_file_node, read_file, read_file_batches
+from catalog.unixfs.file import decode_file_node
+from catalog.unixfs.file_reader import read_file, read_file_batches
 
 _READ_AHEAD = 256 * KIB  # of each stream, also while its client does not read
 _MAX_INLINE = 128

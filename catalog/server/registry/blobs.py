@@ -25,7 +25,7 @@ from catalog.model.release import Image
 from catalog.server.registry.checking import LayerCheck
 from catalog.server.registry.images import Images
 from catalog.server.registry.names import HomeReleases, NamedRelease
-from catalog.unixfs.file import FileNodes, read_file, read_file_batches
+from catalog.unixfs.file_reader import FileNodes, read_file_batches, split_batches
 
 _MAX_KNOWN = 8192
 _MAX_INDEXED = 256
@@ -149,8 +149,10 @@ class Blobs:
             if len(self._indexes) > _MAX_INDEXED:
                 self._indexes.popitem(last=False)
         offset, stored = index.find(start)
-        frames = read_file(layer.cid, source, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD, nodes=self._nodes)
-        for number, frame in enumerate(frames):
+        batches = read_file_batches(
+            layer.cid, source, start=stored, max_size=layer.stored_size, read_ahead=_READ_AHEAD, nodes=self._nodes
+        )
+        for number, frame in enumerate(split_batches(batches)):
             size = frame_content_size(frame)
             if number % _STRIDE == 0:
                 index.add(offset, stored)

@@ -12,7 +12,7 @@ from catalog.errors import VerificationError
 from catalog.image.encoder import inflate_frame
 from catalog.image.reader import ArchivedLayer
 from catalog.ipld.block import BlockSource
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file_batches, split_batches
 
 _PATIENCE = 0.01  # seconds in a thread, while another one compares
 _FRAMES_A_STEP = 64
@@ -58,8 +58,8 @@ class LayerCheck:
         layer = self._layer
         if self.passed:
             return
-        frames = read_file(layer.cid, source, start=self._position, max_size=layer.stored_size, read_ahead=read_ahead)
-        for number, frame in enumerate(frames, 1):
+        batches = read_file_batches(layer.cid, source, start=self._position, max_size=layer.stored_size, read_ahead=read_ahead)
+        for number, frame in enumerate(split_batches(batches), 1):
             self._add(frame, None)
             if number == _FRAMES_A_STEP:
                 return

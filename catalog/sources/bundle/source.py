@@ -17,7 +17,7 @@ from catalog.ipld.varint import decode_varint
 from catalog.ipns.name import IpnsName
 from catalog.sources.bundle.manifest import BundleManifest, decode_manifest
 from catalog.sources.source import OfferedDelta
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 
 _SIZE_BITS: Final = 24  # offset and size share one integer, which takes half the memory of a pair
 _SIZE_MASK: Final = (1 << _SIZE_BITS) - 1

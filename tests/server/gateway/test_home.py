@@ -13,7 +13,7 @@ from catalog.own.signing import own_name
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
 from catalog.sources.network import Network
-from catalog.unixfs.file import read_file
+from catalog.unixfs.file_reader import read_file
 from tests.factory.exports import source_of
 from tests.factory.images import make_image
 from tests.factory.platforms import HOST

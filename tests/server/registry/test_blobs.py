@@ -20,7 +20,8 @@ from catalog.index.releases import get_release
 from catalog.ipld.cid import Cid
 from catalog.limits import MAX_CHUNK_SIZE
 from catalog.server.settings import ServerSettings
-from catalog.unixfs.file import file_node, raw_leaf, read_file
+from catalog.unixfs.file import file_node, raw_leaf
+from catalog.unixfs.file_reader import read_file
 from tests.delivery.versions import publish_version
 from tests.factory.platforms import HOST
 from tests.factory.times import NOW

@@ -14,7 +14,8 @@ from catalog.image.reader import ArchivedLayer
 from catalog.model.digest import DiffID
 from catalog.server.registry import checking
 from catalog.server.registry.checking import LayerCheck
-from catalog.unixfs.file import FileTree, raw_leaf
+from catalog.unixfs.file import raw_leaf
+from catalog.unixfs.file_writer import FileTree
 
 CONTENTS = [b"%d" % number * 1000 for number in range(300)]
 FRAMES = [compress_chunk(content) for content in CONTENTS]
