@@ -75,7 +75,7 @@ def serve(
     """
     from catalog.limits import DEFAULT_MAX_IMAGE_SIZE, RECORD_CHECK_PERIOD
     from catalog.server.chores import Chore
-    from catalog.server.feeding import Feeder
+    from catalog.server.feeding.feeder import Feeder
     from catalog.server.running import run_server
     from catalog.server.settings import ServerSettings
     from catalog.server.site.opening import open_site

@@ -23,8 +23,8 @@ from catalog.ipld.block import Block
 from catalog.ipld.cid import cid_of
 from catalog.limits import MAX_CHUNK_SIZE
 from catalog.model.release import Image
-from catalog.server import feeding
-from catalog.server.feeding import Feeder
+from catalog.server.feeding import job
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import SourceSetting, open_network
 from catalog.trust.store import list_pins
@@ -36,6 +36,7 @@ from tests.factory.images import BASE, SampleImage, make_image
 from tests.factory.platforms import AMD64
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
+from tests.server.feeding.world import ending
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 _CLIENTS = 6
@@ -53,9 +54,8 @@ def _feeding(path: Path, url: str, log: list[str]) -> Iterator[RegistryServer]:
         lambda _: open_network([SourceSetting(url)]),
         lambda text, error: log.append(f"{text} {error or ''}"),
     )
-    with open_home(path, now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeder) as served:
+    with ending(feeder), open_home(path, now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeder) as served:
         yield served
-    feeder.close()
 
 
 def _take(served: RegistryServer, path: str, digest: str) -> bool:
@@ -158,7 +158,7 @@ def _wait_until_unpinned(victim: Victim, image: Image) -> None:
 
 
 def test_nothing_wrong_leaves_while_clients_wait(mallory: Attacker, ann: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feeding, "FEEDER_PATIENCE", 60.0)
+    monkeypatch.setattr(job, "FEEDER_PATIENCE", 60.0)
     images = [_lie(mallory, kind) for kind in _LIES]
     honest = mallory.store(_sample("honest"))
     lied = [list_image("web", f"6.{number}", image, AMD64) for number, image in enumerate(images)]
@@ -188,7 +188,7 @@ def test_a_source_that_turns_bad_while_clients_wait(behaviour: str, mallory: Att
     ann.subscribe(mallory, "mal")
     log: list[str] = []
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(_CLIENTS) as pool:
-        patch.setattr(feeding, "FEEDER_RETRY", 0.0)
+        patch.setattr(job, "FEEDER_RETRY", 0.0)
         with _feeding(ann.path, mallory.url, log) as served:
             mallory.call("behave", behaviour)
             assert {one.result() for one in [pool.submit(_pull, served, "1.0") for _ in range(_CLIENTS)]} == {False}

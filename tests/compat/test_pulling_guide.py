@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from catalog.home.home import open_home
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from tests.compat.containerd import run_node
@@ -22,6 +22,7 @@ from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, HomeSource
 from tests.needs import ROOT, lacks
+from tests.server.feeding.world import ending
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 __all__ = ["buildkit"]
@@ -46,9 +47,12 @@ def feeder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]
             pass
         network = Network((HomeSource(team),), (HomeRouting(team),))
         feeding = Feeder(lambda: open_home(path / "home", now=NOW), lambda _: network, lambda text, error: None)
-        with open_home(path / "home", now=NOW) as home, serving_registry(home, ServerSettings(port=0), feeding) as served:
+        with (
+            ending(feeding),
+            open_home(path / "home", now=NOW) as home,
+            serving_registry(home, ServerSettings(port=0), feeding) as served,
+        ):
             yield served
-        feeding.close()
 
 
 def _run(name: str, feeder: RegistryServer, folder: Path, replaced: dict[str, list[str]], **variables: str) -> None:

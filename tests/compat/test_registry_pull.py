@@ -10,7 +10,7 @@ import pytest
 
 from catalog.home.home import open_home
 from catalog.image.reader import ArchiveView
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.settings import ServerSettings
 from catalog.sources.network import Network
 from tests.compat.engines import PrivateEngine, built_engines, program
@@ -19,6 +19,7 @@ from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, HomeSource
 from tests.needs import lacks
+from tests.server.feeding.world import ending
 from tests.server.registry.conftest import RegistryServer, registry_home, serving_registry
 
 __all__ = ["registry_home"]
@@ -185,10 +186,13 @@ def test_docker_upgrades_by_delta_through_the_feeder(tmp_path: Path, docker20: P
                 lambda _, source=source: Network((source,), (HomeRouting(team),)),  # type: ignore[misc]
                 lambda text, error: None,
             )
-            with open_home(tmp_path / engine.name, now=NOW) as home, serving_registry(home, None, feeder) as served:
+            with (
+                ending(feeder),
+                open_home(tmp_path / engine.name, now=NOW) as home,
+                serving_registry(home, None, feeder) as served,
+            ):
                 image = f"localhost:{served.port}/team/web:1.1"
                 engine.run("pull", image)
                 view = view_of(served, "team/web:1.1")
                 assert image_id(engine, image) in {str(view.config_digest), str(view.manifest_digest)}
-            feeder.close()
             assert sum(len(team.blocks.get(cid)) for cid in source.given) < view.size / 4

@@ -14,7 +14,7 @@ from catalog.index.catalogue import CatalogueRow
 from catalog.limits import KIB, MAX_PAGES_MEMORY
 from catalog.lookup.view import View
 from catalog.model.reference import nearest
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.registry.pulls import Pulls
 from catalog.server.site.site import HeldBlocks
 

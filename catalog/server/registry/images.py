@@ -12,7 +12,8 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image
-from catalog.server.feeding import Feeder, Wish
+from catalog.server.feeding.feeder import Feeder
+from catalog.server.feeding.job import Wish
 from catalog.server.registry.names import NamedRelease
 from catalog.server.site.site import HeldBlocks
 

@@ -19,7 +19,7 @@ from catalog.image.reader import ArchiveView
 from catalog.limits import FEEDER_PATIENCE
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
-from catalog.server.feeding import FeederBusyError
+from catalog.server.feeding.job import FeederBusyError
 from catalog.server.registry.images import Images
 from catalog.server.registry.names import HomeReleases, NamedRelease
 

@@ -12,7 +12,8 @@ from catalog.errors import BlockNotFoundError, InvalidDigestError, UnavailableEr
 from catalog.image.canonical import INDEX_TYPE, MANIFEST_TYPE
 from catalog.limits import IDLE_TIMEOUT, MAX_FEEDER_WAITERS, MAX_LISTED_TAGS
 from catalog.model.digest import Digest
-from catalog.server.feeding import Feeder, FeederBusyError
+from catalog.server.feeding.feeder import Feeder
+from catalog.server.feeding.job import FeederBusyError
 from catalog.server.publishing import Publisher, Pusher
 from catalog.server.registry.blobs import Blob, Blobs, layer_of
 from catalog.server.registry.encoding import Encoding, choose_encoding, compress_gzip

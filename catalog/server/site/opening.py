@@ -14,7 +14,7 @@ from catalog.limits import LINKS_CHECK_PERIOD
 from catalog.lookup.opening import open_view
 from catalog.own.signing import own_name
 from catalog.server.chores import Chore
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.publishing import Publisher
 from catalog.server.site.linked import LinkedBlocks
 from catalog.server.site.site import HeldBlocks, Site

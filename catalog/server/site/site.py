@@ -20,7 +20,7 @@ from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName
 from catalog.server.chores import Chore
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.publishing import Publisher
 
 

@@ -13,7 +13,7 @@ from catalog.image.reader import ArchiveView, read_archive
 from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Image
-from catalog.server.feeding import Feeder
+from catalog.server.feeding.feeder import Feeder
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site

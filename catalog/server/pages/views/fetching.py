@@ -9,7 +9,7 @@ from catalog.errors import LockedError
 from catalog.index.catalogue import CatalogueRow
 from catalog.model.platform import Platform
 from catalog.model.release import Release
-from catalog.server.feeding import FeederBusyError, Wish
+from catalog.server.feeding.job import FeederBusyError, Wish
 from catalog.server.pages.visit import Visit
 
 _PATIENCE = 10.0  # seconds that a page waits for an image
