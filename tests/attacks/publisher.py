@@ -144,8 +144,12 @@ class Attacker:
     def __init__(self, seed: bytes) -> None:
         command = [sys.executable, "-m", "tests.attacks.publisher", seed.hex()]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.name: IpnsName = self.call("name")
-        self.url: str = self.call("url")
+        try:
+            self.name: IpnsName = self.call("name")
+            self.url: str = self.call("url")
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call a method of the publisher; return what it returns."""
@@ -171,11 +175,13 @@ class Attacker:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(60)
-        self._process.stdout.close()
+        with self._process as process:  # which closes its pipes
+            assert process.stdin is not None
+            try:
+                process.stdin.close()
+                process.wait(60)
+            except (OSError, subprocess.TimeoutExpired):
+                process.kill()
 
 
 def list_image(name: str, version: str, image: Image, platform: Platform, **fields: Any) -> Release:

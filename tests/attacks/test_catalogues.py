@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from catalog.clients.timeouts import Timeouts
 from catalog.errors import AmbiguousReferenceError, NotFoundError, RollbackError, UnavailableError
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.release import format_time
@@ -140,8 +141,9 @@ def test_a_successor_that_is_here_already(mallory: Attacker, carol: Attacker, an
     assert ann.resolve("app@1.1").catalogue.own
 
 
-def test_one_dripping_catalogue_holds_up_no_other(mallory: Attacker, ann: Victim) -> None:
+def test_one_dripping_catalogue_holds_up_no_other(mallory: Attacker, tmp_path: Path) -> None:
     """A23: the good ones are fresh while the slow one goes on, and nothing waits for its lock."""
+    ann = Victim(tmp_path / "ann", Timeouts(min_rate=1024))
     good = [Attacker(f"good {number}".encode()) for number in range(3)]
     try:
         mallory.publish(*(make_release("slow", str(number), (1, number)) for number in range(400)))
@@ -152,18 +154,18 @@ def test_one_dripping_catalogue_holds_up_no_other(mallory: Attacker, ann: Victim
         mallory.publish(*(make_release("slow", f"2.{number}", annotations={"title": "x" * 3000}) for number in range(400)))
         for number, attacker in enumerate(good):
             attacker.publish(make_release(f"app{number}", "2.0"))
-        mallory.call("behave", "slow-line", 18 << 10)  # more than a minute for this index
-        syncing = threading.Thread(target=ann.sync_all, args=(mallory, *good), daemon=True)
-        syncing.start()
-        deadline = time.monotonic() + 60
-        while not all(ann.knows(f"c{number + 1}/app{number}@2.0") for number in range(3)):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert syncing.is_alive(), "the slow catalogue was not slow"
-        assert not ann.knows("c0/slow@2.0")
-        mallory.call("behave", "honest")
-        syncing.join(120)
-        assert not syncing.is_alive()
+        mallory.call("behave", "slow-line", 9 << 10)  # more than two minutes for this index
+        with ThreadPoolExecutor(1) as pool:
+            syncing = pool.submit(ann.sync_all, mallory, *good)
+            try:
+                while not all(ann.knows(f"c{number + 1}/app{number}@2.0") for number in range(3)):
+                    assert not syncing.done(), "the slow catalogue was not slow"
+                    time.sleep(0.02)
+                assert not syncing.done(), "the slow catalogue was not slow"
+                assert not ann.knows("c0/slow@2.0")
+            finally:
+                mallory.call("behave", "honest")
+            assert [update.error for update in syncing.result().updates] == [None] * 4
     finally:
         for attacker in good:
             attacker.__exit__(None, None, None)
@@ -182,7 +184,7 @@ def test_a_slow_catalogue_ends_with_its_budget_and_goes_on_where_it_stopped(
     update = ann.sync(mallory)
     assert isinstance(update.error, UnavailableError)
     assert ann.resolve("slow@0").release == make_release("slow", "0")
-    for _ in range(20):
+    for _ in range(100):  # a busy machine brings less each time
         update = ann.sync(mallory)
         if update.error is None:
             break
@@ -193,8 +195,8 @@ def test_a_slow_catalogue_ends_with_its_budget_and_goes_on_where_it_stopped(
 def test_ctrl_c_ends_a_sync_that_waits_for_a_slow_catalogue(mallory: Attacker, ann: Victim, tmp_path: Path) -> None:
     mallory.publish(make_release("slow", "0"))
     ann.subscribe(mallory, "bob")
-    mallory.publish(*(make_release("slow", str(number), annotations={"title": "x" * 4000}) for number in range(400)))
-    mallory.call("behave", "slow-line", 18 << 10)  # more than a minute for this index
+    mallory.publish(*(make_release("slow", str(number), annotations={"title": "x" * 4000}) for number in range(1200)))
+    mallory.call("behave", "slow-line", 24 << 10)  # more than three minutes for this index
     settings = {"DCAT_HOME": str(ann.path), "DCAT_CONFIG": str(tmp_path / "none.toml"), "DCAT_SOURCES": mallory.url}
     command = [sys.executable, "-c", "import sys; from cli.main import main; sys.exit(main())", "sync", "--progress", "plain"]
     with subprocess.Popen(
@@ -205,10 +207,8 @@ def test_ctrl_c_ends_a_sync_that_waits_for_a_slow_catalogue(mallory: Attacker, a
             for line in process.stderr:
                 if b"Fetching the index" in line:
                     break
-            began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, rest = process.communicate(timeout=60)
+            _, rest = process.communicate(timeout=100)  # the rest of the index would take longer
             assert process.returncode == 130, rest
-            assert time.monotonic() - began <= 30  # a second, and what a busy machine adds: the rest of the index would take longer
         finally:
             process.kill()

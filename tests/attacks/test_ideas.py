@@ -74,8 +74,8 @@
 """
 
 import json
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -83,6 +83,7 @@ from typing import Any
 
 import pytest
 
+from catalog.clients.timeouts import Timeouts
 from catalog.errors import (
     AmbiguousReferenceError,
     CatalogueNotFoundError,
@@ -93,7 +94,6 @@ from catalog.errors import (
     SnapshotError,
 )
 from catalog.followed.target import name_of_target, parse_target
-from catalog.followed.updating import Update
 from catalog.home.records import local_records
 from catalog.index.subscriptions import list_catalogues
 from catalog.ipld.block import Block
@@ -531,21 +531,21 @@ def test_an_archive_moved_under_another_formats_label(mallory: Attacker, ann: Vi
     assert len(ann.sync(mallory).conflicts) == 1
 
 
-def test_unsubscribed_from_while_it_is_fetched(mallory: Attacker, ann: Victim) -> None:
+def test_unsubscribed_from_while_it_is_fetched(mallory: Attacker, tmp_path: Path) -> None:
+    ann = Victim(tmp_path / "ann", Timeouts(min_rate=1024))
     mallory.publish(WEB)
     ann.subscribe(mallory, "bob")
     mallory.publish(*(make_release("web", str(number), annotations={"title": "x" * 3000}) for number in range(200)))
-    mallory.call("behave", "slow-line", 18 << 10)  # half a minute for this index
-    updates: list[Update] = []
-    syncing = threading.Thread(target=lambda: updates.append(ann.sync(mallory)))
+    mallory.call("behave", "slow-line", 9 << 10)  # more than a minute for this index
     asked = len(mallory.call("paths"))
-    syncing.start()
-    while len(mallory.call("paths")) < asked + 3:
-        time.sleep(0.02)
-    ann.unsubscribe("bob")
-    mallory.call("behave", "honest")
-    syncing.join(120)
-    assert isinstance(updates[0].error, CatalogueNotFoundError)
+    with ThreadPoolExecutor(1) as pool:
+        syncing = pool.submit(ann.sync, mallory)
+        while len(mallory.call("paths")) < asked + 3:
+            assert not syncing.done(), syncing.result()
+            time.sleep(0.02)
+        ann.unsubscribe("bob")
+        mallory.call("behave", "honest")
+        assert isinstance(syncing.result().error, CatalogueNotFoundError)
     with ann.home() as home, home.index.read() as connection:
         assert list_catalogues(connection) == []
 

@@ -188,6 +188,7 @@ def test_a_source_that_turns_bad_while_clients_wait(behaviour: str, mallory: Att
     ann.subscribe(mallory, "mal")
     log: list[str] = []
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(_CLIENTS) as pool:
+        patch.setattr(job, "FEEDER_PATIENCE", 60.0)
         patch.setattr(job, "FEEDER_RETRY", 0.0)
         with _feeding(ann.path, mallory.url, log) as served:
             mallory.call("behave", behaviour)

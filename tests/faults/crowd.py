@@ -1,7 +1,8 @@
 """Run as a process of its own: many processes publish into one home and many resolve from it, all at once, for some seconds.
 
-Arguments: the home, an exported image, how many publish, how many resolve, seconds. Prints JSON: what was acknowledged, what
-failed, how long each resolve took, and the largest write-ahead log that was seen.
+Arguments: the home, an exported image, how many publish, how many resolve, seconds, and the seconds for which each waits for a
+database. Prints JSON: what was acknowledged, what failed, how long each resolve took, and the largest write-ahead log that was
+seen.
 """
 
 import contextlib
@@ -13,11 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cli.main import main
+from catalog import limits
 from tests.faults.forking import import_all
 
 
 def run(arguments: list[str]) -> tuple[int, str, str]:
+    from cli.main import main
+
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
@@ -76,6 +79,7 @@ def crowd(home: Path, image: str, publishers: int, resolvers: int, seconds: floa
 
 
 if __name__ == "__main__":
+    _, place, exported, *counts, patience = sys.argv
+    limits.BUSY_TIMEOUT = float(patience)  # before anything is imported that reads it
     import_all()
-    _, place, exported, *counts = sys.argv
     sys.stdout.write(json.dumps(crowd(Path(place), exported, int(counts[0]), int(counts[1]), float(counts[2]))))

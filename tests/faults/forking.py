@@ -94,9 +94,10 @@ class Forks:
         later ones fail too (0: none does, they are counted). ``record`` is where the operations are written down,
         ``watched`` where the paths that are changed are (`tests.faults.watching`).
         """
-        if self._is_waiting:  # a test ended while its command ran: the next answer would be that command's
+        if self._is_waiting or self._process.poll() is not None:
             self.__exit__(None, None, None)
             self._process = self._start()
+            self._is_waiting = False
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {
@@ -120,6 +121,7 @@ class Forks:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
+        assert answer, f"the process that forks ended with {self._process.wait()}"
         self._is_waiting = False
         return Ended(**json.loads(answer))
 
@@ -127,7 +129,10 @@ class Forks:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.communicate()
+        if self._is_waiting:  # a test ended while its command ran: the next answer would be that command's
+            self._process.kill()
+        with self._process as process, contextlib.suppress(BrokenPipeError):
+            process.communicate()
 
 
 def build_faults(folder: Path) -> Path:

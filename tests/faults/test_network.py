@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 from tests.faults.forking import Forks
 from tests.needs import ROOT, lacks
 
-CANARY = "canary-5d1e"
+CANARY = f"canary-{secrets.token_hex(8)}"
 # A network that leads nowhere, on which every packet is counted: names are asked for over it, too.
 ALONE = """
 set -e
@@ -111,16 +112,18 @@ def test_no_secret_is_seen_by_others(folder: Path) -> None:
         ended = threading.Event()
         thread = threading.Thread(target=_listen, args=(server, heard, seen, ended))
         thread.start()
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", "--debug", "--timeout", "60", "subscribe", "bob", url],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, "DCAT_HOME": str(folder / "home"), "DCAT_CONFIG": str(folder / "config.toml")},
-        )
-        ended.set()
-        thread.join()
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "cli.main", "--debug", "--timeout", "60", "subscribe", "bob", url],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=ROOT,
+                env={**os.environ, "DCAT_HOME": str(folder / "home"), "DCAT_CONFIG": str(folder / "config.toml")},
+            )
+        finally:
+            ended.set()
+            thread.join()
     assert any(CANARY.encode() in request for request in heard), (heard, done)
     assert seen == []
     assert CANARY not in done.stdout + done.stderr
@@ -129,23 +132,32 @@ def test_no_secret_is_seen_by_others(folder: Path) -> None:
 
 
 def _listen(server: socket.socket, heard: list[bytes], seen: list[str], ended: threading.Event) -> None:
-    connection, _ = server.accept()
+    server.settimeout(0.1)
+    connection = _accept(server, ended)
+    if connection is None:
+        return
     with connection:
         heard.append(connection.recv(65536))
-        until = time.monotonic() + 0.3
-        while time.monotonic() < until:
+        for _ in range(3):
             for process in Path("/proc").iterdir():
                 if process.name.isdigit():
                     seen += [str(file) for file in (process / "cmdline", process / "environ") if _holds_canary(file)]
+            time.sleep(0.1)
         connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    server.settimeout(0.1)
+    while (connection := _accept(server, ended)) is not None:
+        with connection:
+            heard.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def _accept(server: socket.socket, ended: threading.Event) -> socket.socket | None:
+    """Return the next connection, or None where the client ended without one."""
     while not ended.is_set():
         with contextlib.suppress(TimeoutError):
             connection, _ = server.accept()
-            with connection:
-                connection.settimeout(60)
-                heard.append(connection.recv(65536))
-                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            connection.settimeout(60)
+            return connection
+    return None
 
 
 def _holds_canary(file: Path) -> bool:
