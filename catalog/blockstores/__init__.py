@@ -1,4 +1,5 @@
-"""Where a home keeps blocks: `embedded` over `blockfile` (SQLite), and `moved` (blocks that a Kubo node holds for this home).
-`layers` says which layer a blob of a registry was.
-`leasing` protects blocks from collection, `writing` writes archives in batches, `holding` tells whether an archive is complete.
+"""Where a home keeps blocks: `embedded` over `blockfile` and `rows` (SQLite), and `moved` (blocks that a Kubo node holds for it).
+
+`leasing` protects blocks from collection, `writing` writes archives in batches, `staging` keeps blocks on trial, `memory` is a
+store without a file, and `holding` tells whether an archive is complete. `layers` and `provenance` note what images were pushed as.
 """

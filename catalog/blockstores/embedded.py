@@ -8,39 +8,31 @@ files with an index of our own (fast, but crash safety and shrinking would be ou
 reads blocks below 100 KB as fast as files.
 """
 
-import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from catalog.blockstores.blockfile import BlockFile
+from catalog.blockstores.rows import (
+    BatchCount,
+    NewBlock,
+    delete_some,
+    find_present,
+    find_size,
+    insert_batch,
+    read_block,
+    read_blocks,
+    read_start,
+)
 from catalog.errors import BlockMismatchError, BlockNotFoundError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid, cid_from_digest, verify_block
-from catalog.limits import BLOCK_BATCH_SIZE, KIB, WAL_LIMIT
+from catalog.limits import BLOCK_BATCH_SIZE
 from catalog.storage.files import CrashPoint, no_crash
 
-_DELETES_A_TRANSACTION: Final = 10_000
 _BLOCKS_A_QUERY: Final = 32
-_READ_A_QUERY: Final = 256 * KIB
 _LOOKED_UP_A_QUERY: Final = 256
-FREED_A_TRANSACTION: Final = WAL_LIMIT // 3  # compacting sends as much through the log
-
-
-class NewBlock(NamedTuple):
-    """A block to keep. ``content`` is the sha2-256 of the chunk whose frame it is, if this home's own encoder made it."""
-
-    block: Block
-    content: bytes | None = None
-
-
-class BatchCount(NamedTuple):
-    """What a batch added to a store."""
-
-    new_blocks: int = 0
-    new_bytes: int = 0
 
 
 class StoreSize(NamedTuple):
@@ -68,7 +60,7 @@ class EmbeddedBlockstore:
     def get(self, cid: Cid) -> bytes:
         """Return the block, verified. A damaged one raises `BlockMismatchError`, and counts as absent from then on."""
         with self.file.reading() as connection:
-            data = _read(connection, cid)
+            data = read_block(connection, cid.digest)
         if data is None:
             raise BlockNotFoundError(f"block {cid} is not here")
         return self._verified(cid, data)
@@ -76,7 +68,7 @@ class EmbeddedBlockstore:
     def get_many(self, cids: Iterable[Cid]) -> Iterator[Block]:
         """Yield those of ``cids`` that are here, verified, each distinct block once, in their order.
 
-        Several are read by one query, at most `_READ_A_QUERY` bytes and one block more. None is open while the caller works.
+        Several are read by one query, at most `READ_A_QUERY` bytes and one block more. None is open while the caller works.
         """
         seen: set[bytes] = set()
         wanted: deque[Cid] = deque()
@@ -93,17 +85,8 @@ class EmbeddedBlockstore:
     def _read_some(self, wanted: deque[Cid]) -> Iterator[Block]:
         """Take some CIDs from the left of ``wanted`` and yield their blocks, verified."""
         digests = [cid.binary[-32:] for cid in wanted]
-        found: dict[bytes, bytes] = {}
-        last, room = digests[-1], _READ_A_QUERY
         with self.file.reading() as connection:
-            cursor = connection.execute(_select_many(len(digests)), digests)
-            for digest, data in cursor:
-                found[digest] = data if isinstance(data, bytes) else b""
-                room -= len(found[digest])
-                if room <= 0:
-                    last = digest
-                    break
-            cursor.close()
+            found, last = read_blocks(connection, digests)
         for digest in digests:
             cid = wanted.popleft()
             data = found.pop(digest, None)
@@ -120,13 +103,7 @@ class EmbeddedBlockstore:
         if cid.digest in self._damaged:
             return None
         with self.file.reading() as connection:
-            for (payload_id,) in connection.execute("SELECT payload_id FROM blocks WHERE digest = ?", (cid.digest,)).fetchall():
-                try:
-                    with connection.blobopen("payloads", "data", payload_id, readonly=True) as blob:
-                        return blob.read(size)
-                except sqlite3.OperationalError:  # the row lost its payload, or another process deleted the block just now
-                    return None
-        return None
+            return read_start(connection, cid.digest, size)
 
     def has(self, cid: Cid) -> bool:
         return not self.missing([cid])
@@ -140,7 +117,7 @@ class EmbeddedBlockstore:
         with self.file.reading() as connection:
             for start in range(0, len(wanted), _LOOKED_UP_A_QUERY):
                 some = wanted[start : start + _LOOKED_UP_A_QUERY]
-                for (digest,) in connection.execute(_look_up_many(len(some)), some).fetchall():
+                for digest in find_present(connection, some):
                     del distinct[digest]
         return list(distinct.values())
 
@@ -149,7 +126,8 @@ class EmbeddedBlockstore:
         found: dict[Cid, int] = {}
         with self.file.reading() as connection:
             for cid in cids:
-                for (size,) in connection.execute("SELECT size FROM blocks WHERE digest = ?", (cid.digest,)).fetchall():
+                size = find_size(connection, cid.digest)
+                if size is not None:
                     found[cid] = size
         return found
 
@@ -179,32 +157,11 @@ class EmbeddedBlockstore:
         for (cid, data), content in batch:
             if content is None or not just_named:
                 verify_block(cid, data)
-        count = size = 0
         total = sum(len(new.block.data) for new in batch)
         with self.file.transaction(durable=durable, needs=total) as connection:
-            (next_id,) = connection.execute("SELECT coalesce(max(payload_id), 0) + 1 FROM payloads").fetchone()
-            payloads: list[tuple[int, bytes]] = []
-            rows: list[tuple[bytes, int, int, int, bytes | None]] = []
-            known: set[bytes] = set()
-            for (cid, data), content in batch:
-                digest = cid.digest
-                if digest in self._damaged and digest not in known:
-                    delete_some(connection, iter([digest]))
-                elif digest in known or connection.execute("SELECT 1 FROM blocks WHERE digest = ?", (digest,)).fetchall():
-                    if content is not None:
-                        connection.execute("UPDATE blocks SET content = ? WHERE digest = ? AND content IS NULL", (content, digest))
-                    continue
-                known.add(digest)
-                payload_id = next_id + count
-                payloads.append((payload_id, data))
-                rows.append((digest, cid.codec, len(data), payload_id, content))
-                count += 1
-                size += len(data)
-            connection.executemany("INSERT INTO payloads VALUES (?, ?)", payloads)
-            connection.executemany("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", rows)
-            connection.executemany("UPDATE moved SET here = 1 WHERE digest = ?", ((row[0],) for row in rows))
+            count, known = insert_batch(connection, batch, self._damaged)
         self._damaged.difference_update(known)
-        return BatchCount(count, size)
+        return count
 
     def flush(self) -> None:
         """Make durable what was put with ``durable=False``."""
@@ -267,55 +224,3 @@ class EmbeddedBlockstore:
             self._damaged.add(cid.digest)
             raise
         return data
-
-
-@cache
-def _look_up_many(count: int) -> str:
-    """Return a query for those of ``count`` blocks that are there: a third of the time of a query for each."""
-    return f"SELECT digest FROM blocks WHERE digest IN ({', '.join('?' * count)})"  # noqa: S608 (placeholders only)
-
-
-@cache
-def _select_many(count: int) -> str:
-    """Return a query for ``count`` blocks whose rows come in the order of its values: of a cross join SQLite reads the left side
-    first.
-    """
-    values = ", ".join(["(?)"] * count)
-    return (
-        f"WITH wanted (digest) AS (VALUES {values}) "  # noqa: S608 (placeholders only)
-        "SELECT digest, data FROM wanted CROSS JOIN blocks USING (digest) LEFT JOIN payloads USING (payload_id)"
-    )
-
-
-def _read(connection: sqlite3.Connection, cid: Cid) -> bytes | None:
-    """Return the bytes of a block; None if there is no such block, and no bytes for a row that lost its payload."""
-    rows = connection.execute(
-        "SELECT data FROM blocks LEFT JOIN payloads USING (payload_id) WHERE digest = ?", (cid.digest,)
-    ).fetchall()
-    if not rows:
-        return None
-    data = rows[0][0]
-    return data if isinstance(data, bytes) else b""
-
-
-def delete_some(
-    connection: sqlite3.Connection, digests: Iterator[bytes], *, forget: bool = False, most: int = FREED_A_TRANSACTION
-) -> tuple[int, int]:
-    """Delete the blocks of the next ``digests``, until ``most`` bytes are freed.
-
-    With ``forget`` their rows in ``moved`` are deleted too. Return how many digests were taken (0: there are no more), and how many
-    of them had a block.
-    """
-    taken = deleted = freed = 0
-    for digest in digests:
-        taken += 1
-        for size, payload_id in connection.execute("SELECT size, payload_id FROM blocks WHERE digest = ?", (digest,)).fetchall():
-            connection.execute("DELETE FROM payloads WHERE payload_id = ?", (payload_id,))
-            connection.execute("DELETE FROM blocks WHERE digest = ?", (digest,))
-            deleted += 1
-            freed += size
-        if forget:
-            connection.execute("DELETE FROM moved WHERE digest = ?", (digest,))
-        if freed >= most or taken >= _DELETES_A_TRANSACTION:
-            break
-    return taken, deleted

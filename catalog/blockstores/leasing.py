@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from catalog.blockstores.embedded import FREED_A_TRANSACTION, EmbeddedBlockstore, delete_some
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.rows import FREED_A_TRANSACTION, delete_some
 from catalog.errors import DcatError, LockedError, StorageError
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB, LEASE_TIME

@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
+from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import Lease, sweep
+from catalog.blockstores.rows import BatchCount, NewBlock
 from catalog.errors import BlockNotFoundError
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid, cid_from_digest

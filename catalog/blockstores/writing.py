@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from catalog.blockstores.embedded import BatchCount, NewBlock
+from catalog.blockstores.rows import BatchCount, NewBlock
 from catalog.image.dag import FrameRef
 from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid

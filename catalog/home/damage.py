@@ -12,8 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from catalog.blockstores.blockfile import SCHEMA as BLOCKS
-from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.moved import copy_moved
+from catalog.blockstores.rows import NewBlock
 from catalog.errors import CodecError, CorruptHomeError, DcatError, StorageError
 from catalog.home.home import ARRIVING_FILE, BLOCKS_FILE, INDEX_FILE, TRUST_FILE, Home
 from catalog.ipld.block import Block

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.rows import NewBlock
 from catalog.errors import (
     BlockMismatchError,
     BlockNotFoundError,

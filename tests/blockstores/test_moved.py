@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog.blockstores.embedded import EmbeddedBlockstore, NewBlock
+from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.leasing import COLLECTING, hold_lease, sweep
 from catalog.blockstores.memory import MemoryBlockstore
 from catalog.blockstores.moved import ReachableBlocks, copy_moved, drop_copies, forget_moved, list_copies, list_moved, note_moved
+from catalog.blockstores.rows import NewBlock
 from catalog.errors import BlockNotFoundError, LockedError
 from catalog.ipld.block import Block
 from catalog.ipld.cid import RAW, cid_of

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from catalog.blockstores.embedded import BatchCount, EmbeddedBlockstore, NewBlock
+from catalog.blockstores.embedded import EmbeddedBlockstore
+from catalog.blockstores.rows import BatchCount, NewBlock
 from catalog.blockstores.writing import BlockWriter, FrameStore
 from catalog.errors import StorageError
 from catalog.image.dag import ChunkSink
