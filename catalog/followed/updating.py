@@ -1,7 +1,8 @@
 """Updating followed catalogues: all are asked for and fetched at once, and whichever is ready is taken.
 
-Fetching needs no lock, so a slow catalogue holds up no other one; taking holds the sync lock of the home. New names rank in the
-order of subscription, whatever the order in which catalogues are ready.
+Fetching needs no lock, so a slow catalogue holds up no other one; taking holds the sync lock of the home, and so does fetching for
+an update that other commands came before again and again. New names rank in the order of subscription, whatever the order in which
+catalogues are ready.
 """
 
 from collections import deque
@@ -37,6 +38,7 @@ from catalog.trust.store import get_floor
 
 State = Literal["new", "updated", "unchanged", "suspicious", "withheld", "revoked", "failed"]
 _ATTEMPTS = 5  # of one update, while other commands change the same catalogue
+_LOCKED_BUDGET = 60.0  # for the one after these, which all others wait for: most blocks came before
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,28 +170,51 @@ def _finish(
     rank: int | None = None,
     progress: Progress = silent,
 ) -> Update:
-    """Take what was fetched. Where another command changed the catalogue meanwhile, ask and fetch again."""
+    """Take what was fetched. Where another command changed the catalogue meanwhile, ask and fetch again.
+
+    The last time that holds the lock throughout, so that no other command can come first once more.
+    """
+
+    def again(deadline: float | None = None) -> tuple[RecordCheck, _Fetched]:
+        newer = ask_for_record(home, network, check.name)
+        return newer, _fetch(home, network, newer, alias, deadline, progress)
+
     try:
-        update = None
         for _ in range(_ATTEMPTS):
-            if isinstance(fetched, DcatError):
-                raise fetched
             with home.lock("sync"):
-                if first is None:
-                    _check_followed(home, check.name, alias)
-                if _is_unchanged(home, check) and (fetched is None or is_current(home, fetched)):
-                    update = _take(home, check, alias, fetched, first, rank)
+                update = _take_unchanged(home, check, alias, fetched, first, rank)
             if update is not None:
                 break
-            check = ask_for_record(home, network, check.name)
-            fetched = _fetch(home, network, check, alias, None, progress)
+            check, fetched = again()
         else:
-            raise LockedError(f"the catalogue {alias} could not be updated", why="other commands change it all the time")
+            with home.lock("sync"):
+                check, fetched = again(monotonic() + _LOCKED_BUDGET)
+                update = _take_unchanged(home, check, alias, fetched, first, rank)
+            if update is None:
+                raise LockedError(f"the catalogue {alias} could not be updated", why="other commands change it all the time")
     except DcatError as error:
         return Update(str(check.name), alias, "failed", error=error, refused=_find_refused(check, error))
     if update.state != "failed" and (refused := offer_record(home, network, check.name)):
         return replace(update, warnings=(*update.warnings, refused))
     return update
+
+
+def _take_unchanged(
+    home: Home,
+    check: RecordCheck,
+    alias: str,
+    fetched: _Fetched,
+    first: Callable[[Connection], None] | None,
+    rank: int | None,
+) -> Update | None:
+    """Take what was fetched; return None where the catalogue changed since the check. The caller holds the sync lock."""
+    if isinstance(fetched, DcatError):
+        raise fetched
+    if first is None:
+        _check_followed(home, check.name, alias)
+    if not _is_unchanged(home, check) or (fetched is not None and not is_current(home, fetched)):
+        return None
+    return _take(home, check, alias, fetched, first, rank)
 
 
 def _find_refused(check: RecordCheck, error: DcatError) -> Cid | None:

@@ -3,27 +3,28 @@ from pathlib import Path
 
 import pytest
 
-from catalog.errors import RecordExpiredError, RollbackError, UnavailableError
+from catalog.errors import LockedError, RecordExpiredError, RollbackError, UnavailableError
 from catalog.followed.checking import ask_for_record
 from catalog.followed.updating import Update, update_followed, update_one
 from catalog.home.home import Home
 from catalog.home.records import local_records
 from catalog.index.releases import get_release, iterate_releases
 from catalog.index.subscriptions import get_catalogue, list_sightings
-from catalog.ipns.name import parse_ipns_name
+from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
 from catalog.limits import MAX_SEQUENCE
 from catalog.model.digest import ConfigDigest
 from catalog.model.release import Release
 from catalog.sources.network import Network
+from catalog.storage.locks import locked
 from catalog.trust.conflicts import list_conflicts
 from catalog.trust.ownership import follow, list_subscriptions, owner_of
 from catalog.trust.store import get_floor
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import publish_fake
 from tests.factory.times import NOW
-from tests.fakes.homes import network_of, open_at, share
+from tests.fakes.homes import HomeRouting, network_of, open_at, share
 
 
 @pytest.fixture
@@ -102,6 +103,40 @@ def test_a_later_sync_brings_what_changed_and_no_more(bob: Home, ann: Home) -> N
     assert update.fetched < first.fetched / 4
     assert releases(ann, name_of(bob)) == releases(bob, name_of(bob))
     assert sync_one(ann, network_of(bob)).state == "unchanged"
+
+
+class OvertakenRouting(HomeRouting):
+    """Records of a publisher who publishes again after each answer, which another command then takes first, if it can."""
+
+    def __init__(self, publisher: Home, follower: Path) -> None:
+        super().__init__(publisher)
+        self.follower = follower
+        self.overtaken = 0
+
+    def get(self, name: IpnsName) -> bytes | None:
+        answer = super().get(name)
+        try:
+            with locked(self.follower / "sync.lock", timeout=0):
+                pass
+        except LockedError:
+            return answer
+        self.overtaken += 1
+        publish_fake(self.home, "web", f"2.{self.overtaken}")
+        share(self.home)
+        with open_at(self.follower) as other:
+            assert sync(other, network_of(self.home))[0].error is None
+        return answer
+
+
+def test_an_update_that_others_always_come_before_is_made_while_they_wait(bob: Home, ann: Home) -> None:
+    publish_fake(bob, "web", "1.0")
+    share(bob)
+    subscribe(ann, bob, "bob")
+    routing = OvertakenRouting(bob, ann.path)
+    (update,) = sync(ann, Network(network_of(bob).sources, (routing,)))
+    assert update.error is None
+    assert routing.overtaken > 1
+    assert f"web@2.{routing.overtaken}" in releases(ann, name_of(bob))
 
 
 def test_a_source_that_sleeps_leaves_everything_as_it_was(bob: Home, ann: Home) -> None:
