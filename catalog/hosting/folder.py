@@ -4,7 +4,8 @@ Files appear under their names whole, by a rename. A run first writes files that
 durable, and only then replaces the files that lead to them. So a reader at any moment, and one after a crash, sees the catalogue as
 it was or as it became.
 
-A file that is there already is not written again. After a power cut it may be there without its bytes: while a run lasts, a note
+Nothing is written through a symbolic link: whoever made it chose what it leads to. A file that is there already is not written
+again. After a power cut it may be there without its bytes: while a run lasts, a note
 in ``.dcat`` names the boot of the machine, and files of a run that ended with its machine are not relied on.
 """
 
@@ -12,6 +13,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +56,10 @@ class Folder:
     def has(self, path: str) -> bool:
         """Return whether a file is there whole."""
         try:
-            status = (self.path / path).stat()
+            status = (self.path / path).lstat()
         except (FileNotFoundError, NotADirectoryError):
+            return False
+        if not stat.S_ISREG(status.st_mode):
             return False
         return self._since is None or status.st_mtime < self._since
 
@@ -143,6 +147,8 @@ class Folder:
 
     def _make_parent(self, target: Path) -> None:
         if target.parent not in self._made:
+            for parent in target.parents[: len(target.relative_to(self.path).parts) - 1]:
+                _refuse_link(parent)
             target.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(target.parent)
 
@@ -175,6 +181,7 @@ def open_folder(path: Path, *, crash_point: CrashPoint = no_crash) -> Iterator[F
         except OSError as error:
             raise LockedError(f"another export writes to {path}", hint="wait until it has ended") from error
         try:
+            _refuse_link(path / WORK)
             was_begun = (path / WORK / _NOTE).exists()
             since = _begin(path)
             yield Folder(path, was_begun=was_begun, distrusted_since=since, crash_point=crash_point)
@@ -183,6 +190,15 @@ def open_folder(path: Path, *, crash_point: CrashPoint = no_crash) -> Iterator[F
             raise StorageError(f"the folder {path} cannot be written", why=error.strerror or str(error)) from error
     finally:
         os.close(descriptor)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise StorageError(
+            f"{path} is a symbolic link",
+            why="files are written into the folder itself, and not to where a link in it leads",
+            hint="put a folder in its place; to keep it on another disk, mount that there",
+        )
 
 
 def _begin(path: Path) -> float | None:

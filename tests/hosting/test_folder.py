@@ -67,6 +67,31 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """Whoever may write into the folder could else have the one who exports write anywhere."""
+    elsewhere, files = tmp_path / "elsewhere", tmp_path / "files"
+    elsewhere.mkdir()
+    files.mkdir()
+    (elsewhere / "theirs").write_bytes(b"theirs")
+    (tmp_path / "link").symlink_to(files)
+    with open_folder(tmp_path / "link") as folder:  # the folder itself may be one: the user named it
+        for path in ("a", "b/c"):
+            (files / path).parent.mkdir(exist_ok=True)
+            (files / path).symlink_to(elsewhere)
+            with pytest.raises(StorageError, match="is a symbolic link"):
+                folder.put(f"{path}/deep/file", b"data")
+        for path in ("d", "e"):
+            (files / path).symlink_to(elsewhere / "theirs")
+        assert folder.read("d") is None
+        assert folder.put("d", b"own")
+        assert folder.replace("e", b"own")
+        assert [(files / path).is_symlink() for path in ("d", "e")] == [False, False]
+    (files / ".dcat").symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="is a symbolic link"), open_folder(files):
+        pass
+    assert [(path.name, path.read_bytes()) for path in elsewhere.iterdir()] == [("theirs", b"theirs")]
+
+
 def test_what_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError), open_folder(tmp_path / "file"):
