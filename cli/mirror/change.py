@@ -11,6 +11,7 @@ from catalog.storage.files import CrashPoint, no_crash, replace_file, sync_direc
 from cli.mirror.mirror import Mirror, refuse
 
 _BACKUP = ".dcat-backup"
+_EMPTY = "\n"
 _READABLE = 0o644
 _MAX_SIZE = 4 << 20
 
@@ -22,7 +23,10 @@ Remove = Callable[[str, str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file, its text now and its text to come; None: there is no such file. ``backup`` is its text without the mirror."""
+    """A file, its text now and its text to come; None: there is no such file.
+
+    ``backup`` is its text without the mirror, empty where there was no file, and a blank line where there was an empty one.
+    """
 
     path: Path
     before: str | None
@@ -47,8 +51,8 @@ class Change:
 def plan_install(path: Path, mirror: Mirror, add: Add, remove: Remove) -> Change:
     """Return the change that adds a mirror, in place of one that was added before."""
     now = read_text(path)
-    clean = _without(path, now, remove) or ""
-    return Change(path, now, add(clean, mirror, str(path)), clean)
+    clean = _without(path, now, remove)
+    return Change(path, now, add(clean or "", mirror, str(path)), "" if clean is None else clean or _EMPTY)
 
 
 def plan_remove(path: Path, remove: Remove) -> Change:
@@ -67,7 +71,10 @@ def _without(path: Path, now: str | None, remove: Remove) -> str | None:
         return now
     if kept and stripped.rstrip() == kept.rstrip():
         return kept
-    return None if not kept and "".join(stripped.split()) in ("", "{}") else stripped
+    is_bare = "".join(stripped.split()) in ("", "{}")
+    if is_bare and kept and not kept.strip():
+        return "" if kept == _EMPTY else kept
+    return None if is_bare and not kept else stripped
 
 
 def apply_change(change: Change, crash_point: CrashPoint = no_crash) -> None:

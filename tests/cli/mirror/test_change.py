@@ -99,6 +99,18 @@ def test_another_port_replaces_the_first(tmp_path: Path) -> None:
     assert path.read_text() == BEFORE
 
 
+@pytest.mark.parametrize(("before", "restored"), [("", ""), ("\n\n", "\n\n"), ("{}", "{}"), ("{ }\n", "{ }\n"), (None, None)])
+def test_a_file_that_held_nothing_is_not_deleted(tmp_path: Path, before: str | None, restored: str | None) -> None:
+    path = tmp_path / "daemon.json"
+    if before is not None:
+        path.write_text(before)
+    apply_change(install(path))
+    apply_change(install(path, 6000))
+    apply_removal(remove(path))
+    assert (path.read_text() if path.exists() else None) == restored
+    assert not backup_of(path).exists()
+
+
 def test_what_was_edited_since_stays(tmp_path: Path) -> None:
     path = tmp_path / "daemon.json"
     path.write_text(BEFORE)
