@@ -109,6 +109,12 @@ class Context:
     def open_home(self, now: datetime) -> Home:
         """Open the home at another moment than the context's: a command that runs on does so for each round."""
         path = self.surroundings.home
+        if not path.is_dir() and (missing := self.surroundings.missing_user_home) is not None:
+            raise StorageError(
+                f"the home {path} cannot be created",
+                why=f"the home directory of this user, {missing}, does not exist",
+                hint="set DCAT_HOME to a directory of your own",
+            )
         try:
             return catalog.open_home(path, now=now, crash_point=crash_point(self.surroundings.variables))
         except StorageError as error:

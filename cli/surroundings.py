@@ -63,6 +63,17 @@ class Surroundings:
         return self._directory("XDG_DATA_HOME", ".local/share")
 
     @property
+    def missing_user_home(self) -> str | None:
+        """The user's home directory, where the home is to be in it and it does not exist; None elsewhere.
+
+        Users without one have ``/nonexistent`` or the like: root, who could make it, would put a home where nobody looks.
+        """
+        if self.variables.get("DCAT_HOME") or os.path.isabs(self.variables.get("XDG_DATA_HOME", "").strip()):
+            return None
+        directory = self._user_home()
+        return None if os.path.isdir(directory) else directory
+
+    @property
     def config(self) -> Path:
         """The settings file: ``DCAT_CONFIG``, ``config.toml`` in ``DCAT_HOME``, or ``dcat/config.toml`` in the usual directory.
 

@@ -76,6 +76,22 @@ def test_a_home_that_cannot_be_created_is_a_plain_error_that_names_it(
     assert run_process(["resolve", "web@1.0"]).code == 10
 
 
+def test_no_home_is_made_in_a_users_directory_that_does_not_exist(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Users without one have ``/nonexistent``, which root could make."""
+    monkeypatch.delenv("DCAT_HOME")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "nonexistent"))
+    for command in (["list"], ["publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")]):
+        ran = run_process(command)
+        assert (ran.code, "does not exist" in ran.err, "try: set DCAT_HOME" in ran.err) == (41, True, True), ran
+    assert run_process(["resolve", "web@1.0"]).code == 10
+    assert not (tmp_path / "nonexistent").exists()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert run_process(["list"]).code == 0
+
+
 def test_a_missing_folder_for_temporary_files_is_not_needed(stocked: Dcat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("TMPDIR", "TEMP", "TMP"):
         monkeypatch.setenv(name, "/nonexistent")
