@@ -7,11 +7,11 @@ them only zero bytes may follow (tapes and GNU tar pad so). A stream that ends i
 import bz2
 import lzma
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from catalog.errors import ArchiveError
+from catalog.image.gzip import GzipDecompressor, GzipError
 from catalog.image.stream import Budget, Piece
 from catalog.image.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 from catalog.limits import MAX_ZSTD_WINDOW, MIB, SUSPICIOUS_RATIO, SUSPICIOUS_RATIO_FROM
@@ -38,29 +38,7 @@ class _Decoder(Protocol):
     def needs_input(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Gzip:
-    """zlib's decompressor with that interface."""
-
-    def __init__(self) -> None:
-        self._decoder = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        return self._decoder.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._decoder.unconsumed_tail
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._decoder.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 def _new_zstd() -> _Decoder:
@@ -68,7 +46,7 @@ def _new_zstd() -> _Decoder:
 
 
 _DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = {
-    "gzip": (re.compile(rb"\x1f\x8b\x08"), _Gzip),
+    "gzip": (re.compile(rb"\x1f\x8b\x08"), GzipDecompressor),
     # pzstd begins with a skippable frame
     "zstd": (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _new_zstd),
     "xz": (re.compile(rb"\xfd7zXZ\x00"), lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)),
@@ -134,7 +112,7 @@ def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress
                 decoder = new_decoder()
             try:
                 inflated = decoder.decompress(data, _PIECE)
-            except (zlib.error, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
+            except (GzipError, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
                 raise _explain(compression, str(error)) from error
             given += len(inflated)
             budget.spend(len(inflated))
