@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from catalog import operations
+from catalog.errors import DcatError
 from catalog.model.release import format_time
 from cli.command import command, command_app
 from cli.context import Context
@@ -186,7 +187,9 @@ def _confirm_public(context: Context, settings: "ServerSettings") -> None:
 
 
 def _write_fetch(text: str, error: Exception | None) -> None:
-    why = "" if error is None else f" failed: {error}"
+    """Write a line on a fetch; of one that failed with the reason, which says how each source answered."""
+    reason = f": {error.why}" if isinstance(error, DcatError) and error.why else ""
+    why = "" if error is None else f" failed: {error}{reason}"
     write_error(escape(f"{format_time(_now())} {text}{why}") + "\n")
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Dcat
+from tests.factory.exports import write_image
+from tests.fakes.served_home import served_home
 from tests.needs import ROOT
 
 
@@ -57,6 +59,22 @@ def test_it_serves_loopback_until_told_to_stop(number: signal.Signals) -> None:
         assert process.wait(60) == 0
         assert process.stderr is not None
         assert '"GET /health" 421' in process.stderr.read()
+
+
+def test_the_log_says_why_nothing_was_fetched(dcat: Dcat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DCAT_HOME", str(tmp_path / "team"))
+    assert dcat("publish", "web", "1.0", "--from", write_image(tmp_path / "one.tar")).code == 0
+    monkeypatch.setenv("DCAT_HOME", str(tmp_path / "home"))
+    with served_home(tmp_path / "team") as url:
+        assert dcat("subscribe", "team", url).code == 0
+    with serving("--fetch") as (process, started):
+        assert ask(started["url"], "/v2/team/web/manifests/1.0") == 404
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        (line,) = [line for line in process.stderr if "fetching web@1.0" in line]
+        assert "no source has block" in line
+        assert "Connection refused" in line
 
 
 @pytest.mark.usefixtures("home")
