@@ -26,6 +26,12 @@ class KnownBlob:
 
 def find_layer(store: EmbeddedBlockstore, held: Blockstore, blob: Digest) -> KnownBlob | None:
     """Return the layer that a blob was when it was read, if ``held`` has all of it."""
+    known = find_known(store, blob)
+    return known if known is not None and is_whole(known.layer.cid, held) else None
+
+
+def find_known(store: EmbeddedBlockstore, blob: Digest) -> KnownBlob | None:
+    """Return the layer that a blob was when it was read, held or not."""
     with store.file.reading() as connection:
         row = connection.execute(
             "SELECT diff_id, size, root, codec, stored_size, dag_size, blob_size FROM layers WHERE blob = ?", (blob.raw,)
@@ -34,7 +40,7 @@ def find_layer(store: EmbeddedBlockstore, held: Blockstore, blob: Digest) -> Kno
         return None
     diff_id, size, root, codec, stored_size, dag_size, blob_size = row
     layer = StoredLayer(DiffID(bytes(diff_id)), size, cid_from_digest(bytes(root), codec), stored_size, dag_size)
-    return KnownBlob(blob, layer, blob_size) if is_whole(layer.cid, held) else None
+    return KnownBlob(blob, layer, blob_size)
 
 
 def note_layers(store: EmbeddedBlockstore, blobs: Iterable[KnownBlob]) -> None:

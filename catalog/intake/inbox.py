@@ -14,8 +14,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
+from catalog.blockstores.embedded import EmbeddedBlockstore
 from catalog.blockstores.holding import is_whole
-from catalog.blockstores.layers import KnownBlob, find_layer
+from catalog.blockstores.layers import KnownBlob, find_known, find_layer
 from catalog.blockstores.writing import BlockWriter, FrameStore
 from catalog.errors import ArchiveError, DcatError
 from catalog.home.home import Home
@@ -72,6 +73,7 @@ class Inbox:
     """What was pushed into one home. Thread-safe.
 
     ``open_session`` opens the home and the blocks that it holds, those that moved to a Kubo node included; leaving it closes both.
+    ``blocks`` are the home's own, open as long as the server runs, for those who only ask.
     ``max_size`` bounds each layer, and all layers of what a manifest names; ``idle`` is the time after which what nobody touched is
     forgotten.
     """
@@ -79,11 +81,13 @@ class Inbox:
     def __init__(
         self,
         open_session: Callable[[], AbstractContextManager[tuple[Home, FrameStore]]],
+        blocks: EmbeddedBlockstore,
         *,
         max_size: int = DEFAULT_MAX_IMAGE_SIZE,
         idle: float = PUSH_IDLE,
     ) -> None:
         self._open_session = open_session
+        self._blocks = blocks
         self.max_size = max_size
         self.idle = idle
         self._lock = threading.RLock()
@@ -153,12 +157,21 @@ class Inbox:
         self._put(manifest.digest, _Entry(manifest.data, len(manifest.data), monotonic(), manifest.media_type, is_taken))
 
     def find_blob(self, digest: Digest) -> FoundBlob | None:
-        """Return a blob that was pushed, or whose layer is held since an earlier one; it counts as pushed from now on."""
+        """Return a blob that was pushed, or whose layer is held since an earlier push; of a push under way it is part from now on.
+
+        Before anything is pushed no lease is taken: readers ask too, and would keep the garbage from being collected.
+        """
         with self._lock:
             entry = self._touch(digest)
             if entry is not None and entry.size is not None and not isinstance(entry.content, CompressionError):
                 entry.is_taken = False
                 return FoundBlob(entry.size)
+        if not self.is_open:
+            known = find_known(self._blocks, digest)
+            if known is None or known.size is None:
+                return None
+            if is_whole(known.layer.cid, self._blocks):
+                return FoundBlob(known.size)
         with self._using() as session:
             known = find_layer(session.home.blocks, session.held, digest)
             if known is None or known.size is None:

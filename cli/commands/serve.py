@@ -127,7 +127,8 @@ def _open_publisher(context: Context, max_size: int) -> "Publisher":
         with open_home() as home, context.open_network(home) as network:
             yield home, open_held(home, network)
 
-    return Publisher(Inbox(open_session, max_size=max_size), open_home, context.open_network, _write_push, this_host())
+    inbox = Inbox(open_session, context.home.blocks, max_size=max_size)
+    return Publisher(inbox, open_home, context.open_network, _write_push, this_host())
 
 
 def _read_compress(text: str) -> "Compress":

@@ -173,9 +173,9 @@ def serving_pushes(
     def open_network(_: Home) -> Iterator[Network]:
         yield NO_NETWORK
 
-    inbox = Inbox(open_session, max_size=max_size)
-    publisher = Publisher(inbox, open_it, open_network, lambda text, error: told.append(f"{text} {error or ''}"), HOST)
     with open_it() as home:
+        inbox = Inbox(open_session, home.blocks, max_size=max_size)
+        publisher = Publisher(inbox, open_it, open_network, lambda text, error: told.append(f"{text} {error or ''}"), HOST)
         site = open_site(home, lambda: NOW, publisher=publisher)
         try:
             with running(site, settings or ServerSettings(port=0, push=True)) as (server, log), contextlib.ExitStack() as stack:

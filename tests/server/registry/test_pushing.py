@@ -264,6 +264,19 @@ def test_layers_that_are_held_need_not_be_sent(server: PushServer, tmp_path: Pat
     assert release_of(server, "web@1.1") == replace(published(tmp_path, renamed, version="1.1"))
 
 
+def test_who_only_reads_keeps_no_garbage(server: PushServer) -> None:
+    client = server.connect()
+    assert client.push("web", "1.0", IMAGE, pack="plain").status == 201
+    server.publisher.wait()
+    server.inbox.close()
+    for layer in IMAGE.layers:
+        assert client.ask("HEAD", f"/v2/web/blobs/{digest_of(layer)}").status == 200
+    assert not server.inbox.is_open
+    with server.open() as home:
+        assert list_leases(home.blocks, NOW) == []
+        collect_garbage(home, delete=True)
+
+
 def test_what_was_swept_in_between_is_asked_for_again(server: PushServer) -> None:
     client = server.connect()
     assert client.push("web", "1.0", IMAGE, pack="plain").status == 201
