@@ -9,10 +9,21 @@ from hypothesis import HealthCheck, settings
 
 from tests.compat.cluster import CLUSTER_FIXTURES, cluster
 from tests.compat.engines import ENGINE_FIXTURES, docker20, docker29, docker29_classic, local_registry, podman, skopeo
-from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes
+from tests.compat.kubo import KUBO_FIXTURES, kubo, kubo_nodes, kubo_pair
 from tests.needs import QUICK
 
-__all__ = ["cluster", "docker20", "docker29", "docker29_classic", "kubo", "kubo_nodes", "local_registry", "podman", "skopeo"]
+__all__ = [
+    "cluster",
+    "docker20",
+    "docker29",
+    "docker29_classic",
+    "kubo",
+    "kubo_nodes",
+    "kubo_pair",
+    "local_registry",
+    "podman",
+    "skopeo",
+]
 
 
 # Whoever starts the tests in the background has SIGINT ignored, and so would the programs that tests interrupt.

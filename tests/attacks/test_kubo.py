@@ -171,7 +171,7 @@ def test_ones_own_pins_of_a_node_stay(kubo: KuboNode, tmp_path: Path) -> None:
 def test_a_node_that_was_swapped_is_not_counted_on(kubo_nodes: tuple[KuboNode, KuboNode], tmp_path: Path) -> None:
     """Archives that live in one node only are named as not here where another one is configured, and come back with the first."""
     first, second = kubo_nodes
-    second.disconnect_all()
+    second.cut_off()
     try:
         Person(tmp_path / "bob", first).publish("1.0", "swapped")
         with Person(tmp_path / "bob", second).opened() as (home, network):
@@ -187,4 +187,4 @@ def test_a_node_that_was_swapped_is_not_counted_on(kubo_nodes: tuple[KuboNode, K
             found = verify(home, network=network)
             assert (found.damage, found.unasked, found.kept) == ((), "", True)
     finally:
-        second.connect(first)
+        second.join(first)

@@ -53,7 +53,7 @@ class Node:
     def command(self) -> tuple[str, ...]:
         """crictl, and what makes it speak to this containerd."""
         endpoint = f"unix://{self.socket}"
-        return (self._crictl, "--runtime-endpoint", endpoint, "--image-endpoint", endpoint, "--timeout", "60s")
+        return (self._crictl, "--runtime-endpoint", endpoint, "--image-endpoint", endpoint, "--timeout", "300s")
 
     def crictl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run crictl, which may fail."""
@@ -93,7 +93,7 @@ def run_node(
         lacks("docker29", "its containerd is not built (.ci/engines builds it)")
     if program("runc") is None:
         lacks("docker20", "runc is not installed (.ci/packages installs Debian's docker.io)")
-    with tempfile.TemporaryDirectory(prefix="dcat-node-", dir="/tmp") as text:
+    with tempfile.TemporaryDirectory(prefix="dcat-node-", dir="/tmp", ignore_cleanup_errors=True) as text:
         folder = Path(text)
         for registry in plain:
             (folder / "certs.d" / registry).mkdir(parents=True)

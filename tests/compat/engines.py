@@ -28,7 +28,8 @@ from tests.needs import lacks
 # Debian's own go first: what else lies on a developer's path is of another version.
 _PROGRAMS = "/usr/bin:/usr/sbin:/bin:/sbin"
 _DOCKERD_FLAGS = ("--bridge=none", "--iptables=false", "--ip6tables=false")
-_START_TIMEOUT = 60.0
+_START_TIMEOUT = 300.0  # on a busy machine; one that does not start ends, and is not waited for
+_STOP_TIMEOUT = 120.0
 ENGINE_FIXTURES = frozenset({"docker20", "docker29", "docker29_classic", "podman", "skopeo", "local_registry"})
 
 
@@ -55,6 +56,11 @@ class PrivateEngine:
     @property
     def host(self) -> str:
         return f"unix://{self.socket}"
+
+    @property
+    def containerd(self) -> Path:
+        """The socket of the containerd that a Docker engine runs."""
+        return self.socket.parent / "exec" / "containerd" / "containerd.sock"
 
     def run(self, *arguments: str, data: bytes | None = None) -> bytes:
         """Run the engine's own command (``docker …``, ``podman …``) and return what it prints; it must succeed."""
@@ -160,7 +166,7 @@ def run_podman(within: Sequence[str] = ()) -> Iterator[PrivateEngine]:
     if path is None:
         lacks("podman", "podman is not installed (.ci/packages installs it)")
     _need_root("podman")
-    with tempfile.TemporaryDirectory(prefix="dcat-podman-") as text:
+    with _folder("podman") as text:
         folder = Path(text)
         environment = {"PATH": _PROGRAMS, "HOME": text, "TMPDIR": text, "XDG_RUNTIME_DIR": text}
         for driver in ("overlay", "vfs"):
@@ -241,8 +247,7 @@ def _dockerd(
     if docker is None:
         lacks(name, "the docker command is not installed (.ci/packages installs it)")
     _need_root(name)
-    # Short paths: a Unix socket's has at most 107 bytes. Benchmarks may put engines on another file system.
-    with tempfile.TemporaryDirectory(prefix=f"dcat-{name}-", dir=os.environ.get("DCAT_ENGINES_FOLDER", "/tmp")) as text:
+    with _folder(name, os.environ.get("DCAT_ENGINES_FOLDER", "/tmp")) as text:  # benchmarks may have another file system for it
         folder = Path(text)
         settings = {**environment, "HOME": text, "DOCKER_CONFIG": text, "DOCKER_BUILDKIT": "0"}
         engine = PrivateEngine(name, folder / "docker.sock", (docker, "--host", f"unix://{folder}/docker.sock"), settings)
@@ -259,6 +264,14 @@ def _dockerd(
         pytest.fail(f"{name} does not start: {(folder / 'log').read_text(errors='replace')[-2000:]}", pytrace=False)
 
 
+def _folder(name: str, within: str = "/tmp") -> "tempfile.TemporaryDirectory[str]":
+    """Return a folder for an engine, whose path is short: a Unix socket's has at most 107 bytes.
+
+    What a process that the engine started still writes there when it is removed makes no test fail.
+    """
+    return tempfile.TemporaryDirectory(prefix=f"dcat-{name}-", dir=within, ignore_cleanup_errors=True)
+
+
 def _need_root(need: str) -> None:
     if os.geteuid() != 0:
         lacks(need, "a private engine needs root")
@@ -273,16 +286,23 @@ def stop_process(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(60)
+            process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
+def takes_connections(path: Path) -> bool:
+    """Return True where a program listens on a Unix socket; raise `OSError` where none does, or not yet."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.connect(str(path))
+    return True
+
+
 def _answers(path: Path, process: subprocess.Popen[bytes]) -> bool:
     def ping() -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(5)
+            client.settimeout(60)
             client.connect(str(path))
             client.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
             return b" 200 " in client.recv(64)

@@ -15,14 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.compat.engines import built_engines
 from tests.needs import lacks
 
-KUBO_FIXTURES = frozenset({"kubo_nodes", "kubo"})
-_START_TIMEOUT = 60.0
+KUBO_FIXTURES = frozenset({"kubo_pair", "kubo_nodes", "kubo"})
+_START_TIMEOUT = 300.0  # on a busy machine; one that does not start ends, and is not waited for
+_CONNECT_TIMEOUT = 120.0
+_EVERYBODY = "/ip4/127.0.0.1/ipcidr/8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class KuboNode:
     url: str
     gateway: str
 
-    def run(self, *arguments: str, data: bytes | None = None, timeout: float = 60) -> bytes:
+    def run(self, *arguments: str, data: bytes | None = None, timeout: float = 300) -> bytes:
         """Run ``ipfs …`` against the node and return what it prints; it must succeed."""
         done = subprocess.run(
             [self.program, *arguments],
@@ -48,14 +53,42 @@ class KuboNode:
         return done.stdout
 
     def connect(self, other: "KuboNode") -> None:
-        """Connect with another node."""
-        addresses = json.loads(other.run("id"))["Addresses"]
-        self.run("swarm", "connect", next(address for address in addresses if "/tcp/" in address and "127.0.0.1" in address))
+        """Connect with another node, unless that is so: a node that is busy for too long loses its peers, and looks for none."""
+        identity = _ask(other, "id")
+        address = next(address for address in identity["Addresses"] if "/tcp/" in address and "127.0.0.1" in address)
+        deadline = time.monotonic() + _CONNECT_TIMEOUT
+        while identity["ID"] not in self.peers():
+            assert time.monotonic() < deadline, f"no connection with {address}"
+            if not _try(self, "swarm/connect", address):  # it gives up after some seconds
+                time.sleep(0.1)
+
+    def peers(self) -> set[str]:
+        """Return the identities of the nodes that it is connected with."""
+        return {peer["Peer"] for peer in _ask(self, "swarm/peers")["Peers"] or ()}
 
     def disconnect_all(self) -> None:
         """Let go of all peers."""
-        for peer in self.run("swarm", "peers").decode().split():
-            self.run("swarm", "disconnect", peer)
+        while peers := self.peers():
+            for peer in peers:
+                _try(self, "swarm/disconnect", f"/p2p/{peer}")  # it may be gone by itself
+
+    def cut_off(self) -> None:
+        """Exchange nothing with other nodes, as one behind a line that is very slow."""
+        self.run("swarm", "filters", "add", _EVERYBODY)
+        self.disconnect_all()
+
+    def join(self, *others: "KuboNode") -> None:
+        """Connect with other nodes again."""
+        self.run("swarm", "filters", "rm", _EVERYBODY)
+        for other in others:
+            self.connect(other)
+
+
+def _ask(node: KuboNode, path: str, argument: str = "") -> Any:
+    """Send a request to a node's RPC and return what it answers."""
+    query = f"?{urlencode({'arg': argument})}" if argument else ""
+    with urlopen(Request(f"{node.url}/api/v0/{path}{query}", method="POST"), timeout=_CONNECT_TIMEOUT) as answer:
+        return json.load(answer)
 
 
 def find_kubo() -> Path:
@@ -66,19 +99,35 @@ def find_kubo() -> Path:
     return folder / "ipfs"
 
 
+def _try(node: KuboNode, path: str, argument: str) -> bool:
+    """Send such a request, and return whether it was done."""
+    try:
+        _ask(node, path, argument)
+    except HTTPError as error:
+        error.close()
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
-def kubo_nodes() -> Iterator[tuple[KuboNode, KuboNode]]:
-    """Two nodes that know each other."""
+def kubo_pair() -> Iterator[tuple[KuboNode, KuboNode]]:
+    """Two nodes, of which `kubo_nodes` are the connected ones."""
     program = find_kubo()
     with tempfile.TemporaryDirectory(prefix="dcat-kubo-", dir="/tmp") as text:
         processes: list[subprocess.Popen[bytes]] = []
         try:
-            nodes = tuple(start_kubo(program, Path(text) / name, processes) for name in ("a", "b"))
-            nodes[1].connect(nodes[0])
-            yield nodes[0], nodes[1]
+            first, second = (start_kubo(program, Path(text) / name, processes) for name in ("a", "b"))
+            yield first, second
         finally:
             for process in processes:
                 stop_kubo(process)
+
+
+@pytest.fixture
+def kubo_nodes(kubo_pair: tuple[KuboNode, KuboNode]) -> tuple[KuboNode, KuboNode]:
+    """Two nodes that know each other."""
+    kubo_pair[1].connect(kubo_pair[0])
+    return kubo_pair
 
 
 @pytest.fixture
@@ -140,7 +189,7 @@ def stop_kubo(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(60)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -88,7 +88,7 @@ def at(folder: Path, peer: ClusterPeer) -> Publisher:
 
 def wait_until_shared(publisher: Publisher) -> Shared:
     """Share until the cluster has enough replicas; it soon must."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (shared := publisher.sync()).pending:
         assert time.monotonic() < deadline, shared.pending
     assert shared.targets == ("cluster",)
@@ -96,8 +96,8 @@ def wait_until_shared(publisher: Publisher) -> Shared:
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself, a minute at most."""
-    deadline = time.monotonic() + 60
+    """Wait for something that happens by itself, three minutes at most."""
+    deadline = time.monotonic() + 180
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.1)

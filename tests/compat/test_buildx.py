@@ -129,6 +129,6 @@ def test_the_lines_of_the_guides(registry: RegistryServer, server: PushServer, b
         (lines,) = re.findall(r"<!-- run: buildx -->\n\n((?:    .*\n)+)", text)
         for line in textwrap.dedent(lines).replace("localhost:5078", f"localhost:{server.port}").splitlines():
             command = [str(docker), *line.split()[1:]]
-            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120)
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=600)
             assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
     assert {str(at) for at in _released(server, "web@1.0").images} == {"linux/amd64", "linux/arm64"}

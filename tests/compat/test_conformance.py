@@ -25,7 +25,7 @@ def run_suite(name: str, folder: Path, settings: dict[str, str]) -> str:
     """Run a suite and return what it printed."""
     environment = {f"OCI_{variable}": value for variable, value in settings.items()}
     done = subprocess.run(
-        [find_tool(name, "conformance")], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120
+        [find_tool(name, "conformance")], env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=600
     )
     return done.stdout
 

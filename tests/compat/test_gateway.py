@@ -3,10 +3,12 @@
 import hashlib
 import json
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +28,9 @@ from catalog.sources.network import Network
 from catalog.unixfs.file_reader import read_file
 from tests.compat.engines import built_engines
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
-from tests.compat.ports import free_port
+from tests.compat.ports import free_ports
 from tests.compat.proxies import run_caddy
+from tests.compat.publisher import wait_until
 from tests.factory.exports import source_of
 from tests.factory.images import make_image, versioned_text
 from tests.factory.platforms import HOST
@@ -60,6 +63,19 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         settings = ServerSettings(port=0, allowed_hosts=("localhost",))
         with running(open_site(home, lambda: NOW), settings) as (server, log):
             yield Gateway(server, path, archive, cid, log)
+
+
+def shakes_hands(port: int) -> bool:
+    """Return whether a server on loopback has a certificate, whoever signed it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
+        context.wrap_socket(plain, server_hostname="localhost"),
+    ):
+        return True
+    return False
 
 
 @contextmanager
@@ -95,7 +111,7 @@ def test_kubo_finds_a_name_and_its_files_here(gateway: Gateway) -> None:
 
 def test_kubo_fetches_from_behind_a_proxy_with_tls(gateway: Gateway, tmp_path: Path) -> None:
     """Over a line, Kubo wants TLS and HTTP/2, which the proxy brings; the router names the proxy's address."""
-    front, plain = free_port(), free_port()
+    front, plain = free_ports(2)
     sites = f"""
 https://localhost:{front} {{
   tls internal
@@ -111,11 +127,10 @@ http://127.0.0.1:{plain} {{
   }}
 }}
 """
-    with (
-        run_caddy(tmp_path, front, sites, f"storage file_system {tmp_path}"),
-        kubo_of([f"http://127.0.0.1:{plain}"], TLSInsecureSkipVerify=True) as node,
-    ):
-        assert node.run("cat", str(gateway.cid)) == gateway.archive
+    with run_caddy(tmp_path, front, sites, f"storage file_system {tmp_path}"):
+        wait_until(lambda: shakes_hands(front))  # the certificate is made while it listens already
+        with kubo_of([f"http://127.0.0.1:{plain}"], TLSInsecureSkipVerify=True) as node:
+            assert node.run("cat", str(gateway.cid)) == gateway.archive
     requests = [json.loads(line)["request"] for line in (tmp_path / "access.log").read_text().splitlines()]
     assert any(request["uri"].startswith(f"/ipfs/{gateway.cid}") for request in requests)
     assert {request["proto"] for request in requests} == {"HTTP/2.0"}
@@ -132,7 +147,7 @@ def test_helia_gets_a_file_by_cid_and_by_name(gateway: Gateway) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -79,9 +79,11 @@ def test_docker_compose(
     own = _images_of(compose(*files, "config", "--lock-image-digests", **host))
     assert own == [image.replace(":1.0@", "@") for image in (tool_image, web_image)]
     if name == "docker20":  # Debian's runc is too old for Docker 29
-        ran = compose("-f", "compose.yaml", "-f", "locked.yaml", "up", "--no-log-prefix", "--abort-on-container-exit", **host)
+        started = ("-f", "compose.yaml", "-f", "locked.yaml")
+        compose(*started, "up", "--no-log-prefix", "--abort-on-container-exit", **host)
+        ran = compose(*started, "logs", "--no-log-prefix", **host)  # `up` may end before it shows what a short program prints
         assert "tool 1.0 runs" in ran
-        compose("-f", "compose.yaml", "-f", "locked.yaml", "down", **host)
+        compose(*started, "down", **host)
 
 
 def test_docker_compose_takes_the_file_that_was_rewritten(lock: Callable[..., str], tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_containerd(
     ctr = program("ctr")
     if ctr is None:
         lacks(name, "ctr is not installed (.ci/packages installs Debian's containerd)")
-    (address,) = running.socket.parent.rglob("containerd.sock")
+    address = running.containerd
     hosts = tmp_path / "etc/containerd/certs.d"
     client = PrivateEngine(
         name, address, (ctr, "--address", str(address), "--namespace", "dcat-mirror"), {"PATH": os.environ["PATH"]}
@@ -115,7 +115,8 @@ def test_docker(
     assert document["engines"]["docker"] == [str(settings)]
     (client,) = document["pulls"]["clients"]
     assert (client["program"], client["hits"], client["misses"]) == ("docker", 2, 1)
-    assert client["delivered"] >= sum(layer.stored_size for layer in registry.view("tool@1.0").layers)
+    sizes = sum(layer.stored_size for layer in registry.view("tool@1.0").layers)
+    wait_until(lambda: json.loads(mirror("status", "--json"))["pulls"]["clients"][0]["delivered"] >= sizes)
     mirror("remove")
     assert settings.read_text() == '{\n    "log-level": "warn"\n}\n'
 

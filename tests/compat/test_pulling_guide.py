@@ -63,7 +63,7 @@ def _run(name: str, feeder: RegistryServer, folder: Path, replaced: dict[str, li
         words = shlex.split(line)
         command = [*replaced.get(words[0], [words[0]]), *words[1:]]
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
 
 

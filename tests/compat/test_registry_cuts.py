@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,15 +59,17 @@ class Cutting:
 def cutting_proxy(port: int, after: int) -> Iterator[Cutting]:
     """Relay to ``port``; the first connection that brings more than ``after`` bytes is cut there, once."""
     cutting = Cutting()
+    lock = threading.Lock()
 
     def answer(server: socket.socket, client: socket.socket) -> None:
         sent = 0
         while data := server.recv(4096):
             sent += len(data)
             client.sendall(data)
-            if sent > after and not cutting.cuts:
-                cutting.cuts += 1
-                break
+            with lock:
+                if sent > after and not cutting.cuts:
+                    cutting.cuts += 1
+                    break
 
     with relaying(lambda: port, answer) as cutting.port:
         yield cutting
@@ -85,7 +88,7 @@ def _run_twice(registry: RegistryServer, run: Callable[[str], "subprocess.Comple
 
 
 def _call(command: Sequence[str], **variables: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=600)
 
 
 @pytest.mark.parametrize("name", _ENGINES)

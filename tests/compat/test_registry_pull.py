@@ -163,10 +163,9 @@ def test_ctr(engine: str, registry: RegistryServer, reference: str, request: pyt
     ctr = program("ctr")
     if ctr is None:
         lacks(engine, "ctr is not installed (.ci/packages installs Debian's containerd)")
-    (address,) = running.socket.parent.rglob("containerd.sock")
     view = view_of(registry, reference)
     target = f"localhost:{registry.port}/{reference}"
-    command = (ctr, "--address", str(address), "--namespace", "dcat-test", "images")
+    command = (ctr, "--address", str(running.containerd), "--namespace", "dcat-test", "images")
     run(*command, "pull", "--plain-http", target, home=running.socket.parent)
     listed = run(*command, "list", f"name=={target}", home=running.socket.parent)
     assert str(view.manifest_digest) in listed

@@ -83,7 +83,7 @@ def assert_at_once(server: PushServer) -> None:
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from catalog.operations.publish import publish
 from tests.compat.engines import PrivateEngine
 from tests.compat.tools import find_tool
 from tests.factory.exports import source_of
-from tests.factory.images import BASE, make_image
+from tests.factory.images import make_image
 from tests.factory.platforms import HOST
 from tests.factory.tars import make_layer
 from tests.factory.times import NOW
@@ -40,12 +40,12 @@ _PLAIN = re.compile(r"connection (reset|refused)|EOF")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with an image of noise for each client, so that none has a layer of another."""
+    """A home with an image of noise for each client, so that none has a layer of another, or has to ask for a second one."""
     path = tmp_path_factory.mktemp("stopping")
     with open_home(path, now=NOW) as opened:
         for client in (*_ENGINES, *_TOOLS):
             noise = random.Random(client).randbytes(_LAYER)
-            publish(opened, client, "1.0", source_of(make_image([BASE, make_layer({"noise": noise})])), Wanted(HOST))
+            publish(opened, client, "1.0", source_of(make_image([make_layer({"noise": noise})])), Wanted(HOST))
     return path
 
 
@@ -99,17 +99,17 @@ def holding_relay(target: int) -> Iterator[Holding]:
             holding.go_on.set()
 
 
-def _stop_meanwhile(home: Path, client: str, start: Callable[[str], "subprocess.Popen[str]"]) -> str:
+def _stop_meanwhile(home: Path, client: str, start: Callable[[str], AbstractContextManager["subprocess.Popen[str]"]]) -> str:
     """Stop the server in the middle of a client's pull, whose layer must end; pull again from a second one. Return the image."""
     with serving(home) as (process, port), holding_relay(port) as holding:
         image = f"localhost:{holding.port}/{client}:1.0"
-        pull = start(image)
-        assert holding.holds.wait(60), "the client asked for no layer"
-        process.send_signal(signal.SIGTERM)
-        with pytest.raises(subprocess.TimeoutExpired):  # it waits for what runs
-            process.wait(1)
-        holding.go_on.set()
-        _, error = pull.communicate(timeout=60)
+        with start(image) as pull:
+            assert holding.holds.wait(60), "the client asked for no layer"
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):  # it waits for what runs
+                process.wait(1)
+            holding.go_on.set()
+            _, error = pull.communicate(timeout=300)
         assert process.wait(60) == 0
         if client == _GIVES_UP:
             assert pull.returncode == 0 or _PLAIN.search(error), error[-2000:]
@@ -117,14 +117,19 @@ def _stop_meanwhile(home: Path, client: str, start: Callable[[str], "subprocess.
             assert pull.returncode == 0, error[-2000:]
         with serving(home) as (_, second):
             holding.target = second
-            again = start(image)
-            _, error = again.communicate(timeout=60)
+            with start(image) as again:
+                _, error = again.communicate(timeout=300)
             assert again.returncode == 0, error[-2000:]
     return image
 
 
-def _start(command: list[str], **variables: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def _start(command: list[str], **variables: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("name", [pytest.param("docker20", marks=pytest.mark.long), "podman"])

@@ -19,6 +19,7 @@ from catalog.model.reference import parse_reference
 from catalog.operations.publish import publish
 from tests.compat.engines import PrivateEngine
 from tests.compat.registry import push_index
+from tests.compat.test_push import shown
 from tests.factory.exports import index_archive, stream_of
 from tests.factory.images import APP, BASE, make_image
 from tests.factory.platforms import ARM64, HOST
@@ -81,7 +82,7 @@ def test_every_road_gives_the_same_archive(
     engine.clear()
     platforms = list(IMAGES) if several else [HOST]
     reference = put(engine, local_registry, pack, several=several)
-    before = engine.run("images", "--all", "--digests", "--no-trunc")
+    before = shown(engine)
     wanted = Wanted(HOST, all_platforms=several)
     taken = []
     if (name, pack) != ("podman", "zstd"):  # podman 4.3 refuses to export what it pulled so
@@ -89,7 +90,7 @@ def test_every_road_gives_the_same_archive(
             taken.append(publish(home, "web", "1.0", EngineSource(connected, reference), wanted))
             monkeypatch.setattr(sources, "start_push", lambda *_: (None, "it was told to"))
             taken.append(publish(home, "web", "1.1", EngineSource(connected, reference), wanted))
-    assert engine.run("images", "--all", "--digests", "--no-trunc") == before
+    assert shown(engine) == before
     for done in taken:
         assert {at: image.archive for at, image in done.release.images.items()} == {at: expected[at] for at in platforms}
     target = f"localhost:{server.port}/web:1.0"

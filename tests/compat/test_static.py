@@ -131,8 +131,7 @@ def test_containerd(published: Publisher, host: str, docker29: PrivateEngine, tm
         lacks("docker29", "ctr is not installed (.ci/packages installs Debian's containerd)")
     (tmp_path / "registry.example").mkdir()
     (tmp_path / "registry.example/hosts.toml").write_text(f'[host."http://{host}"]\n  capabilities = ["pull", "resolve"]\n')
-    (address,) = docker29.socket.parent.rglob("containerd.sock")
-    command = (ctr, "--address", str(address), "--namespace", "dcat-static", "images")
+    command = (ctr, "--address", str(docker29.containerd), "--namespace", "dcat-static", "images")
     for name in ("web:1.0", "tools/multi:2.0"):
         run(*command, "pull", "--hosts-dir", str(tmp_path), f"registry.example/{name}", home=docker29.socket.parent)
     (by_tag,) = published.folder.glob("v2/web/manifests/sha256:*")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.engines import built_engines, program, start_process, stop_process, wait_for
+from tests.compat.engines import built_engines, program, start_process, stop_process, takes_connections, wait_for
 from tests.needs import lacks
 
 Tool = Callable[..., str]
@@ -40,13 +40,13 @@ def tool(name: str, folder: Path) -> Tool:
 def buildkit() -> Iterator[str]:
     """A private BuildKit daemon without containerd; its address."""
     path = find_tool("buildkitd", "buildkit")
-    with tempfile.TemporaryDirectory(prefix="dcat-buildkit-") as text:
+    with tempfile.TemporaryDirectory(prefix="dcat-buildkit-", ignore_cleanup_errors=True) as text:
         socket = Path(text) / "socket"
         flags = ("--oci-worker-snapshotter=native", "--containerd-worker=false")
         command = [path, "--root", f"{text}/root", "--addr", f"unix://{socket}", *flags]
         process = start_process(command, Path(text) / "log", {"PATH": os.environ["PATH"], "HOME": text})
         try:
-            wait_for(socket.exists, process)
+            assert wait_for(lambda: takes_connections(socket), process), (Path(text) / "log").read_text(errors="replace")[-2000:]
             yield f"unix://{socket}"
         finally:
             stop_process(process)

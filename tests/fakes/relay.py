@@ -14,23 +14,32 @@ def relaying(target: Callable[[], int], answer: Callable[[socket.socket, socket.
     ``answer(server, client)`` passes on what the server sends; the connection ends when it returns.
     """
     listener = socket.create_server(("127.0.0.1", 0))
+    clients: list[socket.socket] = []
+    relays: list[threading.Thread] = []
 
     def relay(client: socket.socket) -> None:
         with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", target())) as server:
-            threading.Thread(target=pump, args=(client, server), daemon=True).start()
-            answer(server, client)
-            for end in (client, server):  # closing alone does not end a socket that another thread reads
-                end.shutdown(socket.SHUT_RDWR)
+            pumping = threading.Thread(target=pump, args=(client, server), daemon=True)
+            pumping.start()
+            try:
+                answer(server, client)
+            finally:
+                for end in (client, server):
+                    _end(end)
+                pumping.join(60)
 
     def pump(source: socket.socket, drain: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 drain.sendall(data)
+        _end(drain, socket.SHUT_WR)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
-                threading.Thread(target=relay, args=(listener.accept()[0],), daemon=True).start()
+                clients.append(listener.accept()[0])
+                relays.append(threading.Thread(target=relay, args=(clients[-1],), daemon=True))
+                relays[-1].start()
 
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()
@@ -40,3 +49,13 @@ def relaying(target: Callable[[], int], answer: Callable[[socket.socket, socket.
         listener.shutdown(socket.SHUT_RDWR)
         accepting.join(60)
         listener.close()
+        for client in clients:
+            _end(client)
+        for thread in relays:
+            thread.join(60)
+
+
+def _end(connection: socket.socket, directions: int = socket.SHUT_RDWR) -> None:
+    """End a connection: closing alone does not end one that another thread reads."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(directions)
