@@ -21,7 +21,7 @@ _ARGUMENTS = [
 ]
 WIDE, NARROW = (1280, 900), (360, 780)
 REFLOW = (320, 780)  # what WCAG 1.4.10 asks for: 1280 pixels at a zoom of 400 %
-_PATIENCE = 120_000  # milliseconds: a busy machine takes its time
+PATIENCE = 300_000  # milliseconds: a busy machine takes its time
 Scheme = Literal["light", "dark"]
 
 
@@ -31,7 +31,7 @@ def chromium() -> Iterator[Browser]:
     if shutil.which(PROGRAM) is None:
         lacks("browser", f"no {PROGRAM}")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS, timeout=_PATIENCE)
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=_ARGUMENTS, timeout=PATIENCE)
         try:
             yield browser
         finally:
@@ -40,17 +40,24 @@ def chromium() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def window(
-    browser: Browser, address: str, *, size: tuple[int, int] = WIDE, scheme: Scheme = "light", script: bool = True
+    browser: Browser,
+    address: str,
+    *,
+    size: tuple[int, int] = WIDE,
+    scheme: Scheme = "light",
+    script: bool = True,
+    password: str = "",
 ) -> Iterator[BrowserContext]:
-    """Open a window without history, at a server's address."""
+    """Open a window without history, at a server's address, which is told ``password`` if it asks for one."""
     context = browser.new_context(
         base_url=address,
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,
         java_script_enabled=script,
         reduced_motion="reduce",
+        http_credentials={"username": "any", "password": password} if password else None,
     )
-    context.set_default_timeout(_PATIENCE)
+    context.set_default_timeout(PATIENCE)
     try:
         yield context
     finally:

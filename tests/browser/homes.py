@@ -53,18 +53,19 @@ class CommandHome:
     def serving(self, *options: str) -> Iterator[str]:
         """Serve the home until the block ends; yield its URL."""
         command = [str(_DCAT), "serve", "--port", "0", *options]
-        process = subprocess.Popen(command, env=self.variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            match = re.search(r"http://\S+", line)
-            assert match is not None, line
-            yield match[0]
-        finally:
-            process.terminate()
-            process.wait(60)
-            if process.stdout is not None:
-                process.stdout.close()
+        with subprocess.Popen(command, env=self.variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = process.stdout.readline()
+                match = re.search(r"http://\S+", line)
+                assert match is not None, line
+                yield match[0]
+            finally:
+                process.terminate()
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    process.kill()
 
 
 def write_real_image(path: Path, version: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser.chromium import window
 from tests.browser.homes import CommandHome
@@ -32,9 +32,16 @@ def lines(browser: Browser, address: str) -> dict[str, str]:
         found = {}
         for label in page.locator(".tabs > label").all():
             label.click()
+            page.evaluate("navigator.clipboard.writeText('')")
             page.locator(".tab:visible button.copy").click()
-            found[str(label.get_attribute("for")).removeprefix("tab-")] = page.evaluate("navigator.clipboard.readText()")
+            found[str(label.get_attribute("for")).removeprefix("tab-")] = copied(page)
     return found
+
+
+def copied(page: Page) -> str:
+    """Return what a button, which copies without keeping anybody waiting, puts into the clipboard."""
+    until_there = "async () => { let text = ''; while (!text) text = await navigator.clipboard.readText(); return text; }"
+    return str(page.evaluate(until_there))
 
 
 @pytest.fixture(scope="module")
