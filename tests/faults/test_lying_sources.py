@@ -140,7 +140,8 @@ def attack(stage: Stage, command: str, behaviour: str, folder: Path, *, seed: in
     failure: DcatError | None = None
     lying = LyingSource(behaviour=behaviour, upstream=stage.url, seed=seed, other_records={str(stage.name): stage.records})
     # Limits are scaled down only where somebody makes dcat wait: a busy machine must not look like a source that stalls.
-    timeouts = Timeouts(retry=0.01) if behaviour in HARMLESS else scaled(Timeouts(), 5 if beside else 30)
+    waits = behaviour == "stall" if beside else behaviour not in HARMLESS
+    timeouts = scaled(Timeouts(), 2 if beside else 30) if waits else Timeouts(retry=0.01)
     with lying, open_home(path, now=NOW + timedelta(hours=3)) as home:
         before = set(home.blocks.cids())
         settings = [SourceSetting(lying.url)] + ([SourceSetting(stage.url)] if beside else [])
