@@ -20,11 +20,11 @@ from catalog.errors import CatalogueNotFoundError, DcatError, LockedError, Recor
 from catalog.followed.arriving import tidy_arriving
 from catalog.followed.changes import ChangeList
 from catalog.followed.checking import RecordCheck, ask_for_record, keep_sightings
-from catalog.followed.fetching import NewSnapshot, chosen, fetch_snapshot, is_current
+from catalog.followed.fetching import NewSnapshot, chosen, fetch_snapshot, is_current, shown_row
 from catalog.followed.offering import offer_record
 from catalog.followed.taking import Taken, confirm_record, take_revocation, take_snapshot
 from catalog.home.home import Home
-from catalog.index.subscriptions import get_catalogue
+from catalog.index.subscriptions import freshness_of, get_catalogue
 from catalog.ipld.cid import Cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import Record
@@ -45,9 +45,10 @@ _LOCKED_BUDGET = 60.0  # for the one after these, which all others wait for: mos
 class Update:
     """The result for one followed catalogue.
 
-    ``error`` says why it failed: nothing has changed then. ``warnings`` name sources that sent wrong data, ``equivocations`` two
-    values for one sequence. ``record`` is the one in force now, None where nothing was ever accepted; for a withheld snapshot it is
-    the record of that. ``refused`` is the root of a snapshot that is not valid; its blocks were deleted.
+    ``error`` says why it failed: nothing has changed then. ``warnings`` name sources that sent wrong data, and say where the clock
+    looks wrong, ``equivocations`` two values for one sequence. ``record`` is the one in force now, None where nothing was ever
+    accepted; for a withheld snapshot it is the record of that. ``refused`` is the root of a snapshot that is not valid; its blocks
+    were deleted.
     """
 
     catalogue: str
@@ -79,7 +80,9 @@ def update_followed(
         for subscription, check, fetched in ready:
             keep_sightings(home, check)
             rank = ranks.get(subscription.catalogue)
-            updates[subscription.catalogue] = _finish(home, network, check, subscription.alias, fetched, rank=rank)
+            doubts = _doubt_clock(home, subscription.catalogue)
+            update = _finish(home, network, check, subscription.alias, fetched, rank=rank)
+            updates[subscription.catalogue] = replace(update, warnings=(*doubts, *update.warnings))
     tidy_arriving(home, [update.refused for update in updates.values() if update.refused is not None])
     return [updates[subscription.catalogue] for subscription in ordered]
 
@@ -215,6 +218,13 @@ def _take_unchanged(
     if not _is_unchanged(home, check) or (fetched is not None and not is_current(home, fetched)):
         return None
     return _take(home, check, alias, fetched, first, rank)
+
+
+def _doubt_clock(home: Home, catalogue: str) -> tuple[str, ...]:
+    """Return that the clock looks wrong, if it does: a sync notes its time as the one at which what is new was first seen."""
+    row = shown_row(home, catalogue)
+    freshness = None if row is None else freshness_of(row, home.now)
+    return (freshness.text,) if freshness is not None and freshness.age == "clock looks wrong" else ()
 
 
 def _find_refused(check: RecordCheck, error: DcatError) -> Cid | None:

@@ -4,6 +4,7 @@ Ownership of names, aliases and the order of subscription are kept in ``trust.sq
 Functions take a connection, so that several of them make one transaction.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -12,6 +13,8 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from catalog.errors import CatalogueNotFoundError
 from catalog.index.catalogue import CatalogueRow as CatalogueRow  # what these functions take and return
 from catalog.index.schema import catalogues, generations, names, releases, sightings
+from catalog.model.release import parse_time
+from catalog.trust.freshness import Freshness, judge_freshness
 
 _COLUMNS = (
     catalogues.c.catalogue,
@@ -121,4 +124,17 @@ def _row(row: Any) -> CatalogueRow:
         row.expires,
         row.checked,
         row.published,
+    )
+
+
+def freshness_of(row: CatalogueRow, now: datetime) -> Freshness | None:
+    """Return how fresh a catalogue is; None where nothing of it was ever accepted."""
+    if row.expires is None and not row.own:
+        return None
+    return judge_freshness(
+        now,
+        expires=parse_time(row.expires) if row.expires else now,
+        checked=parse_time(row.checked) if row.checked else None,
+        newest_signed=parse_time(row.published) if row.published else None,
+        own=row.own,
     )

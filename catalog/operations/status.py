@@ -9,14 +9,13 @@ from catalog.delivery import Savings, find_savings
 from catalog.home.deltas import open_delta_cache
 from catalog.home.home import Home
 from catalog.index.catalogue import CatalogueRow
-from catalog.index.subscriptions import count_releases, list_catalogues, list_sightings
-from catalog.model.release import parse_time
+from catalog.index.subscriptions import count_releases, freshness_of, list_catalogues, list_sightings
 from catalog.own.nodes import ReplicaState, kubo_state, replica_state
 from catalog.own.pinning import ServiceState, service_state
 from catalog.own.places import known_place
 from catalog.own.unshared import find_unshared
 from catalog.trust.conflicts import list_conflicts
-from catalog.trust.freshness import Freshness, judge_freshness
+from catalog.trust.freshness import Freshness
 from catalog.trust.ownership import list_subscriptions
 from catalog.trust.store import get_floor, list_pins, list_unshared
 from catalog.trust.withheld import get_withheld
@@ -95,7 +94,7 @@ def status(home: Home, *, kubo: str = "", cluster: str = "", services: Iterable[
                 names=names,
                 releases=releases,
                 conflicts=conflicts.count(name),
-                freshness=_freshness(home, row),
+                freshness=freshness_of(row, home.now),
                 seen=seen.get(name, ()),
                 revoked=floor is not None and floor.floor.revoked,
                 unconfirmed=floor is not None and floor.shown is not None,
@@ -109,15 +108,3 @@ def status(home: Home, *, kubo: str = "", cluster: str = "", services: Iterable[
     states = tuple(service_state(home, service, url) for service, url in services)
     savings, cached = find_savings(home), open_delta_cache(home).size()
     return Status(home.path, tuple(catalogues), home.blocks.size(), pins, savings, cached, states)
-
-
-def _freshness(home: Home, row: CatalogueRow) -> Freshness | None:
-    if row.expires is None and not row.own:
-        return None
-    return judge_freshness(
-        home.now,
-        expires=parse_time(row.expires) if row.expires else home.now,
-        checked=parse_time(row.checked) if row.checked else None,
-        newest_signed=parse_time(row.published) if row.published else None,
-        own=row.own,
-    )

@@ -229,6 +229,18 @@ def test_a_renewed_record_is_taken(bob: Home, ann: Home) -> None:
         assert (row.sequence, row.checked) == (renewed.sequence, later_ann.time)
 
 
+def test_a_sync_at_a_time_before_the_last_one_doubts_the_clock(bob: Home, ann: Home) -> None:
+    """Safety A15: what it brings would count as seen for longer than it was."""
+    publish_fake(bob, "web", "1")
+    share(bob)
+    subscribe(ann, bob, "bob")
+    assert sync_one(ann, network_of(bob)).warnings == ()
+    ann.close()
+    with open_at(ann.path, days=-400) as earlier:
+        (warning,) = sync_one(earlier, network_of(bob)).warnings
+        assert "this machine's clock looks wrong" in warning
+
+
 def test_an_expired_record_says_so(bob: Home, ann: Home) -> None:
     publish_fake(bob, "web", "1")
     share(bob)
