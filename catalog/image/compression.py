@@ -19,7 +19,9 @@ from catalog.progress import Progress, Step
 
 MAGIC_SIZE: Final = 10
 _PIECE = 256 * 1024  # bytes inflated at a time
-_SLICE = 8 * 1024  # what follows a frame is copied once for each frame: of thousands of empty ones, this much
+# What follows a frame is copied once for each frame: of thousands of empty ones, a slice. The slices of a long one grow.
+_SLICE = 8 * 1024
+_LONGEST_SLICE = 64 * 1024
 _XZ_MEMORY = MAX_ZSTD_WINDOW + 16 * MIB
 # What a decoder says of data that needs more memory, and the command that inflates it all the same.
 _TOO_LARGE: Final = {"zstd": ("too much memory", "zstd -dc --long=31"), "xz": ("Memory usage limit", "xz -dc")}
@@ -74,11 +76,24 @@ def detect_compression(magic: bytes) -> str | None:
     return None
 
 
-def _slices(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    for piece in pieces:
-        view = memoryview(piece)
-        for start in range(0, len(view), _SLICE):
-            yield bytes(view[start : start + _SLICE])
+class _Slices:
+    """Divides pieces into slices, each twice as long as the one before it, until they are to begin anew."""
+
+    def __init__(self) -> None:
+        self._size = _SLICE // 2
+
+    def of(self, pieces: Iterable[Piece]) -> Iterator[bytes]:
+        for piece in pieces:
+            view = memoryview(piece)
+            start = 0
+            while start < len(view):
+                self._size = min(2 * self._size, _LONGEST_SLICE)
+                end = start + self._size
+                yield bytes(view[start:end])
+                start = end
+
+    def shorten(self) -> None:
+        self._size = _SLICE // 2
 
 
 def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
@@ -103,7 +118,8 @@ def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress
     decoder: _Decoder | None = None
     taken = given = 0
     warned = ended = False
-    for data in _slices(pieces):
+    slices = _Slices()
+    for data in slices.of(pieces):
         taken += len(data)
         while True:
             if decoder is None:
@@ -124,6 +140,7 @@ def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress
             data = b""
             if decoder.eof:
                 data, decoder, ended = decoder.unused_data, None, True
+                slices.shorten()
             elif decoder.needs_input:
                 break
     if decoder is not None or not ended:
