@@ -4,6 +4,7 @@ SQLite checks a file's structure; that its contents are readable is checked by r
 here: whoever reads one does that.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -81,7 +82,10 @@ def salvage_blocks(home: Home) -> int:
         store.close()
     aside = path.with_name(f"{BLOCKS_FILE}.damaged")
     aside.unlink(missing_ok=True)
-    aside.hardlink_to(path)
+    try:
+        aside.hardlink_to(path)
+    except OSError:  # on a file system without links; unlike a rename, this leaves no moment without a file of blocks
+        shutil.copyfile(path, aside)
     home.crash_point("salvage: before rename")
     for ending in ("-wal", "-shm"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
