@@ -2,7 +2,8 @@
 
 A publish does not write blocks again that are here already; a pull fetches blocks to which nothing refers yet. So blocks are swept
 only in a transaction in which no other lease is valid. A lease ends when its command releases it, when its process is gone, or
-after 24 hours (as in containerd). On a full disk its row cannot be deleted, and in a process that goes on, such as a server, it
+after 24 hours (as in containerd). PIDs are used again, soon on a busy machine and at once in a container, so a lease also says when
+its process began. On a full disk its row cannot be deleted, and in a process that goes on, such as a server, it
 would keep the collection away that could make room: it is deleted as soon as there is some.
 """
 
@@ -36,7 +37,10 @@ COLLECTING = "gc"
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A running command's claim on all blocks. ``purpose`` names the command for users; ``process`` is its PID on ``host``."""
+    """A running command's claim on all blocks. ``purpose`` names the command for users; ``process`` is its PID on ``host``.
+
+    ``lease_id`` is random and, behind a dash, when that process began, where the system tells (`_began`).
+    """
 
     lease_id: str
     purpose: str
@@ -54,7 +58,8 @@ def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Itera
     has ended.
     """
     expires = now + timedelta(seconds=LEASE_TIME)
-    lease = Lease(secrets.token_hex(8), purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
+    lease_id = f"{secrets.token_hex(8)}-{_began(os.getpid())}"
+    lease = Lease(lease_id, purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
     with blocks.file.transaction() as connection:
         connection.execute("DELETE FROM leases WHERE purpose = ?", (COLLECTING,))
         connection.execute(
@@ -184,7 +189,24 @@ def _holding(connection: sqlite3.Connection, now: datetime) -> list[Lease]:
     """Return the leases that have not expired, without those of a process of this host that is gone."""
     rows = connection.execute("SELECT * FROM leases WHERE expires > ? ORDER BY since", (format_time(now),)).fetchall()
     leases = [Lease(*row) for row in rows]
-    return [lease for lease in leases if lease.host != socket.gethostname() or is_running(lease.process)]
+    return [lease for lease in leases if lease.host != socket.gethostname() or _is_held(lease)]
+
+
+def _is_held(lease: Lease) -> bool:
+    """Return whether a lease's process on this machine is running, and no other one that has its PID now."""
+    if not is_running(lease.process):
+        return False
+    began, now = lease.lease_id.partition("-")[2], _began(lease.process)
+    return not began or not now or began == now
+
+
+def _began(process: int) -> str:
+    """Return when a running process began, in clock ticks since the machine did; empty where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return fields[19] if len(fields) > 19 else ""  # field 22; the name before, in parentheses, may contain anything
 
 
 def is_running(process: int) -> bool:

@@ -82,3 +82,25 @@ def test_lease_ends_with_its_process(tmp_path: Path) -> None:
                 (os.uname().nodename, ended.pid, home.time, "2026-11-25T08:00:00Z"),
             )
         assert list_leases(home.blocks, NOW) == []
+
+
+def test_a_lease_does_not_pass_to_a_process_that_gets_the_same_pid(tmp_path: Path) -> None:
+    with open_home(tmp_path, now=NOW) as home, subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as later:
+        try:
+            with home.lease("pull web@1.0"):
+                assert len(list_leases(home.blocks, NOW)) == 1
+                with home.blocks.file.transaction() as connection:
+                    connection.execute("UPDATE leases SET process = ?", (later.pid,))
+                assert list_leases(home.blocks, NOW) == []
+        finally:
+            later.kill()
+
+
+def test_a_lease_that_does_not_say_when_its_process_began_is_held_while_that_pid_is_used(tmp_path: Path) -> None:
+    with open_home(tmp_path, now=NOW) as home:
+        with home.blocks.file.transaction() as connection:
+            connection.execute(
+                "INSERT INTO leases VALUES ('0123456789abcdef', 'pull', ?, ?, ?, ?)",
+                (os.uname().nodename, os.getpid(), home.time, "2100-01-01T00:00:00Z"),
+            )
+        assert len(list_leases(home.blocks, NOW)) == 1
