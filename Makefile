@@ -35,7 +35,7 @@ test-quick: env
 	DCAT_TEST_QUICK=1 $(PYTEST) -q -n auto --dist loadgroup -m "not long and not slow" $(QUICK)
 
 test-long: env
-	$(PYTEST) --timeout 3600 -m long
+	$(PYTEST) -n auto --dist loadgroup --timeout 3600 -m long -raP --durations=20
 
 bench: env
 	$(BIN)/python -m tests.benchmarks
