@@ -160,6 +160,10 @@ class KuboBlockstore:
         """Abort the calls of the threads with these identifiers, or of all."""
         self._client.abort(threads)
 
+    def close(self) -> None:
+        """Abort all requests and close the connections of the client."""
+        self._client.close()
+
 
 def _verified(blocks: Iterable[Block]) -> Iterator[Block]:
     for block in blocks:

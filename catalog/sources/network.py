@@ -116,16 +116,11 @@ class Network:
         return answers + (ask_routings(far, name, now, budget=seconds) if far else [])
 
     def close(self) -> None:
+        """Abort all requests, and close all connections and files."""
         for source in self.sources:
-            from catalog.sources.http import HttpBlockSource
-
-            source.abort()
-            if isinstance(source, HttpBlockSource):
-                source.close()
+            source.close()
         for client in self.clients:
             client.close()
-        for bundle in self.bundles:
-            bundle.close()
         if self.kubo is not None:
             self.kubo.close()
         if self.cluster is not None:

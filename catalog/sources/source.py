@@ -42,6 +42,10 @@ class RemoteSource(BlockSource, Protocol):
         """Abort the calls of the threads with these identifiers, or of all: they raise `UnavailableError`."""
         ...
 
+    def close(self) -> None:
+        """Abort all calls, and close connections and files. May be called again."""
+        ...
+
 
 @runtime_checkable
 class DagSource(Protocol):

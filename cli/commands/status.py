@@ -28,23 +28,26 @@ def status(context: Context) -> Document:
     urls = [client.url if client is not None else "" for client in (kubo, cluster)]
     services = [(service.name, service.url) for service in context.network.services]
     found = operations.status(context.home, kubo=urls[0], cluster=urls[1], services=services)
-    body = {
+    rows = [_row(context, entry) for entry in found.catalogues]
+    columns = ("CATALOGUE", "ROLE", "SEQ", "CHECKED", "EXPIRES", "RELEASES", "STATE")
+    raw = [_raw_row(entry) for entry in found.catalogues]
+    parts: list[str | Table] = [Table(columns, rows, frozenset({"SEQ", "RELEASES"}), raw)] if rows else []
+    parts.append(fields(_pairs(context, found)))
+    closing = "" if rows else "No catalogue yet. The first publish creates one: dcat publish NAME VERSION"
+    if any(entry.row.own and entry.unshared for entry in found.catalogues):
+        closing = "To share what is pending, and see what prevents it: dcat sync"
+    warnings = [
+        f'catalogue "{entry.row.label}": {entry.freshness.text}'
+        for entry in found.catalogues
+        if entry.freshness is not None and entry.freshness.warns
+    ]
+    return Document("status", _body(found), [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
+
+
+def _body(found: "operations.Status") -> dict[str, object]:
+    return {
         "home": str(found.home),
-        "catalogues": [
-            to_json(describe_catalogue(entry))
-            | {
-                "age": entry.freshness.age if entry.freshness else None,
-                "seen": list(entry.seen),
-                "revoked": entry.revoked,
-                "unconfirmed": entry.unconfirmed,
-                "withheld": entry.withheld,
-                "unshared": entry.unshared,
-                "shared": list(entry.shared),
-                "replicas": replicas_body(entry.replicas) if entry.replicas is not None else None,
-                "state": _state(entry),
-            }
-            for entry in found.catalogues
-        ],
+        "catalogues": [_describe_catalogue(entry) for entry in found.catalogues],
         "services": [service_body(service) for service in found.services],
         "blocks": found.stored.blocks,
         "stored": found.stored.bytes,
@@ -57,42 +60,32 @@ def status(context: Context) -> Document:
             "cached": found.cached_deltas,
         },
     }
-    rows = [_row(context, entry) for entry in found.catalogues]
-    raw = [
-        (
-            entry.row.label,
-            "own" if entry.row.own else "subscribed",
-            str(entry.row.sequence or ""),
-            entry.row.checked or "",
-            entry.row.expires or "",
-            str(entry.releases),
-            _state(entry),
-        )
-        for entry in found.catalogues
+
+
+def _describe_catalogue(entry: "operations.CatalogueStatus") -> dict[str, object]:
+    body: dict[str, object] = to_json(describe_catalogue(entry))
+    return body | {
+        "age": entry.freshness.age if entry.freshness else None,
+        "seen": list(entry.seen),
+        "revoked": entry.revoked,
+        "unconfirmed": entry.unconfirmed,
+        "withheld": entry.withheld,
+        "unshared": entry.unshared,
+        "shared": list(entry.shared),
+        "replicas": replicas_body(entry.replicas) if entry.replicas is not None else None,
+        "state": _state(entry),
+    }
+
+
+def _pairs(context: Context, found: "operations.Status") -> list[tuple[str, str]]:
+    return [
+        ("home", str(found.home)),
+        ("stored", f"{format_size(found.stored.bytes)} in {format_count(found.stored.blocks, 'block')}"),
+        ("pinned", format_count(found.pins, "archive")),
+        ("deltas", _deltas(found)),
+        *(("replicas", _describe_replicas(entry, context)) for entry in found.catalogues if entry.replicas is not None),
+        *((f"at {service.name}", _describe_service(service, context)) for service in found.services),
     ]
-    columns = ("CATALOGUE", "ROLE", "SEQ", "CHECKED", "EXPIRES", "RELEASES", "STATE")
-    parts: list[str | Table] = [Table(columns, rows, frozenset({"SEQ", "RELEASES"}), raw)] if rows else []
-    parts.append(
-        fields(
-            [
-                ("home", str(found.home)),
-                ("stored", f"{format_size(found.stored.bytes)} in {format_count(found.stored.blocks, 'block')}"),
-                ("pinned", format_count(found.pins, "archive")),
-                ("deltas", _deltas(found)),
-                *(("replicas", _describe_replicas(entry, context)) for entry in found.catalogues if entry.replicas is not None),
-                *((f"at {service.name}", _describe_service(service, context)) for service in found.services),
-            ]
-        )
-    )
-    closing = "" if rows else "No catalogue yet. The first publish creates one: dcat publish NAME VERSION"
-    if any(entry.row.own and entry.unshared for entry in found.catalogues):
-        closing = "To share what is pending, and see what prevents it: dcat sync"
-    warnings = [
-        f'catalogue "{entry.row.label}": {entry.freshness.text}'
-        for entry in found.catalogues
-        if entry.freshness is not None and entry.freshness.warns
-    ]
-    return Document("status", body, [entry.row.catalogue for entry in found.catalogues], parts, closing, warnings)
 
 
 def _describe_replicas(entry: "operations.CatalogueStatus", context: Context) -> str:
@@ -136,6 +129,20 @@ def _row(context: Context, entry: "operations.CatalogueStatus") -> tuple[str, ..
         "" if row.sequence is None else str(row.sequence),
         age_of(row.checked, context.now) if row.checked else "",
         expires,
+        str(entry.releases),
+        _state(entry),
+    )
+
+
+def _raw_row(entry: "operations.CatalogueStatus") -> tuple[str, ...]:
+    """Return a row as it is printed for programs: times and numbers as they are."""
+    row = entry.row
+    return (
+        row.label,
+        "own" if row.own else "subscribed",
+        str(row.sequence or ""),
+        row.checked or "",
+        row.expires or "",
         str(entry.releases),
         _state(entry),
     )

@@ -1,6 +1,6 @@
 """``dcat verify``: check all stored bytes, and repair damage."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.context import Context
 from cli.output import Document, Table, fields
 from cli.quantities import format_count, format_size
 from cli.sources import engine_source, file_source, read_wanted
+
+if TYPE_CHECKING:
+    from catalog.operations.verify import Damage
 
 app = command_app()
 
@@ -47,9 +50,48 @@ def verify(
         repair=repair,
         progress=context.progress,
     )
-    damage = [entry for entry in done.damage if not entry.held_in_part]
-    partial = [entry for entry in done.damage if entry.held_in_part]
-    body = {
+    problem = _problem_of(done, repaired=repair or source is not None)
+    parts: list[str | Table] = [fields(_pairs(done))]
+    if damage := _damage(done):
+        rows = [(entry.label, str(entry.blocks), str(entry.archive)) for entry in damage]
+        parts.append(Table(("DAMAGED", "BLOCKS", "CID"), rows, frozenset({"BLOCKS"})))
+    closing = _conclude(done) if problem is None else ""
+    document = Document("verify", _body(done), [str(entry.archive) for entry in damage], parts, closing)
+    if problem is None:
+        return document
+    context.show(document)
+    raise problem
+
+
+def _damage(done: "operations.Verified") -> "list[Damage]":
+    return [entry for entry in done.damage if not entry.held_in_part]
+
+
+def _partial(done: "operations.Verified") -> "list[Damage]":
+    """Return the archives of which an engine had the other layers: they are no damage."""
+    return [entry for entry in done.damage if entry.held_in_part]
+
+
+def _problem_of(done: "operations.Verified", *, repaired: bool) -> VerificationError | None:
+    """Return what is wrong with the home; None where nothing is, or all of it was ``repaired``."""
+    damage = _damage(done)
+    if damage or (done.rotten and done.repaired < done.rotten and not repaired):
+        return VerificationError(
+            f"{format_count(len(damage), 'archive')} of {done.archives} damaged, {format_count(done.rotten, 'block')} rotten",
+            why="no source had the blocks" if repaired else "stored bytes do not match their CIDs, or are missing",
+            hint="dcat verify --from FILE  (or --image REF), with the image itself" if repaired else "dcat verify --repair",
+        )
+    if done.uncanonical is not None:
+        return VerificationError(
+            f"the tree of your releases under {done.uncanonical} is not the one that they give",
+            why="it could not be signed anew" if repaired else "an older version of dcat or another program wrote it",
+            hint="" if repaired else "dcat verify --repair",
+        )
+    return None
+
+
+def _body(done: "operations.Verified") -> dict[str, object]:
+    return {
         "blocks": done.blocks,
         "bytes": done.bytes,
         "archives": done.archives,
@@ -63,13 +105,17 @@ def verify(
         "renewed": done.renewed,
         "damage": [
             {"label": entry.label, "archive": str(entry.archive), "kept_as": entry.reason, "blocks": entry.blocks}
-            for entry in damage
+            for entry in _damage(done)
         ],
-        "held_in_part": [{"label": entry.label, "archive": str(entry.archive), "blocks": entry.blocks} for entry in partial],
+        "held_in_part": [{"label": entry.label, "archive": str(entry.archive), "blocks": entry.blocks} for entry in _partial(done)],
     }
-    pairs = [
+
+
+def _pairs(done: "operations.Verified") -> list[tuple[str, str]]:
+    partial = _partial(done)
+    return [
         ("read", f"{format_size(done.bytes)} in {format_count(done.blocks, 'block')}"),
-        ("archives and deltas", f"{done.archives}, {len(damage)} of them damaged"),
+        ("archives and deltas", f"{done.archives}, {len(_damage(done))} of them damaged"),
         ("rotten", format_count(done.rotten, "block") if done.rotten else ""),
         ("in the node", _describe_moved(done) if done.moved else ""),
         ("repaired", format_count(done.repaired, "block") if done.repaired else ""),
@@ -77,28 +123,6 @@ def verify(
         ("other tree", f"{done.uncanonical}: your releases give another one" if done.uncanonical is not None else ""),
         ("in part", f"{format_count(len(partial), 'archive')}; the engine had the other layers" if partial else ""),
     ]
-    parts: list[str | Table] = [fields(pairs)]
-    if damage:
-        rows = [(entry.label, str(entry.blocks), str(entry.archive)) for entry in damage]
-        parts.append(Table(("DAMAGED", "BLOCKS", "CID"), rows, frozenset({"BLOCKS"})))
-    sound = not damage and (not done.rotten or done.repaired >= done.rotten or repair or source is not None)
-    repaired = repair or source is not None
-    healthy = sound and done.uncanonical is None
-    document = Document("verify", body, [str(entry.archive) for entry in damage], parts, _conclude(done) if healthy else "")
-    if healthy:
-        return document
-    context.show(document)
-    if sound:
-        raise VerificationError(
-            f"the tree of your releases under {done.uncanonical} is not the one that they give",
-            why="it could not be signed anew" if repaired else "an older version of dcat or another program wrote it",
-            hint="" if repaired else "dcat verify --repair",
-        )
-    raise VerificationError(
-        f"{format_count(len(damage), 'archive')} of {done.archives} damaged, {format_count(done.rotten, 'block')} rotten",
-        why="no source had the blocks" if repaired else "stored bytes do not match their CIDs, or are missing",
-        hint="dcat verify --from FILE  (or --image REF), with the image itself" if repaired else "dcat verify --repair",
-    )
 
 
 def _describe_moved(done: "operations.Verified") -> str:

@@ -88,6 +88,9 @@ class HomeSource:
     def abort(self, threads: Collection[int] | None = None) -> None:
         """Nothing is ever under way for long."""
 
+    def close(self) -> None:
+        """Nothing: the home belongs to the test."""
+
     def _check(self) -> None:
         if not self.reachable:
             raise UnavailableError(f"{self.name} is asleep")

@@ -59,7 +59,7 @@ def test_what_is_held_does_not_wait_for_what_arrives(make_world: WorldMaker, tmp
 
 
 def test_not_everybody_waits_for_what_arrives(make_world: WorldMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("catalog.server.registry.routes.MAX_FEEDER_WAITERS", 3)
+    monkeypatch.setattr("catalog.server.registry.threads.MAX_FEEDER_WAITERS", 3)
     world = make_world(tmp_path, deltas=False)
     with world.serving() as served, ExitStack() as stack:
         world.source.free = 2
