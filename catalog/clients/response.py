@@ -21,7 +21,7 @@ _PIECE = 64 * limits.KIB
 _DRAIN_TIMEOUT = 0.2
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 PROXY_LOGIN_HINT = "write them into the proxy's URL: http://user:password@host:port"
-_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class HttpResponse:
@@ -62,9 +62,9 @@ class HttpResponse:
             return
         raise UnavailableError(
             f"{self.name} answered with {self.media_type or 'no media type'} instead of {wanted[0]}",
-            why="it sent a web page" if self.media_type in _PAGES else "it sent something else",
+            why="it sent a web page" if self.media_type in WEB_PAGES else "it sent something else",
             hint="it may be the login page of your network (captive portal): open any page in a browser, log in, try again"
-            if self.media_type in _PAGES
+            if self.media_type in WEB_PAGES
             else "",
         )
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from catalog.errors import CatalogueNotFoundError
 from catalog.index.catalogue import CatalogueRow as CatalogueRow  # what these functions take and return
 from catalog.index.schema import catalogues, generations, names, releases, sightings
+from catalog.model.reference import nearest
 from catalog.model.release import parse_time
 from catalog.trust.freshness import Freshness, judge_freshness
 
@@ -67,6 +68,18 @@ def list_catalogues(connection: Connection) -> list[CatalogueRow]:
     """Return all catalogues: the own one first, then by alias."""
     order = (catalogues.c.own.desc(), catalogues.c.alias, catalogues.c.catalogue)
     return [_row(row) for row in connection.execute(select(*_COLUMNS).order_by(*order))]
+
+
+def find_catalogue(connection: Connection, label: str) -> CatalogueRow:
+    """Return the row of a catalogue by ``mine``, its alias or its IPNS name; raise `CatalogueNotFoundError`."""
+    rows = list_catalogues(connection)
+    for row in rows:
+        if label in {row.label, row.catalogue}:
+            return row
+    labels = [row.label for row in rows]
+    raise CatalogueNotFoundError(
+        f'no catalogue "{label}"', why="there are " + (", ".join(labels) or "none"), nearest=nearest(label, labels)
+    )
 
 
 def count_releases(connection: Connection, catalogue: str) -> tuple[int, int]:

@@ -8,13 +8,13 @@ from typing import BinaryIO
 from catalog.blockstores.holding import is_whole
 from catalog.delivery import check_image, explain_absence, open_store
 from catalog.delivery.bundled import CarriedDeltas
-from catalog.errors import AmbiguousReferenceError, CatalogueNotFoundError, ReleaseNotFoundError, UnavailableError
+from catalog.errors import AmbiguousReferenceError, ReleaseNotFoundError, UnavailableError
 from catalog.home.home import Home
 from catalog.home.records import local_records
 from catalog.image.walk import walk
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import iterate_releases
-from catalog.index.subscriptions import list_catalogues
+from catalog.index.subscriptions import find_catalogue
 from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, Cid, parse_cid
 from catalog.ipld.dag_pb import decode_node
@@ -94,16 +94,14 @@ def export_catalogue(
     with home.trust.read() as connection:
         label = rewrite_alias(connection, label)
     with home.index.read() as connection:
-        rows = [row for row in list_catalogues(connection) if label in (row.label, row.catalogue)]
-        if not rows:
-            raise CatalogueNotFoundError(f'no catalogue "{label}" is shown here')
+        row = find_catalogue(connection, label)
         archives = {
             image.archive: (platform, image)
-            for release in iterate_releases(connection, rows[0].catalogue)
+            for release in iterate_releases(connection, row.catalogue)
             for platform, image in release.images.items()
         }
-    owners = dict.fromkeys(archives, rows[0].catalogue)
-    return _write(home, _Content((rows[0],), archives, owners), output, network, _since(home, since), progress)
+    owners = dict.fromkeys(archives, row.catalogue)
+    return _write(home, _Content((row,), archives, owners), output, network, _since(home, since), progress)
 
 
 def _resolve(home: Home, reference: str, platform: Platform | None) -> tuple[CatalogueRow, Release, list[_Listed]]:

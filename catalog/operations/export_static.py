@@ -11,7 +11,6 @@ from catalog.delivery import explain_absence, open_store
 from catalog.errors import (
     AmbiguousReferenceError,
     BlockNotFoundError,
-    CatalogueNotFoundError,
     CidError,
     InvalidInputError,
     ReleaseNotFoundError,
@@ -28,7 +27,7 @@ from catalog.hosting.pruning import prune_folder
 from catalog.hosting.snapshots import write_snapshot
 from catalog.index.catalogue import CatalogueRow
 from catalog.index.releases import get_release
-from catalog.index.subscriptions import list_catalogues
+from catalog.index.subscriptions import find_catalogue
 from catalog.ipld.cid import Cid, parse_cid
 from catalog.ipns.name import IpnsName, parse_ipns_name
 from catalog.ipns.record import check_record
@@ -135,10 +134,7 @@ def _find(home: Home, label: str) -> CatalogueRow:
     with home.trust.read() as connection:
         label = rewrite_alias(connection, label)
     with home.index.read() as connection:
-        rows = [row for row in list_catalogues(connection) if label in (row.label, row.catalogue)]
-    if not rows:
-        raise CatalogueNotFoundError(f'no catalogue "{label}" is shown here')
-    return rows[0]
+        return find_catalogue(connection, label)
 
 
 def _write(files: Folder, pointers: Iterable[Pointer]) -> None:

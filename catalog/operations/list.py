@@ -7,12 +7,12 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from catalog.errors import CatalogueNotFoundError, ReleaseNotFoundError
+from catalog.errors import ReleaseNotFoundError
 from catalog.home.home import Home
 from catalog.index import releases
 from catalog.index.entry import IndexedRelease, may_mean, qualify
 from catalog.index.releases import NameEntry
-from catalog.index.subscriptions import CatalogueRow, list_catalogues
+from catalog.index.subscriptions import CatalogueRow, find_catalogue, list_catalogues
 from catalog.model.platform import Platform
 from catalog.model.reference import nearest
 from catalog.trust.ownership import rewrite_alias
@@ -73,16 +73,7 @@ def list_releases(
 
 
 def _choose(connection: Connection, catalogue: str) -> list[CatalogueRow]:
-    rows = list_catalogues(connection)
-    if not catalogue:
-        return rows
-    chosen = [row for row in rows if catalogue in {row.label, row.catalogue}]
-    if not chosen:
-        labels = [row.label for row in rows]
-        raise CatalogueNotFoundError(
-            f'no catalogue "{catalogue}"', why="there are " + (", ".join(labels) or "none"), nearest=nearest(catalogue, labels)
-        )
-    return chosen
+    return [find_catalogue(connection, catalogue)] if catalogue else list_catalogues(connection)
 
 
 def _iterate_names(connection: Connection, chosen: Sequence[CatalogueRow]) -> Iterator[ListedName]:

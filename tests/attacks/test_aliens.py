@@ -32,7 +32,7 @@ from tests.attacks.victim import Victim
 from tests.factory.exports import source_of
 from tests.factory.images import BASE, make_image
 from tests.factory.platforms import AMD64
-from tests.server.site.test_opening import serving_home
+from tests.server.serving import serving_home
 
 
 @pytest.fixture

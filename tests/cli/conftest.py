@@ -118,3 +118,16 @@ def run_on_terminal(arguments: Sequence[str], typed: str = "", **variables: str)
         read += piece
     os.close(leader)
     return Ran(process.wait(), read.decode().replace("\r\n", "\n"), "")
+
+
+@pytest.fixture
+def as_bob(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run dcat as somebody else, with a home of his own."""
+
+    def run(*arguments: str) -> Ran:
+        with monkeypatch.context() as patch:
+            patch.setenv("DCAT_HOME", str(tmp_path / "bob"))
+            patch.setenv("DCAT_CONFIG", str(tmp_path / "bob.toml"))
+            return dcat(*arguments)
+
+    return run

@@ -18,7 +18,7 @@ from catalog.image.dag import StoredArchive
 from catalog.image.walk import walk
 from catalog.image.zstd import CompressionParameter, ZstdCompressor, ZstdDict
 from catalog.ipld.block import Block
-from catalog.ipld.cid import Cid, cid_of
+from catalog.ipld.cid import Cid
 from catalog.ipld.varint import encode_varint
 from tests.factory.archives import MemoryBlocks, store_export, store_image
 from tests.factory.golden import DELTAS, IMAGES, read_golden
@@ -125,7 +125,3 @@ def build(
 
 def contents_of(pair: Pair) -> list[bytes]:
     return [pair.content(cid) for cid in pair.new]
-
-
-def target_of(content: bytes, codec: int) -> tuple[Cid, bytes]:
-    return cid_of(content, codec), content

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -22,24 +21,10 @@ from catalog.unixfs.directory import update_directory
 from catalog.unixfs.file import file_node, raw_leaf
 from catalog.unixfs.hamt import Entry
 from tests.factory.releases import publish_fake
-from tests.fakes.homes import HomeSource, network_of, open_at, share, sign_other_tree
-from tests.server.site.test_opening import serving_home
+from tests.fakes.homes import HomeSource, network_of, share, sign_other_tree
+from tests.server.serving import serving_home
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def bob(tmp_path: Path) -> Iterator[Home]:
-    """Who publishes."""
-    with open_at(tmp_path / "bob") as home:
-        yield home
-
-
-@pytest.fixture
-def ann(tmp_path: Path) -> Iterator[Home]:
-    """Who follows."""
-    with open_at(tmp_path / "ann") as home:
-        yield home
 
 
 def sign_garbage(home: Home, extra: Cid) -> list[Cid]:

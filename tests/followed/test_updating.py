@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,20 +24,6 @@ from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import publish_fake
 from tests.factory.times import NOW
 from tests.fakes.homes import HomeRouting, network_of, open_at, share
-
-
-@pytest.fixture
-def bob(tmp_path: Path) -> Iterator[Home]:
-    """Who publishes."""
-    with open_at(tmp_path / "bob") as home:
-        yield home
-
-
-@pytest.fixture
-def ann(tmp_path: Path) -> Iterator[Home]:
-    """Who follows."""
-    with open_at(tmp_path / "ann") as home:
-        yield home
 
 
 def name_of(home: Home) -> str:

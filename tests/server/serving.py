@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from catalog.errors import BlockNotFoundError
+from catalog.home.home import Home
 from catalog.ipld.block import Block
 from catalog.ipld.car import CarReader
 from catalog.ipld.cid import Cid, cid_of, convert_to_v1, parse_cid, verify_block
@@ -19,6 +20,7 @@ from catalog.ipns.record import check_record
 from catalog.server.chores import Chore
 from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerLimits, ServerSettings
+from catalog.server.site.opening import open_site
 from catalog.server.site.site import OfferedDeltas, Site
 from tests.factory.times import NOW
 
@@ -213,3 +215,10 @@ def running(site: Site, settings: ServerSettings, chores: tuple[Chore, ...] = ()
         assert not thread.is_alive(), "the server does not stop"
     if failed:
         raise failed[0]
+
+
+@contextlib.contextmanager
+def serving_home(home: Home) -> Iterator[Served]:
+    """Serve a home until the block ends."""
+    with running(open_site(home, lambda: NOW), ServerSettings(port=0)) as (server, log):
+        yield Served(server, Blocks(), Records(), log)

@@ -23,8 +23,7 @@ from tests.factory.golden import DELTAS, IMAGES, read_golden
 from tests.factory.platforms import AMD64
 from tests.factory.releases import listed_image
 from tests.factory.times import NOW
-from tests.server.serving import Served, serving
-from tests.server.site.test_opening import serving_home
+from tests.server.serving import Served, serving, serving_home
 
 A, B, C = (cid_of(name) for name in (b"a", b"b", b"c"))
 

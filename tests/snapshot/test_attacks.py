@@ -161,7 +161,6 @@ def test_what_is_no_snapshot() -> None:
 
 
 HEAD = encode_catalogue(Catalogue("t", PUBLISHED, cid_of(b""), 0))
-OTHER_HEAD = HEAD.replace(b'"t"', '"Ü"'.encode())
 
 
 def test_heads() -> None:

@@ -9,7 +9,6 @@ from catalog.clients.response import HttpResponse
 ABSENT: Final = (404, 403, 410)
 """The file is not there: a bucket answers 403 for what it does not hold."""
 
-PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 """A page for people, which some hosts send with 200 for what is not there."""
 
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.ASCII)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from catalog.clients.http import HttpClient
+from catalog.clients.response import WEB_PAGES
 from catalog.ipld.block import Block
 from catalog.ipld.cid import Cid
-from catalog.sources.static.answers import ABSENT, PAGES
+from catalog.sources.static.answers import ABSENT
 from catalog.sources.static.outlines import Outlines
 from catalog.sources.static.reading import FileReader
 from catalog.static.layout import SCHEMA, STATIC_PATH
@@ -19,7 +20,7 @@ _MAX_POINTER: Final = 4096
 def find_static(client: HttpClient) -> bool:
     """Return whether a server says that it holds a static catalogue."""
     with client.open("GET", f"/{STATIC_PATH}", accept="application/json", answers=(200, *ABSENT, *_NO_STATIC)) as response:
-        if response.status != 200 or response.media_type in PAGES:
+        if response.status != 200 or response.media_type in WEB_PAGES:
             return False
         data = response.read_all(_MAX_POINTER)
     try:

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 
 from catalog import limits
 from catalog.clients.http import HttpClient
+from catalog.clients.response import WEB_PAGES
 from catalog.ipld.block import Block
 from catalog.ipld.cid import DAG_PB, RAW, Cid, convert_to_v1
-from catalog.sources.static.answers import ABSENT, PAGES
+from catalog.sources.static.answers import ABSENT
 from catalog.static.layout import blob_path, delta_path, outline_path, pack_index_path, pack_path
 from catalog.static.outline import Outline, PackEntry, read_outline
 from catalog.static.pack import decode_index
@@ -122,7 +123,7 @@ class Outlines:
 
     def _open(self, root: Cid) -> list[_Opened]:
         with self._client.open("GET", f"/{outline_path(root)}", answers=(200, *ABSENT)) as response:
-            if response.status != 200 or response.media_type in PAGES:
+            if response.status != 200 or response.media_type in WEB_PAGES:
                 self._absent.add(root)
                 self._expected.pop(root, None)
                 return []
@@ -152,7 +153,7 @@ class Outlines:
 
     def _open_pack(self, opened: _Opened, pack: PackEntry) -> list[_Opened]:
         with self._client.open("GET", f"/{pack_index_path(pack.digest)}", answers=(200, *ABSENT)) as response:
-            if response.status != 200 or response.media_type in PAGES:
+            if response.status != 200 or response.media_type in WEB_PAGES:
                 return []
             index = response.read_all(pack.index_size)
         opened.place(HeldFile(f"/{pack_path(pack.digest)}", pack.size), decode_index(index, pack.size))

@@ -8,9 +8,10 @@ from typing import IO
 
 from catalog import limits
 from catalog.clients.http import HttpClient
+from catalog.clients.response import WEB_PAGES
 from catalog.errors import UnavailableError
 from catalog.ipld.cid import verify_block
-from catalog.sources.static.answers import PAGES, with_slack
+from catalog.sources.static.answers import with_slack
 from catalog.static.spans import Span
 
 
@@ -54,7 +55,7 @@ class WholeFiles:
                 spool = stack.enter_context(tempfile.TemporaryFile())
                 received = 0
                 with self._client.open("GET", path) as response:
-                    if response.media_type in PAGES:
+                    if response.media_type in WEB_PAGES:
                         response.require_media_type("application/octet-stream")
                     for piece in response.chunks(with_slack(size)):
                         spool.write(piece)

@@ -20,19 +20,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def as_bob(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run dcat as somebody else, with a home of his own."""
-
-    def run(*arguments: str) -> Ran:
-        with monkeypatch.context() as patch:
-            patch.setenv("DCAT_HOME", str(tmp_path / "bob"))
-            patch.setenv("DCAT_CONFIG", str(tmp_path / "bob.toml"))
-            return dcat(*arguments)
-
-    return run
-
-
 def test_a_lock_is_stable_and_holds_every_platform(stocked: Dcat, here: Path) -> None:
     assert "Locked web@1.0  linux/amd64, linux/arm64" in ok_but_closing(stocked("lock", "web@1.0"))
     content = (here / "dcat.lock").read_bytes()

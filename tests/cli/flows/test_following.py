@@ -1,30 +1,15 @@
 """Two people on one machine: one publishes and serves, the other follows, over real HTTP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Dcat, Ran, ok, read_json
+from tests.cli.conftest import Dcat, ok, read_json
 from tests.factory.exports import write_image
 from tests.fakes.certificates import make_certificates
 from tests.fakes.lying_source import LyingSource
 from tests.fakes.served_home import served_home
-
-OTHER_NAME = "k51qzi5uqu5dgy8qsq67hbz73jqkw87l3fgf4a91qb0d9b5173tir7n4vxk1oe"
-
-
-@pytest.fixture
-def as_bob(dcat: Dcat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run dcat in the publisher's home."""
-
-    def run(*arguments: str) -> Ran:
-        with monkeypatch.context() as patch:
-            patch.setenv("DCAT_HOME", str(tmp_path / "bob"))
-            patch.setenv("DCAT_CONFIG", str(tmp_path / "bob.toml"))
-            return dcat(*arguments)
-
-    return run
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A home with releases of every kind, and a server that shows it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,6 @@ def showing(home: Home, settings: ServerSettings | None = None) -> Iterator[Page
     site = open_site(home, lambda: NOW)
     with running(site, settings or ServerSettings(port=0)) as (server, log):
         yield Pages(home, server.port, Served(server, None, None, log))  # type: ignore[arg-type]
-
-
-Show = Callable[[Home], contextlib.AbstractContextManager[Pages]]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """A home that publishes, follows another one, and is served as a registry."""
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,12 @@ from catalog.lookup.locate import open_lookup
 from catalog.model.reference import parse_reference
 from catalog.model.release import Image
 from catalog.server.feeding.feeder import Feeder
-from catalog.server.running import RunningServer, run_server
 from catalog.server.settings import ServerSettings
 from catalog.server.site.opening import open_site
 from tests.delivery.versions import follower, open_at, publish_version
 from tests.factory.platforms import HOST
 from tests.factory.times import NOW
-from tests.server.serving import Blocks, Records, Served
+from tests.server.serving import Blocks, Records, Served, running
 
 
 @dataclass(kw_only=True)
@@ -41,24 +39,9 @@ class RegistryServer(Served):
 
 @contextlib.contextmanager
 def serving_registry(home: Home, settings: ServerSettings | None = None, feeder: Feeder | None = None) -> Iterator[RegistryServer]:
-    started = threading.Event()
-    found: list[RunningServer] = []
-    log: list[str] = []
-
-    def ready(server: RunningServer) -> None:
-        found.append(server)
-        started.set()
-
-    site = open_site(home, lambda: NOW, feeder=feeder)
-    arguments = {"ready": ready, "log": log.append}
-    thread = threading.Thread(target=run_server, args=(site, settings or ServerSettings(port=0)), kwargs=arguments)
-    thread.start()
-    assert started.wait(60)
-    try:
-        yield RegistryServer(found[0], Blocks(), Records(), log, home=home)
-    finally:
-        found[0].stop()
-        thread.join(60)
+    """Serve a home as a registry until the block ends."""
+    with running(open_site(home, lambda: NOW, feeder=feeder), settings or ServerSettings(port=0)) as (server, log):
+        yield RegistryServer(server, Blocks(), Records(), log, home=home)
 
 
 @pytest.fixture(scope="session")

@@ -2,47 +2,21 @@
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from catalog.home.home import Home, open_home
+from catalog.home.home import open_home
 from catalog.ipld.cid import cid_of
 from catalog.ipns.key import create_key
 from catalog.ipns.name import parse_ipns_name
 from catalog.ipns.record import create_record
 from catalog.ipns.validity import nanoseconds
-from catalog.server.running import RunningServer, run_server
-from catalog.server.settings import ServerSettings
-from catalog.server.site.opening import open_site
 from catalog.trust.ownership import follow, unfollow
 from tests.factory.times import NOW
-from tests.server.serving import Blocks, Records, Served
+from tests.server.serving import serving_home
 
 FOLLOWED, STRANGER = create_key(), create_key()
 VALUE = b"/ipfs/bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
-
-
-@contextmanager
-def serving_home(home: Home) -> Iterator[Served]:
-    started = threading.Event()
-    found: list[RunningServer] = []
-    log: list[str] = []
-
-    def ready(server: RunningServer) -> None:
-        found.append(server)
-        started.set()
-
-    site = open_site(home, lambda: NOW)
-    thread = threading.Thread(target=run_server, args=(site, ServerSettings(port=0)), kwargs={"ready": ready, "log": log.append})
-    thread.start()
-    assert started.wait(60)
-    try:
-        yield Served(found[0], Blocks(), Records(), log)
-    finally:
-        found[0].stop()
-        thread.join(60)
 
 
 def test_a_home_shows_its_catalogue_its_blocks_and_the_records_it_knows(tmp_path: Path) -> None:
