@@ -5,11 +5,13 @@ The rooms, from the ground up; a module imports its package's siblings and what 
     errors, limits, progress   expected failures, every limit, one event type for all progress
     ipld/                      blocks, CIDs and the codecs: dag-pb, DAG-CBOR, CAR; the protocols of block stores
     model/                     digests, platforms, references, releases
+    deployment/                files that deploy images, and the same with digests
     unixfs/ ipns/              files and directories of blocks; names, keys and signed records
     image/                     any export of an image -> the one canonical archive and its DAG
     rootfs/                    the files inside an image
     snapshot/                  a catalogue as an immutable DAG
     delta/                     a next version as the few bytes that changed
+    static/                    a catalogue as plain files: their layout
     storage/                   SQLite files, the private key's file, files written atomically
     clients/                   HTTP, Kubo, Docker: I/O without a domain
     blockstores/               where a home keeps blocks
@@ -20,9 +22,11 @@ The rooms, from the ground up; a module imports its package's siblings and what 
     home/                      the opened home: wires the parts together
     delivery/                  archives brought here: by delta, or block by block
     intake/                    images taken in: from an engine, a file, another release
+    hosting/                   a catalogue written as plain files
     own/                       the own catalogue: signed, shared, merged
     followed/                  others' catalogues: checked, taken, mirrored
     operations/                one verb a file, twin of a command
+    documents/                 what `--json` and the JSON of pages say of a thing
     server/                    what `dcat serve` answers
 
 The library prints nothing, reads no environment, never exits and never asks for the time of day.

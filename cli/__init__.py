@@ -1,0 +1,1 @@
+"""The command ``dcat``: parses, calls one operation of the library, shows one result."""

@@ -5,6 +5,7 @@
 - ``applying``: a delta becomes blocks
 - ``savings``: what deltas saved over all time
 - ``bundled``: deltas that a bundle carries
+- ``metadata``: of several images, without their layers; ``contents``: the files inside an image
 """
 
 from catalog.delivery.archive import (

@@ -9,7 +9,12 @@ snapshots are read under limits, releases are compared with what they were seen 
     comparing    compare its releases with the contents that they were seen with
     taking       put the snapshot of a chosen record into the index; floor, contents and ownership first
     changes      what a snapshot changed, for output and the history
+    overlap      names that belong to another catalogue here
+    undoing      take back what a suspicious snapshot brought
+    directories  images/ of a snapshot, as blocks of this home
+    mirroring    keep every image of a catalogue here
     offering     keep the record of a followed catalogue alive in the IPFS network
     target       from what users type for a catalogue to its IPNS name
     updating     update several catalogues, side by side
+    inspecting   what each source answers, for a diagnosis
 """

@@ -27,5 +27,5 @@ Beside each ``.sqlite`` file SQLite keeps ``-wal`` and ``-shm``. ``<file>.<revis
 unfinished write or a temporary directory of a running command; after a crash it may be deleted.
 
 `home` opens all of this, `journal` keeps trust store and index in step, `roots` lists what is kept and why, `damage` finds and
-repairs damaged files.
+repairs damaged files, `naming` says what releases are called here.
 """

@@ -3,5 +3,8 @@
 - ``folder``: files that are whole or absent, one writer at a time
 - ``archives``: the layers, outlines and deltas of images, and their registry documents
 - ``snapshots``: the outline of a snapshot, and packs of older ones
+- ``listings``: tags for engines, pages for people, lines for programs
+- ``header_rules``, ``examples``: what hosts and web servers have to be told
 - ``pruning``: what no release needs any more
+- ``checking``: a host, asked as its clients would ask it
 """

@@ -1,3 +1,3 @@
-"""Storage on the local disk: atomic writes (`files`), locks between processes (`locks`), the private key (`keyfile`), and SQLite
-(`sqlite`, `database`).
+"""Storage on the local disk: atomic writes (`files`), the room that is left (`space`), files of other users (`owners`), locks
+between processes (`locks`), the private key (`keyfile`), and SQLite (`sqlite`, `database`).
 """

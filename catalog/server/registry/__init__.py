@@ -1,4 +1,4 @@
-"""``/v2``: the home as a read-only registry (OCI distribution 1.1, pull), for clients that know nothing of dcat.
+"""``/v2``: the home as a registry (OCI distribution 1.1), for clients that know nothing of dcat. With ``--push`` they push, too.
 
 Names are ``NAME`` of the own catalogue, of others what a reference here means, and ``ALIAS/NAME``; tags are versions. What is
 served, to everybody, is the canonical manifest, whose layers are plain tars named by their diffIDs. Fewer bytes are sent by
