@@ -16,6 +16,7 @@ from catalog.trust.contents import has_contents
 
 
 def compare_differences(home: Home, record: Record, differences: list[ReleaseDifference]) -> Comparison:
+    """Compare the releases that a snapshot changed, as `compare_whole` compares all of a catalogue."""
     after = (difference.after for difference in differences if difference.after is not None)
     catalogue = str(record.name)
     with home.trust.read() as connection, home.index.read() as index:
@@ -49,6 +50,7 @@ def compare_whole(home: Home, record: Record, releases: Iterable[Release], *, se
 
 
 def gone_keys(differences: list[ReleaseDifference]) -> list[tuple[str, str]]:
+    """Return name and version of each release that a snapshot has no longer."""
     return [
         (difference.before.name, difference.before.version)
         for difference in differences

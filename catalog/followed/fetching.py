@@ -92,6 +92,7 @@ def chosen(check: RecordCheck) -> tuple[RecordChoice, Record]:
 
 
 def shown_row(home: Home, catalogue: str) -> CatalogueRow | None:
+    """Return what the index shows of a catalogue; None where it shows none of it."""
     with home.index.read() as connection:
         try:
             return get_catalogue(connection, catalogue)

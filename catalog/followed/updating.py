@@ -69,7 +69,7 @@ class Update:
 def update_followed(
     home: Home, network: Network, subscriptions: Sequence[Subscription], *, progress: Progress = silent
 ) -> list[Update]:
-    """Bring followed catalogues up to date; return the updates in the order of subscription."""
+    """Update followed catalogues; return the updates in the order of subscription."""
     ordered = sorted(subscriptions, key=lambda subscription: subscription.position)
     ranks: Mapping[str, int] = {}
     if len(ordered) > 1:

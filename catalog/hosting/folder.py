@@ -97,7 +97,7 @@ class Folder:
             file.path.unlink(missing_ok=True)
 
     def link(self, path: str, other: str) -> None:
-        """Give the file ``path`` the further name ``other``; where the file system has no links, copy it."""
+        """Link the file ``path`` under the further name ``other``; where the file system has no links, copy it."""
         target = self.path / other
         self._make_parent(target)
         self._dirty = True

@@ -62,6 +62,7 @@ class RecordChoice:
 
 
 def floor_of(record: Record) -> Floor:
+    """Return the floor that a record raises, once it is accepted."""
     return Floor(record.sequence, record.value)
 
 

@@ -119,8 +119,8 @@ class _Walk:
         block = Block(cid, self._source.get(cid) if data is None else data)
         yield block
 
-    def _may_repeat(self, cid: Cid, size: int) -> None:
-        """Count a block that is walked again; large ones pay for their work with their bytes."""
+    def _count_repeat(self, cid: Cid, size: int) -> None:
+        """Count a block that is walked again; raise `CodecError` for too many. Large ones pay for their work with their bytes."""
         if self._duplicates and cid.binary in self._entered and size < REPEATED_BLOCK_SIZE:
             self._repeats += 1
             if self._repeats > MAX_CAR_REPEATS:
@@ -147,7 +147,7 @@ class _Walk:
             if not self._duplicates and cid.binary in self._entered:
                 continue
             data = self._source.get(cid)
-            self._may_repeat(cid, len(data))
+            self._count_repeat(cid, len(data))
             yield from self._enter(cid, data)
             if cid.codec != RAW:
                 if len(stack) == MAX_DAG_DEPTH:
@@ -185,7 +185,7 @@ class _Walk:
             if part is not None:
                 self._walked.add(part)
             data = self._source.get(link.cid)
-            self._may_repeat(link.cid, len(data))
+            self._count_repeat(link.cid, len(data))
             yield from self._enter(link.cid, data)
             if part is not None:
                 if len(stack) == MAX_DAG_DEPTH:

@@ -22,10 +22,12 @@ def encode_query(query: Mapping[str, str | int | None]) -> str:
 
 
 def catalogue_link(label: str, **query: str | int | None) -> str:
+    """Return the address of a catalogue."""
     return link("c", label, **query)
 
 
 def name_link(label: str, name: str, **query: str | int | None) -> str:
+    """Return the address of a name of a catalogue."""
     return link("r", label, name, **query)
 
 
@@ -35,6 +37,7 @@ def release_link(label: str, reference: str, **query: str | int | None) -> str:
 
 
 def files_link(label: str, reference: str, path: str = "", **query: str | int | None) -> str:
+    """Return the address of the files of a release, or of the file ``path``."""
     parts = ("r", label, reference, "files", path) if path else ("r", label, reference, "files")
     return link(*parts, **query)
 
@@ -45,6 +48,7 @@ def diff_link(old: str, new: str, **query: str | int | None) -> str:
 
 
 def cid_link(cid: str) -> str:
+    """Return the address of what a CID names."""
     return link("cid", cid)
 
 
