@@ -96,16 +96,16 @@ class Feeder:
         thread = threading.Thread(target=self._unpin, args=(archive_cid,), name="dcat-unpin", daemon=True)
         with self._lock:
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
-        thread.start()
+            thread.start()
 
     def close(self) -> None:
         """End all jobs; those that do not end soon are left to their threads, which end with the process."""
         self._stopped.set()
         deadline = time.monotonic() + _GOODBYE
-        for thread in self._threads:
+        with self._lock:  # in which threads are started: one that was not cannot be joined
+            threads, jobs = list(self._threads), list(self._jobs.values())
+        for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
-        with self._lock:
-            jobs = list(self._jobs.values())
         for job in jobs:
             if not job.has_ended:
                 job.end(_StoppedError())
