@@ -207,6 +207,7 @@ LEASE_TIME = 86400
 MIN_FREE_SPACE = 128 * KIB  # SQLite needs this much beside a file that it opens
 ENGINE_IDLE_TIMEOUT = 60.0
 ENGINE_STAGING_RATE = 16 * MIB  # an engine stages an image without output: wait one second more per this many bytes
+ENGINE_PUSH_WAIT = 2.0  # until an engine that was told to push has asked for something; then it is told to export
 ENGINE_STOP_GRACE = 0.8  # how long an interrupted load may continue to the end of a blob
 ENGINE_UPLOAD_PIECE = MIB
 MAX_ENGINE_REPLY = 64 * MIB  # the list of some 100,000 images

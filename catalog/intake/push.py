@@ -21,11 +21,11 @@ from catalog.image.dag import ChunkSink
 from catalog.intake.endpoint import REPOSITORY, USER, PushEndpoint
 from catalog.intake.pushed import KnownLayers, PushedImages
 from catalog.intake.surveyed import SurveyedImages
+from catalog.limits import ENGINE_PUSH_WAIT
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
 
-_PATIENCE: Final = 2.0  # seconds until something must have arrived
 _TAG: Final = re.compile(rf"127\.0\.0\.1:\d+/{REPOSITORY}:p(\d+)-(\d+)(?:-\d+)?", re.ASCII)
 _POLL: Final = 0.05
 _WAIT_FOR_CALLER: Final = 60.0
@@ -70,7 +70,7 @@ class Push:
         endpoint.attach(pushed)
         self._taken.set()
         meanwhile()
-        deadline = monotonic() + _PATIENCE
+        deadline = monotonic() + ENGINE_PUSH_WAIT
         while self._thread.is_alive():
             self._thread.join(_POLL)
             report()
@@ -112,7 +112,7 @@ class Push:
             self._is_closed = True
         self._taken.set()
         self._endpoint.close()
-        self._thread.join(_PATIENCE)
+        self._thread.join(ENGINE_PUSH_WAIT)
         for tag in self._tags:
             with suppress(DcatError):
                 self._engine.untag(self._endpoint.repository, tag)

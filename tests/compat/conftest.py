@@ -11,6 +11,12 @@ from tests.factory.times import NOW
 from tests.server.registry.conftest import RegistryServer, serving_registry
 
 
+@pytest.fixture(autouse=True)
+def _engines_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let engines of a busy machine begin their pushes late: none is told to export for that."""
+    monkeypatch.setattr("catalog.intake.push.ENGINE_PUSH_WAIT", 60.0)
+
+
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return deployed_home(tmp_path_factory.mktemp("deployed"))

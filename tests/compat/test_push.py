@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -154,11 +154,14 @@ def test_an_engine_that_does_not_push_is_asked_for_an_export(
     docker29.put(IMAGE.archive(), "pushed:1")
     before = shown(docker29)
 
+    monkeypatch.setattr("catalog.intake.push.ENGINE_PUSH_WAIT", 2.0)
+    ended = threading.Event()
+
     def refuse(*_: object) -> None:
         raise UnavailableError("the engine could not push")
 
     def hang(*_: object) -> None:
-        time.sleep(4)
+        ended.wait(60)
 
     push = Engine.push
 
@@ -168,7 +171,9 @@ def test_an_engine_that_does_not_push_is_asked_for_an_export(
     with docker29.connect() as engine:
         for number, stand_in in enumerate((refuse, hang, mistake)):
             monkeypatch.setattr(Engine, "push", stand_in)
+            ended.clear()
             done = take(home, engine, "pushed:1", f"3.{number}")
+            ended.set()
             assert done.changed
             assert shown(docker29) == before
 
@@ -178,6 +183,7 @@ def test_an_engine_that_pushes_elsewhere_is_asked_for_an_export(
     docker29: PrivateEngine, local_registry: str, home: Home, monkeypatch: pytest.MonkeyPatch, port: str
 ) -> None:
     """Nothing listens on the port where the engine looks, or somebody who says nothing, or somebody else's registry."""
+    monkeypatch.setattr("catalog.intake.push.ENGINE_PUSH_WAIT", 2.0)
     docker29.clear()
     docker29.put(IMAGE.archive(), "pushed:1")
     before = shown(docker29)
