@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from catalog.sources.http_records import HttpRouting
 from catalog.sources.kubo import KuboBlockstore, KuboRouting
 from catalog.sources.store import FetchingBlockstore
 from tests.compat.kubo import KuboNode, find_kubo, start_kubo, stop_kubo
+from tests.compat.publisher import wait_until
 from tests.fakes.dags import make_dag, make_leaves, make_node
 from tests.fakes.timeouts import scaled
 
@@ -262,10 +262,7 @@ def test_a_moved_pin_announces_what_is_new(tmp_path: Path) -> None:
         store.put_pinned("dcat:k51provide", before, lambda: first)
         store.put_pinned("dcat:k51provide", make_node([before, *second]), lambda: second)
         client.close()
-        deadline = time.monotonic() + 60
-        while int(re.findall(rb"CIDs scheduled: +(\d+)", node.run("provide", "stat"))[0]) < 8:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until(lambda: int(re.findall(rb"CIDs scheduled: +(\d+)", node.run("provide", "stat"))[0]) >= 8)
     finally:
         for process in processes:
             stop_kubo(process)

@@ -21,7 +21,7 @@ CANARY = f"canary-{secrets.token_hex(8)}"
 # A network that leads nowhere, on which every packet is counted: names are asked for over it, too.
 ALONE = """
 set -e
-sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+[ ! -e /proc/sys/net/ipv6 ] || sysctl -qw net.ipv6.conf.all.disable_ipv6=1
 ip link set lo up
 ip link add outside type veth peer name nobody
 ip link set nobody up
