@@ -58,7 +58,7 @@ def summarise(shared: catalog.Shared | None, error: DcatError | None, *, offline
         return ShareSummary({"shared": None}, "Not shared yet. Next: dcat sync", (f"not shared yet: {error.message}{why}",))
     if shared is None:
         return ShareSummary({"shared": None})
-    warnings = (*merge_warnings(shared), *lost_warnings(shared), *service_warnings(shared))
+    warnings = (*clock_warnings(shared), *merge_warnings(shared), *lost_warnings(shared), *service_warnings(shared))
     closing = "Not shared yet. Next: dcat sync"
     if shared.pending:
         warnings = (*warnings, f"not shared yet: {shared.pending}")
@@ -155,6 +155,16 @@ def lost_warnings(shared: catalog.Shared) -> tuple[str, ...]:
     if len(shared.lost) > _NAMED:
         found.append(f"so it is with {format_count(len(shared.lost) - _NAMED, 'more release')}: dcat verify lists them")
     return tuple(found)
+
+
+def clock_warnings(shared: catalog.Shared) -> tuple[str, ...]:
+    """Return that the clock looks wrong where a record was signed that ends before the one that it replaces."""
+    if shared.outlived is None:
+        return ()
+    ends = f"{shared.record.expires:%Y-%m-%d %H:%M} UTC, the one before it {shared.outlived:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"this machine's clock looks wrong, or did before: the new record ends {ends}. If it is wrong now, set it, then: dcat sync",
+    )
 
 
 def merge_warnings(shared: catalog.Shared) -> tuple[str, ...]:

@@ -6,16 +6,19 @@ Several processes may do this at once: whichever holds the share lock signs ever
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from catalog.errors import DcatError, UnavailableError
 from catalog.home.home import Home
 from catalog.ipld.block import Blockstore
-from catalog.limits import OWN_RECORD_PATIENCE, SOURCE_BUDGET
+from catalog.limits import CLOCK_TOLERANCE, OWN_RECORD_PATIENCE, SOURCE_BUDGET
 from catalog.progress import Progress, Step, silent
 from catalog.sources.network import NO_NETWORK, Network
 
 if TYPE_CHECKING:  # a publish states how it shares before it reads its image, and imports this meanwhile
+    from datetime import datetime
+
     from catalog.ipns.name import IpnsName
     from catalog.ipns.record import Record
     from catalog.own.deltas import MadeDelta
@@ -52,7 +55,8 @@ class Shared:
     ``targets`` name where it was put; ``pending`` says why it is not where it should be, empty where it is, or where nothing is
     configured. ``deltas`` are those that were made for new releases. ``lost`` are releases of which the Kubo node lost blocks that
     this home does not have: everything else was shared. ``replicas`` are those of a cluster, None without one.
-    ``services`` are the pinning services that were asked, whose failures leave nothing pending.
+    ``services`` are the pinning services that were asked, whose failures leave nothing pending. ``outlived`` is the end of life of
+    the record before, where the one that was signed now ends earlier: the clock is wrong, or was.
     """
 
     record: "Record"
@@ -64,6 +68,7 @@ class Shared:
     lost: "tuple[LostBlocks, ...]" = ()
     replicas: "ReplicaState | None" = None
     services: "tuple[ServiceState, ...]" = ()
+    outlived: "datetime | None" = None
 
 
 def share_change(
@@ -117,8 +122,9 @@ def share_own(
             except UnavailableError as error:
                 return _leave_unmerged(own, higher, error)
         made = own.make_deltas(held) if deltas else []
+        before = own.record
         record, signed = own.sign()
-    shared = Shared(record, signed, own.merged, deltas=tuple(made))
+    shared = Shared(record, signed, own.merged, deltas=tuple(made), outlived=_find_outlived(before, record))
     return _put(home, network, shared, progress)
 
 
@@ -162,6 +168,13 @@ def renew_own_snapshot(home: Home, network: Network, *, progress: Progress = sil
         raise UnavailableError("this home has no catalogue of its own")
     with _exclusive(home, network, name, "share", progress) as own:
         return own.sign_anew()
+
+
+def _find_outlived(before: "Record | None", record: "Record") -> "datetime | None":
+    """Return the end of life of the record before where the new one ends clearly earlier; one that revokes is meant to last."""
+    if before is None or before.revoked or before.expires - record.expires <= timedelta(seconds=CLOCK_TOLERANCE):
+        return None
+    return before.expires
 
 
 @contextmanager

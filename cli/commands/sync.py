@@ -14,7 +14,7 @@ from cli.exits import ReportedError, UsageError, exit_code, report
 from cli.following import error_body, update_body, update_lines, update_warnings
 from cli.output import Document
 from cli.quantities import format_count, format_size, parse_span
-from cli.sharing import delta_lines, lost_warnings, merge_warnings, service_lines, service_warnings, shared_body
+from cli.sharing import clock_warnings, delta_lines, lost_warnings, merge_warnings, service_lines, service_warnings, shared_body
 
 app = command_app()
 
@@ -85,7 +85,7 @@ def _document(context: Context, done: "operations.Synced") -> Document:
         lines.append(f"{entry.alias}: {format_count(entry.archives, 'image')} held here, {format_size(entry.fetched)} fetched")
         warnings += [f"{reference} could not be fetched: {error.message}" for reference, error in entry.failures]
     if shared is not None:
-        warnings += [*merge_warnings(shared), *lost_warnings(shared), *service_warnings(shared)]
+        warnings += [*clock_warnings(shared), *merge_warnings(shared), *lost_warnings(shared), *service_warnings(shared)]
         where = f"shared ({', '.join(shared.targets)})" if shared.targets else "signed here"
         lines.append(f"mine: {where}, sequence {shared.record.sequence}")
         lines += [f"{name}: {text}" for name, text in (*delta_lines(shared), *service_lines(shared))]

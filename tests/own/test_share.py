@@ -71,6 +71,20 @@ def test_what_is_published_is_signed_and_kept_here(home: Home) -> None:
     assert (row.root, row.sequence, row.own) == (str(snapshot.root), 1, True)
 
 
+def test_a_record_that_ends_before_the_last_one_is_told(home: Home) -> None:
+    """Safety A15: who publishes at a time that is long past signs what has expired for all others."""
+    publish_fake(home, "web", "1.0")
+    first = share(home)
+    assert first.outlived is None
+    home.close()
+    with open_at(home.path, days=-400) as earlier:
+        publish_fake(earlier, "web", "1.1")
+        assert share(earlier).outlived == first.record.expires
+    with open_at(home.path, days=0.1) as later:
+        renewed = share(later)
+        assert (renewed.signed, renewed.outlived) == (True, None)
+
+
 def test_sharing_again_signs_nothing(home: Home) -> None:
     publish_fake(home, "web", "1.0")
     first = share(home)
