@@ -7,8 +7,9 @@ them only zero bytes may follow (tapes and GNU tar pad so). A stream that ends i
 import bz2
 import lzma
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol, Self
 
 from catalog.errors import ArchiveError
 from catalog.image.gzip import GzipDecompressor, GzipError
@@ -95,6 +96,10 @@ class _Slices:
     def shorten(self) -> None:
         self._size = _SLICE // 2
 
+    @property
+    def are_long(self) -> bool:
+        return self._size == _LONGEST_SLICE
+
 
 def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
     """Inflate what `detect_compression` recognised, in pieces of at most 512 KiB; raise `CompressionError` if damaged.
@@ -119,29 +124,66 @@ def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress
     taken = given = 0
     warned = ended = False
     slices = _Slices()
-    for data in slices.of(pieces):
-        taken += len(data)
-        while True:
-            if decoder is None:
-                if ended and not data.strip(b"\0"):
+    with _Ahead() as ahead:
+        for data in slices.of(pieces):
+            taken += len(data)
+            while True:
+                if decoder is None:
+                    if ended and not data.strip(b"\0"):
+                        break
+                    decoder = new_decoder()
+                try:
+                    inflated = yield from ahead.inflate(decoder, data, in_thread=slices.are_long)
+                except (GzipError, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
+                    raise _explain(compression, str(error)) from error
+                given += len(inflated)
+                budget.spend(len(inflated))
+                if given > SUSPICIOUS_RATIO_FROM and given > SUSPICIOUS_RATIO * taken and not warned:
+                    warned = True
+                    progress(Step("warning", f"{compression} data inflates to more than {SUSPICIOUS_RATIO} times its size"))
+                data = b""
+                if decoder.eof:
+                    data, decoder, ended = decoder.unused_data, None, True
+                    slices.shorten()
+                elif decoder.needs_input:
                     break
-                decoder = new_decoder()
-            try:
-                inflated = decoder.decompress(data, _PIECE)
-            except (GzipError, lzma.LZMAError, ZstdError, OSError, EOFError, MemoryError) as error:
-                raise _explain(compression, str(error)) from error
-            given += len(inflated)
-            budget.spend(len(inflated))
-            if given > SUSPICIOUS_RATIO_FROM and given > SUSPICIOUS_RATIO * taken and not warned:
-                warned = True
-                progress(Step("warning", f"{compression} data inflates to more than {SUSPICIOUS_RATIO} times its size"))
-            if inflated:
-                yield inflated
-            data = b""
-            if decoder.eof:
-                data, decoder, ended = decoder.unused_data, None, True
-                slices.shorten()
-            elif decoder.needs_input:
-                break
+        yield from ahead.finish()
     if decoder is not None or not ended:
         raise CompressionError(f"the {compression} data is cut short")
+
+
+class _Ahead:
+    """Inflates in a thread what follows, while the reader has what was inflated before: the reader cuts and hashes it.
+
+    Use it as a context manager: leaving it ends the thread.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._inflated = b""
+
+    def inflate(self, decoder: _Decoder, data: bytes, *, in_thread: bool) -> Generator[bytes, None, bytes]:
+        """Yield what was inflated last, and return what the data inflates to; raise what the decoder raises."""
+        if not in_thread:
+            yield from self.finish()
+            self._inflated = decoder.decompress(data, _PIECE)
+            return self._inflated
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="inflate")
+        following = self._pool.submit(decoder.decompress, data, _PIECE)
+        yield from self.finish()
+        self._inflated = following.result()
+        return self._inflated
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield what was inflated last."""
+        last, self._inflated = self._inflated, b""
+        if last:
+            yield last
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
