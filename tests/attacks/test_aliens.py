@@ -1,10 +1,8 @@
 """A DAG that is no archive, listed as one: all of its blocks may be here for another reason, and it still counts as no image."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,20 +13,15 @@ from catalog.ipld.cid import Cid
 from catalog.ipns.record import check_record
 from catalog.model.release import Image
 from catalog.operations.check_lock import check_locked
-from catalog.operations.export import export_releases
 from catalog.operations.gc import collect_garbage
 from catalog.operations.lock import lock_release
-from catalog.operations.pin import pin
 from catalog.operations.publish import publish
-from catalog.operations.pull import pull
-from catalog.operations.save import save
-from catalog.operations.show import show
 from catalog.operations.sync import sync
 from catalog.operations.verify import verify
 from catalog.snapshot.reader import open_snapshot
 from catalog.trust.store import list_pins
 from tests.attacks.publisher import Attacker, list_image
-from tests.attacks.victim import Victim
+from tests.attacks.victim import Victim, readers_of
 from tests.factory.exports import source_of
 from tests.factory.images import BASE, make_image
 from tests.factory.platforms import AMD64
@@ -57,16 +50,7 @@ def pinned(ann: Victim) -> set[str]:
 
 def test_every_command_refuses_it(mallory: Attacker, ann: Victim, alien: Image, tmp_path: Path) -> None:
     with ann.home() as home, ann.network(mallory) as network:
-        asked: dict[str, Any] = {"platform": AMD64, "network": network}
-        commands: dict[str, Callable[[], object]] = {
-            "pull": lambda: pull(home, "bob/web@1.0", engine=None, **asked),
-            "pin": lambda: pin(home, "bob/web@1.0", **asked),
-            "save": lambda: save(home, "bob/web@1.0", tmp_path / "image", **asked),
-            "export": lambda: export_releases(home, ["bob/web@1.0"], tmp_path / "bundle", network=network),
-            "show": lambda: show(home, "bob/web@1.0"),
-            "verify": lambda: verify(home, "bob/web@1.0"),
-        }
-        for run in commands.values():
+        for run in readers_of(home, network, "bob/web@1.0", AMD64, tmp_path).values():
             with pytest.raises(VerificationError):
                 run()
         (mirrored,) = sync(home, network, mirror=True).mirrored

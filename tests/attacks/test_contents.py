@@ -1,10 +1,8 @@
 """A7, A17, A19, A20: contents that move, in every way that a publisher can move them."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -12,16 +10,11 @@ from sqlalchemy import Connection
 from catalog.errors import ArchiveError, NotFoundError, ReleaseConflictError, ReleaseNotFoundError
 from catalog.model.release import Image, Release
 from catalog.operations.diff import diff
-from catalog.operations.export import export_releases
 from catalog.operations.pin import pin
-from catalog.operations.pull import pull
-from catalog.operations.save import save
-from catalog.operations.show import show
 from catalog.operations.status import status
 from catalog.operations.sync import sync
-from catalog.operations.verify import verify
 from tests.attacks.publisher import Attacker, list_image
-from tests.attacks.victim import Victim
+from tests.attacks.victim import Victim, readers_of
 from tests.factory.images import BASE, make_image
 from tests.factory.platforms import AMD64, ARM64
 from tests.factory.releases import listed_image, make_release
@@ -77,16 +70,8 @@ def test_every_reader_compares_the_archive_with_the_line(
     ann.subscribe(mallory, "bob")
     refused = []
     with ann.home() as home, ann.network(mallory) as network:
-        asked: dict[str, Any] = {"platform": platform, "network": network}
-        commands: dict[str, Callable[[], object]] = {
-            "pull": lambda: pull(home, "bob/web@1.0", engine=None, **asked),
-            "pin": lambda: pin(home, "bob/web@1.0", **asked),
-            "save": lambda: save(home, "bob/web@1.0", tmp_path / "image", **asked),
-            "export": lambda: export_releases(home, ["bob/web@1.0"], tmp_path / "bundle", network=network),
-            "show": lambda: show(home, "bob/web@1.0"),
-            "diff": lambda: diff(home, "bob/web@1.0", "bob/web@1.0", platform=platform),
-            "verify": lambda: verify(home, "bob/web@1.0"),
-        }
+        commands = readers_of(home, network, "bob/web@1.0", platform, tmp_path)
+        commands["diff"] = lambda: diff(home, "bob/web@1.0", "bob/web@1.0", platform=platform)
         for name, run in commands.items():
             with pytest.raises(ArchiveError, match="not the image"):
                 run()

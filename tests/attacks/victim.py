@@ -1,6 +1,6 @@
 """A home that follows attackers over HTTP, by the product's own operations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +11,17 @@ from catalog.errors import ReleaseNotFoundError
 from catalog.followed.updating import Update
 from catalog.home.home import Home, open_home
 from catalog.lookup.locate import Resolved, open_lookup
+from catalog.model.platform import Platform
+from catalog.operations.export import export_releases
+from catalog.operations.pin import pin
+from catalog.operations.pull import pull
+from catalog.operations.save import save
+from catalog.operations.show import show
 from catalog.operations.subscribe import Subscribed, subscribe
 from catalog.operations.sync import Synced, sync
 from catalog.operations.trust import Decided, Question, accept, list_questions, refuse
 from catalog.operations.unsubscribe import unsubscribe
+from catalog.operations.verify import verify
 from catalog.sources.network import Network, SourceSetting, open_network
 from tests.attacks.publisher import Attacker
 from tests.factory.platforms import AMD64
@@ -79,3 +86,16 @@ class Victim:
             return bool(self.resolve(reference))
         except ReleaseNotFoundError:
             return False
+
+
+def readers_of(home: Home, network: Network, reference: str, platform: Platform, folder: Path) -> dict[str, Callable[[], object]]:
+    """Return the operations that read the image of a release, by the names of their commands; files are written into ``folder``."""
+    asked: dict[str, Any] = {"platform": platform, "network": network}
+    return {
+        "pull": lambda: pull(home, reference, engine=None, **asked),
+        "pin": lambda: pin(home, reference, **asked),
+        "save": lambda: save(home, reference, folder / "image", **asked),
+        "export": lambda: export_releases(home, [reference], folder / "bundle", network=network),
+        "show": lambda: show(home, reference),
+        "verify": lambda: verify(home, reference),
+    }

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -148,13 +149,20 @@ def test_a_restored_backup_loses_nothing(home: Home, tmp_path: Path) -> None:
             assert share(restored, network_of(going_on)).merged is None
 
 
-def test_one_key_on_two_machines_makes_the_union(home: Home, tmp_path: Path) -> None:
-    """Safety A11: both sign, each takes in what the other signed, and both end with everything."""
+@contextmanager
+def twins(home: Home, tmp_path: Path) -> Iterator[tuple[Home, Home]]:
+    """Share ``web@0``; yield the home and a copy of it, both open: one key on two machines."""
     publish_fake(home, "web", "0")
     share(home)
     home.close()
     shutil.copytree(home.path, tmp_path / "twin")
     with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+        yield one, other
+
+
+def test_one_key_on_two_machines_makes_the_union(home: Home, tmp_path: Path) -> None:
+    """Safety A11: both sign, each takes in what the other signed, and both end with everything."""
+    with twins(home, tmp_path) as (one, other):
         publish_fake(one, "web", "one")
         publish_fake(other, "web", "other")
         assert share(one).record.sequence == share(other).record.sequence == 2
@@ -167,11 +175,7 @@ def test_one_key_on_two_machines_makes_the_union(home: Home, tmp_path: Path) -> 
 
 
 def test_one_version_published_twice_keeps_what_was_shared_first(home: Home, tmp_path: Path) -> None:
-    publish_fake(home, "web", "0")
-    share(home)
-    home.close()
-    shutil.copytree(home.path, tmp_path / "twin")
-    with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+    with twins(home, tmp_path) as (one, other):
         theirs = publish_fake(one, "web", "1", "first content")
         share(one)
         mine = publish_fake(other, "web", "1", "second content")
@@ -184,11 +188,7 @@ def test_one_version_published_twice_keeps_what_was_shared_first(home: Home, tmp
 
 
 def test_a_snapshot_that_cannot_be_had_leaves_the_share_pending(home: Home, tmp_path: Path) -> None:
-    publish_fake(home, "web", "0")
-    share(home)
-    home.close()
-    shutil.copytree(home.path, tmp_path / "twin")
-    with open_at(home.path) as one, open_at(tmp_path / "twin") as other:
+    with twins(home, tmp_path) as (one, other):
         publish_fake(one, "web", "1")
         share(one)
         publish_fake(other, "web", "2")
