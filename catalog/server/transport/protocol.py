@@ -27,7 +27,6 @@ from catalog.server.transport.crowd import Stalled, Waiting
 from catalog.server.transport.unframed import unframe
 
 _PIECE = 16 * 1024
-_LINGER = 2.0  # seconds without a byte of a body that was refused, until its connection is closed
 _CLIENT_HELLO = b"\x16\x03"
 _BODY_METHODS = frozenset({b"POST", b"PUT", b"PATCH", b"DELETE"})
 
@@ -76,7 +75,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._reading_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
-        self._has_received = False  # since a lingering connection was last looked at
 
     # The connection
 
@@ -108,7 +106,6 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
-        self._has_received = True
         completed, start = self._completed, 0
         while start < len(data):
             if self._done:
@@ -173,17 +170,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.loop.call_later(self._limits.idle_timeout, self.transport.abort)
 
-    def _linger(self, until: float) -> None:
-        """Close once the client sends nothing for a moment, or at ``until``; it may be cut off to make room for another."""
-        self._has_received = False
-
-        def check() -> None:
-            if self._has_received and self.loop.time() < until:
-                self._linger(until)
-            else:
-                self._close()
-
-        self._linger_timer = self.loop.call_later(min(_LINGER, self._limits.idle_timeout), check)
+    def _linger(self) -> None:
+        """Send nothing more, and close once the client does, or after a time; until then it may be cut off to make room."""
+        self.transport.write_eof()
+        self._waiting.add(self)
+        self._linger_timer = self.loop.call_later(self._limits.body_timeout, self._close)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort() if self.transport.get_write_buffer_size() else self.transport.close()
@@ -290,9 +281,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
         elif not self._message_complete:  # answered before the body was whole: the rest is dropped
             self._done = True
-            self.transport.write_eof()
-            self._waiting.add(self)
-            self._linger(self.loop.time() + self._limits.body_timeout)
+            self._linger()
         elif not self.pipeline:
             self._waiting.add(self)
 
