@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog.ipld.cid import Cid
-from catalog.server.feeding.job import FeederBusyError, Wish
+from catalog.server.feeding.job import FeederBusyError, Job, Wish
 from tests.factory.platforms import AMD64
 from tests.server.feeding.world import WorldMaker
 
@@ -73,16 +72,25 @@ def test_not_everybody_waits_for_what_arrives(make_world: WorldMaker, tmp_path: 
         world.source.gate.set()
 
 
-def test_a_source_that_stalls_does_not_keep_a_server_that_stops(make_world: WorldMaker, tmp_path: Path) -> None:
+def test_a_source_that_stalls_does_not_keep_a_server_that_stops(
+    make_world: WorldMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world = make_world(tmp_path, deltas=False)
+    reader_waits = threading.Event()
+    wait = Job.wait_for_progress
+
+    def note(job: Job, progressed: int) -> None:
+        reader_waits.set()
+        wait(job, progressed)
+
+    monkeypatch.setattr(Job, "wait_for_progress", note)
     with world.serving() as served:
         world.source.free = 2
         world.source.gate.clear()
         digest = json.loads(served.ask("/v2/team/web/manifests/1.1").body)["layers"][-1]["digest"]
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(served.ask, f"/v2/team/web/blobs/{digest}")
-            served.wait_for_requests(1)
-            time.sleep(0.2)
+            assert reader_waits.wait(60)
             world.feeder.close()  # while the gate is closed
             assert waiting.result(60).status == 404
         assert all(thread.daemon for thread in threading.enumerate() if thread.name == "dcat-feed")
