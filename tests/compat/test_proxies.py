@@ -24,7 +24,8 @@ from tests.factory.tars import make_tar
 from tests.fakes.certificates import Certificates, make_certificates
 from tests.needs import ROOT
 
-pytestmark = pytest.mark.xdist_group("proxies")
+# Tests with an engine belong to the process that has engines running; both groups would start them a second time.
+_without_engine = pytest.mark.xdist_group("proxies")
 
 _GUIDE = ROOT / "docs/guides/proxies.md"
 _RECIPE = re.compile(r"<!-- recipe: ([a-z-]+) -->\n```[a-z]+\n(.*?)```", re.DOTALL)
@@ -125,18 +126,22 @@ def follow(front: Front, folder: Path) -> None:
     assert upgraded["delta"]["complete"]
 
 
+@_without_engine
 def test_every_recipe_is_run() -> None:
     assert set(recipes()) == {"nginx", "caddy", "haproxy", "nginx-path", "caddy-path"}
 
 
+@_without_engine
 def test_following_through_a_proxy(front: Front, tmp_path: Path) -> None:
     follow(front, tmp_path)
 
 
+@_without_engine
 def test_following_below_a_path(below: Front, tmp_path: Path) -> None:
     follow(below, tmp_path)
 
 
+@_without_engine
 def test_pages_through_a_proxy(front: Front) -> None:
     _, body = front.get("/r/mine/web@1.0", Accept="text/html")
     page = body.decode()
@@ -145,6 +150,7 @@ def test_pages_through_a_proxy(front: Front) -> None:
     assert "http://" not in re.sub(r"xmlns\S*", "", page)
 
 
+@_without_engine
 def test_pages_below_a_path(below: Front) -> None:
     page = below.get("/", Accept="text/html")[1].decode()
     for link in set(re.findall(r'(?:href|src)="(/[^"]*)"', page)):
@@ -153,6 +159,7 @@ def test_pages_below_a_path(below: Front) -> None:
     assert f"dcat subscribe team {below.url}" in below.get("/r/mine/web@1.0")[1].decode()
 
 
+@_without_engine
 @pytest.mark.parametrize("accepted", ["zstd", "gzip", "identity"])
 def test_layers_leave_a_proxy_as_they_are_asked_for(front: Front, accepted: str) -> None:
     """The encoding of docs/formats/registry.md for a client elsewhere, whole or in part."""
