@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 
+_LONGEST_ID = 60
+
 # Whoever starts the tests in the background has SIGINT ignored, and so would the programs that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -42,6 +44,13 @@ def _interruptible() -> Iterator[None]:
     """Give Ctrl-C back to the tests: a command that ran in their process took it."""
     yield
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shorten what would make the name of a test a page long, such as the content of a file."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_ID:
+        return f"{val[:_LONGEST_ID]!a} and {len(val) - _LONGEST_ID} more"
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)

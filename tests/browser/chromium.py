@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.needs import lacks
 
@@ -22,6 +22,7 @@ _ARGUMENTS = [
 WIDE, NARROW = (1280, 900), (360, 780)
 REFLOW = (320, 780)  # what WCAG 1.4.10 asks for: 1280 pixels at a zoom of 400 %
 PATIENCE = 300_000  # milliseconds: a busy machine takes its time
+_PAUSE = "const pause = () => new Promise((done) => setTimeout(done, 20));"
 Scheme = Literal["light", "dark"]
 
 
@@ -62,3 +63,13 @@ def window(
         yield context
     finally:
         context.close()
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until a JavaScript expression is true.
+
+    `Page.wait_for_function` evaluates a string again for each look, which the pages' Content-Security-Policy refuses for all
+    but the first one; here it is compiled once.
+    """
+    look = f"for (const end = Date.now() + {PATIENCE}; Date.now() < end; await pause()) if ({condition}) return true;"
+    assert page.evaluate(f"async () => {{ {_PAUSE} {look} return false; }}"), condition

@@ -8,7 +8,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.chromium import NARROW, PATIENCE, REFLOW, WIDE, Scheme, window
+from tests.browser.chromium import NARROW, PATIENCE, REFLOW, WIDE, Scheme, wait_until, window
 from tests.browser.homes import CommandHome
 from tests.browser.scenes import BOB, locate
 
@@ -123,7 +123,7 @@ def test_the_main_way_goes_by_keyboard_alone(browser: Browser, address: str) -> 
     with window(browser, address) as opened:
         page = opened.new_page()
         page.goto("/")
-        page.wait_for_function("document.activeElement.type === 'search'")
+        wait_until(page, "document.activeElement.type === 'search'")
         page.keyboard.type("shop")
         page.keyboard.press("Enter")
         page.wait_for_url("**/search?q=shop")
@@ -172,17 +172,17 @@ def test_the_keyboard_skips_the_header_and_copies(browser: Browser, address: str
         page.goto("/r/mine/shop@1.2")
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        page.wait_for_function("document.activeElement.id === 'main'")
+        wait_until(page, "document.activeElement.id === 'main'")
         page.locator("button.copy").first.focus()
         page.keyboard.press("Space")
-        page.wait_for_function("window.said.includes('Copied')")
+        wait_until(page, "window.said.includes('Copied')")
         assert page.evaluate("navigator.clipboard.readText()") == "shop@1.2"
         page.keyboard.press("/")
-        page.wait_for_function("document.activeElement.type === 'search'")
+        wait_until(page, "document.activeElement.type === 'search'")
         page.keyboard.type("abc")
         assert page.evaluate("document.activeElement.value") == "abc"
         page.keyboard.press("Escape")
-        page.wait_for_function("document.activeElement.value === ''")
+        wait_until(page, "document.activeElement.value === ''")
 
 
 def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) -> None:
@@ -193,7 +193,7 @@ def test_copy_buttons_copy_what_they_stand_at(browser: Browser, address: str) ->
         page.goto("/r/mine/shop@1.2")
         button = page.locator("button.copy[aria-label='Copy the archive’s CID']")
         button.click()
-        page.wait_for_function("window.said.includes('Copied')")
+        wait_until(page, "window.said.includes('Copied')")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == page.locator(".ident code").first.inner_text()
 
