@@ -2,9 +2,9 @@
 
 A publish does not write blocks again that are here already; a pull fetches blocks to which nothing refers yet. So blocks are swept
 only in a transaction in which no other lease is valid. A lease ends when its command releases it, when its process is gone, or
-after 24 hours (as in containerd). PIDs are used again, soon on a busy machine and at once in a container, so a lease also says when
-its process began. On a full disk its row cannot be deleted, and in a process that goes on, such as a server, it
-would keep the collection away that could make room: it is deleted as soon as there is some.
+after 24 hours (as in containerd). PIDs are used again, so a lease also says when its process began. On a full disk its row cannot
+be deleted, and in a process that goes on, such as a server, it would keep the collection away that could make room: it is deleted
+as soon as there is some.
 """
 
 import os
@@ -25,6 +25,7 @@ from catalog.errors import DcatError, LockedError, StorageError
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB, LEASE_TIME
 from catalog.model.release import format_time
+from catalog.storage.processes import find_start, is_running
 from catalog.storage.sqlite import connect, translated
 
 _LEAST_SWEPT: Final = 64 * KIB
@@ -39,7 +40,7 @@ COLLECTING = "gc"
 class Lease:
     """A running command's claim on all blocks. ``purpose`` names the command for users; ``process`` is its PID on ``host``.
 
-    ``lease_id`` is random and, behind a dash, when that process began, where the system tells (`_began`).
+    ``lease_id`` is random and, behind a dash, when that process began, where the system tells.
     """
 
     lease_id: str
@@ -58,7 +59,7 @@ def hold_lease(blocks: EmbeddedBlockstore, purpose: str, now: datetime) -> Itera
     has ended.
     """
     expires = now + timedelta(seconds=LEASE_TIME)
-    lease_id = f"{secrets.token_hex(8)}-{_began(os.getpid())}"
+    lease_id = f"{secrets.token_hex(8)}-{find_start(os.getpid())}"
     lease = Lease(lease_id, purpose, socket.gethostname(), os.getpid(), format_time(now), format_time(expires))
     with blocks.file.transaction() as connection:
         connection.execute("DELETE FROM leases WHERE purpose = ?", (COLLECTING,))
@@ -196,25 +197,5 @@ def _is_held(lease: Lease) -> bool:
     """Return whether a lease's process on this machine is running, and no other one that has its PID now."""
     if not is_running(lease.process):
         return False
-    began, now = lease.lease_id.partition("-")[2], _began(lease.process)
+    began, now = lease.lease_id.partition("-")[2], find_start(lease.process)
     return not began or not now or began == now
-
-
-def _began(process: int) -> str:
-    """Return when a running process began, in clock ticks since the machine did; empty where the system does not tell."""
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return fields[19] if len(fields) > 19 else ""  # field 22; the name before, in parentheses, may contain anything
-
-
-def is_running(process: int) -> bool:
-    """Return whether there is a process with this PID on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from catalog.blockstores.embedded import EmbeddedBlockstore
-from catalog.blockstores.leasing import is_running
 from catalog.errors import BlockNotFoundError
 from catalog.ipld.block import Block, Blockstore
 from catalog.ipld.cid import Cid
+from catalog.storage.processes import is_running
 
 _PREFIX: Final = ".stage-"
 

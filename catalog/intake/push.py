@@ -10,7 +10,6 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from time import monotonic
 from typing import Final
 
@@ -25,6 +24,7 @@ from catalog.limits import ENGINE_PUSH_WAIT
 from catalog.model.digest import Digest
 from catalog.model.platform import Platform
 from catalog.progress import Progress, Step
+from catalog.storage.processes import find_start
 
 _TAG: Final = re.compile(rf"127\.0\.0\.1:\d+/{REPOSITORY}:p(\d+)-(\d+)(?:-\d+)?", re.ASCII)
 _POLL: Final = 0.05
@@ -217,7 +217,7 @@ def remove_left_tags(engine: Engine) -> list[str]:
     with suppress(UnavailableError):
         for tag in engine.tags():
             match = _TAG.fullmatch(tag)
-            if match is not None and _started(int(match[1])) != match[2]:
+            if match is not None and find_start(int(match[1])) != match[2]:
                 name, _, version = tag.rpartition(":")
                 engine.untag(name, version)
                 left.append(tag)
@@ -226,15 +226,7 @@ def remove_left_tags(engine: Engine) -> list[str]:
 
 def _own_tag() -> str:
     pid = os.getpid()
-    return f"p{pid}-{_started(pid) or 0}"
-
-
-def _started(pid: int) -> str | None:
-    """Return when a process started, in clock ticks since the machine's start; None where there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+    return f"p{pid}-{find_start(pid) or 0}"
 
 
 def _knows(platform: Platform) -> bool:
