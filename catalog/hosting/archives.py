@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from catalog.errors import CodecError, UnavailableError
+from catalog.errors import UnavailableError
 from catalog.hosting.folder import Folder, Pointer
+from catalog.hosting.outlines import find_outline
 from catalog.image.canonical import INDEX_TYPE
 from catalog.image.reader import ArchivedLayer, ArchiveView, read_listed_archive
 from catalog.image.walk import walk
@@ -15,7 +16,7 @@ from catalog.model.platform import Platform
 from catalog.model.release import IMAGE_FORMAT, Image, Release
 from catalog.sources.store import FetchingBlockstore
 from catalog.static.layout import blob_path, delta_path, index_mark_path, manifest_path, outline_path
-from catalog.static.outline import Blob, Outline, decode_outline, encode_outline
+from catalog.static.outline import Blob, Outline, encode_outline
 from catalog.static.registry import Document, build_index, build_manifest
 from catalog.unixfs.file_reader import read_file
 
@@ -92,14 +93,8 @@ class ArchiveWriter:
 
     def _find_layer(self, layer_cid: Cid) -> tuple[Blob, str] | None:
         """Return the file of a layer that was written before, and the repository that it was written into first."""
-        data = self._folder.read(outline_path(layer_cid))
-        if data is None:
-            return None
-        try:
-            outline = decode_outline(layer_cid, data)
-        except CodecError:
-            return None
-        return (outline.blobs[0], outline.repository) if outline.blobs else None
+        outline = find_outline(self._folder, layer_cid)
+        return (outline.blobs[0], outline.repository) if outline is not None and outline.blobs else None
 
     def _write_blob(self, name: str, layer: ArchivedLayer) -> Blob:
         with self._folder.create() as file:

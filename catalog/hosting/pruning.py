@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from catalog.hosting.folder import Folder
-from catalog.hosting.snapshots import read_outline
+from catalog.hosting.outlines import find_outline
 from catalog.ipld.block import BlockSource
 from catalog.ipld.cid import Cid
 from catalog.model.release import Release
@@ -91,7 +91,7 @@ class _Paths:
 def _of_snapshot(folder: Folder, root: Cid) -> Iterator[str]:
     yield PING_PATH
     yield outline_path(root)
-    outline = read_outline(folder, root)
+    outline = find_outline(folder, root)
     for before in outline.before if outline else ():
         yield outline_path(before)
     for pack in outline.packs if outline else ():
@@ -111,7 +111,7 @@ def _of_release(folder: Folder, release: Release, shared: list[tuple[Cid, str]])
     for image in release.images.values():
         yield outline_path(image.archive)
         yield blob_path(name, image.config.raw)
-        outline = read_outline(folder, image.archive)
+        outline = find_outline(folder, image.archive)
         if outline is not None and outline.repository != name:
             shared.append((image.archive, name))
         for blob in outline.blobs if outline else ():
@@ -124,7 +124,7 @@ def _of_release(folder: Folder, release: Release, shared: list[tuple[Cid, str]])
 
 def _move(folder: Folder, archive: Cid, name: str, needed: Container[str]) -> None:
     """Let the outline of an archive name the repository ``name``, where the one that it names loses the archive's layers."""
-    outline = read_outline(folder, archive)
+    outline = find_outline(folder, archive)
     if outline is not None and any(blob_path(outline.repository, blob.digest) not in needed for blob in outline.blobs):
         folder.replace(outline_path(archive), encode_outline(replace(outline, repository=name)))
 

@@ -9,15 +9,15 @@ written anew a few times at most, however many releases there are.
 import hashlib
 from collections.abc import Iterator
 
-from catalog.errors import CodecError
 from catalog.hosting.folder import Folder
+from catalog.hosting.outlines import find_outline
 from catalog.image.walk import walk
 from catalog.ipld.block import Block, BlockSource
 from catalog.ipld.cid import Cid
 from catalog.limits import KIB
 from catalog.snapshot.reader import CATALOGUE_FILE, open_snapshot
 from catalog.static.layout import outline_path, pack_index_path, pack_path
-from catalog.static.outline import Outline, PackEntry, decode_outline, encode_outline
+from catalog.static.outline import Outline, PackEntry, encode_outline
 from catalog.static.pack import decode_index, encode_index
 from catalog.unixfs.directory import list_directory
 
@@ -29,26 +29,17 @@ _SWALLOWED = 2  # times the size of a new pack
 
 def write_snapshot(folder: Folder, root: Cid, last: Cid | None, blocks: BlockSource) -> Outline:
     """Write the outline of snapshot ``root``, whose blocks are all in ``blocks``; ``last`` is the one that was written before."""
-    done = read_outline(folder, root)
+    done = find_outline(folder, root)
     if done is not None:
         return done
     sizes = _sizes_of(root, blocks)
-    before = None if last is None else read_outline(folder, last)
+    before = None if last is None else find_outline(folder, last)
     if sum(sizes.values()) <= _SMALL_INDEX:
         outline = Outline(root, tuple(_load(list(sizes), blocks)))
     else:
         outline = _outline(folder, root, sizes, last, before, blocks)
     folder.put(outline_path(root), encode_outline(outline))
     return outline
-
-
-def read_outline(folder: Folder, root: Cid) -> Outline | None:
-    """Return the outline of a DAG in the folder; None where there is none, or one that is damaged."""
-    data = folder.read(outline_path(root))
-    try:
-        return None if data is None else decode_outline(root, data)
-    except CodecError:
-        return None
 
 
 def _outline(
@@ -61,7 +52,7 @@ def _outline(
         packs = [pack for pack in before.packs if folder.has(pack_path(pack.digest)) and folder.has(pack_index_path(pack.digest))]
     packed = [set(_index_of(folder, pack)) for pack in packs]
     in_packs = set().union(*packed)
-    in_outlines = {block.cid for other in roots for block in (read_outline(folder, other) or Outline(other)).blocks}
+    in_outlines = {block.cid for other in roots for block in (find_outline(folder, other) or Outline(other)).blocks}
     head = list(sizes)[:2]
     new = [cid for cid in sizes if cid not in in_packs and cid not in in_outlines]
     if len(roots) < _MOST_BEFORE and sum(sizes[cid] for cid in new) <= _MOST_NEW:
