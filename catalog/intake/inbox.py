@@ -166,16 +166,14 @@ class Inbox:
             if entry is not None and entry.size is not None and not isinstance(entry.content, CompressionError):
                 entry.is_taken = False
                 return FoundBlob(entry.size)
-        if not self.is_open:
-            known = find_known(self._blocks, digest)
-            if known is None or known.size is None:
-                return None
-            if is_whole(known.layer.cid, self._blocks):
-                return FoundBlob(known.size)
+        known = find_known(self._blocks, digest)
+        if known is None or known.size is None:
+            return None  # clients that are told no size refuse the answer
+        if not self.is_open and is_whole(known.layer.cid, self._blocks):
+            return FoundBlob(known.size)
         with self._using() as session:
-            known = find_layer(session.home.blocks, session.held, digest)
-            if known is None or known.size is None:
-                return None  # clients that are told no size refuse the answer
+            if not is_whole(known.layer.cid, session.held):
+                return None
             self._put(digest, _Entry(known.layer, known.size, monotonic()))
         return FoundBlob(known.size)
 

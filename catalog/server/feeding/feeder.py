@@ -72,21 +72,17 @@ class Feeder:
 
     def is_fetching(self, archive_cid: Cid) -> bool:
         """Return whether an image is being fetched."""
-        with self._lock:
-            job = self._jobs.get((archive_cid, True))
-        return job is not None and not job.has_ended
+        return self._find_running(archive_cid) is not None
 
     def find_arriving(self, wish: Wish) -> ArchiveView | None:
         """Return the archive of an image that is being fetched, once its metadata is here, if ``wish`` states the same of it."""
-        with self._lock:
-            job = self._jobs.get((wish.image.archive, True))
-        return None if job is None or job.has_ended or not job.wish.states_the_same(wish) else job.view
+        job = self._find_running(wish.image.archive)
+        return job.view if job is not None and job.wish.states_the_same(wish) else None
 
     def waiting(self, archive_cid: Cid, blocks: BlockSource) -> BlockSource:
         """Return a block source that waits for what is still being fetched of an image."""
-        with self._lock:
-            job = self._jobs.get((archive_cid, True))
-        return blocks if job is None or job.has_ended else WaitingBlocks(blocks, job)
+        job = self._find_running(archive_cid)
+        return blocks if job is None else WaitingBlocks(blocks, job)
 
     def let_go(self, archive_cid: Cid) -> None:
         """Unpin an archive that was fetched for clients, and turned out to have a layer that is not what its digest says.
@@ -109,6 +105,12 @@ class Feeder:
         for job in jobs:
             if not job.has_ended:
                 job.end(_StoppedError())
+
+    def _find_running(self, archive_cid: Cid) -> Job | None:
+        """Return the job that fetches an image; None where there is none, or it has ended."""
+        with self._lock:
+            job = self._jobs.get((archive_cid, True))
+        return None if job is None or job.has_ended else job
 
     def _run_for(self, wish: Wish, *, whole: bool) -> ArchiveView | None:
         job = self._start(wish, whole=whole)
@@ -151,8 +153,7 @@ class Feeder:
             job.end(error)
 
     def _unpin(self, archive_cid: Cid) -> None:
-        with self._lock:
-            job = self._jobs.get((archive_cid, True))
+        job = self._find_running(archive_cid)
         while job is not None and not job.has_ended:
             job.wait_for_progress(job.progressed)
         try:
