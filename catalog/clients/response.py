@@ -22,6 +22,7 @@ _DRAIN_TIMEOUT = 0.2
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
 PROXY_LOGIN_HINT = "write them into the proxy's URL: http://user:password@host:port"
 WEB_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+"""Pages for people: of a captive portal, or of a host that sends one with 200 for what is not there."""
 
 
 class HttpResponse:

@@ -32,7 +32,7 @@ class CompressionError(ArchiveError):
     """Compressed data is damaged, cut short, or needs more memory than is given to it."""
 
 
-class _Decoder(Protocol):
+class Decoder(Protocol):
     """The interface that the decompressors of bz2, lzma and zstd share."""
 
     @property
@@ -44,11 +44,11 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-def _new_zstd() -> _Decoder:
+def _new_zstd() -> Decoder:
     return ZstdDecompressor(options={DecompressionParameter.window_log_max: MAX_ZSTD_WINDOW.bit_length() - 1})
 
 
-_DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], _Decoder]]]] = {
+_DECODERS: Final[dict[str, tuple[re.Pattern[bytes], Callable[[], Decoder]]]] = {
     "gzip": (re.compile(rb"\x1f\x8b\x08"), GzipDecompressor),
     # pzstd begins with a skippable frame
     "zstd": (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"), _new_zstd),
@@ -120,7 +120,7 @@ def inflate_pieces(pieces: Iterable[Piece], compression: str, budget: Budget, pr
 
 def _inflate(pieces: Iterable[Piece], compression: str, budget: Budget, progress: Progress) -> Iterator[bytes]:
     _, new_decoder = _DECODERS[compression]
-    decoder: _Decoder | None = None
+    decoder: Decoder | None = None
     taken = given = 0
     warned = ended = False
     slices = _Slices()
@@ -162,7 +162,7 @@ class _Ahead:
         self._pool: ThreadPoolExecutor | None = None
         self._inflated = b""
 
-    def inflate(self, decoder: _Decoder, data: bytes, *, in_thread: bool) -> Generator[bytes, None, bytes]:
+    def inflate(self, decoder: Decoder, data: bytes, *, in_thread: bool) -> Generator[bytes, None, bytes]:
         """Yield what was inflated last, and return what the data inflates to; raise what the decoder raises."""
         if not in_thread:
             yield from self.finish()

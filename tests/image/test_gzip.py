@@ -4,10 +4,10 @@ import platform
 import random
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
 
 import pytest
 
+from catalog.image.compression import Decoder
 from catalog.image.gzip import GzipDecompressor, GzipError
 from tests.property.mutate import Target, mutations
 
@@ -75,16 +75,6 @@ MEMBERS = [
     close(deflate(TAR), head(8, b"x" * 70_000)),
 ]
 TOKENS = [b"\x1f\x8b\x08", bytes(8), b"\x03\x00", b"\x01\x00\x00\xff\xff", close(deflate(b""), head(0))]
-
-
-class Decoder(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class Oracle:

@@ -9,8 +9,6 @@ from catalog.clients.response import HttpResponse
 ABSENT: Final = (404, 403, 410)
 """The file is not there: a bucket answers 403 for what it does not hold."""
 
-"""A page for people, which some hosts send with 200 for what is not there."""
-
 CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.ASCII)
 _BOUNDARY: Final = re.compile(r'multipart/byteranges; *boundary=("[\x20-\x7e]{1,70}"|[!-~]{1,70})', re.ASCII | re.IGNORECASE)
 
