@@ -1,15 +1,20 @@
 """Two people on one machine: one publishes and serves, the other follows, over real HTTP."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Dcat, ok, read_json
-from tests.factory.exports import write_image
+from tests.cli.conftest import Dcat, ok, read_json, run_on_terminal
+from tests.factory.exports import write_image, write_save
+from tests.factory.images import make_image, versioned_text
+from tests.factory.platforms import AMD64
+from tests.factory.tars import make_tar
 from tests.fakes.certificates import make_certificates
 from tests.fakes.lying_source import LyingSource
 from tests.fakes.served_home import served_home
+from tests.needs import ROOT
 
 
 @pytest.fixture
@@ -44,6 +49,29 @@ def test_a_teammate_subscribes_syncs_and_pulls(bob: str, as_bob: Dcat, dcat: Dca
     assert "Stored and checked" in ok(dcat("pull", "bob/web@2.0", "--no-load"))
     assert ok(dcat("save", "bob/web@2.0", "-o", str(tmp_path / "out.tar.zst")))
     assert "bob: nothing new" in ok(dcat("sync", "bob"))
+
+
+def test_the_readme_shows_what_teammates_see(as_bob: Dcat, home: Path, tmp_path: Path) -> None:
+    """Its lines are those of a terminal, apart from names, sizes and times; progress and hints are left out."""
+    shown = re.search(r"    ann\$ dcat serve.*?(?=\n\n\S)", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert shown is not None
+    for version in ("1.0", "1.1"):
+        layers = [make_tar({"data": versioned_text(version, 300_000)}), make_tar({}), make_tar({"version": version.encode()})]
+        write_save(tmp_path / f"{version}.tar", make_image(layers, AMD64))
+    ok(as_bob("publish", "web", "1.0", "--from", str(tmp_path / "1.0.tar")))
+    with served_home(tmp_path / "bob") as url:
+        seen = run_on_terminal(["subscribe", "ann", url, "--progress", "none"]).out
+        seen += run_on_terminal(["pull", "--no-load", "ann/web@1.0", "--progress", "none"]).out
+        ok(as_bob("publish", "web", "1.1", "--from", str(tmp_path / "1.1.tar")))
+        seen += run_on_terminal(["sync", "--progress", "none"]).out
+        seen += run_on_terminal(["pull", "--no-load", "--dry-run", "ann/web@1.1", "--progress", "none"]).out
+    printed = [line[4:] for line in shown[0].splitlines() if line and not re.match(r"    \w+\$ |    (Serving|Catalogue) ", line)]
+    assert [line for line in printed if _masked(line) not in {_masked(line) for line in seen.splitlines()}] == []
+    assert len(printed) == 7
+
+
+def _masked(line: str) -> str:
+    return re.sub(r"k51\w+|[0-9-]+T[0-9:]+Z|\d[\d.]* (?:B|kB|MB)\b", "…", line)
 
 
 def test_json_of_what_is_followed(bob: str, dcat: Dcat) -> None:
